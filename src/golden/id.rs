@@ -1,0 +1,60 @@
+//! The id of a case: its path below the goldens root, with `/`.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+
+/// The id of a case: its path below the goldens root, with `/` on every system. It round-trips to the path.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CaseId(String);
+
+impl CaseId {
+    /// The id of that text.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] where the text is no path below a root: empty, with an empty, `.` or `..` component, with a
+    /// backslash or a control character, or absolute.
+    pub fn new(text: &str) -> Result<CaseId> {
+        let refuse = |why: &str| Err(Error::Invalid(format!("case id {text:?} {why}")));
+        if text.split('/').any(|part| matches!(part, "" | "." | "..")) {
+            return refuse("is no path below the goldens root");
+        }
+        if text.contains(|c: char| c.is_control() || c == '\\') {
+            return refuse("holds a backslash or a control character");
+        }
+        Ok(CaseId(text.to_owned()))
+    }
+
+    /// The id of a path relative to the goldens root.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] as [`CaseId::new`], and where a component is not UTF-8.
+    pub fn from_path(relative: &Path) -> Result<CaseId> {
+        let parts: Option<Vec<&str>> = relative.components().map(|part| part.as_os_str().to_str()).collect();
+        match parts {
+            Some(parts) => CaseId::new(&parts.join("/")),
+            None => Err(Error::Invalid(format!("case folder {relative:?} has a name that is not UTF-8"))),
+        }
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The folder of this case below `root`.
+    #[must_use]
+    pub fn below(&self, root: &Path) -> PathBuf {
+        root.join(self.0.split('/').collect::<PathBuf>())
+    }
+}
+
+impl fmt::Display for CaseId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}

@@ -1,0 +1,3 @@
+//! The `karat` binary: the command line over the built-in executor.
+
+fn main() {}

@@ -1,0 +1,276 @@
+//! What a run found out: verdicts, measurements and times, ready to be told. Below what makes it and what prints it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::golden::CaseId;
+use crate::numeric::{Comparison, Mismatch, Summary, Tolerance};
+
+/// What karat says of an output, a case or a run. Ordered from worst to best: the verdict of a whole is the least of
+/// its parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Verdict {
+    /// karat could not find out: an error, a panic, bad files.
+    Broken,
+    /// A tensor that `case.json` names is not there.
+    Missing,
+    /// Outside tolerance, or another shape, dtype or NaN place.
+    Mismatch,
+    /// A snapshot without a case.
+    Orphaned,
+    /// A case without a snapshot.
+    Unrecorded,
+    /// Within tolerance, but the summary has left the accepted snapshot's band.
+    Drift,
+    /// Not run, for a written reason.
+    Skipped,
+    /// Within tolerance and within the snapshot's band.
+    Pass,
+}
+
+/// A run: every case that was selected, in the order of their ids, and every orphaned snapshot.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct RunOutcome {
+    /// The goldens root, as it was found.
+    pub root: PathBuf,
+    /// The snapshots folder.
+    pub snapshots: PathBuf,
+    /// The name of the executor.
+    pub executor: String,
+    /// One for each selected case, and one for each snapshot folder without a case, sorted by id.
+    pub cases: Vec<CaseOutcome>,
+    /// How many cases a filter left out.
+    pub filtered_out: usize,
+    /// What this run lets through besides a pass.
+    pub gate: Gate,
+    /// The wall time of the whole.
+    pub elapsed: Duration,
+}
+
+/// What a run lets through besides a pass.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Gate {
+    /// Whether this is CI, where a skipped case fails unless it is allowed by name.
+    pub ci: bool,
+    /// The ids of the cases that may be skipped in CI.
+    pub allowed_skips: Vec<String>,
+    /// Whether `cargo insta test` drives this run and reviews drift and unrecorded cases afterwards.
+    pub reviewed: bool,
+}
+
+/// What was found out about one case.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct CaseOutcome {
+    /// Which case.
+    pub id: CaseId,
+    /// Its `case.json` (for an orphan, where it would be).
+    pub file: PathBuf,
+    /// The checkpoint it names; `None` where `case.json` could not be read.
+    pub checkpoint: Option<String>,
+    /// The worst of its outputs and its own problem.
+    pub verdict: Verdict,
+    /// What is wrong with the case as a whole: it could not be run, or it was skipped.
+    pub problem: Option<Problem>,
+    /// One for each output, sorted by name.
+    pub outputs: Vec<OutputOutcome>,
+    /// Whether `case.json` names no outputs, so that its snapshot alone holds it.
+    pub snapshot_only: bool,
+    /// The wall time of the checkpoint, all repeats.
+    pub elapsed: Duration,
+}
+
+/// What was found out about one output of a case.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct OutputOutcome {
+    /// The name of the output.
+    pub name: String,
+    /// What karat says of it.
+    pub verdict: Verdict,
+    /// What is wrong with it, in the order in which to read it; empty on pass and drift.
+    pub problems: Vec<Problem>,
+    /// The summary of the actual tensor, where there is one.
+    pub summary: Option<Summary>,
+    /// The tolerance it was held to; `None` without a reference.
+    pub tolerance: Option<Tolerance>,
+    /// What was measured; `None` where structure forbids it or there is no reference.
+    pub comparison: Option<Comparison>,
+    /// Which lines of the snapshot left their band; with verdict drift.
+    pub drift: Vec<Drift>,
+    /// Which lines are much better than their snapshot; with verdict pass.
+    pub improved: Vec<Drift>,
+    /// The file that keeps the actual tensor, where it did not pass.
+    pub kept: Option<PathBuf>,
+    /// The file of the reference, as the case names it (`y.npy`, `all.npz#y`), where there is one.
+    pub reference: Option<String>,
+}
+
+/// A line of a snapshot whose stored value no longer holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Drift {
+    /// The quantity, such as `largest difference`.
+    pub quantity: String,
+    /// What the snapshot says; empty where it has no such line.
+    pub stored: String,
+    /// What this run measured; empty where it has no such line.
+    pub measured: String,
+    /// The band that the stored value allows, in words, such as `up to 3.8e-6`; empty where it must be equal.
+    pub band: String,
+}
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Problem {
+    /// karat could not find out; the error's text.
+    Error(String),
+    /// A tensor that the case names is not there; the error's text.
+    Missing(String),
+    /// The checkpoint panicked, with that message.
+    Panicked(String),
+    /// The checkpoint returned an error, with that text.
+    Failed(String),
+    /// Nobody registered the checkpoint.
+    UnknownCheckpoint {
+        /// The name in `case.json`.
+        name: String,
+        /// The names that the executor has.
+        known: Vec<String>,
+    },
+    /// The checkpoint returned an output that `case.json` does not name.
+    ExtraOutput {
+        /// The outputs that `case.json` names.
+        known: Vec<String>,
+    },
+    /// The checkpoint did not return an output that `case.json` names.
+    LeftOut {
+        /// The outputs that it did return.
+        returned: Vec<String>,
+    },
+    /// The actual tensor is not its reference.
+    Mismatch(Mismatch),
+    /// A later repeat of the checkpoint returned other bits than the first.
+    NotRepeatable {
+        /// Which repeat, counted from 1.
+        repeat: usize,
+    },
+    /// There is a snapshot, but no such case or output.
+    Orphaned {
+        /// The `.snap` file.
+        snapshot: PathBuf,
+    },
+    /// The case is not run, for that written reason.
+    Skipped(String),
+}
+
+/// How many cases have each verdict.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each field is the count of its verdict")]
+pub struct Counts {
+    pub broken: usize,
+    pub missing: usize,
+    pub mismatch: usize,
+    pub orphaned: usize,
+    pub unrecorded: usize,
+    pub drift: usize,
+    pub skipped: usize,
+    pub pass: usize,
+}
+
+impl Verdict {
+    /// Every verdict, worst first.
+    pub const ALL: [Verdict; 8] = [
+        Verdict::Broken,
+        Verdict::Missing,
+        Verdict::Mismatch,
+        Verdict::Orphaned,
+        Verdict::Unrecorded,
+        Verdict::Drift,
+        Verdict::Skipped,
+        Verdict::Pass,
+    ];
+
+    /// The word for it, on screen and in files.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Verdict::Broken => "broken",
+            Verdict::Missing => "missing",
+            Verdict::Mismatch => "mismatch",
+            Verdict::Orphaned => "orphaned",
+            Verdict::Unrecorded => "unrecorded",
+            Verdict::Drift => "drift",
+            Verdict::Skipped => "skipped",
+            Verdict::Pass => "pass",
+        }
+    }
+}
+
+impl Counts {
+    /// How many have that verdict.
+    #[must_use]
+    pub fn of(&self, verdict: Verdict) -> usize {
+        match verdict {
+            Verdict::Broken => self.broken,
+            Verdict::Missing => self.missing,
+            Verdict::Mismatch => self.mismatch,
+            Verdict::Orphaned => self.orphaned,
+            Verdict::Unrecorded => self.unrecorded,
+            Verdict::Drift => self.drift,
+            Verdict::Skipped => self.skipped,
+            Verdict::Pass => self.pass,
+        }
+    }
+
+    /// Counts one more.
+    fn add(&mut self, verdict: Verdict) {
+        let count = match verdict {
+            Verdict::Broken => &mut self.broken,
+            Verdict::Missing => &mut self.missing,
+            Verdict::Mismatch => &mut self.mismatch,
+            Verdict::Orphaned => &mut self.orphaned,
+            Verdict::Unrecorded => &mut self.unrecorded,
+            Verdict::Drift => &mut self.drift,
+            Verdict::Skipped => &mut self.skipped,
+            Verdict::Pass => &mut self.pass,
+        };
+        *count += 1;
+    }
+}
+
+impl Gate {
+    /// Whether that case fails the gate.
+    #[must_use]
+    pub fn fails(&self, case: &CaseOutcome) -> bool {
+        match case.verdict {
+            Verdict::Pass => false,
+            Verdict::Skipped => self.ci && !self.allowed_skips.iter().any(|id| id == case.id.as_str()),
+            Verdict::Drift | Verdict::Unrecorded => !self.reviewed,
+            Verdict::Broken | Verdict::Missing | Verdict::Mismatch | Verdict::Orphaned => true,
+        }
+    }
+}
+
+impl RunOutcome {
+    /// How many cases fail the gate.
+    #[must_use]
+    pub fn failed(&self) -> usize {
+        self.cases.iter().filter(|case| self.gate.fails(case)).count()
+    }
+
+    /// How many cases have each verdict.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        self.cases.iter().for_each(|case| counts.add(case.verdict));
+        counts
+    }
+
+    /// The worst verdict of all; pass where there is no case.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        self.cases.iter().map(|case| case.verdict).min().unwrap_or(Verdict::Pass)
+    }
+}
