@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::fields::{CASE, INPUT, InputField, NanField, OUTPUT, OutputField, TOLERANCE, ToleranceField, check_known};
 use super::id::CaseId;
-use super::place::Place;
+use super::address::Address;
 use super::suite;
 use crate::error::{Error, Result};
 use crate::numeric::{DType, NanRule, Tolerance};
@@ -44,7 +44,7 @@ pub struct Case {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Input {
     /// Where it is.
-    pub place: Place,
+    pub address: Address,
     /// What it is in the real pipeline, if it is another case's output.
     pub link: Option<Link>,
     /// The dtype that the case declares for npy's anonymous bytes.
@@ -64,9 +64,9 @@ pub struct Link {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Output {
     /// Where the reference is.
-    pub place: Place,
+    pub address: Address,
     /// Where the mask is, if some elements are left out.
-    pub mask: Option<Place>,
+    pub mask: Option<Address>,
     /// The dtype that the case declares for npy's anonymous bytes.
     pub dtype: Option<DType>,
     /// The dtype that the actual tensor must have where it is another than the reference's.
@@ -267,7 +267,7 @@ pub(crate) fn check_name(name: &str) -> Result<(), String> {
 fn resolve_input(root: &Path, id: &CaseId, field: InputField) -> Result<Input, String> {
     let InputField { tensor, from, dtype } = field;
     Ok(Input {
-        place: Place::resolve(root, id, &tensor)?,
+        address: Address::resolve(root, id, &tensor)?,
         link: from.map(|text| resolve_link(&text)).transpose()?,
         dtype: dtype.map(|name| resolve_dtype("dtype", &name)).transpose()?,
     })
@@ -289,8 +289,8 @@ fn resolve_output(
 ) -> Result<Output, String> {
     let OutputField { tensor, mask, dtype, cast, nan, empty } = field;
     Ok(Output {
-        place: Place::resolve(root, id, &tensor)?,
-        mask: mask.map(|text| Place::resolve(root, id, &text).map_err(|what| format!("where: {what}"))).transpose()?,
+        address: Address::resolve(root, id, &tensor)?,
+        mask: mask.map(|text| Address::resolve(root, id, &text).map_err(|what| format!("where: {what}"))).transpose()?,
         dtype: dtype.map(|name| resolve_dtype("dtype", &name)).transpose()?,
         cast: cast.map(|name| resolve_dtype("cast", &name)).transpose()?,
         limits,

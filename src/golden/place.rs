@@ -1,109 +1,59 @@
-//! Where a tensor is: `file` or `file#name`, relative to a case, never outside the goldens root.
+//! Where a tensor is, for messages: the file, or `file#name`.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 
-use super::id::CaseId;
+use crate::error::Error;
 
-/// Where a tensor is: a file below the goldens root, and the member where the file holds many.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Place {
-    /// The text that `case.json` has.
-    pub text: String,
-    /// The file.
-    pub path: PathBuf,
-    /// The member of an npz or safetensors file.
-    pub member: Option<String>,
+/// A tensor's place: its file, and its name in there where the file holds many.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place<'a> {
+    path: &'a Path,
+    member: Option<&'a str>,
 }
 
-impl Place {
-    /// The place that `text` names in the case `id` below `root`.
-    ///
-    /// # Errors
-    ///
-    /// In words: where the text is an absolute path, or leaves the root by `..`, or uses backslashes.
-    pub(super) fn resolve(root: &Path, id: &CaseId, text: &str) -> Result<Place, String> {
-        let (file, member) = split(text);
-        let absolute = Path::new(file).is_absolute() || file.starts_with('/') || file.as_bytes().get(1) == Some(&b':');
-        if absolute {
-            return Err(format!("`{text}` is an absolute path; name the file relative to the case, inside the root"));
-        }
-        if file.contains('\\') {
-            return Err(format!("`{text}` holds a backslash; separate folders with `/`"));
-        }
-        let mut parts: Vec<&str> = id.as_str().split('/').collect();
-        for part in file.split('/') {
-            match part {
-                "" | "." => {}
-                ".." => {
-                    if parts.pop().is_none() {
-                        return Err(format!("`{text}` leaves the goldens root by `..`; copy the file inside"));
-                    }
-                }
-                part => parts.push(part),
+impl<'a> Place<'a> {
+    /// The place of the file itself.
+    pub(super) fn file(path: &'a Path) -> Self {
+        Place { path, member: None }
+    }
+
+    /// The place of that member of the file.
+    pub(super) fn member(path: &'a Path, member: &'a str) -> Self {
+        Place { path, member: Some(member) }
+    }
+
+    /// The error that something is there, but does not hold what its format promises.
+    pub(super) fn broken(self, what: impl Into<String>) -> Error {
+        Error::Tensor { place: self.to_string(), what: what.into() }
+    }
+
+    /// The error that nothing is there.
+    pub(super) fn missing(self, what: impl Into<String>) -> Error {
+        Error::Missing { place: self.to_string(), what: what.into() }
+    }
+
+    /// The error behind a failed read: the file's fault where its bytes are, the system's otherwise.
+    pub(super) fn unreadable(self, source: io::Error) -> Error {
+        match source.kind() {
+            io::ErrorKind::UnexpectedEof => self.broken("ends before its last element; make it again"),
+            io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
+                self.broken(format!("is damaged ({source}); make it again"))
             }
+            _ => Error::read(self.path, source),
         }
-        if file.is_empty() {
-            return Err(format!("`{text}` names no file"));
-        }
-        let path = root.join(parts.iter().collect::<PathBuf>());
-        Ok(Place { text: text.to_owned(), path, member: member.map(str::to_owned) })
-    }
-
-    /// The place that `text` names from the current folder, as a person types it.
-    #[must_use]
-    pub fn typed(text: &str) -> Place {
-        let (file, member) = split(text);
-        Place { text: text.to_owned(), path: PathBuf::from(file), member: member.map(str::to_owned) }
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Place<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.member {
-            Some(member) => write!(f, "{}#{member}", self.path.display()),
-            None => write!(f, "{}", self.path.display()),
+        write!(f, "{}", self.path.display())?;
+        match self.member {
+            // A name is any text: a line break in it would break the message.
+            Some(member) if member.contains(char::is_control) => write!(f, "#{}", member.escape_debug()),
+            Some(member) => write!(f, "#{member}"),
+            None => Ok(()),
         }
-    }
-}
-
-/// Splits `file#name` behind the extension, so that both a file and a member may hold a `#`.
-fn split(text: &str) -> (&str, Option<&str>) {
-    let lower = text.to_ascii_lowercase();
-    [".npy#", ".npz#", ".safetensors#"]
-        .iter()
-        .filter_map(|mark| lower.find(mark).map(|at| at + mark.len()))
-        .min()
-        .map_or((text, None), |at| (&text[..at - 1], Some(&text[at..])))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn resolve(text: &str) -> Result<String, String> {
-        let id = CaseId::new("suite/case").expect("a good id");
-        Place::resolve(Path::new("g"), &id, text).map(|place| place.to_string().replace('\\', "/"))
-    }
-
-    #[test]
-    fn a_file_is_relative_to_the_case_and_may_climb_to_the_root() {
-        assert_eq!(resolve("y.npy").as_deref(), Ok("g/suite/case/y.npy"));
-        assert_eq!(resolve("../w.safetensors#h.0").as_deref(), Ok("g/suite/w.safetensors#h.0"));
-        assert_eq!(resolve("../../w.npz#a").as_deref(), Ok("g/w.npz#a"));
-    }
-
-    #[test]
-    fn a_path_that_leaves_the_root_is_refused_as_text() {
-        for text in ["../../../w.npy", "/etc/w.npy", "C:/w.npy", "a\\w.npy", "../../x/../../w.npy", ""] {
-            assert!(resolve(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_hash_is_a_member_only_behind_the_extension() {
-        assert_eq!(split("run#3/y.npy"), ("run#3/y.npy", None));
-        assert_eq!(split("all.npz#a#b"), ("all.npz", Some("a#b")));
-        assert_eq!(split("W.NPZ#a"), ("W.NPZ", Some("a")));
     }
 }
