@@ -5,6 +5,7 @@
 mod error;
 pub mod golden;
 pub mod numeric;
+pub mod report;
 pub mod run;
 
 pub use error::{Error, Result};
