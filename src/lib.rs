@@ -6,6 +6,7 @@ mod error;
 pub mod golden;
 pub mod gpt2;
 pub mod numeric;
+pub mod report;
 pub mod run;
 
 pub use error::{Error, Result};

@@ -1,0 +1,326 @@
+//! Everything karat says about a problem: one function for each thing it can say, lines without indentation or colour.
+//! Every report takes its words from here. What to do about it is in `next`.
+
+use super::number::{count, counted, exact, float, float_up, percent, ratio, shape};
+use super::voice::Voice;
+use crate::numeric::{Comparison, DType, Extreme, Mismatch, NonFinite, Tolerance};
+use crate::run::{CaseOutcome, OutputOutcome, Problem};
+
+/// What holds a case that names no reference.
+pub(super) const SNAPSHOT_ONLY: &str = "no reference, held by its snapshot alone";
+
+/// What is wrong with a case as a whole.
+pub(super) fn of_case(case: &CaseOutcome, problem: &Problem, voice: &Voice) -> Vec<String> {
+    said(problem, case, None, voice)
+}
+
+/// What is wrong with an output, in one of the ways in which it is.
+pub(super) fn of_output(case: &CaseOutcome, output: &OutputOutcome, problem: &Problem, voice: &Voice) -> Vec<String> {
+    said(problem, case, Some(output), voice)
+}
+
+fn said(problem: &Problem, case: &CaseOutcome, output: Option<&OutputOutcome>, voice: &Voice) -> Vec<String> {
+    let checkpoint = case.checkpoint.as_deref().unwrap_or("?");
+    let name = output.map_or("?", |output| output.name.as_str());
+    match problem {
+        Problem::Error(text) => lines(text),
+        Problem::Missing(text) => lines(text),
+        Problem::Panicked(text) => panicked(checkpoint, text),
+        Problem::Failed(text) => failed(checkpoint, text),
+        Problem::UnknownCheckpoint { name, known } => unknown_checkpoint(name, known),
+        Problem::ExtraOutput { known } => extra_output(name, known),
+        Problem::LeftOut { returned } => left_out(name, returned),
+        Problem::Mismatch(mismatch) => {
+            let measured = output.and_then(|output| output.comparison.as_ref());
+            let tolerance = output.and_then(|output| output.tolerance.as_ref());
+            self::mismatch(mismatch, measured, tolerance)
+        }
+        Problem::NotRepeatable { repeat } => not_repeatable(*repeat),
+        Problem::Orphaned { snapshot } => orphaned(&voice.path(snapshot)),
+        Problem::Skipped(reason) => lines(reason),
+    }
+}
+
+/// The same in a word or two, for the line of a case.
+pub(super) fn brief(problem: &Problem) -> &'static str {
+    match problem {
+        Problem::Error(_) => "an error",
+        Problem::Missing(_) => "a tensor is not there",
+        Problem::Panicked(_) => "the checkpoint panicked",
+        Problem::Failed(_) => "the checkpoint returned an error",
+        Problem::UnknownCheckpoint { .. } => "nobody registered the checkpoint",
+        Problem::ExtraOutput { .. } => "an output too many",
+        Problem::LeftOut { .. } => "an output left out",
+        Problem::Mismatch(mismatch) => brief_mismatch(mismatch),
+        Problem::NotRepeatable { .. } => "not repeatable",
+        Problem::Orphaned { .. } => "a snapshot without a case",
+        Problem::Skipped(_) => "not run",
+    }
+}
+
+/// What is not as in the reference, in a word or two.
+pub(super) fn brief_mismatch(mismatch: &Mismatch) -> &'static str {
+    match mismatch {
+        Mismatch::Dtype { .. } => "another dtype",
+        Mismatch::Shape { .. } => "another shape",
+        Mismatch::Mask { .. } => "a mask that does not fit",
+        Mismatch::Empty => "nothing to compare",
+        Mismatch::NonFinite { .. } => "NaN or infinities differ",
+        Mismatch::Outside { .. } => "outside tolerance",
+        Mismatch::Ulps { .. } => "too many ulp apart",
+        Mismatch::RelRms { .. } => "rmse too large",
+    }
+}
+
+fn lines(text: &str) -> Vec<String> {
+    text.lines().map(str::to_owned).collect()
+}
+
+fn panicked(checkpoint: &str, text: &str) -> Vec<String> {
+    lines(&format!("checkpoint {checkpoint} panicked: {text}"))
+}
+
+fn failed(checkpoint: &str, text: &str) -> Vec<String> {
+    lines(&format!("checkpoint {checkpoint} returned an error: {text}"))
+}
+
+fn unknown_checkpoint(name: &str, known: &[String]) -> Vec<String> {
+    let mut said = vec![format!("nobody registered a checkpoint {name:?}")];
+    match known {
+        [] => said.push("no checkpoint is registered at all".into()),
+        _ => said.push(format!("registered, nearest first: {}", nearest(name, known).join(", "))),
+    }
+    said
+}
+
+/// The names, the most similar first.
+fn nearest<'a>(name: &str, known: &'a [String]) -> Vec<&'a str> {
+    let mut known: Vec<&str> = known.iter().map(String::as_str).collect();
+    known.sort();
+    let similarity = |other: &str| strsim::jaro_winkler(name, other);
+    known.sort_by(|a, b| similarity(b).total_cmp(&similarity(a)));
+    known
+}
+
+fn extra_output(name: &str, known: &[String]) -> Vec<String> {
+    vec![format!("the checkpoint returned an output {name:?} that case.json does not name; it names {}", names(known))]
+}
+
+fn left_out(name: &str, returned: &[String]) -> Vec<String> {
+    vec![format!("the checkpoint did not return the output {name:?}; it returned {}", names(returned))]
+}
+
+fn names(names: &[String]) -> String {
+    match names {
+        [] => "none".into(),
+        names => names.join(", "),
+    }
+}
+
+fn not_repeatable(repeat: usize) -> Vec<String> {
+    vec![format!("repeat {repeat} returned other bits than the first, for the same inputs")]
+}
+
+fn orphaned(snapshot: &str) -> Vec<String> {
+    vec![
+        format!("no case has this output; its snapshot is {snapshot}"),
+        "if the case went by accident, restore it; if not, delete the snapshot".into(),
+    ]
+}
+
+/// What is not as in the reference.
+pub(super) fn mismatch(
+    mismatch: &Mismatch,
+    measured: Option<&Comparison>,
+    tolerance: Option<&Tolerance>,
+) -> Vec<String> {
+    match mismatch {
+        Mismatch::Dtype { actual, expected } => dtypes(*actual, *expected),
+        Mismatch::Shape { actual, reference } => shapes(actual, reference),
+        Mismatch::Mask { dtype, shape, reference } => mask(*dtype, shape, reference),
+        Mismatch::Empty => empty(),
+        Mismatch::NonFinite { count } => non_finite(*count, measured),
+        Mismatch::Outside { count } => outside(*count, measured, tolerance),
+        Mismatch::Ulps { ulps, allowed } => self::ulps(*ulps, *allowed),
+        Mismatch::RelRms { rel_rms, allowed } => self::rel_rms(*rel_rms, *allowed),
+    }
+}
+
+fn dtypes(actual: DType, expected: DType) -> Vec<String> {
+    vec![
+        format!("actual is {actual}, and should be {expected}"),
+        "values of another dtype are not compared unless the case declares a cast".into(),
+    ]
+}
+
+fn shapes(actual: &[usize], reference: &[usize]) -> Vec<String> {
+    let elements = |extents: &[usize]| {
+        counted(extents.iter().fold(1u64, |product, &extent| product.saturating_mul(extent as u64)), "element")
+    };
+    vec![
+        format!("actual has shape    {} ({})", shape(actual), elements(actual)),
+        format!("reference has shape {} ({})", shape(reference), elements(reference)),
+    ]
+}
+
+fn mask(dtype: DType, extents: &[usize], reference: &[usize]) -> Vec<String> {
+    vec![
+        format!("the mask (\"where\") is {dtype} {}", shape(extents)),
+        format!("it should be bool {}, as the reference", shape(reference)),
+    ]
+}
+
+fn empty() -> Vec<String> {
+    vec!["there is nothing to compare: the tensor is empty, or its mask leaves everything out".into()]
+}
+
+fn non_finite(places: u64, measured: Option<&Comparison>) -> Vec<String> {
+    let mut said = vec![match places {
+        1 => "at 1 element one side has a NaN or an infinity that the other has not".into(),
+        _ => format!("at {} elements one side has a NaN or an infinity that the other has not", count(places)),
+    }];
+    let Some(measured) = measured else { return said };
+    said.push(format!("actual has    {}", non_finite_counts(measured.actual_non_finite)));
+    said.push(format!("reference has {}", non_finite_counts(measured.reference_non_finite)));
+    said.extend(measured.first_non_finite_mismatch.as_ref().map(|first| format!("first at {}", place(first))));
+    said
+}
+
+/// How many NaN and infinities: `2 NaN, 1 inf, 0 -inf`.
+pub(super) fn non_finite_counts(NonFinite { nan, pos_inf, neg_inf }: NonFinite) -> String {
+    format!("{} NaN, {} inf, {} -inf", count(nan), count(pos_inf), count(neg_inf))
+}
+
+fn outside(outside: u64, measured: Option<&Comparison>, tolerance: Option<&Tolerance>) -> Vec<String> {
+    let of = measured
+        .map(|measured| {
+            let share = percent(outside as f64 / measured.elements as f64);
+            format!(" of {} ({share})", counted(measured.elements, "element"))
+        })
+        .unwrap_or_default();
+    let are = if outside == 1 { "is" } else { "are" };
+    let limit = tolerance.map_or("the tolerance".into(), self::tolerance);
+    let mut said = vec![format!("{}{of} {are} outside {limit}", count(outside))];
+    let allowed = tolerance.map_or(0, |tolerance| tolerance.outliers);
+    if allowed > 0 {
+        said.push(format!("{} may be", counted(allowed, "outlier")));
+    }
+    said
+}
+
+fn ulps(ulps: u64, allowed: u64) -> Vec<String> {
+    vec![format!("the largest difference in units in the last place is {}; {} may be", count(ulps), count(allowed))]
+}
+
+fn rel_rms(rel_rms: f64, allowed: f64) -> Vec<String> {
+    vec![format!("the rmse is {} of the reference's rms; {} may be", float_up(rel_rms), exact(allowed))]
+}
+
+/// A tolerance as its formula.
+pub(super) fn tolerance(tolerance: &Tolerance) -> String {
+    let Tolerance { atol, rtol, outliers: _, max_ulps: _, max_rel_rms: _ } = tolerance;
+    format!("atol {} + rtol {} x |reference|", exact(*atol), exact(*rtol))
+}
+
+/// What a tolerance asks or allows besides its formula.
+pub(super) fn more_asked(tolerance: &Tolerance) -> Vec<String> {
+    let Tolerance { atol: _, rtol: _, outliers, max_ulps, max_rel_rms } = tolerance;
+    let outliers = (*outliers > 0).then(|| format!("{} allowed", counted(*outliers, "outlier")));
+    let ulps = max_ulps.map(|ulps| format!("at most {} ulp", count(ulps)));
+    let rel_rms = max_rel_rms.map(|share| format!("rmse at most {} of the reference's rms", exact(share)));
+    [outliers, ulps, rel_rms].into_iter().flatten().collect()
+}
+
+/// Where an extreme is, and both values there.
+pub(super) fn place(extreme: &Extreme) -> String {
+    let Extreme { value: _, index, actual, reference } = extreme;
+    format!("{}: actual {actual}, reference {reference}", shape(index))
+}
+
+/// How far apart the values are: the largest difference, where, and by every other measure that helps to judge it.
+pub(super) fn measured(measured: &Comparison) -> Vec<String> {
+    let Some(largest) = &measured.max_abs_diff else {
+        return vec!["no two finite values were there to compare".into()];
+    };
+    if measured.differing == 0 {
+        return vec!["no difference".into()];
+    }
+    let mut said = Vec::new();
+    let used = measured.tolerance_used;
+    let share = match &measured.worst {
+        // Where the formula has a relative part, the element that leaves it furthest can be another.
+        Some(worst) if worst.index == largest.index => used_share(used),
+        _ => None,
+    };
+    let suffix = share.as_ref().map(|share| format!(", {share}")).unwrap_or_default();
+    said.push(format!("largest difference {} at {}{suffix}", float(largest.value), shape(&largest.index)));
+    said.push(format!("there: actual {}, reference {}", largest.actual, largest.reference));
+    if let (None, Some(worst), Some(share)) = (&share, &measured.worst, used_share(used)) {
+        said.push(format!("{share} at {}", place(worst)));
+    }
+    let relative = measured.max_rel_diff.as_ref().map(|x| format!("largest relative difference {}", float(x.value)));
+    let ulp = measured.max_ulp_diff.as_ref().map(|x| format!("{} ulp", count(x.value as u64)));
+    let rmse = measured.rel_rms.map(|share| format!("rmse {} of the reference's rms", percent(share)));
+    let measures: Vec<String> = [relative, ulp, rmse].into_iter().flatten().collect();
+    if !measures.is_empty() {
+        said.push(measures.join(", "));
+    }
+    if let (true, Some(atol)) = (measured.outside > 0, measured.smallest_atol) {
+        said.push(format!("the smallest atol that would have passed is {}", float_up(atol)));
+    }
+    said
+}
+
+/// How much of the tolerance is used; `None` where nothing may differ, so that there is no share.
+pub(super) fn used_share(used: f64) -> Option<String> {
+    match used {
+        _ if !used.is_finite() => None,
+        used if used > 1.0 => Some(format!("{} what is allowed", ratio(used))),
+        used => Some(format!("{} of the tolerance", percent(used))),
+    }
+}
+
+/// A case or output that has no accepted snapshot yet.
+pub(super) fn unrecorded(output: Option<&OutputOutcome>) -> Vec<String> {
+    vec![format!("{}, and no snapshot is accepted yet", held(output))]
+}
+
+/// An output that is within tolerance, but not within its snapshot's band.
+pub(super) fn drift(output: &OutputOutcome) -> Vec<String> {
+    let lines = counted(output.drift.len() as u64, "line");
+    let have = if output.drift.len() == 1 { "has" } else { "have" };
+    vec![format!("{}, but {lines} {have} left the snapshot's band:", held(Some(output)))]
+}
+
+/// What holds an output that is not a mismatch.
+fn held(output: Option<&OutputOutcome>) -> String {
+    match output.and_then(|output| output.comparison.as_ref()) {
+        Some(measured) if measured.differing == 0 => "no difference".into(),
+        Some(measured) => match used_share(measured.tolerance_used) {
+            Some(share) => format!("within tolerance ({share})"),
+            None => "within tolerance".into(),
+        },
+        None => SNAPSHOT_ONLY.into(),
+    }
+}
+
+/// An output that is much closer than its snapshot remembers.
+pub(super) fn improved() -> Vec<String> {
+    vec!["much closer than its accepted snapshot:".into()]
+}
+
+/// Elements outside that the case allows.
+pub(super) fn outliers(outside: u64, tolerance: Option<&Tolerance>) -> Vec<String> {
+    let allowed = tolerance.map_or(0, |tolerance| tolerance.outliers);
+    vec![format!("{} outside tolerance; the case allows {}", counted(outside, "element"), count(allowed))]
+}
+
+/// Where the actual tensor is kept.
+pub(super) fn kept(path: &str) -> String {
+    format!("actual kept in {path}")
+}
+
+/// A skipped case that fails in CI.
+pub(super) fn skip_fails() -> String {
+    "in CI a skipped case fails unless it is allowed by name".into()
+}

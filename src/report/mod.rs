@@ -1,0 +1,19 @@
+//! Telling: finished outcomes become bytes for a reader. Decides nothing.
+//!
+//! [`terminal`] writes for people and [`json`] for programs; what either says about a problem is written once, in
+//! `message`. Nothing here reads the environment or a file: colours and commands are the caller's to choose.
+
+mod histogram;
+mod message;
+mod next;
+pub mod number;
+mod palette;
+mod view;
+mod voice;
+
+pub mod terminal;
+
+pub use histogram::{Bin, Histogram};
+pub use palette::Palette;
+pub use view::{CaseLine, CaseView, DiffView, InputView, OutputView, PairView, TensorView, Unread};
+pub use voice::{Review, Voice};

@@ -1,0 +1,98 @@
+//! What the reader does about a case that did not pass: one command to type. A mismatch is never accepted by it.
+
+use std::path::Path;
+
+use super::voice::{Voice, remove};
+use crate::numeric::{DType, Mismatch, Tolerance};
+use crate::run::{CaseOutcome, Gate, OutputOutcome, Problem, Verdict};
+
+/// The last line of a message.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Next {
+    /// What the command is for, and what comes before it.
+    pub(super) label: String,
+    /// The command.
+    pub(super) command: String,
+}
+
+/// What to do about an output, or about a case as a whole; `None` where it passed.
+pub(super) fn next(voice: &Voice, gate: &Gate, case: &CaseOutcome, output: Option<&OutputOutcome>) -> Option<Next> {
+    let (verdict, problem) = match output {
+        Some(output) => (output.verdict, output.problems.first()),
+        None => (case.verdict, case.problem.as_ref()),
+    };
+    match (problem, verdict) {
+        (Some(problem), _) => Some(correct(voice, case, output, problem)),
+        (None, Verdict::Drift | Verdict::Unrecorded) => Some(review(voice, gate, case)),
+        (None, Verdict::Pass | Verdict::Skipped) => None,
+        (None, Verdict::Mismatch) => Some(look(voice, case, output)),
+        (None, Verdict::Broken | Verdict::Missing | Verdict::Orphaned) => Some(again(voice, case, "then".into())),
+    }
+}
+
+fn correct(voice: &Voice, case: &CaseOutcome, output: Option<&OutputOutcome>, problem: &Problem) -> Next {
+    let id = case.id.as_str();
+    let file = voice.path(&case.file);
+    match problem {
+        Problem::Error(_) => again(voice, case, "correct it, then".into()),
+        Problem::Missing(_) => again(voice, case, "put it back, then".into()),
+        Problem::Panicked(_) | Problem::Failed(_) => step("to see what it was given", voice.show(id)),
+        Problem::UnknownCheckpoint { .. } => {
+            again(voice, case, format!("register it, or correct \"checkpoint\" in {file}, then"))
+        }
+        Problem::ExtraOutput { .. } => again(voice, case, format!("name it in {file} or do not return it, then")),
+        Problem::LeftOut { .. } => again(voice, case, format!("return it, or take it out of {file}, then")),
+        Problem::Mismatch(Mismatch::Mask { .. }) => again(voice, case, format!("correct the mask in {file}, then")),
+        Problem::Mismatch(_) => look(voice, case, output),
+        Problem::NotRepeatable { repeat } => {
+            step("to see it again", format!("{} --repeat {repeat}", voice.run(Some(id))))
+        }
+        Problem::Orphaned { snapshot } => step("to delete it", remove(&voice.path(snapshot))),
+        Problem::Skipped(_) => again(voice, case, format!("take \"skip\" out of {file}, then")),
+    }
+}
+
+/// The command that shows both tensors, or as much as there is of them.
+fn look(voice: &Voice, case: &CaseOutcome, output: Option<&OutputOutcome>) -> Next {
+    let kept = output.and_then(|output| output.kept.as_deref()).map(|kept| voice.path(kept));
+    let reference = output.and_then(|output| output.reference.as_deref());
+    // Files alone do not say what a mask leaves out: their difference would be another.
+    let is_masked = output.and_then(|output| output.comparison.as_ref()).is_some_and(|measured| measured.left_out > 0);
+    let command = match (kept, reference) {
+        (Some(kept), Some(reference)) if !is_masked => {
+            let folder = case.file.parent().unwrap_or(Path::new(""));
+            voice.diff(&kept, &voice.path(&folder.join(reference)), own_tolerance(output))
+        }
+        (Some(kept), _) => voice.show(&kept),
+        (None, _) => voice.show(case.id.as_str()),
+    };
+    step("to see it", command)
+}
+
+/// The tolerance of an output where it is not the one that files of its dtype are compared by anyway.
+fn own_tolerance(output: Option<&OutputOutcome>) -> Option<&Tolerance> {
+    let output = output?;
+    let dtype: Option<DType> = output.summary.as_ref().map(|summary| summary.dtype);
+    let default = dtype.and_then(Tolerance::default_for);
+    let is_own = |own: &&Tolerance| default.is_none_or(|default| (own.atol, own.rtol) != (default.atol, default.rtol));
+    output.tolerance.as_ref().filter(is_own)
+}
+
+fn review(voice: &Voice, gate: &Gate, case: &CaseOutcome) -> Next {
+    let id = case.id.as_str();
+    match gate.ci {
+        // CI writes no pending snapshot: there is nothing to review there.
+        true => {
+            step("if it is intended, on your machine", format!("{}; {}", voice.run(Some(id)), voice.review(Some(id))))
+        }
+        false => step("if it is intended", voice.review(Some(id))),
+    }
+}
+
+fn again(voice: &Voice, case: &CaseOutcome, label: String) -> Next {
+    Next { label, command: voice.run(Some(case.id.as_str())) }
+}
+
+fn step(label: &str, command: String) -> Next {
+    Next { label: label.to_owned(), command }
+}

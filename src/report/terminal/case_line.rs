@@ -1,0 +1,107 @@
+//! A line for each case, as a run goes.
+
+use std::io::{self, Write};
+
+use super::text::{padded, width};
+use crate::numeric::{Comparison, Mismatch};
+use crate::report::message;
+use crate::report::number::{counted, float, percent, ratio};
+use crate::report::palette::Palette;
+use crate::run::{CaseOutcome, OutputOutcome, Problem, Verdict};
+
+/// The widest verdict, `unrecorded`, and a gap.
+const VERDICT: usize = 12;
+/// Wider ids do not push the lines of the others to the right.
+const ID_AT_MOST: usize = 32;
+/// Nor do wider names of checkpoints.
+const CHECKPOINT_AT_MOST: usize = 16;
+
+/// How wide the columns are: known before the first case is done, so that lines written one by one align.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Columns {
+    id: usize,
+    checkpoint: usize,
+}
+
+impl Columns {
+    /// Fits the ids and checkpoints of the cases that will be run.
+    pub fn of<'a>(cases: impl IntoIterator<Item = (&'a str, &'a str)>) -> Columns {
+        cases.into_iter().fold(Columns::default(), |columns, (id, checkpoint)| Columns {
+            id: columns.id.max(width(id)).min(ID_AT_MOST),
+            checkpoint: columns.checkpoint.max(width(checkpoint)).min(CHECKPOINT_AT_MOST),
+        })
+    }
+}
+
+/// Writes the line of a case: verdict, id, checkpoint, the largest difference of all outputs and how much of the
+/// tolerance they use, or what kept it from being measured.
+///
+/// # Errors
+///
+/// What `out` returns.
+pub fn case_line(out: &mut dyn Write, palette: &Palette, columns: Columns, case: &CaseOutcome) -> io::Result<()> {
+    let verdict = palette.verdict(case.verdict, VERDICT);
+    let id = palette.strong(&padded(case.id.as_str(), columns.id));
+    let checkpoint = padded(case.checkpoint.as_deref().unwrap_or("-"), columns.checkpoint);
+    let line = format!("{verdict}{id}  {checkpoint}  {}", found(case));
+    writeln!(out, "{}", line.trim_end())
+}
+
+fn found(case: &CaseOutcome) -> String {
+    let problem = case.problem.as_ref().or_else(|| worst_problem(case));
+    match problem {
+        Some(problem) if !is_measured(problem) => message::brief(problem).to_owned(),
+        _ if case.snapshot_only => "no reference, its snapshot alone".into(),
+        _ => measured(case),
+    }
+}
+
+/// The first problem of the first output that decides the verdict.
+fn worst_problem(case: &CaseOutcome) -> Option<&Problem> {
+    case.outputs.iter().find(|output| output.verdict == case.verdict)?.problems.first()
+}
+
+/// Whether the largest difference says what is wrong.
+fn is_measured(problem: &Problem) -> bool {
+    matches!(problem, Problem::Mismatch(Mismatch::Outside { .. }))
+}
+
+fn measured(case: &CaseOutcome) -> String {
+    let comparisons: Vec<&Comparison> = case.outputs.iter().filter_map(|output| output.comparison.as_ref()).collect();
+    match comparisons.as_slice() {
+        [] => String::new(),
+        comparisons => distance(comparisons) + &besides(case),
+    }
+}
+
+/// The largest difference of all and the largest share of the tolerance.
+pub(super) fn distance(comparisons: &[&Comparison]) -> String {
+    let largest = comparisons.iter().filter_map(|measured| measured.max_abs_diff.as_ref());
+    let largest = largest.map(|extreme| extreme.value).fold(0.0, f64::max);
+    let used = comparisons.iter().map(|measured| measured.tolerance_used).fold(0.0, f64::max);
+    let share = match used {
+        _ if largest == 0.0 => return "no difference".into(),
+        used if !used.is_finite() => "none allowed".into(),
+        used if used > 1.0 => format!("{} the tolerance", ratio(used)),
+        used => format!("{} of tolerance", percent(used)),
+    };
+    // Most numbers here are as wide as `2.38e-7`.
+    format!("difference {} {share}", padded(&format!("{},", float(largest)), 8))
+}
+
+/// What a pass hides: outliers that the case allows, and what is much better than its snapshot.
+fn besides(case: &CaseOutcome) -> String {
+    let outliers: u64 = case.outputs.iter().filter(|output| output.verdict == Verdict::Pass).map(outside).sum();
+    let mut said = String::new();
+    if outliers > 0 {
+        said += &format!(", {}", counted(outliers, "outlier"));
+    }
+    if case.outputs.iter().any(|output| !output.improved.is_empty()) {
+        said += ", improved";
+    }
+    said
+}
+
+fn outside(output: &OutputOutcome) -> u64 {
+    output.comparison.as_ref().map_or(0, |measured| measured.outside)
+}

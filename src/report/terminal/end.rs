@@ -1,0 +1,91 @@
+//! The end of a run: the count, what was skipped, what to do next.
+
+use std::io::{self, Write};
+
+use super::text::paragraphs;
+use crate::report::number::{counted, duration};
+use crate::report::palette::Palette;
+use crate::report::voice::Voice;
+use crate::run::{CaseOutcome, Counts, Gate, Problem, RunOutcome, Verdict};
+
+/// Writes what was skipped and why, the counts by verdict, worst first, and what to do next.
+///
+/// # Errors
+///
+/// What `out` returns.
+pub fn end(out: &mut dyn Write, palette: &Palette, voice: &Voice, run: &RunOutcome) -> io::Result<()> {
+    let RunOutcome { root: _, snapshots: _, executor: _, cases, filtered_out: _, gate: _, elapsed: _ } = run;
+    skipped(out, palette, cases)?;
+    total(out, palette, run)?;
+    tally(out, palette, &run.counts())?;
+    improved(out, palette, voice, cases)?;
+    next(out, palette, voice, run)
+}
+
+fn skipped(out: &mut dyn Write, palette: &Palette, cases: &[CaseOutcome]) -> io::Result<()> {
+    for case in cases.iter().filter(|case| case.verdict == Verdict::Skipped) {
+        writeln!(out, "{}{}", palette.verdict(Verdict::Skipped, 10), palette.strong(case.id.as_str()))?;
+        if let Some(Problem::Skipped(reason)) = &case.problem {
+            paragraphs(out, 10, &reason.lines().map(str::to_owned).collect::<Vec<_>>())?;
+        }
+    }
+    Ok(())
+}
+
+/// How many cases, how long it took, and how many fail.
+fn total(out: &mut dyn Write, palette: &Palette, run: &RunOutcome) -> io::Result<()> {
+    let cases = counted(run.cases.len() as u64, "case");
+    let filtered = match run.filtered_out {
+        0 => String::new(),
+        count => format!(", {count} filtered out"),
+    };
+    let failed = match run.failed() {
+        0 => "none fails".to_owned(),
+        1 => "1 fails".to_owned(),
+        failed => format!("{failed} fail"),
+    };
+    writeln!(out, "{} in {}{filtered}", palette.strong(&format!("{cases}, {failed},")), duration(run.elapsed))
+}
+
+fn tally(out: &mut dyn Write, palette: &Palette, counts: &Counts) -> io::Result<()> {
+    let counted = Verdict::ALL.into_iter().filter(|verdict| counts.of(*verdict) > 0);
+    let tallies: Vec<String> = counted.map(|verdict| palette.tally(counts.of(verdict), verdict)).collect();
+    writeln!(out, "{}", tallies.join(", "))
+}
+
+fn improved(out: &mut dyn Write, palette: &Palette, voice: &Voice, cases: &[CaseOutcome]) -> io::Result<()> {
+    let is_improved = |case: &&CaseOutcome| case.outputs.iter().any(|output| !output.improved.is_empty());
+    match cases.iter().filter(is_improved).count() as u64 {
+        0 => Ok(()),
+        count => {
+            let what = format!("{} improved; to tighten what is accepted", counted(count, "case"));
+            step(out, palette, &what, &voice.accept(None))
+        }
+    }
+}
+
+/// First what must be corrected, then what may be reviewed.
+fn next(out: &mut dyn Write, palette: &Palette, voice: &Voice, run: &RunOutcome) -> io::Result<()> {
+    let failing = |is_told: fn(Verdict) -> bool| {
+        run.cases.iter().filter(|case| run.gate.fails(case) && is_told(case.verdict)).count() as u64
+    };
+    let uncorrected = failing(|verdict| verdict <= Verdict::Orphaned || verdict == Verdict::Skipped);
+    let unreviewed = failing(|verdict| matches!(verdict, Verdict::Drift | Verdict::Unrecorded));
+    if uncorrected > 0 {
+        let what = format!("{} to correct, each as said above; then", counted(uncorrected, "case"));
+        step(out, palette, &what, &voice.run(None))?;
+    }
+    if unreviewed > 0 {
+        let what = format!("{} to review, where intended", counted(unreviewed, "case"));
+        let command = match run.gate {
+            Gate { ci: true, .. } => format!("{}; {}", voice.run(None), voice.review(None)),
+            Gate { ci: false, .. } => voice.review(None),
+        };
+        step(out, palette, &what, &command)?;
+    }
+    Ok(())
+}
+
+fn step(out: &mut dyn Write, palette: &Palette, what: &str, command: &str) -> io::Result<()> {
+    writeln!(out, "{what}:  {}", palette.command(command))
+}

@@ -1,0 +1,44 @@
+//! Columns as wide as their widest cell.
+
+use std::io::{self, Write};
+
+use super::text::{padded, visible, width};
+
+/// Between two columns.
+const GAP: usize = 2;
+
+/// Rows of cells. The last cell of a row ends the line.
+#[derive(Default)]
+pub(super) struct Table {
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// Appends a row.
+    pub(super) fn row(&mut self, cells: impl IntoIterator<Item = impl AsRef<str>>) {
+        self.rows.push(cells.into_iter().map(|cell| visible(cell.as_ref())).collect());
+    }
+
+    /// How many columns of the screen it takes.
+    pub(super) fn width(&self) -> usize {
+        let widths = self.widths();
+        widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1)
+    }
+
+    /// Writes every row on a line below an indentation.
+    pub(super) fn write(&self, out: &mut dyn Write, indent: usize) -> io::Result<()> {
+        let widths = self.widths();
+        for row in &self.rows {
+            let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| padded(cell, *width)).collect();
+            let line = cells.join("  ");
+            writeln!(out, "{:indent$}{}", "", line.trim_end())?;
+        }
+        Ok(())
+    }
+
+    fn widths(&self) -> Vec<usize> {
+        let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+        let widest = |at: usize| self.rows.iter().filter_map(|row| row.get(at)).map(|cell| width(cell)).max();
+        (0..columns).map(|at| widest(at).unwrap_or(0)).collect()
+    }
+}

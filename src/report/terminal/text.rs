@@ -1,0 +1,75 @@
+//! Lines of text: broken at words, free of control characters.
+
+use std::io::{self, Write};
+
+use super::WIDTH;
+
+/// Writes the lines below an indentation, broken at words where they would be too wide.
+pub(super) fn paragraphs(out: &mut dyn Write, indent: usize, lines: &[String]) -> io::Result<()> {
+    for line in lines.iter().flat_map(|line| wrap(&visible(line), WIDTH.saturating_sub(indent))) {
+        match line.is_empty() {
+            true => writeln!(out)?,
+            false => writeln!(out, "{:indent$}{line}", "")?,
+        }
+    }
+    Ok(())
+}
+
+/// The text with control characters written out: a checkpoint's message must not move the cursor.
+pub(super) fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\t' => shown.push_str("    "),
+            c if c.is_control() => shown.extend(c.escape_default()),
+            c => shown.push(c),
+        }
+    }
+    shown
+}
+
+/// How many columns the text takes.
+pub(super) fn width(text: &str) -> usize {
+    text.chars().count()
+}
+
+/// The text and blanks after it up to that many columns.
+pub(super) fn padded(text: &str, columns: usize) -> String {
+    format!("{text}{:blanks$}", "", blanks = columns.saturating_sub(width(text)))
+}
+
+/// Breaks a line at blanks. A word wider than the line stays whole.
+fn wrap(line: &str, columns: usize) -> Vec<String> {
+    if width(line) <= columns {
+        return vec![line.trim_end().to_owned()];
+    }
+    let mut lines = Vec::new();
+    let mut current = String::new();
+    for word in line.split(' ') {
+        if !current.trim().is_empty() && width(&current) + 1 + width(word) > columns {
+            lines.push(std::mem::take(&mut current));
+        } else if !current.is_empty() || word.is_empty() {
+            current.push(' ');
+        }
+        current.push_str(word);
+    }
+    lines.push(current);
+    lines.iter().map(|line| line.trim_end().to_owned()).filter(|line| !line.is_empty()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_lines_break_at_words_and_words_stay_whole() {
+        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrap("a/very/long/path is whole", 8), ["a/very/long/path", "is whole"]);
+        assert_eq!(wrap("short", 8), ["short"]);
+    }
+
+    #[test]
+    fn control_characters_are_written_out() {
+        assert_eq!(visible("a\u{1b}[31mb\r\tc"), "a\\u{1b}[31mb\\r    c");
+    }
+}

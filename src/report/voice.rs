@@ -1,0 +1,148 @@
+//! How karat names its own commands and the user's files where a message is read.
+
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+
+use super::number::exact;
+use crate::numeric::Tolerance;
+
+/// What a message needs to know of the place where it is read, so that the commands in it work there.
+#[derive(Clone, Debug)]
+pub struct Voice {
+    /// What the reader types before a verb: `karat`, or `cargo test --test goldens --`.
+    pub command: String,
+    /// How the reader accepts pending snapshots.
+    pub review: Review,
+    /// The goldens root as the reader typed it, where it is not the one that `run` takes by itself.
+    pub root: Option<String>,
+    /// The folder the reader is in: paths below it are shown relative to it.
+    pub base: PathBuf,
+}
+
+/// How pending snapshots are accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Review {
+    /// `cargo insta review`, which needs a Cargo project.
+    Insta,
+    /// karat's own verb `accept`.
+    Accept,
+}
+
+impl Voice {
+    /// A path as the reader sees it: relative where it is below the folder they are in, with `/`.
+    pub(super) fn path(&self, path: &Path) -> String {
+        let shown = path.strip_prefix(&self.base).unwrap_or(path);
+        let shown = if shown.as_os_str().is_empty() { Path::new(".") } else { shown };
+        slashes(shown)
+    }
+
+    /// The command that runs what `filter` selects, or everything.
+    pub(super) fn run(&self, filter: Option<&str>) -> String {
+        let Voice { command, review: _, root, base: _ } = self;
+        let root = root.as_deref().map(|root| format!(" {}", path_argument(root))).unwrap_or_default();
+        let filter = filter.map(|filter| format!(" -k {}", quote(filter))).unwrap_or_default();
+        format!("{command} run{root}{filter}")
+    }
+
+    /// The command that reviews pending snapshots: of one case where the tool can select it.
+    pub(super) fn review(&self, id: Option<&str>) -> String {
+        match self.review {
+            Review::Insta => "cargo insta review".into(),
+            Review::Accept => self.accept(id),
+        }
+    }
+
+    /// The command that accepts the pending snapshots of one case, or all.
+    pub(super) fn accept(&self, id: Option<&str>) -> String {
+        let filter = id.map(|id| format!(" {}", quote(id))).unwrap_or_default();
+        format!("{} accept{filter}", self.command)
+    }
+
+    /// The command that shows a case or a tensor file.
+    pub(super) fn show(&self, what: &str) -> String {
+        format!("{} show {}", self.command, path_argument(what))
+    }
+
+    /// The command that compares two tensor files, by the case's tolerance where one is given.
+    pub(super) fn diff(&self, actual: &str, reference: &str, tolerance: Option<&Tolerance>) -> String {
+        let (actual, reference) = (path_argument(actual), path_argument(reference));
+        let tolerance = tolerance
+            .map(|tolerance| format!(" --atol {} --rtol {}", exact(tolerance.atol), exact(tolerance.rtol)))
+            .unwrap_or_default();
+        format!("{} diff {actual} {reference}{tolerance}", self.command)
+    }
+}
+
+/// The command that deletes a file.
+pub(super) fn remove(path: &str) -> String {
+    format!("rm {}", path_argument(path))
+}
+
+/// A path with `/` between its parts on every system.
+pub(super) fn slashes(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    if std::path::MAIN_SEPARATOR == '/' { text.into_owned() } else { text.replace(std::path::MAIN_SEPARATOR, "/") }
+}
+
+/// A path as one word of a command that is not taken for an option.
+fn path_argument(path: &str) -> Cow<'_, str> {
+    if path.starts_with('-') { quote(&format!("./{path}")).into_owned().into() } else { quote(path) }
+}
+
+/// The text as one word of a POSIX shell.
+fn quote(text: &str) -> Cow<'_, str> {
+    let is_plain = |(at, c): (usize, char)| c.is_alphanumeric() || "_-./:,+@%=".contains(c) || (at > 0 && c == '#');
+    if !text.is_empty() && text.char_indices().all(is_plain) {
+        return text.into();
+    }
+    format!("'{}'", text.replace('\'', r"'\''")).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn voice() -> Voice {
+        Voice { command: "karat".into(), review: Review::Accept, root: None, base: "/home/me/port".into() }
+    }
+
+    #[test]
+    fn paths_below_the_current_folder_are_relative() {
+        assert_eq!(voice().path(Path::new("/home/me/port/goldens/a")), "goldens/a");
+        assert_eq!(voice().path(Path::new("/home/me/other")), "/home/me/other");
+        assert_eq!(voice().path(Path::new("/home/me/port")), ".");
+        assert_eq!(voice().path(Path::new("goldens/a")), "goldens/a");
+    }
+
+    #[test]
+    fn what_a_shell_would_split_or_expand_is_quoted() {
+        for (text, word) in [
+            ("all.npz#y", "all.npz#y"),
+            ("größe/λ.npy", "größe/λ.npy"),
+            ("with space/y.npy", "'with space/y.npy'"),
+            ("it's", r"'it'\''s'"),
+            ("$HOME", "'$HOME'"),
+            ("~", "'~'"),
+            ("#1", "'#1'"),
+            ("a*", "'a*'"),
+            ("", "''"),
+        ] {
+            assert_eq!(quote(text), word);
+        }
+        assert_eq!(voice().show("-x.npy"), "karat show ./-x.npy");
+        assert_eq!(remove("- x"), "rm './- x'");
+    }
+
+    #[test]
+    fn a_root_that_was_typed_is_typed_again() {
+        assert_eq!(voice().run(Some("a b")), "karat run -k 'a b'");
+        let voice = Voice { root: Some("my goldens".into()), ..voice() };
+        assert_eq!(voice.run(None), "karat run 'my goldens'");
+    }
+
+    #[test]
+    fn the_review_is_named_that_works_there() {
+        assert_eq!(voice().review(Some("a/b")), "karat accept a/b");
+        assert_eq!(Voice { review: Review::Insta, ..voice() }.review(Some("a/b")), "cargo insta review");
+    }
+}
