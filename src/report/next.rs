@@ -19,7 +19,7 @@ pub(super) struct Next {
 pub(super) fn next(voice: &Voice, gate: &Gate, case: &CaseOutcome, output: Option<&OutputOutcome>) -> Option<Next> {
     let (verdict, problem) = match output {
         Some(output) => (output.verdict, output.problems.first()),
-        None => (case.verdict, case.problem.as_ref()),
+        None => (case.verdict, case.problems.first()),
     };
     match (problem, verdict) {
         (Some(problem), _) => Some(correct(voice, case, output, problem)),

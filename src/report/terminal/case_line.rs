@@ -48,7 +48,7 @@ pub fn case_line(out: &mut dyn Write, palette: &Palette, columns: Columns, case:
 }
 
 fn found(case: &CaseOutcome) -> String {
-    let problem = case.problem.as_ref().or_else(|| worst_problem(case));
+    let problem = case.problems.first().or_else(|| worst_problem(case));
     match problem {
         Some(problem) if !is_measured(problem) => message::brief(problem).to_owned(),
         _ if case.snapshot_only => "no reference, its snapshot alone".into(),
