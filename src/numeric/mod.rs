@@ -2,6 +2,7 @@
 
 mod compare;
 mod dtype;
+mod scaled;
 mod summary;
 mod tensor;
 mod tolerance;
