@@ -6,6 +6,9 @@ use super::voice::Voice;
 use crate::numeric::{Comparison, DType, Extreme, Mismatch, NonFinite, Tolerance};
 use crate::run::{CaseOutcome, OutputOutcome, Problem};
 
+/// What fits a line beside the verdict.
+const LINE: usize = 70;
+
 /// What holds a case that names no reference.
 pub(super) const SNAPSHOT_ONLY: &str = "no reference, held by its snapshot alone";
 
@@ -112,7 +115,7 @@ fn left_out(name: &str, returned: &[String]) -> Vec<String> {
 
 fn names(names: &[String]) -> String {
     match names {
-        [] => "none".into(),
+        [] => "nothing".into(),
         names => names.join(", "),
     }
 }
@@ -149,7 +152,7 @@ pub(super) fn mismatch(
 fn dtypes(actual: DType, expected: DType) -> Vec<String> {
     vec![
         format!("actual is {actual}, and should be {expected}"),
-        "values of another dtype are not compared unless the case declares a cast".into(),
+        "another dtype is not compared unless the case declares a cast".into(),
     ]
 }
 
@@ -200,26 +203,34 @@ fn outside(outside: u64, measured: Option<&Comparison>, tolerance: Option<&Toler
         .unwrap_or_default();
     let are = if outside == 1 { "is" } else { "are" };
     let limit = tolerance.map_or("the tolerance".into(), self::tolerance);
-    let mut said = vec![format!("{}{of} {are} outside {limit}", count(outside))];
+    let part = format!("{}{of} {are} outside", count(outside));
+    // The formula stays whole.
+    let mut said = match part.len() + 1 + limit.len() <= LINE {
+        true => vec![format!("{part} {limit}")],
+        false => vec![part, limit],
+    };
     let allowed = tolerance.map_or(0, |tolerance| tolerance.outliers);
     if allowed > 0 {
-        said.push(format!("{} may be", counted(allowed, "outlier")));
+        said.push(format!("the case allows {}", counted(allowed, "outlier")));
     }
     said
 }
 
 fn ulps(ulps: u64, allowed: u64) -> Vec<String> {
-    vec![format!("the largest difference in units in the last place is {}; {} may be", count(ulps), count(allowed))]
+    vec![format!("up to {} ulp apart; {} are allowed", count(ulps), count(allowed))]
 }
 
 fn rel_rms(rel_rms: f64, allowed: f64) -> Vec<String> {
-    vec![format!("the rmse is {} of the reference's rms; {} may be", float_up(rel_rms), exact(allowed))]
+    vec![format!("rmse is {} of the reference's rms; {} is allowed", float_up(rel_rms), exact(allowed))]
 }
 
 /// A tolerance as its formula.
 pub(super) fn tolerance(tolerance: &Tolerance) -> String {
-    let Tolerance { atol, rtol, outliers: _, max_ulps: _, max_rel_rms: _ } = tolerance;
-    format!("atol {} + rtol {} x |reference|", exact(*atol), exact(*rtol))
+    let Tolerance { atol, rtol, outliers: _, max_ulps: _, max_rel_rms: _ } = *tolerance;
+    match atol == 0.0 && rtol == 0.0 {
+        true => "atol 0, rtol 0: nothing may differ".into(),
+        false => format!("atol {} + rtol {} x |reference|", exact(atol), exact(rtol)),
+    }
 }
 
 /// What a tolerance asks or allows besides its formula.
@@ -239,28 +250,17 @@ pub(super) fn place(extreme: &Extreme) -> String {
 
 /// How far apart the values are: the largest difference, where, and by every other measure that helps to judge it.
 pub(super) fn measured(measured: &Comparison) -> Vec<String> {
-    let Some(largest) = &measured.max_abs_diff else {
-        return vec!["no two finite values were there to compare".into()];
-    };
-    if measured.differing == 0 {
-        return vec!["no difference".into()];
-    }
-    let mut said = Vec::new();
-    let used = measured.tolerance_used;
-    let share = match &measured.worst {
-        // Where the formula has a relative part, the element that leaves it furthest can be another.
-        Some(worst) if worst.index == largest.index => used_share(used),
-        _ => None,
-    };
-    let suffix = share.as_ref().map(|share| format!(", {share}")).unwrap_or_default();
-    said.push(format!("largest difference {} at {}{suffix}", float(largest.value), shape(&largest.index)));
-    said.push(format!("there: actual {}, reference {}", largest.actual, largest.reference));
-    if let (None, Some(worst), Some(share)) = (&share, &measured.worst, used_share(used)) {
+    let mut said = vec![largest(measured)];
+    let Some(extreme) = measured.max_abs_diff.as_ref().filter(|_| measured.differing > 0) else { return said };
+    said.push(format!("there: actual {}, reference {}", extreme.actual, extreme.reference));
+    if let (None, Some(worst), Some(share)) =
+        (share_there(measured), &measured.worst, used_share(measured.tolerance_used))
+    {
         said.push(format!("{share} at {}", place(worst)));
     }
-    let relative = measured.max_rel_diff.as_ref().map(|x| format!("largest relative difference {}", float(x.value)));
+    let relative = measured.max_rel_diff.as_ref().map(|x| format!("relative {}", float(x.value)));
     let ulp = measured.max_ulp_diff.as_ref().map(|x| format!("{} ulp", count(x.value as u64)));
-    let rmse = measured.rel_rms.map(|share| format!("rmse {} of the reference's rms", percent(share)));
+    let rmse = measured.rel_rms.map(|share| format!("rmse {} of the reference's rms", float(share)));
     let measures: Vec<String> = [relative, ulp, rmse].into_iter().flatten().collect();
     if !measures.is_empty() {
         said.push(measures.join(", "));
@@ -269,6 +269,25 @@ pub(super) fn measured(measured: &Comparison) -> Vec<String> {
         said.push(format!("the smallest atol that would have passed is {}", float_up(atol)));
     }
     said
+}
+
+/// The largest difference and where it is.
+pub(super) fn largest(measured: &Comparison) -> String {
+    let Some(extreme) = &measured.max_abs_diff else {
+        return "no two finite values were there to compare".into();
+    };
+    if measured.differing == 0 {
+        return "no difference".into();
+    }
+    let elsewhere = if measured.non_finite_mismatches > 0 { " elsewhere" } else { "" };
+    let share = share_there(measured).map(|share| format!(", {share}")).unwrap_or_default();
+    format!("largest difference{elsewhere} {} at {}{share}", float(extreme.value), shape(&extreme.index))
+}
+
+/// The share of the tolerance that the largest difference uses. By a relative tolerance another element can use more.
+fn share_there(measured: &Comparison) -> Option<String> {
+    let (largest, worst) = (measured.max_abs_diff.as_ref()?, measured.worst.as_ref()?);
+    if worst.index == largest.index { used_share(measured.tolerance_used) } else { None }
 }
 
 /// How much of the tolerance is used; `None` where nothing may differ, so that there is no share.
@@ -282,26 +301,24 @@ pub(super) fn used_share(used: f64) -> Option<String> {
 
 /// A case or output that has no accepted snapshot yet.
 pub(super) fn unrecorded(output: Option<&OutputOutcome>) -> Vec<String> {
-    vec![format!("{}, and no snapshot is accepted yet", held(output))]
+    let held = output.and_then(held).unwrap_or_else(|| "no reference".into());
+    vec![format!("{held}, and no snapshot is accepted yet")]
 }
 
 /// An output that is within tolerance, but not within its snapshot's band.
 pub(super) fn drift(output: &OutputOutcome) -> Vec<String> {
-    let lines = counted(output.drift.len() as u64, "line");
-    let have = if output.drift.len() == 1 { "has" } else { "have" };
-    vec![format!("{}, but {lines} {have} left the snapshot's band:", held(Some(output)))]
+    let held = held(output).unwrap_or_else(|| "no reference".into());
+    vec![format!("{held}, but {} left the snapshot's band:", counted(output.drift.len() as u64, "line"))]
 }
 
-/// What holds an output that is not a mismatch.
-fn held(output: Option<&OutputOutcome>) -> String {
-    match output.and_then(|output| output.comparison.as_ref()) {
-        Some(measured) if measured.differing == 0 => "no difference".into(),
-        Some(measured) => match used_share(measured.tolerance_used) {
-            Some(share) => format!("within tolerance ({share})"),
-            None => "within tolerance".into(),
-        },
-        None => SNAPSHOT_ONLY.into(),
-    }
+/// What holds an output that is not a mismatch; `None` without a reference.
+fn held(output: &OutputOutcome) -> Option<String> {
+    let measured = output.comparison.as_ref()?;
+    Some(match measured.tolerance_used {
+        _ if measured.differing == 0 => "no difference".into(),
+        used if used <= 1.0 => format!("within tolerance ({} used)", percent(used)),
+        _ => "within tolerance".into(),
+    })
 }
 
 /// An output that is much closer than its snapshot remembers.

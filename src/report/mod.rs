@@ -11,7 +11,11 @@ mod palette;
 mod view;
 mod voice;
 
+pub mod json;
 pub mod terminal;
+
+#[cfg(test)]
+mod tests;
 
 pub use histogram::{Bin, Histogram};
 pub use palette::Palette;

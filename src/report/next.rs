@@ -9,8 +9,10 @@ use crate::run::{CaseOutcome, Gate, OutputOutcome, Problem, Verdict};
 /// The last line of a message.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Next {
-    /// What the command is for, and what comes before it.
-    pub(super) label: String,
+    /// What comes before the command, where something does.
+    pub(super) first: Option<String>,
+    /// What the command is for.
+    pub(super) label: &'static str,
     /// The command.
     pub(super) command: String,
 }
@@ -26,7 +28,7 @@ pub(super) fn next(voice: &Voice, gate: &Gate, case: &CaseOutcome, output: Optio
         (None, Verdict::Drift | Verdict::Unrecorded) => Some(review(voice, gate, case)),
         (None, Verdict::Pass | Verdict::Skipped) => None,
         (None, Verdict::Mismatch) => Some(look(voice, case, output)),
-        (None, Verdict::Broken | Verdict::Missing | Verdict::Orphaned) => Some(again(voice, case, "then".into())),
+        (None, Verdict::Broken | Verdict::Missing | Verdict::Orphaned) => Some(again(voice, case, None)),
     }
 }
 
@@ -34,21 +36,21 @@ fn correct(voice: &Voice, case: &CaseOutcome, output: Option<&OutputOutcome>, pr
     let id = case.id.as_str();
     let file = voice.path(&case.file);
     match problem {
-        Problem::Error(_) => again(voice, case, "correct it, then".into()),
-        Problem::Missing(_) => again(voice, case, "put it back, then".into()),
+        Problem::Error(_) => again(voice, case, Some("correct it".into())),
+        Problem::Missing(_) => again(voice, case, Some("put it back".into())),
         Problem::Panicked(_) | Problem::Failed(_) => step("to see what it was given", voice.show(id)),
         Problem::UnknownCheckpoint { .. } => {
-            again(voice, case, format!("register it, or correct \"checkpoint\" in {file}, then"))
+            again(voice, case, Some(format!("register it, or correct \"checkpoint\" in {file}")))
         }
-        Problem::ExtraOutput { .. } => again(voice, case, format!("name it in {file} or do not return it, then")),
-        Problem::LeftOut { .. } => again(voice, case, format!("return it, or take it out of {file}, then")),
-        Problem::Mismatch(Mismatch::Mask { .. }) => again(voice, case, format!("correct the mask in {file}, then")),
+        Problem::ExtraOutput { .. } => again(voice, case, Some(format!("name it in {file} or do not return it"))),
+        Problem::LeftOut { .. } => again(voice, case, Some(format!("return it, or take it out of {file}"))),
+        Problem::Mismatch(Mismatch::Mask { .. }) => again(voice, case, Some(format!("correct the mask in {file}"))),
         Problem::Mismatch(_) => look(voice, case, output),
         Problem::NotRepeatable { repeat } => {
             step("to see it again", format!("{} --repeat {repeat}", voice.run(Some(id))))
         }
         Problem::Orphaned { snapshot } => step("to delete it", remove(&voice.path(snapshot))),
-        Problem::Skipped(_) => again(voice, case, format!("take \"skip\" out of {file}, then")),
+        Problem::Skipped(_) => again(voice, case, Some(format!("take \"skip\" out of {file}"))),
     }
 }
 
@@ -89,10 +91,10 @@ fn review(voice: &Voice, gate: &Gate, case: &CaseOutcome) -> Next {
     }
 }
 
-fn again(voice: &Voice, case: &CaseOutcome, label: String) -> Next {
-    Next { label, command: voice.run(Some(case.id.as_str())) }
+fn again(voice: &Voice, case: &CaseOutcome, first: Option<String>) -> Next {
+    Next { first, label: "then", command: voice.run(Some(case.id.as_str())) }
 }
 
-fn step(label: &str, command: String) -> Next {
-    Next { label: label.to_owned(), command }
+fn step(label: &'static str, command: String) -> Next {
+    Next { first: None, label, command }
 }

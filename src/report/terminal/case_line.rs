@@ -15,6 +15,10 @@ const VERDICT: usize = 12;
 const ID_AT_MOST: usize = 32;
 /// Nor do wider names of checkpoints.
 const CHECKPOINT_AT_MOST: usize = 16;
+/// After a share.
+const OF_TOLERANCE: &str = " of tolerance";
+/// After a ratio.
+const TIMES_TOLERANCE: &str = " the tolerance";
 
 /// How wide the columns are: known before the first case is done, so that lines written one by one align.
 #[derive(Clone, Copy, Debug, Default)]
@@ -70,7 +74,15 @@ fn measured(case: &CaseOutcome) -> String {
     let comparisons: Vec<&Comparison> = case.outputs.iter().filter_map(|output| output.comparison.as_ref()).collect();
     match comparisons.as_slice() {
         [] => String::new(),
-        comparisons => distance(comparisons) + &besides(case),
+        comparisons => match besides(case).as_slice() {
+            [] => distance(comparisons),
+            besides => {
+                // The words that every other line has give way.
+                let distance = distance(comparisons);
+                let short = distance.trim_end_matches(OF_TOLERANCE).trim_end_matches(TIMES_TOLERANCE);
+                format!("{short}, {}", besides.join(", "))
+            }
+        },
     }
 }
 
@@ -82,22 +94,22 @@ pub(super) fn distance(comparisons: &[&Comparison]) -> String {
     let share = match used {
         _ if largest == 0.0 => return "no difference".into(),
         used if !used.is_finite() => "none allowed".into(),
-        used if used > 1.0 => format!("{} the tolerance", ratio(used)),
-        used => format!("{} of tolerance", percent(used)),
+        used if used > 1.0 => ratio(used) + TIMES_TOLERANCE,
+        used => percent(used) + OF_TOLERANCE,
     };
     // Most numbers here are as wide as `2.38e-7`.
     format!("difference {} {share}", padded(&format!("{},", float(largest)), 8))
 }
 
 /// What a pass hides: outliers that the case allows, and what is much better than its snapshot.
-fn besides(case: &CaseOutcome) -> String {
+fn besides(case: &CaseOutcome) -> Vec<String> {
     let outliers: u64 = case.outputs.iter().filter(|output| output.verdict == Verdict::Pass).map(outside).sum();
-    let mut said = String::new();
+    let mut said = Vec::new();
     if outliers > 0 {
-        said += &format!(", {}", counted(outliers, "outlier"));
+        said.push(counted(outliers, "outlier"));
     }
     if case.outputs.iter().any(|output| !output.improved.is_empty()) {
-        said += ", improved";
+        said.push("improved".into());
     }
     said
 }

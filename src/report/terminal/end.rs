@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use super::WIDTH;
 use super::text::paragraphs;
 use crate::report::number::{counted, duration};
 use crate::report::palette::Palette;
@@ -48,9 +49,19 @@ fn total(out: &mut dyn Write, palette: &Palette, run: &RunOutcome) -> io::Result
 }
 
 fn tally(out: &mut dyn Write, palette: &Palette, counts: &Counts) -> io::Result<()> {
-    let counted = Verdict::ALL.into_iter().filter(|verdict| counts.of(*verdict) > 0);
-    let tallies: Vec<String> = counted.map(|verdict| palette.tally(counts.of(verdict), verdict)).collect();
-    writeln!(out, "{}", tallies.join(", "))
+    let mut column = 0;
+    for verdict in Verdict::ALL.into_iter().filter(|verdict| counts.of(*verdict) > 0) {
+        let count = counts.of(verdict);
+        let width = format!("{count} {}, ", verdict.word()).len();
+        let before = match column {
+            0 => "",
+            column if column + width > WIDTH => ",\n",
+            _ => ", ",
+        };
+        column = if before == ", " { column + width } else { width };
+        write!(out, "{before}{}", palette.tally(count, verdict))?;
+    }
+    writeln!(out)
 }
 
 fn improved(out: &mut dyn Write, palette: &Palette, voice: &Voice, cases: &[CaseOutcome]) -> io::Result<()> {

@@ -74,7 +74,10 @@ fn part(
         _ => {}
     }
     if let Some(measured) = comparison {
-        paragraphs(out, indent, &message::measured(measured))?;
+        match verdict {
+            Verdict::Pass | Verdict::Unrecorded => paragraphs(out, indent, &[message::largest(measured)])?,
+            _ => paragraphs(out, indent, &message::measured(measured))?,
+        }
         if *verdict >= Verdict::Orphaned && measured.outside > 0 {
             paragraphs(out, indent, &message::outliers(measured.outside, tolerance.as_ref()))?;
         }
@@ -112,7 +115,8 @@ fn head(
 
 /// What to do, and a blank line: the end of a message.
 fn foot(out: &mut dyn Write, palette: &Palette, indent: usize, next: Option<Next>) -> io::Result<()> {
-    if let Some(Next { label, command }) = next {
+    if let Some(Next { first, label, command }) = next {
+        paragraphs(out, indent, first.as_slice())?;
         writeln!(out, "{:indent$}{label}:  {}", "", palette.command(&command))?;
     }
     writeln!(out)

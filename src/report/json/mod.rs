@@ -1,0 +1,43 @@
+//! For programs: one JSON document for each verb, described in `docs/json.md`.
+//!
+//! What is absent is `null`, never left out. A float that JSON cannot hold is the word `"nan"`, `"inf"` or `"-inf"`.
+
+mod diff;
+mod list;
+mod measured;
+mod run;
+mod show;
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+pub use diff::diff;
+pub use list::list;
+pub use run::run;
+pub use show::{show_case, show_members, show_tensor};
+
+/// Changes when a field goes, or comes to mean something else; not when one is added.
+const FORMAT: u32 = 1;
+
+/// What every document begins with.
+#[derive(Serialize)]
+struct Document<T> {
+    karat: Header,
+    kind: &'static str,
+    #[serde(flatten)]
+    content: T,
+}
+
+#[derive(Serialize)]
+struct Header {
+    version: &'static str,
+    format: u32,
+}
+
+/// Writes a document and a line feed.
+fn write(out: &mut dyn Write, kind: &'static str, content: impl Serialize) -> io::Result<()> {
+    let karat = Header { version: env!("CARGO_PKG_VERSION"), format: FORMAT };
+    serde_json::to_writer_pretty(&mut *out, &Document { karat, kind, content })?;
+    writeln!(out)
+}

@@ -1,0 +1,340 @@
+//! One run, made by hand, that holds every verdict and every problem. What is told of it is in `tests/data/report`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::golden::CaseId;
+use crate::numeric::{Comparison, DType, Extreme, Mismatch, NonFinite, Summary, Tolerance, Value};
+use crate::report::{Review, Voice};
+use crate::run::{CaseOutcome, Drift, Gate, OutputOutcome, Problem, RunOutcome, Verdict};
+
+pub(super) fn voice() -> Voice {
+    Voice { command: "karat".into(), review: Review::Insta, root: None, base: "/work/port".into() }
+}
+
+pub(super) fn run() -> RunOutcome {
+    let mut cases = vec![
+        passes(),
+        passes_with_outliers(),
+        passes_improved(),
+        passes_exactly(),
+        snapshot_only(),
+        values_differ(),
+        nan_differs(),
+        structure_differs(),
+        asks_for_more(),
+        drifts(),
+        drifts_in_text(),
+        new(),
+        new_snapshot_only(),
+        orphan(),
+        missing(),
+        skipped(),
+    ];
+    cases.extend(broken());
+    cases.sort_by(|a, b| a.id.cmp(&b.id));
+    RunOutcome {
+        root: "/work/port/goldens".into(),
+        snapshots: "/work/port/snapshots".into(),
+        executor: "built-in".into(),
+        cases,
+        filtered_out: 3,
+        gate: Gate::default(),
+        elapsed: Duration::from_millis(1238),
+    }
+}
+
+pub(super) fn case(id: &str, checkpoint: &str, outputs: Vec<OutputOutcome>) -> CaseOutcome {
+    CaseOutcome {
+        id: CaseId::new(id).expect("a path"),
+        file: PathBuf::from(format!("/work/port/goldens/{id}/case.json")),
+        checkpoint: Some(checkpoint.into()),
+        verdict: outputs.iter().map(|output| output.verdict).min().unwrap_or(Verdict::Pass),
+        problem: None,
+        outputs,
+        snapshot_only: false,
+        elapsed: Duration::from_micros(412),
+    }
+}
+
+fn troubled(id: &str, verdict: Verdict, problem: Problem) -> CaseOutcome {
+    CaseOutcome { verdict, problem: Some(problem), ..case(id, "attention", Vec::new()) }
+}
+
+pub(super) fn output(name: &str, verdict: Verdict) -> OutputOutcome {
+    OutputOutcome {
+        name: name.into(),
+        verdict,
+        problems: Vec::new(),
+        summary: Some(summary()),
+        tolerance: Some(Tolerance::new(1e-5, 0.0).expect("valid")),
+        comparison: Some(comparison()),
+        drift: Vec::new(),
+        improved: Vec::new(),
+        kept: None,
+        reference: Some(format!("{name}.npy")),
+    }
+}
+
+fn mismatch(id: &str, name: &str, mismatches: Vec<Mismatch>) -> OutputOutcome {
+    OutputOutcome {
+        problems: mismatches.into_iter().map(Problem::Mismatch).collect(),
+        kept: Some(format!("/work/port/target/karat/{id}/{name}.npy").into()),
+        ..output(name, Verdict::Mismatch)
+    }
+}
+
+pub(super) fn summary() -> Summary {
+    Summary {
+        shape: vec![1, 8, 64],
+        dtype: DType::F32,
+        elements: 512,
+        left_out: 0,
+        non_finite: NonFinite::default(),
+        min: Some(Value::Float32(-3.1415927)),
+        max: Some(Value::Float32(2.5)),
+        mean: Some(0.012345678901234567),
+        std: Some(0.99),
+        l2: Some(22.4),
+    }
+}
+
+fn extreme(value: f64, actual: f32, reference: f32) -> Extreme {
+    Extreme { value, index: vec![0, 3, 17], actual: Value::Float32(actual), reference: Value::Float32(reference) }
+}
+
+/// Within atol 1e-5.
+pub(super) fn comparison() -> Comparison {
+    Comparison {
+        elements: 512,
+        left_out: 0,
+        differing: 201,
+        outside: 0,
+        non_finite_mismatches: 0,
+        first_non_finite_mismatch: None,
+        max_abs_diff: Some(extreme(2.384185791015625e-7, 1.5000002, 1.5)),
+        max_rel_diff: Some(extreme(1.9e-5, 0.0125002, 0.0125)),
+        max_ulp_diff: Some(extreme(24.0, 0.0125002, 0.0125)),
+        worst: Some(extreme(0.02384185791015625, 1.5000002, 1.5)),
+        zero_references: 2,
+        mean_abs_diff: Some(4.1e-8),
+        rmse: Some(6.2e-8),
+        rel_rms: Some(6.3e-8),
+        bias: Some(-1.2e-9),
+        scale: Some(1.0 + 3e-8),
+        cosine: Some(1.0 - 2f64.powi(-50)),
+        tolerance_used: 0.02384185791015625,
+        smallest_atol: Some(2.384185791015625e-7),
+        actual_non_finite: NonFinite::default(),
+        reference_non_finite: NonFinite::default(),
+        mismatches: Vec::new(),
+    }
+}
+
+/// Three elements outside atol 1e-5.
+pub(super) fn far() -> Comparison {
+    Comparison {
+        differing: 512,
+        outside: 3,
+        max_abs_diff: Some(extreme(2.1041e-4, 0.031276703, 0.03106629)),
+        max_rel_diff: Some(extreme(6.77e-3, 0.031276703, 0.03106629)),
+        max_ulp_diff: Some(extreme(112966.0, 0.031276703, 0.03106629)),
+        worst: Some(extreme(21.041, 0.031276703, 0.03106629)),
+        mean_abs_diff: Some(3.1e-6),
+        rmse: Some(1.2e-5),
+        rel_rms: Some(1.2e-5),
+        tolerance_used: 21.041,
+        smallest_atol: Some(2.1041e-4),
+        mismatches: vec![Mismatch::Outside { count: 3 }],
+        ..comparison()
+    }
+}
+
+fn passes() -> CaseOutcome {
+    case("gpt2-tiny/h.0/ln_1", "layer_norm", vec![output("y", Verdict::Pass)])
+}
+
+fn passes_with_outliers() -> CaseOutcome {
+    let mut tolerance = Tolerance::new(1e-5, 0.0).expect("valid");
+    tolerance.outliers = 2;
+    let measured = Comparison { outside: 2, tolerance_used: 1.4, mismatches: Vec::new(), ..far() };
+    let output = OutputOutcome { tolerance: Some(tolerance), comparison: Some(measured), ..output("y", Verdict::Pass) };
+    case("vision/resize", "bicubic", vec![output])
+}
+
+fn passes_improved() -> CaseOutcome {
+    let improved = vec![moved("largest difference", "9.1e-6", "2.384185791015625e-7", "up to 3.64e-5")];
+    case("gpt2-tiny/h.1/ln_1", "layer_norm", vec![OutputOutcome { improved, ..output("y", Verdict::Pass) }])
+}
+
+fn passes_exactly() -> CaseOutcome {
+    let mut measured = comparison();
+    measured.differing = 0;
+    for largest in [&mut measured.max_abs_diff, &mut measured.worst] {
+        *largest = Some(extreme(0.0, 1.5, 1.5));
+    }
+    measured.tolerance_used = 0.0;
+    let output = OutputOutcome {
+        tolerance: Some(Tolerance::EXACT),
+        comparison: Some(measured),
+        ..output("token", Verdict::Pass)
+    };
+    case("gpt2-tiny/argmax", "argmax", vec![output])
+}
+
+fn snapshot_only() -> CaseOutcome {
+    let output = OutputOutcome { tolerance: None, comparison: None, reference: None, ..output("y", Verdict::Pass) };
+    CaseOutcome { snapshot_only: true, ..case("synthetic/rope", "rope", vec![output]) }
+}
+
+/// One output passes, one has its reference in a container beside the case, one kept nothing.
+fn values_differ() -> CaseOutcome {
+    let id = "gpt2-tiny/h.0/attn";
+    let q = OutputOutcome {
+        comparison: Some(far()),
+        reference: Some("../all qkv.npz#h.0.q".into()),
+        ..mismatch(id, "q", vec![Mismatch::Outside { count: 3 }])
+    };
+    let v = OutputOutcome {
+        tolerance: Some(Tolerance::EXACT),
+        comparison: Some(Comparison { tolerance_used: f64::INFINITY, ..far() }),
+        kept: None,
+        ..mismatch(id, "v", vec![Mismatch::Outside { count: 1 }])
+    };
+    case(id, "attention", vec![output("k", Verdict::Pass), q, v])
+}
+
+fn nan_differs() -> CaseOutcome {
+    let id = "gpt2-tiny/h.0/mlp";
+    let measured = Comparison {
+        outside: 4,
+        non_finite_mismatches: 4,
+        first_non_finite_mismatch: Some(extreme(f64::NAN, f32::NAN, -0.25)),
+        actual_non_finite: NonFinite { nan: 3, pos_inf: 1, neg_inf: 0 },
+        tolerance_used: f64::INFINITY,
+        smallest_atol: None,
+        mismatches: vec![Mismatch::NonFinite { count: 4 }],
+        ..comparison()
+    };
+    let output =
+        OutputOutcome { comparison: Some(measured), ..mismatch(id, "y", vec![Mismatch::NonFinite { count: 4 }]) };
+    case(id, "mlp", vec![output])
+}
+
+fn structure_differs() -> CaseOutcome {
+    let id = "gpt2-tiny/h.0/qkv";
+    let plain = |name: &str, problem| OutputOutcome { comparison: None, ..mismatch(id, name, vec![problem]) };
+    let outputs = vec![
+        OutputOutcome {
+            summary: Some(Summary { dtype: DType::F64, ..summary() }),
+            ..plain("dtype", Mismatch::Dtype { actual: DType::F64, expected: DType::F32 })
+        },
+        plain("empty", Mismatch::Empty),
+        OutputOutcome {
+            problems: vec![Problem::ExtraOutput { known: vec!["k".into(), "q".into()] }],
+            tolerance: None,
+            comparison: None,
+            reference: None,
+            ..output("extra", Verdict::Mismatch)
+        },
+        OutputOutcome {
+            problems: vec![Problem::LeftOut { returned: Vec::new() }],
+            summary: None,
+            comparison: None,
+            ..output("left", Verdict::Mismatch)
+        },
+        plain("mask", Mismatch::Mask { dtype: DType::F32, shape: vec![8], reference: vec![1, 8] }),
+        OutputOutcome { problems: vec![Problem::NotRepeatable { repeat: 3 }], ..output("random", Verdict::Mismatch) },
+        plain("shape", Mismatch::Shape { actual: vec![1, 8, 64], reference: vec![1, 4, 8, 16] }),
+    ];
+    case(id, "qkv", outputs)
+}
+
+/// A relative tolerance, of which another element than the furthest uses most, and two limits besides.
+fn asks_for_more() -> CaseOutcome {
+    let id = "gpt2-tiny/lm_head";
+    let mut tolerance = Tolerance::new(1e-5, 1.3e-6).expect("valid");
+    (tolerance.max_ulps, tolerance.max_rel_rms) = (Some(4), Some(1e-6));
+    let mismatches = vec![
+        Mismatch::Outside { count: 3 },
+        Mismatch::Ulps { ulps: 112_966, allowed: 4 },
+        Mismatch::RelRms { rel_rms: 1.2e-5, allowed: 1e-6 },
+    ];
+    let worst = Extreme { index: vec![0, 0, 2], ..extreme(21.041, 0.001_01, 0.001) };
+    let measured = Comparison { worst: Some(worst), mismatches: mismatches.clone(), ..far() };
+    let output =
+        OutputOutcome { tolerance: Some(tolerance), comparison: Some(measured), ..mismatch(id, "logits", mismatches) };
+    case(id, "lm_head", vec![output])
+}
+
+fn moved(quantity: &str, stored: &str, measured: &str, band: &str) -> Drift {
+    Drift { quantity: quantity.into(), stored: stored.into(), measured: measured.into(), band: band.into() }
+}
+
+fn drifts() -> CaseOutcome {
+    let drift = vec![moved("largest difference", "6e-8", "9.1e-6", "up to 3.8e-6"), moved("outliers", "", "0", "")];
+    let measured = Comparison { tolerance_used: 0.91, ..comparison() };
+    let output = OutputOutcome { drift, comparison: Some(measured), ..output("y", Verdict::Drift) };
+    case("gpt2-tiny/h.1/ln_2", "layer_norm", vec![output])
+}
+
+fn drifts_in_text() -> CaseOutcome {
+    let drift = vec![
+        moved("sha256 of input x", &"0123456789abcdef".repeat(4), &"fedcba9876543210".repeat(4), ""),
+        moved("mean", "0.012345678901234567", "0.012345978901234567", "0.012345 to 0.0123459"),
+    ];
+    case("gpt2-tiny/ln_f", "layer_norm", vec![OutputOutcome { drift, ..output("y", Verdict::Drift) }])
+}
+
+fn new() -> CaseOutcome {
+    case("gpt2-tiny/wpe", "embedding", vec![output("y", Verdict::Unrecorded)])
+}
+
+fn new_snapshot_only() -> CaseOutcome {
+    let output =
+        OutputOutcome { tolerance: None, comparison: None, reference: None, ..output("y", Verdict::Unrecorded) };
+    CaseOutcome { snapshot_only: true, ..case("synthetic/alibi", "alibi", vec![output]) }
+}
+
+fn orphan() -> CaseOutcome {
+    let snapshot = PathBuf::from("/work/port/snapshots/old case/y.snap");
+    let output = OutputOutcome {
+        problems: vec![Problem::Orphaned { snapshot }],
+        summary: None,
+        tolerance: None,
+        comparison: None,
+        reference: None,
+        ..output("y", Verdict::Orphaned)
+    };
+    CaseOutcome { checkpoint: None, ..case("old case", "", vec![output]) }
+}
+
+fn missing() -> CaseOutcome {
+    let text = "goldens/lfs/ln/y.npy: is a Git LFS pointer, not a tensor; get it with `git lfs pull`";
+    let output = OutputOutcome {
+        problems: vec![Problem::Missing(text.into())],
+        comparison: None,
+        ..output("y", Verdict::Missing)
+    };
+    case("lfs/ln", "layer_norm", vec![output])
+}
+
+fn skipped() -> CaseOutcome {
+    troubled("gpt2-tiny/generate", Verdict::Skipped, Problem::Skipped("waits for the cache".into()))
+}
+
+fn broken() -> Vec<CaseOutcome> {
+    let error = "goldens/bad/json/case.json: expected `,` or `}` at line 4 column 3";
+    let unknown = Problem::UnknownCheckpoint {
+        name: "layernorm".into(),
+        known: vec!["qkv".into(), "embedding".into(), "layer_norm".into()],
+    };
+    let panic = "index out of bounds: the len is 8\nbut the index is \u{1b}[31m9";
+    vec![
+        CaseOutcome { checkpoint: None, ..troubled("bad/json", Verdict::Broken, Problem::Error(error.into())) },
+        troubled("bad/panic", Verdict::Broken, Problem::Panicked(panic.into())),
+        troubled("bad/returns", Verdict::Broken, Problem::Failed("there is no input \"mask\"; it has x".into())),
+        CaseOutcome { checkpoint: Some("layernorm".into()), ..troubled("bad/name", Verdict::Broken, unknown) },
+        troubled("bad/nobody", Verdict::Broken, Problem::UnknownCheckpoint { name: "mlp".into(), known: Vec::new() }),
+    ]
+}
