@@ -1,5 +1,11 @@
 //! Executing and judging: runs checkpoints, compares, holds against snapshots. Prints nothing.
 
+mod band;
 mod outcome;
+mod parse;
+#[cfg(test)]
+mod sample;
+mod text;
 
 pub use outcome::{CaseOutcome, Counts, Drift, Gate, OutputOutcome, Problem, RunOutcome, Verdict};
+pub use text::{Facts, text};
