@@ -203,3 +203,51 @@ impl Recorder {
         assert(&Target { workspace: &self.workspace.root, source: &source, folder: &folder, name: output }, text)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::super::sample::{comparison, sample};
+    use super::*;
+
+    /// Records what is much better than stored, in the folder that the environment names.
+    #[test]
+    #[ignore = "the next test runs it, as a process of its own"]
+    fn child() {
+        let Some(root) = std::env::var_os("KARAT_TEST_ROOT").map(PathBuf::from) else {
+            return;
+        };
+        let recorder = Recorder::new(&root.join("goldens"), &root.join("snapshots")).expect("a recorder");
+        let better = sample().with(|sample| sample.comparison = Some(comparison(0.001, 0.001)));
+        let recorded = recorder.record(&CaseId::new("a").expect("an id"), "y", &better.facts());
+        let Ok(Recorded::Improved(improved)) = recorded else { panic!("{recorded:?}") };
+        assert_eq!((improved.len(), improved[0].quantity.as_str()), (2, "largest difference"));
+    }
+
+    #[test]
+    fn what_is_much_better_passes_and_is_pending_outside_ci() {
+        let stored = sample().with(|sample| sample.comparison = Some(comparison(0.5, 0.25)));
+        for (ci, expected) in [("", true), ("true", false)] {
+            let root = tempfile::tempdir().expect("a temporary folder");
+            let file = root.path().join("snapshots/a/y.snap");
+            fs::create_dir_all(file.parent().expect("a folder")).expect("folders");
+            fs::write(&file, format!("---\nsource: x\n---\n{}", stored.text())).expect("a file");
+            let mut command = Command::new(std::env::current_exe().expect("a test is a program"));
+            command.args(["--exact", "run::record::tests::child", "--ignored"]);
+            // As under `cargo insta test`, which would take a pending file for a failure in CI too.
+            for name in ["INSTA_PENDING_DIR", "INSTA_WORKSPACE_ROOT", "INSTA_FORCE_PASS"] {
+                command.env_remove(name);
+            }
+            command.env("INSTA_UPDATE", "new").env("CI", ci).env("KARAT_TEST_ROOT", root.path());
+            let output = command.output().expect("a process");
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+            let pending = fs::read_to_string(file.with_extension("snap.new")).ok();
+            assert_eq!(pending.is_some(), expected, "CI={ci:?}");
+            if let Some(pending) = pending {
+                let tighter = stored.text().replace("e: 0.5", "e: 0.001").replace("rmse: 0.25", "rmse: 0.001");
+                assert!(pending.ends_with(&tighter), "{pending}");
+            }
+        }
+    }
+}

@@ -42,7 +42,7 @@ pub(super) fn sample() -> Sample {
             std: Some(1.0),
             l2: Some(8.0),
         },
-        comparison: Some(comparison(5.9604644775390625e-8, 1e-8)),
+        comparison: Some(comparison(5.960_464_477_539_063e-8, 1e-8)),
     }
 }
 

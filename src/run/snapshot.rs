@@ -141,7 +141,9 @@ pub(super) fn promote(pending: &Path, snapshot: &Path) -> Result<()> {
 /// What a user reads about a snapshot that is not one of karat's, and what to do with it.
 fn broken(file: &Path, line: Option<usize>, what: &str) -> Error {
     let place = line.map(|line| format!("line {line} ")).unwrap_or_default();
+    let is_pending = file.extension().is_some_and(|extension| extension == "new");
     let remedy = match what.contains("conflict") {
+        _ if is_pending => "delete it and run again",
         true => "resolve it by hand, or delete the file, run again and accept the new one",
         false => "restore it from version control, or delete it, run again and accept the new one",
     };
