@@ -71,6 +71,7 @@ pub(super) fn brief_mismatch(mismatch: &Mismatch) -> &'static str {
         Mismatch::NonFinite { .. } => "NaN or infinities differ",
         Mismatch::Outside { .. } => "outside tolerance",
         Mismatch::Ulps { .. } => "too many ulp apart",
+        Mismatch::NoUlps { .. } => "no ulp to measure",
         Mismatch::RelRms { .. } => "rmse too large",
     }
 }
@@ -145,6 +146,7 @@ pub(super) fn mismatch(
         Mismatch::NonFinite { count } => non_finite(*count, measured),
         Mismatch::Outside { count } => outside(*count, measured, tolerance),
         Mismatch::Ulps { ulps, allowed } => self::ulps(*ulps, *allowed),
+        Mismatch::NoUlps { actual, reference } => no_ulps(*actual, *reference),
         Mismatch::RelRms { rel_rms, allowed } => self::rel_rms(*rel_rms, *allowed),
     }
 }
@@ -170,6 +172,13 @@ fn mask(dtype: DType, extents: &[usize], reference: &[usize]) -> Vec<String> {
     vec![
         format!("the mask (\"where\") is {dtype} {}", shape(extents)),
         format!("it should be bool {}, as the reference", shape(reference)),
+    ]
+}
+
+fn no_ulps(actual: DType, reference: DType) -> Vec<String> {
+    vec![
+        format!("the case limits the ULP difference, and between {actual} and {reference} there is none"),
+        "take max_ulps out of the case, or give both the same float dtype".into(),
     ]
 }
 

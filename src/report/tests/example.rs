@@ -50,7 +50,7 @@ pub(super) fn case(id: &str, checkpoint: &str, outputs: Vec<OutputOutcome>) -> C
         file: PathBuf::from(format!("/work/port/goldens/{id}/case.json")),
         checkpoint: Some(checkpoint.into()),
         verdict: outputs.iter().map(|output| output.verdict).min().unwrap_or(Verdict::Pass),
-        problem: None,
+        problems: Vec::new(),
         outputs,
         snapshot_only: false,
         elapsed: Duration::from_micros(412),
@@ -58,7 +58,7 @@ pub(super) fn case(id: &str, checkpoint: &str, outputs: Vec<OutputOutcome>) -> C
 }
 
 fn troubled(id: &str, verdict: Verdict, problem: Problem) -> CaseOutcome {
-    CaseOutcome { verdict, problem: Some(problem), ..case(id, "attention", Vec::new()) }
+    CaseOutcome { verdict, problems: vec![problem], ..case(id, "attention", Vec::new()) }
 }
 
 pub(super) fn output(name: &str, verdict: Verdict) -> OutputOutcome {
