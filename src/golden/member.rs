@@ -35,12 +35,12 @@ fn unknown(member: &str, names: &[&str]) -> String {
     }
 }
 
-/// The known name that is most like the given one, if any is like it.
+/// The known name that is most like the given one, if any is like it; the first of several.
 pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     known
         .map(|other| (strsim::normalized_damerau_levenshtein(&name.to_lowercase(), &other.to_lowercase()), other))
         .filter(|(likeness, _)| *likeness >= ALIKE)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(a.1)))
         .map(|(_, other)| other)
 }
 

@@ -140,35 +140,36 @@ impl<'de> Deserialize<'de> for Listing {
     }
 }
 
-/// What is wrong with tensors, sorted by offsets, that the format's own check refuses: the check names few of them.
+/// What is wrong with tensors, sorted by offsets, that the format's own check refuses: its words seldom name the tensor.
 fn unsound(tensors: &[(String, TensorInfo)], error: &SafeTensorError, place: Place<'_>) -> Error {
     let mut expected = 0;
     for (name, info) in tensors {
-        let (start, end) = info.data_offsets;
-        let fault = match start.cmp(&expected) {
-            _ if end < start => format!("{name} ends at offset {end}, before it begins at {start}"),
-            Ordering::Less => {
-                format!("{name} begins at offset {start}, within the tensor before it, which ends at {expected}")
-            }
-            Ordering::Greater => {
-                format!("no tensor has the bytes from offset {expected} to {start}, where {name} begins")
-            }
-            Ordering::Equal if byte_len(info) != Some(end - start) => {
-                format!("{name} is {} {:?} and has {} bytes", info.dtype, info.shape, end - start)
-            }
-            Ordering::Equal => {
-                expected = end;
-                continue;
-            }
-        };
-        return place.broken(format!("its header is not sound: {fault}; make it again"));
+        if let Some(fault) = fault(info, expected) {
+            return place.broken(format!("its header is not sound: {name} {fault}; make it again"));
+        }
+        expected = info.data_offsets.1;
     }
     place.broken(format!("its header is not sound: {error}; make it again"))
 }
 
-fn byte_len(info: &TensorInfo) -> Option<usize> {
-    let bits = info.shape.iter().try_fold(info.dtype.bitsize(), |bits, &extent| bits.checked_mul(extent))?;
-    Some(bits / 8)
+/// What is wrong with a tensor that should begin at that offset.
+fn fault(info: &TensorInfo, expected: usize) -> Option<String> {
+    let (start, end) = info.data_offsets;
+    let len = info.shape.iter().try_fold(info.dtype.bitsize(), |bits, &extent| bits.checked_mul(extent));
+    match (start.cmp(&expected), len.map(|bits| bits / 8)) {
+        _ if end < start => Some(format!("ends at offset {end}, before it begins at {start}")),
+        (Ordering::Less, _) => {
+            Some(format!("begins at offset {start}, in the tensor before it, which ends at {expected}"))
+        }
+        (Ordering::Greater, _) => {
+            Some(format!("begins at offset {start}, and no tensor has the bytes from {expected}"))
+        }
+        (_, None) => Some(format!("claims {} {:?}, which no machine can hold", info.dtype, info.shape)),
+        (_, Some(len)) if len != end - start => {
+            Some(format!("is {} {:?}, {len} bytes, and its offsets span {}", info.dtype, info.shape, end - start))
+        }
+        _ => None,
+    }
 }
 
 fn from_dtype(dtype: Dtype) -> Option<DType> {

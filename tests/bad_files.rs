@@ -1,0 +1,671 @@
+//! Tensor files that are not what they claim: each is refused in words that say what, where and what to do, at once and
+//! without the memory it asks for.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use flate2::write::DeflateEncoder;
+use flate2::{Compression, Crc};
+use karat::golden::{Contents, contents, inspect, read_tensor};
+use karat::{DType, Error};
+use tempfile::TempDir;
+
+/// The system's allocator, remembering the largest request of each thread.
+struct Watched;
+
+thread_local! {
+    static LARGEST: Cell<usize> = const { Cell::new(0) };
+}
+
+#[global_allocator]
+static ALLOCATOR: Watched = Watched;
+
+// SAFETY: every call is handed on to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Watched {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        LARGEST.set(LARGEST.get().max(layout.size()));
+        // SAFETY: the caller's promises are those that the system's allocator asks for.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+/// More than reading any of the small files here takes, and less than any of them lies about.
+const ENOUGH: usize = 1 << 20;
+
+/// A folder of its own for each test, and how its files are refused.
+struct Folder(TempDir);
+
+impl Folder {
+    fn new() -> Folder {
+        Folder(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> &Self {
+        // A new file: some systems flush one that is overwritten, which takes longer than all else here.
+        let _ = fs::remove_file(self.path(name));
+        fs::write(self.path(name), bytes).unwrap();
+        self
+    }
+
+    fn refusal(&self, name: &str, member: Option<&str>, declared: Option<DType>) -> Error {
+        LARGEST.set(0);
+        let error = read_tensor(&self.path(name), member, declared).unwrap_err();
+        assert!(LARGEST.get() <= ENOUGH, "{} bytes at once for {error}", LARGEST.get());
+        error
+    }
+
+    /// The refusal of a file that is there, with the folder cut off.
+    #[track_caller]
+    fn assert_broken(&self, name: &str, message: &str) {
+        let error = self.refusal(name, None, None);
+        assert!(!error.is_missing(), "{error}");
+        self.assert_says(&error, message);
+    }
+
+    /// The refusal of a tensor that is not there, with the folder cut off.
+    #[track_caller]
+    fn assert_missing(&self, name: &str, member: Option<&str>, message: &str) {
+        let error = self.refusal(name, member, None);
+        assert!(error.is_missing(), "{error}");
+        self.assert_says(&error, message);
+    }
+
+    #[track_caller]
+    fn assert_says(&self, error: &Error, message: &str) {
+        let folder = format!("{}{}", self.0.path().display(), std::path::MAIN_SEPARATOR);
+        assert_eq!(error.to_string().replace(&folder, ""), message);
+        assert!(!error.to_string().contains('\n'));
+    }
+}
+
+fn data(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/files").join(name)
+}
+
+fn bytes(name: &str) -> Vec<u8> {
+    fs::read(data(name)).unwrap()
+}
+
+/// An npy file with that header and those elements.
+fn npy(header: &str, elements: &[u8]) -> Vec<u8> {
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend(u16::try_from(header.len() + 1).unwrap().to_le_bytes());
+    bytes.extend(header.as_bytes());
+    bytes.push(b'\n');
+    bytes.extend(elements);
+    bytes
+}
+
+fn npy_of(descr: &str, shape: &str, elements: &[u8]) -> Vec<u8> {
+    npy(&format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}"), elements)
+}
+
+/// A safetensors file with that header and those elements.
+fn safetensors(header: &str, elements: &[u8]) -> Vec<u8> {
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(header.as_bytes());
+    bytes.extend(elements);
+    bytes
+}
+
+/// One file in a zip, whatever it claims.
+struct Packed {
+    name: &'static str,
+    flags: u16,
+    method: u16,
+    crc: u32,
+    size: u32,
+    bytes: Vec<u8>,
+}
+
+impl Packed {
+    fn stored(name: &'static str, bytes: &[u8]) -> Packed {
+        let mut crc = Crc::new();
+        crc.update(bytes);
+        Packed { name, flags: 0, method: 0, crc: crc.sum(), size: bytes.len() as u32, bytes: bytes.to_vec() }
+    }
+
+    fn deflated(name: &'static str, bytes: &[u8]) -> Packed {
+        let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(bytes).unwrap();
+        Packed { method: 8, bytes: encoder.finish().unwrap(), ..Packed::stored(name, bytes) }
+    }
+}
+
+/// A zip of those files.
+fn zip(files: &[Packed]) -> Vec<u8> {
+    let (mut bytes, mut directory) = (Vec::new(), Vec::new());
+    for Packed { name, flags, method, crc, size, bytes: packed } in files {
+        let offset = bytes.len() as u32;
+        let mut common = Vec::new();
+        common.extend([20u16, *flags, *method, 0, 33].iter().flat_map(|x| x.to_le_bytes()));
+        common.extend([*crc, packed.len() as u32, *size].iter().flat_map(|x| x.to_le_bytes()));
+        common.extend([name.len() as u16, 0].iter().flat_map(|x| x.to_le_bytes()));
+        bytes.extend(b"PK\x03\x04");
+        bytes.extend(&common);
+        bytes.extend(name.as_bytes());
+        bytes.extend(packed);
+        directory.extend(b"PK\x01\x02\x14\x00");
+        directory.extend(&common);
+        directory.extend([0; 10]);
+        directory.extend(offset.to_le_bytes());
+        directory.extend(name.as_bytes());
+    }
+    let (start, count) = (bytes.len() as u32, files.len() as u16);
+    bytes.extend(&directory);
+    bytes.extend(b"PK\x05\x06\0\0\0\0");
+    bytes.extend([count, count].iter().flat_map(|x| x.to_le_bytes()));
+    bytes.extend([directory.len() as u32, start].iter().flat_map(|x| x.to_le_bytes()));
+    bytes.extend([0, 0]);
+    bytes
+}
+
+#[test]
+fn a_truncated_npy_says_what_is_there_and_what_was_promised() {
+    let folder = Folder::new();
+    let whole = bytes("npy/f32-little-c.npy");
+    folder.write("y.npy", &whole[..whole.len() - 8]).assert_broken(
+        "y.npy",
+        "y.npy: is truncated: 40 bytes of elements are there, and its header promises 48 (f32 [2, 3, 2]); make it again",
+    );
+    for (len, needed) in [(1, 10), (6, 10), (8, 10), (9, 10), (10, 128), (127, 128)] {
+        let message =
+            format!("y.npy: is truncated: {len} bytes are there, and its header alone takes {needed}; make it again");
+        folder.write("y.npy", &whole[..len]).assert_broken("y.npy", &message);
+    }
+}
+
+#[test]
+fn trailing_bytes_are_refused() {
+    let folder = Folder::new();
+    let mut long = bytes("npy/i16-big-fortran.npy");
+    long.extend([0; 3]);
+    folder.write("y.npy", long).assert_broken(
+        "y.npy",
+        "y.npy: has 3 trailing bytes after the 24 of elements that its header promises (i16 [2, 3, 2]); make it again",
+    );
+}
+
+#[test]
+fn a_header_that_claims_too_much_is_refused_before_memory_is_reserved() {
+    let folder = Folder::new();
+    folder.write("y.npy", npy_of("<f4", "(1152921504606846976,)", &[0; 4])).assert_broken(
+        "y.npy",
+        "y.npy: is truncated: 4 bytes of elements are there, and its header promises 4611686018427387904 \
+         (f32 [1152921504606846976]); make it again",
+    );
+    folder.write("y.npy", npy_of("<f8", "(4294967296, 4294967296)", &[0; 8])).assert_broken(
+        "y.npy",
+        "y.npy: its header claims f64 [4294967296, 4294967296], which no machine can hold; make it again",
+    );
+    // No element, yet nothing could hold the shape.
+    folder.write("y.npy", npy_of("<f8", "(4294967296, 4294967296, 0)", &[])).assert_broken(
+        "y.npy",
+        "y.npy: its header claims f64 [4294967296, 4294967296, 0], which no machine can hold; make it again",
+    );
+    folder.write("y.npy", npy_of("<f4", "(18446744073709551616,)", &[])).assert_broken(
+        "y.npy",
+        "y.npy: its header is no dict of descr, fortran_order and shape: \"{'descr': '<f4', 'fortran_order': False, \
+         'shape': (18446744073709551616,), }\"; make it again",
+    );
+    let mut long = b"\x93NUMPY\x02\x00\xff\xff\xff\xff".to_vec();
+    folder.write("y.npy", &long).assert_broken(
+        "y.npy",
+        "y.npy: is truncated: 12 bytes are there, and its header alone takes 4294967307; make it again",
+    );
+    long[8..].copy_from_slice(&20_000u32.to_le_bytes());
+    long.resize(20_012, b' ');
+    folder
+        .write("y.npy", &long)
+        .assert_broken("y.npy", "y.npy: has a header of 20012 bytes; karat reads at most 10000");
+}
+
+#[test]
+fn a_header_that_is_none_is_shown() {
+    let folder = Folder::new();
+    folder.write("y.npy", npy("{'descr': '<f4', 'shape': (2,)}", &[0; 8])).assert_broken(
+        "y.npy",
+        "y.npy: its header is no dict of descr, fortran_order and shape: \"{'descr': '<f4', 'shape': (2,)}\"; make it again",
+    );
+    let error = folder.write("y.npy", npy(&"!".repeat(5000), &[])).refusal("y.npy", None, None);
+    assert!(error.to_string().len() < 400, "{error}");
+}
+
+#[test]
+fn nested_headers_are_refused_at_once() {
+    let folder = Folder::new();
+    let records =
+        "y.npy: holds records (a structured dtype), and karat reads plain numbers; save each field to its own file";
+    for (open, close) in [("[", "]"), ("{", "}"), ("(", ",)")] {
+        let nested = format!("{}1{}", open.repeat(2000), close.repeat(2000));
+        folder.write("y.npy", npy(&nested, &[])).assert_broken("y.npy", records);
+    }
+}
+
+#[test]
+fn dtypes_that_karat_does_not_read_are_refused_by_name() {
+    let readable =
+        "karat reads bool, i8, i16, i32, i64, u8, u16, u32, u64, f8_e4m3, f8_e5m2, f16, bf16, f32, f64, c64, c128";
+    let refusal = |name: &str| {
+        let error = read_tensor(&data("refused").join(name), None, None).unwrap_err().to_string();
+        error.rsplit_once(": ").filter(|(path, _)| path.ends_with(name)).unwrap().1.to_owned()
+    };
+    assert_eq!(
+        refusal("object.npy"),
+        "holds pickled Python objects (dtype |O), which karat never loads; save plain numbers"
+    );
+    assert_eq!(
+        refusal("records.npy"),
+        "holds records (a structured dtype), and karat reads plain numbers; save each field to its own file"
+    );
+    assert_eq!(refusal("text.npy"), format!("has dtype <U2 (text); {readable}"));
+    assert_eq!(refusal("bytes.npy"), format!("has dtype |S2 (byte strings); {readable}"));
+    assert_eq!(refusal("dates.npy"), format!("has dtype <M8[D] (dates); {readable}"));
+    assert_eq!(refusal("longdouble.npy"), format!("has dtype <f16 (another float width); {readable}"));
+    assert_eq!(refusal("raw.npy"), format!("has dtype |V3 (raw bytes); {readable}"));
+    assert_eq!(
+        read_tensor(&data("refused/e8m0.safetensors"), Some("x"), None).unwrap_err().to_string(),
+        format!("{}#x: has dtype F8_E8M0; {readable}", data("refused/e8m0.safetensors").display())
+    );
+    let folder = Folder::new();
+    folder
+        .write("y.npy", npy_of("f4", "(1,)", &[0; 4]))
+        .assert_broken("y.npy", "y.npy: has dtype f4, which leaves the byte order open; make it again");
+    folder.write("y.npy", npy_of("", "()", &[])).assert_broken("y.npy", &format!("y.npy: has dtype ; {readable}"));
+}
+
+#[test]
+fn a_dtype_without_a_name_is_read_only_where_it_is_declared() {
+    let folder = Folder::new();
+    folder.write("y.npy", npy_of("|V2", "(1,)", &[0x80, 0x3f]));
+    folder.assert_broken(
+        "y.npy",
+        "y.npy: has dtype |V2, which is all that numpy keeps of a dtype it does not know; \
+         declare \"dtype\": \"bf16\" if it is that",
+    );
+    let error = folder.refusal("y.npy", None, Some(DType::F16));
+    folder.assert_says(&error, "y.npy: has dtype |V2, which cannot be f16; declare \"dtype\": \"bf16\"");
+    assert_eq!(read_tensor(&folder.path("y.npy"), None, Some(DType::BF16)).unwrap().value(0).to_f64(), 1.0);
+
+    folder.write("y.npy", npy_of("|V1", "(1,)", &[0x3c]));
+    folder.assert_broken(
+        "y.npy",
+        "y.npy: has dtype |V1, which is all that numpy keeps of a dtype it does not know; \
+         declare \"dtype\": \"f8_e4m3\" or \"dtype\": \"f8_e5m2\" if it is that",
+    );
+    assert_eq!(read_tensor(&folder.path("y.npy"), None, Some(DType::F8E4M3)).unwrap().value(0).to_f64(), 1.5);
+    assert_eq!(read_tensor(&folder.path("y.npy"), None, Some(DType::F8E5M2)).unwrap().value(0).to_f64(), 1.0);
+}
+
+#[test]
+fn a_declared_dtype_that_is_not_the_files_is_refused() {
+    let says = "holds u16 and is declared as bf16; correct one of them";
+    let stored =
+        [("npy/u16-little-c.npy", None), ("stored.npz", Some("u16-big-c")), ("torch.safetensors", Some("u16"))];
+    for (file, member) in stored {
+        assert_eq!(read_tensor(&data(file), member, None).unwrap().dtype(), DType::U16);
+        assert_eq!(read_tensor(&data(file), member, Some(DType::U16)).unwrap().dtype(), DType::U16);
+        for error in [
+            read_tensor(&data(file), member, Some(DType::BF16)).unwrap_err(),
+            inspect(&data(file), member, Some(DType::BF16)).unwrap_err(),
+        ] {
+            assert!(error.to_string().ends_with(says), "{error}");
+        }
+    }
+}
+
+#[test]
+fn what_is_no_npy_is_refused() {
+    let folder = Folder::new();
+    folder
+        .write("y.npy", "some text")
+        .assert_broken("y.npy", "y.npy: is no npy file: it does not begin with \\x93NUMPY");
+    folder.write("y.npy", "x").assert_broken("y.npy", "y.npy: is no npy file: it does not begin with \\x93NUMPY");
+    folder.write("y.npy", bytes("stored.npz")).assert_broken(
+        "y.npy",
+        "y.npy: is no npy file: it does not begin with \\x93NUMPY; it begins as a zip does: name it .npz",
+    );
+    folder
+        .write("y.npy", b"\x93NUMPY\x04\x00\x00\x00")
+        .assert_broken("y.npy", "y.npy: is npy version 4.0; karat reads 1.0, 2.0 and 3.0");
+    folder
+        .write("y.bin", "some text")
+        .assert_broken("y.bin", "y.bin: is no tensor file by its name; karat reads .npy, .npz and .safetensors");
+}
+
+#[test]
+fn an_empty_file_is_refused() {
+    let folder = Folder::new();
+    for name in ["y.npy", "y.npz", "y.safetensors"] {
+        folder.write(name, "").assert_broken(name, &format!("{name}: is empty; make it again"));
+    }
+}
+
+#[test]
+fn safetensors_offsets_must_cover_all_bytes_once() {
+    let folder = Folder::new();
+    let tensor = |name: &str, dtype: &str, shape: &str, start: u64, end: u64| {
+        format!("\"{name}\":{{\"dtype\":\"{dtype}\",\"shape\":{shape},\"data_offsets\":[{start},{end}]}}")
+    };
+    let check = |tensors: &[String], message: &str| {
+        let file = safetensors(&format!("{{{}}}", tensors.join(",")), &[0; 8]);
+        folder.write("w.safetensors", file);
+        folder.assert_broken("w.safetensors", &format!("w.safetensors: {message}; make it again"));
+        assert!(contents(&folder.path("w.safetensors")).is_err());
+    };
+    check(
+        &[tensor("b", "F32", "[1]", 2, 6), tensor("a", "F32", "[1]", 0, 4)],
+        "its header is not sound: b begins at offset 2, in the tensor before it, which ends at 4",
+    );
+    check(
+        &[tensor("a", "U8", "[2]", 0, 2), tensor("b", "F32", "[1]", 4, 8)],
+        "its header is not sound: b begins at offset 4, and no tensor has the bytes from 2",
+    );
+    check(
+        &[tensor("a", "F32", "[3]", 0, 12)],
+        "is truncated: 8 bytes of elements are there, and its header promises 12",
+    );
+    check(&[tensor("a", "F32", "[1]", 0, 4)], "has 4 trailing bytes after the 4 of elements that its header promises");
+    check(&[tensor("a", "F32", "[1]", 4, 0)], "its header is not sound: a ends at offset 0, before it begins at 4");
+    check(
+        &[tensor("a", "F32", "[3]", 0, 8)],
+        "its header is not sound: a is F32 [3], 12 bytes, and its offsets span 8",
+    );
+    check(
+        &[tensor("a", "F32", "[1152921504606846976]", 0, 4611686018427387904)],
+        "its header is not sound: a claims F32 [1152921504606846976], which no machine can hold",
+    );
+    check(
+        &[tensor("a", "U8", "[1152921504606846976]", 0, 1152921504606846976)],
+        "is truncated: 8 bytes of elements are there, and its header promises 1152921504606846976",
+    );
+    check(
+        &[tensor("a", "F32", "[2]", 0, 8), tensor("a", "I32", "[2]", 0, 8)],
+        "its header is not safetensors' JSON: \"a\" is listed twice at line 1 column 57",
+    );
+}
+
+#[test]
+fn a_safetensors_header_must_be_one() {
+    let folder = Folder::new();
+    folder
+        .write("w.safetensors", "1234567")
+        .assert_broken("w.safetensors", "w.safetensors: is no safetensors file: 7 bytes; make it again");
+    folder.write("w.safetensors", safetensors("", &[]).iter().map(|_| 255).collect::<Vec<u8>>()).assert_broken(
+        "w.safetensors",
+        "w.safetensors: is truncated or no safetensors file: 8 bytes are there, and its header alone claims \
+         18446744073709551615; make it again",
+    );
+    let whole = bytes("torch.safetensors");
+    folder.write("w.safetensors", &whole[..600]);
+    let error = folder.refusal("w.safetensors", Some("f32"), None);
+    assert!(error.to_string().contains("is truncated or no safetensors file: 600 bytes are there"), "{error}");
+    folder.write("w.safetensors", safetensors("{\"a\":", &[])).assert_broken(
+        "w.safetensors",
+        "w.safetensors: its header is not safetensors' JSON: EOF while parsing a value at line 1 column 5; make it again",
+    );
+    let unknown = "{\"a\":{\"dtype\":\"F7\",\"shape\":[],\"data_offsets\":[0,1]}}";
+    let error = folder.write("w.safetensors", safetensors(unknown, &[0])).refusal("w.safetensors", None, None);
+    assert!(error.to_string().contains("unknown variant `F7`"), "{error}");
+    let nothing = "{\"a\":{\"dtype\":\"U8\",\"shape\":[0,9223372036854775808],\"data_offsets\":[0,0]}}";
+    folder.write("w.safetensors", safetensors(nothing, &[])).assert_broken(
+        "w.safetensors",
+        "w.safetensors#a: claims u8 [0, 9223372036854775808], which no machine can hold; make the file again",
+    );
+}
+
+#[test]
+fn what_is_no_zip_is_refused() {
+    let folder = Folder::new();
+    let message = "w.npz: is no npz file, or a truncated one: no zip directory at its end; make it again";
+    folder.write("w.npz", "some text").assert_broken("w.npz", message);
+    folder.write("w.npz", bytes("npy/f32-little-c.npy")).assert_broken("w.npz", message);
+    let whole = bytes("stored.npz");
+    folder.write("w.npz", &whole[..whole.len() - 30]).assert_broken("w.npz", message);
+}
+
+#[test]
+fn an_npz_that_inflates_beyond_what_it_declares_is_refused_in_bounded_memory() {
+    let folder = Folder::new();
+    let mut honest = npy_of("|u1", "(100,)", &[7; 100]);
+    let (size, crc) = (honest.len() as u32, Packed::stored("", &honest).crc);
+    honest.resize(2 * ENOUGH, 7);
+    let bomb = Packed { size, crc, ..Packed::deflated("x.npy", &honest) };
+    folder
+        .write("w.npz", zip(&[bomb]))
+        .assert_broken("w.npz", &format!("w.npz#x: inflates beyond the {size} bytes it declares; make the file again"));
+    // The header inside and the directory agree on far more than the file can hold.
+    let claim = npy_of("|u1", "(4000000000,)", &[7; 100]);
+    let size = (claim.len() - 100 + 4_000_000_000) as u32;
+    let bomb = Packed { size, ..Packed::deflated("x.npy", &claim) };
+    let packed = bomb.bytes.len();
+    folder.write("w.npz", zip(&[bomb])).assert_broken(
+        "w.npz",
+        &format!("w.npz#x: declares {size} bytes, which its {packed} in the file cannot hold; make the file again"),
+    );
+}
+
+#[test]
+fn an_npz_member_that_inflates_to_less_than_it_declares_is_refused() {
+    let folder = Folder::new();
+    let whole = npy_of("|u1", "(100,)", &[7; 100]);
+    let short = Packed { size: whole.len() as u32, ..Packed::deflated("x.npy", &whole[..whole.len() - 1]) };
+    folder.write("w.npz", zip(&[short])).assert_broken("w.npz", "w.npz#x: ends before its last element; make it again");
+}
+
+#[test]
+fn an_npz_member_with_another_checksum_is_refused() {
+    let folder = Folder::new();
+    for pack in [Packed::stored, Packed::deflated] {
+        let sound = npy_of("|u1", "(4,)", &[1, 2, 3, 4]);
+        let changed = Packed { crc: 1, ..pack("x.npy", &sound) };
+        folder
+            .write("w.npz", zip(&[changed]))
+            .assert_broken("w.npz", "w.npz#x: is damaged: its checksum is another; make the file again");
+        folder.write("w.npz", zip(&[pack("x.npy", &sound)]));
+        assert_eq!(read_tensor(&folder.path("w.npz"), None, None).unwrap().as_slice(), Some(&[1u8, 2, 3, 4][..]));
+    }
+}
+
+#[test]
+fn npz_members_are_refused_where_they_are_double_encrypted_or_packed_another_way() {
+    let folder = Folder::new();
+    let x = npy_of("|u1", "(1,)", &[1]);
+    folder
+        .write("w.npz", zip(&[Packed::stored("x.npy", &x), Packed::deflated("x.npy", &x)]))
+        .assert_broken("w.npz", "w.npz#x: is there more than once; make the file again");
+    assert!(contents(&folder.path("w.npz")).is_err());
+    folder
+        .write("w.npz", zip(&[Packed { flags: 1, ..Packed::stored("x.npy", &x) }]))
+        .assert_broken("w.npz", "w.npz#x: is encrypted; save it without a password");
+    folder.write("w.npz", bytes("refused/bzip2.npz")).assert_broken(
+        "w.npz",
+        "w.npz#x: is compressed by method 12 (BZIP2); karat reads stored and deflated files: \
+         use numpy.savez or numpy.savez_compressed",
+    );
+}
+
+#[test]
+fn an_npz_directory_must_hold_as_many_files_as_it_promises() {
+    let folder = Folder::new();
+    let x = npy_of("|u1", "(1,)", &[1]);
+    let mut file = zip(&[Packed::stored("x.npy", &x)]);
+    let end = file.len() - 22;
+    file[end + 8..end + 12].copy_from_slice(&[3, 0, 3, 0]);
+    folder.write("w.npz", file).assert_broken("w.npz", "w.npz: lists 1 of the 3 files it promises; make it again");
+}
+
+#[test]
+fn files_in_an_npz_that_are_no_npy_are_no_members() {
+    let folder = Folder::new();
+    let x = npy_of("|u1", "(1,)", &[1]);
+    folder.write("w.npz", zip(&[Packed::stored("readme.txt", b"hello"), Packed::stored("x.npy", &x)]));
+    assert_eq!(contents(&folder.path("w.npz")).unwrap(), Contents::Members(vec!["x".to_owned()]));
+    folder
+        .write("w.npz", zip(&[Packed::stored("readme.txt", b"hello")]))
+        .assert_broken("w.npz", "w.npz: holds no tensor");
+    folder.assert_missing("w.npz", Some("x"), "w.npz#x: no such tensor: the file holds none");
+}
+
+#[test]
+fn a_folder_is_not_opened() {
+    let folder = Folder::new();
+    fs::create_dir(folder.path("y.npy")).unwrap();
+    folder.assert_broken("y.npy", "y.npy: is a folder, not a file");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_a_socket_and_a_device_are_not_opened() {
+    let folder = Folder::new();
+    for name in ["y.npy", "y.npz", "y.safetensors"] {
+        assert!(std::process::Command::new("mkfifo").arg(folder.path(name)).status().unwrap().success());
+        folder.assert_broken(name, &format!("{name}: is a named pipe, not a file"));
+    }
+    let _socket = std::os::unix::net::UnixListener::bind(folder.path("socket.npy")).unwrap();
+    folder.assert_broken("socket.npy", "socket.npy: is a socket, not a file");
+    std::os::unix::fs::symlink("/dev/zero", folder.path("zero.npy")).unwrap();
+    folder.assert_broken("zero.npy", "zero.npy: is a device, not a file");
+}
+
+#[cfg(unix)]
+#[test]
+fn what_the_system_refuses_is_its_error() {
+    let folder = Folder::new();
+    std::os::unix::fs::symlink(folder.path("y.npy"), folder.path("y.npy")).unwrap();
+    let error = folder.refusal("y.npy", None, None);
+    assert!(matches!(error, Error::Read { .. }), "{error}");
+}
+
+#[test]
+fn a_git_lfs_pointer_is_missing() {
+    let folder = Folder::new();
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n";
+    for name in ["y.npy", "y.npz", "y.safetensors"] {
+        let message = format!("{name}: is a Git LFS pointer in place of the tensor; run `git lfs pull`");
+        folder.write(name, pointer).assert_missing(name, None, &message);
+    }
+}
+
+#[test]
+fn a_file_that_is_not_there_is_missing() {
+    let folder = Folder::new();
+    folder.assert_missing("y.npy", None, "y.npy: no such file");
+    folder.assert_missing("below/y.npy", None, "below/y.npy: no such file, nor its folder");
+    folder.write("weights.npy", "").assert_missing(
+        "wieghts.npy",
+        None,
+        "wieghts.npy: no such file; the nearest is weights.npy",
+    );
+    folder.assert_missing("weights.npy/y.npy", None, "weights.npy/y.npy: no such file, nor its folder");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_missing_file_with_a_namesake_in_another_case_says_so() {
+    let folder = Folder::new();
+    folder.write("Y.npy", bytes("npy/f32-little-c.npy")).assert_missing(
+        "y.npy",
+        None,
+        "y.npy: no such file; there is Y.npy, and upper and lower case differ",
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_to_nothing_is_missing() {
+    let folder = Folder::new();
+    std::os::unix::fs::symlink("gone.npy", folder.path("y.npy")).unwrap();
+    folder.assert_missing("y.npy", None, "y.npy: is a link to gone.npy, which is not there");
+}
+
+#[test]
+fn a_member_that_is_not_there_is_answered_with_those_that_are() {
+    let folder = Folder::new();
+    fs::copy(data("torch.safetensors"), folder.path("w.safetensors")).unwrap();
+    folder.assert_missing(
+        "w.safetensors",
+        Some("f8_e4m2"),
+        "w.safetensors#f8_e4m2: no such tensor; the nearest is f8_e4m3; \
+         the file holds bf16, bool, c64, f16, f32, f64, f8_e4m3, f8_e5m2 and 8 more",
+    );
+    fs::copy(data("shapes/one.npz"), folder.path("w.npz")).unwrap();
+    folder.assert_missing("w.npz", Some("weight"), "w.npz#weight: no such tensor; the file holds x");
+    folder.assert_missing("w.npz", Some("a\nb"), "w.npz#a\\nb: no such tensor; the file holds x");
+}
+
+#[test]
+fn a_member_must_be_named_where_there_are_many_and_not_where_there_is_no_name() {
+    let folder = Folder::new();
+    let x = npy_of("|u1", "(1,)", &[1]);
+    folder
+        .write("w.npz", zip(&[Packed::stored("b.npy", &x), Packed::stored("a.npy", &x)]))
+        .assert_broken("w.npz", "w.npz: holds 2 tensors and none was named: append its name, as in #a; it holds a, b");
+    fs::copy(data("shapes/one-axis.npy"), folder.path("y.npy")).unwrap();
+    let error = folder.refusal("y.npy", Some("x"), None);
+    folder.assert_says(&error, "y.npy#x: an npy file holds one tensor, without a name; leave out what follows the #");
+}
+
+/// Reads everything in the file, and answers whether all of it could be read: without a panic, and in little memory.
+fn survives(path: &Path, declared: Option<DType>) -> bool {
+    LARGEST.set(0);
+    let sound = match contents(path) {
+        Ok(Contents::Members(names)) => names.iter().all(|name| read_tensor(path, Some(name), declared).is_ok()),
+        Ok(_) => read_tensor(path, None, declared).is_ok(),
+        Err(_) => false,
+    };
+    assert!(LARGEST.get() <= ENOUGH, "{} bytes at once", LARGEST.get());
+    sound
+}
+
+const SOUND: [(&str, Option<DType>); 7] = [
+    ("npy/f32-little-c.npy", None),
+    ("npy/c128-big-fortran.npy", None),
+    ("npy/bf16-little-c.npy", Some(DType::BF16)),
+    ("shapes/version-3.npy", None),
+    ("shapes/one.npz", None),
+    ("shapes/zip64.npz", None),
+    ("shapes/one.safetensors", None),
+];
+
+#[test]
+fn a_sound_file_cut_anywhere_is_refused() {
+    let folder = Folder::new();
+    for (file, declared) in SOUND {
+        let (whole, name) = (bytes(file), file.rsplit('/').next().unwrap());
+        assert!(survives(&data(file), declared));
+        for len in 0..whole.len() {
+            folder.write(name, &whole[..len]);
+            assert!(!survives(&folder.path(name), declared), "{file} cut to {len}");
+        }
+    }
+}
+
+#[test]
+fn a_sound_file_with_any_byte_changed_is_survived() {
+    let folder = Folder::new();
+    for (file, declared) in SOUND {
+        let (whole, name) = (bytes(file), file.rsplit('/').next().unwrap());
+        for at in 0..whole.len() {
+            for flip in [1, 16, 128] {
+                let mut changed = whole.clone();
+                changed[at] ^= flip;
+                survives(&folder.write(name, changed).path(name), declared);
+            }
+        }
+    }
+}
