@@ -23,6 +23,10 @@ pub(super) fn next(voice: &Voice, gate: &Gate, case: &CaseOutcome, output: Optio
         Some(output) => (output.verdict, output.problems.first()),
         None => (case.verdict, case.problem.as_ref()),
     };
+    if output.is_none() && problem.is_none() && !case.outputs.is_empty() {
+        // It is the outputs that say what to do.
+        return None;
+    }
     match (problem, verdict) {
         (Some(problem), _) => Some(correct(voice, case, output, problem)),
         (None, Verdict::Drift | Verdict::Unrecorded) => Some(review(voice, gate, case)),

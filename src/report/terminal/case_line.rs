@@ -18,7 +18,7 @@ const CHECKPOINT_AT_MOST: usize = 16;
 /// After a share.
 const OF_TOLERANCE: &str = " of tolerance";
 /// After a ratio.
-const TIMES_TOLERANCE: &str = " the tolerance";
+const TIMES_TOLERANCE: &str = " tolerance";
 
 /// How wide the columns are: known before the first case is done, so that lines written one by one align.
 #[derive(Clone, Copy, Debug, Default)]

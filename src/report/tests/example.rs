@@ -91,7 +91,7 @@ pub(super) fn summary() -> Summary {
         elements: 512,
         left_out: 0,
         non_finite: NonFinite::default(),
-        min: Some(Value::Float32(-3.1415927)),
+        min: Some(Value::Float32(-3.0517578)),
         max: Some(Value::Float32(2.5)),
         mean: Some(0.012345678901234567),
         std: Some(0.99),
