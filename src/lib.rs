@@ -4,9 +4,11 @@
 
 mod error;
 pub mod golden;
+pub mod gpt2;
 pub mod numeric;
 pub mod report;
 pub mod run;
 
 pub use error::{Error, Result};
 pub use numeric::{DType, Tensor, Tolerance};
+pub use run::{CheckpointResult, Executor, Inputs, Outputs, Skip};

@@ -6,6 +6,7 @@ use half::{bf16, f16};
 use num_complex::Complex;
 
 use super::tensor::{Data, Value};
+use super::ulp::key;
 
 /// The type of a tensor's elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -168,16 +169,25 @@ pub struct F8E4M3(pub u8);
 
 impl F8E4M3 {
     /// The value, exactly.
+    ///
+    /// ```
+    /// # use karat::numeric::F8E4M3;
+    /// assert_eq!(F8E4M3(0x38).to_f32(), 1.0);
+    /// assert_eq!(F8E4M3(0xb9).to_f32(), -1.125);
+    /// assert_eq!(F8E4M3(0x7e).to_f32(), 448.0); // the largest
+    /// assert_eq!(F8E4M3(0x01).to_f32(), 2f32.powi(-9)); // the smallest above 0
+    /// assert!(F8E4M3(0x7f).to_f32().is_nan() && F8E4M3(0xff).to_f32().is_nan());
+    /// ```
     #[must_use]
     pub fn to_f32(self) -> f32 {
-        let magnitude = i32::from(self.0 & 0x7f);
-        let (exponent, mantissa) = (magnitude >> 3, (magnitude & 7) as f32);
-        let value = match (exponent, magnitude & 7) {
-            (15, 7) => f32::NAN,
-            (0, _) => mantissa * 2f32.powi(-9),
-            _ => (8.0 + mantissa) * 2f32.powi(exponent - 10),
+        let (magnitude, sign) = (u32::from(self.0 & 0x7f), u32::from(self.0 & 0x80) << 24);
+        let value = match magnitude {
+            0x7f => f32::NAN,
+            0..8 => magnitude as f32 / 512.0,
+            // The bias is 127 instead of 7, the mantissa has 23 bits instead of 3.
+            _ => f32::from_bits(((127 - 7) << 23) + (magnitude << 20)),
         };
-        if self.0 & 0x80 == 0 { value } else { -value }
+        f32::from_bits(value.to_bits() | sign)
     }
 }
 
@@ -187,6 +197,16 @@ pub struct F8E5M2(pub u8);
 
 impl F8E5M2 {
     /// The value, exactly.
+    ///
+    /// ```
+    /// # use karat::numeric::F8E5M2;
+    /// assert_eq!(F8E5M2(0x3c).to_f32(), 1.0);
+    /// assert_eq!(F8E5M2(0xbd).to_f32(), -1.25);
+    /// assert_eq!(F8E5M2(0x7b).to_f32(), 57344.0); // the largest
+    /// assert_eq!(F8E5M2(0x01).to_f32(), 2f32.powi(-16)); // the smallest above 0
+    /// assert_eq!(F8E5M2(0x7c).to_f32(), f32::INFINITY);
+    /// assert!(F8E5M2(0x7d).to_f32().is_nan());
+    /// ```
     #[must_use]
     pub fn to_f32(self) -> f32 {
         f16::from_bits(u16::from(self.0) << 8).to_f32()
@@ -211,6 +231,12 @@ pub trait Element: Copy + PartialEq + Send + Sync + fmt::Debug + sealed::Sealed 
     /// The element as something to show.
     fn value(self) -> Value;
 
+    /// The integer that stands in the order of the values, one a step; `None` for NaN and what is no real float.
+    #[doc(hidden)]
+    fn ulp_key(self) -> Option<i64> {
+        None
+    }
+
     #[doc(hidden)]
     fn wrap(elements: Vec<Self>) -> Data
     where
@@ -227,7 +253,7 @@ mod sealed {
 }
 
 macro_rules! element {
-    ($($type:ty, $variant:ident, $value:expr, $from:expr, $to:expr;)*) => {$(
+    ($($type:ty, $variant:ident, $value:expr, $from:expr, $to:expr $(, $key:expr)?;)*) => {$(
         impl sealed::Sealed for $type {}
         impl Element for $type {
             const DTYPE: DType = DType::$variant;
@@ -242,10 +268,19 @@ macro_rules! element {
                 to(self, bytes);
             }
 
+            #[inline]
             fn value(self) -> Value {
                 let value: fn($type) -> Value = $value;
                 value(self)
             }
+
+            $(
+                #[inline]
+                fn ulp_key(self) -> Option<i64> {
+                    let key: fn($type) -> Option<i64> = $key;
+                    key(self)
+                }
+            )?
 
             fn wrap(elements: Vec<Self>) -> Data {
                 Data::$variant(elements)
@@ -267,11 +302,12 @@ fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
 }
 
 macro_rules! number {
-    ($($type:ty, $variant:ident, $value:expr;)*) => {
+    ($($type:ty, $variant:ident, $value:expr $(, $key:expr)?;)*) => {
         element! {$(
             $type, $variant, $value,
             |bytes| <$type>::from_le_bytes(array(bytes)),
-            |x, bytes| bytes.extend_from_slice(&x.to_le_bytes());
+            |x, bytes| bytes.extend_from_slice(&x.to_le_bytes())
+            $(, $key)?;
         )*}
     };
 }
@@ -285,16 +321,18 @@ number! {
     u16, U16, |x| Value::Integer(x.into());
     u32, U32, |x| Value::Integer(x.into());
     u64, U64, |x| Value::Integer(x.into());
-    f16, F16, |x| Value::Float32(x.to_f32());
-    bf16, BF16, |x| Value::Float32(x.to_f32());
-    f32, F32, Value::Float32;
-    f64, F64, Value::Float64;
+    f16, F16, |x| Value::Float32(x.to_f32()), |x| key(x.to_bits().into(), 1 << 15, 0x7c00);
+    bf16, BF16, |x| Value::Float32(x.to_f32()), |x| key(x.to_bits().into(), 1 << 15, 0x7f80);
+    f32, F32, Value::Float32, |x| key(x.to_bits().into(), 1 << 31, 0x7f80_0000);
+    f64, F64, Value::Float64, |x| key(x.to_bits(), 1 << 63, 0x7ff0_0000_0000_0000);
 }
 
 element! {
     bool, Bool, Value::Bool, |bytes| array::<1>(bytes)[0] != 0, |x, bytes| bytes.push(x.into());
-    F8E4M3, F8E4M3, |x| Value::Float32(x.to_f32()), |bytes| F8E4M3(array::<1>(bytes)[0]), |x, bytes| bytes.push(x.0);
-    F8E5M2, F8E5M2, |x| Value::Float32(x.to_f32()), |bytes| F8E5M2(array::<1>(bytes)[0]), |x, bytes| bytes.push(x.0);
+    F8E4M3, F8E4M3, |x| Value::Float32(x.to_f32()), |bytes| F8E4M3(array::<1>(bytes)[0]), |x, bytes| bytes.push(x.0),
+        |x| key(x.0.into(), 1 << 7, 0x7e);
+    F8E5M2, F8E5M2, |x| Value::Float32(x.to_f32()), |bytes| F8E5M2(array::<1>(bytes)[0]), |x, bytes| bytes.push(x.0),
+        |x| key(x.0.into(), 1 << 7, 0x7c);
     Complex<f32>, C64, |x| Value::Complex(Complex::new(x.re.into(), x.im.into())),
         |bytes| Complex::new(f32::from_le(&bytes[..4]), f32::from_le(&bytes[4..])),
         |x, bytes| { x.re.push_le(bytes); x.im.push_le(bytes); };

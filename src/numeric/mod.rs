@@ -1,14 +1,26 @@
 //! Measuring: tensors, their summaries, and how close two of them are. Pure: no files, no printing.
 
+mod blocks;
+mod class;
 mod compare;
 mod dtype;
+mod excess;
+mod lanes;
+mod measure;
+mod moments;
+mod rules;
+mod scaled;
 mod summary;
+mod sums;
 mod tensor;
 mod tolerance;
 mod ulp;
+mod wide;
 
-pub use compare::{Comparison, Extreme, Mismatch, NanRule, NonFinite, Pair, Rules, compare};
+pub use class::NonFinite;
+pub use compare::{Comparison, Extreme, Mismatch, compare};
 pub use dtype::{DType, Element, F8E4M3, F8E5M2, Kind};
+pub use rules::{NanRule, Pair, Rules};
 pub use summary::{Summary, summarize};
 pub(crate) use tensor::dispatch;
 pub use tensor::{Data, Tensor, Value};

@@ -7,6 +7,7 @@ use ndarray::{Array, ArrayBase, ArrayD, Data as NdData, Dimension, IxDyn};
 use num_complex::Complex;
 
 use super::dtype::{DType, Element, F8E4M3, F8E5M2};
+use super::scaled::modulus;
 use crate::error::{Error, Result};
 
 /// A dense tensor: a shape, and elements of one [`DType`] in C order (the last axis varies fastest).
@@ -220,13 +221,14 @@ impl fmt::Display for Value {
 impl Value {
     /// The value in `f64` (the modulus of a complex number; nearest for integers beyond 2^53).
     #[must_use]
+    #[inline]
     pub fn to_f64(self) -> f64 {
         match self {
             Value::Bool(x) => f64::from(u8::from(x)),
             Value::Integer(x) => x as f64,
             Value::Float32(x) => f64::from(x),
             Value::Float64(x) => x,
-            Value::Complex(x) => x.re.hypot(x.im),
+            Value::Complex(x) => modulus(x.re, x.im),
         }
     }
 }

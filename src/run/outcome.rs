@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::golden::CaseId;
+use crate::error::Error;
+use crate::golden::{Case, CaseId};
 use crate::numeric::{Comparison, Mismatch, Summary, Tolerance};
 
 /// What karat says of an output, a case or a run. Ordered from worst to best: the verdict of a whole is the least of
@@ -72,7 +73,7 @@ pub struct CaseOutcome {
     /// The worst of its outputs and its own problem.
     pub verdict: Verdict,
     /// What is wrong with the case as a whole: it could not be run, or it was skipped.
-    pub problem: Option<Problem>,
+    pub problems: Vec<Problem>,
     /// One for each output, sorted by name.
     pub outputs: Vec<OutputOutcome>,
     /// Whether `case.json` names no outputs, so that its snapshot alone holds it.
@@ -240,13 +241,87 @@ impl Counts {
     }
 }
 
+impl Problem {
+    /// The problem of an error: *missing* or not, with a word of where if there is one.
+    pub(crate) fn from_error(place: &str, error: &Error) -> Problem {
+        let text = if place.is_empty() { error.to_string() } else { format!("{place}: {error}") };
+        if error.is_missing() { Problem::Missing(text) } else { Problem::Error(text) }
+    }
+
+    /// The verdict that the problem alone would give.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        match self {
+            Problem::Error(_) | Problem::Panicked(_) | Problem::Failed(_) | Problem::UnknownCheckpoint { .. } => {
+                Verdict::Broken
+            }
+            Problem::Missing(_) | Problem::LeftOut { .. } => Verdict::Missing,
+            Problem::ExtraOutput { .. } | Problem::Mismatch(_) | Problem::NotRepeatable { .. } => Verdict::Mismatch,
+            Problem::Orphaned { .. } => Verdict::Orphaned,
+            Problem::Skipped(_) => Verdict::Skipped,
+        }
+    }
+}
+
+impl OutputOutcome {
+    /// An output of which nothing is known yet: a pass until something is found.
+    pub(crate) fn new(name: &str) -> OutputOutcome {
+        OutputOutcome {
+            name: name.to_owned(),
+            verdict: Verdict::Pass,
+            problems: Vec::new(),
+            summary: None,
+            tolerance: None,
+            comparison: None,
+            drift: Vec::new(),
+            improved: Vec::new(),
+            kept: None,
+            reference: None,
+        }
+    }
+
+    /// A snapshot whose case or output does not exist.
+    pub(crate) fn orphaned(name: String, snapshot: PathBuf) -> OutputOutcome {
+        let problems = vec![Problem::Orphaned { snapshot }];
+        OutputOutcome { verdict: Verdict::Orphaned, problems, ..OutputOutcome::new(&name) }
+    }
+}
+
+impl CaseOutcome {
+    /// A case that is not run, for that reason.
+    pub(crate) fn skipped(case: &Case, reason: &str) -> CaseOutcome {
+        let problems = vec![Problem::Skipped(reason.to_owned())];
+        CaseOutcome::whole(&case.id, case.file.clone(), Some(case.checkpoint.clone()), problems)
+    }
+
+    /// A case that could not be run as a whole: the worst of its problems is its verdict.
+    pub(crate) fn whole(id: &CaseId, file: PathBuf, checkpoint: Option<String>, problems: Vec<Problem>) -> CaseOutcome {
+        CaseOutcome {
+            id: id.clone(),
+            file,
+            checkpoint,
+            verdict: problems.iter().map(Problem::verdict).min().unwrap_or(Verdict::Pass),
+            problems,
+            outputs: Vec::new(),
+            snapshot_only: false,
+            elapsed: Duration::ZERO,
+        }
+    }
+}
+
 impl Gate {
+    /// Whether that case may be skipped by name.
+    #[must_use]
+    pub fn allows_skip(&self, case: &CaseOutcome) -> bool {
+        self.allowed_skips.iter().any(|id| id == case.id.as_str())
+    }
+
     /// Whether that case fails the gate.
     #[must_use]
     pub fn fails(&self, case: &CaseOutcome) -> bool {
         match case.verdict {
             Verdict::Pass => false,
-            Verdict::Skipped => self.ci && !self.allowed_skips.iter().any(|id| id == case.id.as_str()),
+            Verdict::Skipped => self.ci && !self.allows_skip(case),
             Verdict::Drift | Verdict::Unrecorded => !self.reviewed,
             Verdict::Broken | Verdict::Missing | Verdict::Mismatch | Verdict::Orphaned => true,
         }

@@ -205,6 +205,7 @@ pub(super) enum JsonMismatch<'a> {
     NonFinite { count: u64 },
     Outside { count: u64 },
     Ulps { ulps: u64, allowed: u64 },
+    NoUlps { actual: &'static str, reference: &'static str },
     RelRms { rel_rms: Float, allowed: Float },
 }
 
@@ -220,6 +221,9 @@ impl<'a> From<&'a Mismatch> for JsonMismatch<'a> {
             Mismatch::NonFinite { count } => JsonMismatch::NonFinite { count: *count },
             Mismatch::Outside { count } => JsonMismatch::Outside { count: *count },
             Mismatch::Ulps { ulps, allowed } => JsonMismatch::Ulps { ulps: *ulps, allowed: *allowed },
+            Mismatch::NoUlps { actual, reference } => {
+                JsonMismatch::NoUlps { actual: actual.name(), reference: reference.name() }
+            }
             Mismatch::RelRms { rel_rms, allowed } => {
                 JsonMismatch::RelRms { rel_rms: Float(*rel_rms), allowed: Float(*allowed) }
             }

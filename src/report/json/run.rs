@@ -76,7 +76,7 @@ struct JsonCase<'a> {
     checkpoint: Option<&'a str>,
     verdict: &'static str,
     failed: bool,
-    problem: Option<JsonProblem<'a>>,
+    problems: Vec<JsonProblem<'a>>,
     next: Option<String>,
     snapshot_only: bool,
     elapsed_seconds: f64,
@@ -137,17 +137,18 @@ enum Kind<'a> {
 }
 
 fn json_case<'a>(voice: &Voice, gate: &Gate, case: &'a CaseOutcome) -> JsonCase<'a> {
-    let CaseOutcome { id, file, checkpoint, verdict, problem, outputs, snapshot_only, elapsed } = case;
+    let CaseOutcome { id, file, checkpoint, verdict, problems, outputs, snapshot_only, elapsed } = case;
+    let problem = |problem: &'a Problem| JsonProblem {
+        what: what(voice, problem),
+        message: message::of_case(case, problem, voice).join("\n"),
+    };
     JsonCase {
         id: id.as_str(),
         file: voice.path(file),
         checkpoint: checkpoint.as_deref(),
         verdict: verdict.word(),
         failed: gate.fails(case),
-        problem: problem.as_ref().map(|problem| JsonProblem {
-            what: what(voice, problem),
-            message: message::of_case(case, problem, voice).join("\n"),
-        }),
+        problems: problems.iter().map(problem).collect(),
         next: next(voice, gate, case, None).map(command),
         snapshot_only: *snapshot_only,
         elapsed_seconds: elapsed.as_secs_f64(),

@@ -28,7 +28,7 @@ pub fn failures(out: &mut dyn Write, palette: &Palette, voice: &Voice, run: &Run
 }
 
 fn failure(out: &mut dyn Write, palette: &Palette, voice: &Voice, gate: &Gate, case: &CaseOutcome) -> io::Result<()> {
-    if case.problem.is_some() || case.outputs.is_empty() {
+    if !case.problems.is_empty() || case.outputs.is_empty() {
         whole(out, palette, voice, gate, case)?;
     }
     case.outputs.iter().try_for_each(|output| part(out, palette, voice, gate, case, output))
@@ -37,12 +37,13 @@ fn failure(out: &mut dyn Write, palette: &Palette, voice: &Voice, gate: &Gate, c
 /// What is wrong with the case itself.
 fn whole(out: &mut dyn Write, palette: &Palette, voice: &Voice, gate: &Gate, case: &CaseOutcome) -> io::Result<()> {
     let indent = head(out, palette, case.verdict, case.id.as_str(), None, None)?;
-    match &case.problem {
-        Some(problem) => paragraphs(out, indent, &message::of_case(case, problem, voice))?,
-        None if case.verdict == Verdict::Unrecorded => paragraphs(out, indent, &message::unrecorded(None))?,
-        None => {}
+    for problem in &case.problems {
+        paragraphs(out, indent, &message::of_case(case, problem, voice))?;
     }
-    if matches!(case.problem, Some(Problem::Skipped(_))) {
+    if case.problems.is_empty() && case.verdict == Verdict::Unrecorded {
+        paragraphs(out, indent, &message::unrecorded(None))?;
+    }
+    if matches!(case.problems.first(), Some(Problem::Skipped(_))) {
         paragraphs(out, indent, &[message::skip_fails()])?;
     }
     foot(out, palette, indent, next(voice, gate, case, None))

@@ -1,0 +1,37 @@
+//! The sha256 of a tensor, whatever file holds it.
+
+use sha2::{Digest, Sha256};
+
+use crate::numeric::{Element, Tensor, dispatch};
+
+/// How many bytes are gathered before they are hashed: enough to amortise the call, small enough for the cache.
+const CHUNK: usize = 1 << 14;
+
+/// The sha256, in hex, of a line with dtype and shape, and the elements as little-endian bytes in C order.
+///
+/// The same tensor has the same digest in every file format, byte order and memory order. In Python:
+/// `hashlib.sha256(f"f32 {list(x.shape)}\n".encode() + x.tobytes()).hexdigest()`.
+///
+/// ```
+/// # use karat::{Tensor, golden::sha256};
+/// let x = Tensor::new(&[2], vec![1.0f32, -2.5])?;
+/// assert_eq!(sha256(&x), "963399515abefa67efddc90ebe97a01d070cd0c8190e1064cf13c305e5af9686");
+/// # Ok::<(), karat::Error>(())
+/// ```
+#[must_use]
+pub fn sha256(tensor: &Tensor) -> String {
+    let mut hasher = Sha256::new();
+    hasher.update(format!("{} {:?}\n", tensor.dtype(), tensor.shape()));
+    dispatch!(tensor.data(), elements => update(&mut hasher, elements));
+    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Feeds the elements as little-endian bytes.
+fn update<T: Element>(hasher: &mut Sha256, elements: &[T]) {
+    let mut bytes = Vec::with_capacity(CHUNK);
+    for chunk in elements.chunks(CHUNK / T::DTYPE.size()) {
+        bytes.clear();
+        chunk.iter().for_each(|x| x.push_le(&mut bytes));
+        hasher.update(&bytes);
+    }
+}

@@ -1,0 +1,205 @@
+//! The fields of `case.json` and `suite.json`, as they are written: what JSON Schema describes.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// A `case.json`: one checkpoint, its inputs, its reference outputs.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct CaseFile {
+    /// The version of the format: 1.
+    pub karat: u32,
+    /// The computation under test, by the name under which an executor has it.
+    pub checkpoint: String,
+    /// What the checkpoint needs besides tensors, such as `eps`.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub params: Map<String, Value>,
+    /// The tensors that the checkpoint is given, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub inputs: BTreeMap<String, InputField>,
+    /// The reference tensors that its outputs are held against, by name. Without any, the snapshot alone holds the case.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub outputs: BTreeMap<String, OutputField>,
+    /// How much may differ, by output; `*` is every output that has no entry of its own.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tolerance: BTreeMap<String, ToleranceField>,
+    /// Whether NaN may match NaN in every output that does not say otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nan: Option<NanField>,
+    /// Why the case is not run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skip: Option<String>,
+    /// Who made the goldens: framework and version, model and revision, dtype, seed, command, sha256 of the weights.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub reference: Map<String, Value>,
+}
+
+/// A `suite.json`: defaults for every case below its folder. Objects merge by key; the nearest wins, entry by entry.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct SuiteFile {
+    /// The version of the format: 1.
+    pub karat: Option<u32>,
+    /// As in `case.json`.
+    pub checkpoint: Option<String>,
+    /// As in `case.json`.
+    pub params: Map<String, Value>,
+    /// As in `case.json`; files are still relative to each case.
+    pub inputs: BTreeMap<String, InputField>,
+    /// As in `case.json`; files are still relative to each case.
+    pub outputs: BTreeMap<String, OutputField>,
+    /// As in `case.json`.
+    pub tolerance: BTreeMap<String, ToleranceField>,
+    /// As in `case.json`.
+    pub nan: Option<NanField>,
+    /// As in `case.json`.
+    pub skip: Option<String>,
+    /// Who made the goldens: framework and version, model and revision, dtype, seed, command, sha256 of the weights.
+    pub reference: Map<String, Value>,
+}
+
+/// An input: `"file"`, `"file#name"`, or an object that says more.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema), schemars(transform = or_text))]
+#[serde(deny_unknown_fields)]
+pub struct InputField {
+    /// The file, or `file#name` for a member of an npz or safetensors file, relative to the case.
+    pub tensor: String,
+    /// The case and output that this input is in the real pipeline: `suite/case:output`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// What the two or one anonymous bytes of an npy element are: `bf16`, `f8_e4m3`, `f8_e5m2`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dtype: Option<String>,
+}
+
+/// An output: `"file"`, `"file#name"`, or an object that says more.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema), schemars(transform = or_text))]
+#[serde(deny_unknown_fields)]
+pub struct OutputField {
+    /// The reference: the file, or `file#name` for a member of an npz or safetensors file, relative to the case.
+    pub tensor: String,
+    /// A boolean tensor of the same shape: elements where it is false are neither compared nor summarised.
+    #[serde(default, rename = "where", skip_serializing_if = "Option::is_none")]
+    pub mask: Option<String>,
+    /// What the two or one anonymous bytes of an npy element are: `bf16`, `f8_e4m3`, `f8_e5m2`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dtype: Option<String>,
+    /// The dtype that the actual tensor has where it is another than the reference's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cast: Option<String>,
+    /// Whether NaN may match NaN.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nan: Option<NanField>,
+    /// Declares that the tensor is empty.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub empty: bool,
+}
+
+/// How much one output may differ: `atol` and `rtol` together or not at all.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ToleranceField {
+    /// The absolute part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub atol: Option<f64>,
+    /// The part relative to the magnitude of the reference.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rtol: Option<f64>,
+    /// How many elements may be outside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outliers: Option<u64>,
+    /// The largest ULP difference allowed besides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_ulps: Option<u64>,
+    /// The largest RMSE allowed besides, as a share of the reference's RMS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_rel_rms: Option<f64>,
+}
+
+/// Whether NaN may match NaN.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum NanField {
+    /// A NaN matches a NaN.
+    Match,
+    /// A NaN matches nothing, as without the field.
+    Mismatch,
+}
+
+/// The names of the fields of `case.json` and `suite.json`.
+pub(super) const CASE: &[&str] =
+    &["karat", "checkpoint", "params", "inputs", "outputs", "tolerance", "nan", "skip", "reference"];
+/// The names of the fields of an input.
+pub(super) const INPUT: &[&str] = &["tensor", "from", "dtype"];
+/// The names of the fields of an output.
+pub(super) const OUTPUT: &[&str] = &["tensor", "where", "dtype", "cast", "nan", "empty"];
+/// The names of the fields of a tolerance.
+pub(super) const TOLERANCE: &[&str] = &["atol", "rtol", "outliers", "max_ulps", "max_rel_rms"];
+
+/// Lets the schema take plain text where the object would hold a `tensor` alone.
+#[cfg(feature = "cli")]
+fn or_text(schema: &mut schemars::Schema) {
+    let object = std::mem::take(schema);
+    *schema = schemars::json_schema!({ "anyOf": [{ "type": "string" }, object] });
+}
+
+/// The first field of `object` that is not known, in words, with the nearest one that is.
+pub(super) fn check_known(object: &Map<String, Value>, known: &[&str]) -> Result<(), String> {
+    match object.keys().find(|name| !known.contains(&name.as_str())) {
+        None => Ok(()),
+        Some(name) => Err(match nearest(name, known.iter().copied()) {
+            Some(near) => format!("unknown field `{name}`; did you mean `{near}`?"),
+            None => format!("unknown field `{name}`; known fields are {}", known.join(", ")),
+        }),
+    }
+}
+
+/// The candidate that is most like `name`, if one is like it at all.
+pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::jaro_winkler(&name.to_lowercase(), &candidate.to_lowercase()), candidate))
+        .filter(|(likeness, _)| *likeness > 0.75)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_known_field_is_named() {
+        assert_eq!(nearest("tolerence", CASE.iter().copied()), Some("tolerance"));
+        assert_eq!(nearest("Inputs", CASE.iter().copied()), Some("inputs"));
+        assert_eq!(nearest("zzz", CASE.iter().copied()), None);
+    }
+
+    #[cfg(feature = "cli")]
+    #[test]
+    fn the_lists_of_known_fields_are_those_of_the_schema() {
+        fn check<T: schemars::JsonSchema>(known: &[&str]) {
+            let schema = serde_json::to_value(schemars::schema_for!(T)).expect("a schema is JSON");
+            let object = schema["anyOf"].as_array().map_or(&schema, |variants| &variants[1]);
+            let mut fields: Vec<&str> =
+                object["properties"].as_object().expect("an object").keys().map(String::as_str).collect();
+            let mut known = known.to_vec();
+            fields.sort_unstable();
+            known.sort_unstable();
+            assert_eq!(fields, known);
+        }
+        check::<CaseFile>(CASE);
+        check::<SuiteFile>(CASE);
+        check::<InputField>(INPUT);
+        check::<OutputField>(OUTPUT);
+        check::<ToleranceField>(TOLERANCE);
+    }
+}

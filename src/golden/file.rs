@@ -1,0 +1,197 @@
+//! Tensor files: `.npy` with one tensor, `.npz` and `.safetensors` with many.
+//!
+//! Nothing that a file claims is believed before it is held against the file's size: a broken file is an error that
+//! says what is wrong with it, never a panic, an abort or a hang.
+
+use std::fs::{self, File, FileType};
+use std::io::{self, Read, Seek};
+use std::path::Path;
+
+use super::place::Place;
+use super::{member, npy, npz, safetensors};
+use crate::error::{Error, Result};
+use crate::numeric::{DType, Tensor};
+
+/// How a Git LFS pointer begins.
+const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/v1";
+
+/// What a tensor file holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Contents {
+    /// One tensor, without a name.
+    Tensor,
+    /// Named tensors: their names, sorted.
+    Members(Vec<String>),
+}
+
+/// What a file says of a tensor before its elements.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Header {
+    /// The type of the elements.
+    pub dtype: DType,
+    /// The extent of each axis; empty for a scalar.
+    pub shape: Vec<usize>,
+}
+
+/// A tensor file that has been opened, by its extension.
+enum Source<'a> {
+    Npy { file: File, len: u64 },
+    Npz(npz::Archive<'a>),
+    Safetensors(safetensors::Archive<'a>),
+}
+
+/// Reads one tensor from a `.npy`, `.npz` or `.safetensors` file, whatever its byte order and layout.
+///
+/// `member` names the tensor in a file of many, and may be left out where there is only one. `declared` is the dtype of a
+/// tensor whose dtype NumPy has no name for: bf16 comes as `V2` from `.npy` and `.npz`, an 8-bit float as `V1`. A
+/// declared dtype that is not the tensor's is an error.
+///
+/// Reads the elements of that tensor alone, and takes no more memory than they do (twice as much in Fortran order).
+///
+/// # Errors
+///
+/// [`Error::Missing`] where there is no such file (the message names one of a similar name) or no such member, or a
+/// Git LFS pointer in its place. [`Error::Tensor`] where the file is not a regular one, or does not hold what it claims, or
+/// the tensor has a dtype that karat does not read. [`Error::Read`] where the system refuses.
+pub fn read_tensor(path: &Path, member: Option<&str>, declared: Option<DType>) -> Result<Tensor> {
+    match open(path)? {
+        Source::Npy { mut file, len } => {
+            let place = alone(path, member)?;
+            npy::read_header(&mut file, len, declared, place)?.read(&mut file, place)
+        }
+        Source::Npz(archive) => archive.read(member::choose(path, &archive.names(), member)?, declared),
+        Source::Safetensors(mut archive) => {
+            let position = member::choose(path, &archive.names(), member)?;
+            archive.read(position, declared)
+        }
+    }
+}
+
+/// Reads the dtype and shape of one tensor, but not its elements. The arguments are those of [`read_tensor`].
+///
+/// # Errors
+///
+/// As [`read_tensor`], except for what only the elements can show, such as a wrong checksum.
+pub fn inspect(path: &Path, member: Option<&str>, declared: Option<DType>) -> Result<Header> {
+    let encoding = match open(path)? {
+        Source::Npy { mut file, len } => npy::read_header(&mut file, len, declared, alone(path, member)?)?,
+        Source::Npz(archive) => archive.inspect(member::choose(path, &archive.names(), member)?, declared)?,
+        Source::Safetensors(archive) => archive.inspect(member::choose(path, &archive.names(), member)?, declared)?,
+    };
+    Ok(Header { dtype: encoding.dtype(), shape: encoding.shape().to_vec() })
+}
+
+/// Lists the tensors in a file.
+///
+/// # Errors
+///
+/// As [`read_tensor`]; the tensors themselves are not looked at.
+pub fn contents(path: &Path) -> Result<Contents> {
+    let names = match open(path)? {
+        Source::Npy { .. } => return Ok(Contents::Tensor),
+        Source::Npz(archive) => archive.names().into_iter().map(str::to_owned).collect(),
+        Source::Safetensors(archive) => archive.names().into_iter().map(str::to_owned).collect(),
+    };
+    Ok(Contents::Members(names))
+}
+
+/// Whether a file is a tensor file by its extension.
+#[must_use]
+pub fn is_tensor_file(path: &Path) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    ["npy", "npz", "safetensors"].iter().any(|known| extension.eq_ignore_ascii_case(known))
+}
+
+/// The place of the one tensor in a file that has no names.
+fn alone<'a>(path: &'a Path, member: Option<&'a str>) -> Result<Place<'a>> {
+    match member {
+        None => Ok(Place::file(path)),
+        Some(member) => Err(Place::member(path, member)
+            .broken("an npy file holds one tensor, without a name; leave out what follows the #")),
+    }
+}
+
+fn open(path: &Path) -> Result<Source<'_>> {
+    let place = Place::file(path);
+    let (mut file, len) = open_file(path)?;
+    if len == 0 {
+        return Err(place.broken("is empty; make it again"));
+    }
+    let mut start = Vec::new();
+    file.by_ref()
+        .take(LFS_POINTER.len() as u64)
+        .read_to_end(&mut start)
+        .and_then(|_| file.rewind())
+        .map_err(|source| place.unreadable(source))?;
+    if start == LFS_POINTER {
+        return Err(place.missing("is a Git LFS pointer in place of the tensor; run `git lfs pull`"));
+    }
+    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    match extension.to_ascii_lowercase().as_str() {
+        "npy" => Ok(Source::Npy { file, len }),
+        "npz" => npz::Archive::open(path, file, len).map(Source::Npz),
+        "safetensors" => safetensors::Archive::open(path, file, len).map(Source::Safetensors),
+        _ => Err(place.broken("is no tensor file by its name; karat reads .npy, .npz and .safetensors")),
+    }
+}
+
+/// Opens a regular file. Anything else is not even opened: a pipe would block, and a device may act.
+fn open_file(path: &Path) -> Result<(File, u64)> {
+    let place = Place::file(path);
+    let metadata = match fs::metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Err(absent(path));
+        }
+        Err(error) => return Err(Error::read(path, error)),
+    };
+    if !metadata.is_file() {
+        return Err(place.broken(format!("is {}, not a file", kind(metadata.file_type()))));
+    }
+    let file = File::open(path).map_err(|source| Error::read(path, source))?;
+    Ok((file, metadata.len()))
+}
+
+#[cfg(unix)]
+fn kind(file_type: FileType) -> &'static str {
+    use std::os::unix::fs::FileTypeExt;
+    match file_type {
+        _ if file_type.is_dir() => "a folder",
+        _ if file_type.is_fifo() => "a named pipe",
+        _ if file_type.is_socket() => "a socket",
+        _ => "a device",
+    }
+}
+
+#[cfg(not(unix))]
+fn kind(file_type: FileType) -> &'static str {
+    if file_type.is_dir() { "a folder" } else { "a device" }
+}
+
+/// The error for a path where nothing is, with what is near it.
+fn absent(path: &Path) -> Error {
+    let place = Place::file(path);
+    if let Ok(target) = fs::read_link(path) {
+        return place.missing(format!("is a link to {}, which is not there", target.display()));
+    }
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    let Ok(listing) = fs::read_dir(folder) else {
+        return place.missing("no such file, nor its folder");
+    };
+    let mut names: Vec<String> = listing.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    names.sort();
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let same = |other: &&String| other.to_lowercase() == name.to_lowercase();
+    if let Some(other) = names.iter().find(same) {
+        return place.missing(format!("no such file; there is {other}, and upper and lower case differ"));
+    }
+    match member::nearest(name, names.iter().map(String::as_str)) {
+        Some(near) => place.missing(format!("no such file; the nearest is {near}")),
+        None => place.missing("no such file"),
+    }
+}

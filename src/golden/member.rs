@@ -1,0 +1,53 @@
+//! Finding a tensor by name among those a file holds, and answering a wrong name with the right ones.
+
+use std::path::Path;
+
+use super::place::Place;
+use crate::error::Result;
+
+/// How many known names a message lists.
+const LISTED: usize = 8;
+
+/// How alike two names must be, from 0 to 1, for one to be offered in place of the other.
+const ALIKE: f64 = 0.5;
+
+/// The position among the sorted `names` of the one asked for; of the only one where none is.
+pub(super) fn choose(path: &Path, names: &[&str], member: Option<&str>) -> Result<usize> {
+    match (member, names) {
+        (Some(member), _) => {
+            names.binary_search(&member).map_err(|_| Place::member(path, member).missing(unknown(member, names)))
+        }
+        (None, [_]) => Ok(0),
+        (None, []) => Err(Place::file(path).broken("holds no tensor")),
+        (None, [first, ..]) => Err(Place::file(path).broken(format!(
+            "holds {} tensors and none was named: append its name, as in #{first}; it holds {}",
+            names.len(),
+            list(names)
+        ))),
+    }
+}
+
+fn unknown(member: &str, names: &[&str]) -> String {
+    match (nearest(member, names.iter().copied()), names) {
+        (_, []) => "no such tensor: the file holds none".to_owned(),
+        (Some(near), _) => format!("no such tensor; the nearest is {near}; the file holds {}", list(names)),
+        (None, _) => format!("no such tensor; the file holds {}", list(names)),
+    }
+}
+
+/// The known name that is most like the given one, if any is like it.
+pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .map(|other| (strsim::normalized_damerau_levenshtein(&name.to_lowercase(), &other.to_lowercase()), other))
+        .filter(|(likeness, _)| *likeness >= ALIKE)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, other)| other)
+}
+
+fn list(names: &[&str]) -> String {
+    let listed = names[..names.len().min(LISTED)].join(", ");
+    match names.len().saturating_sub(LISTED) {
+        0 => listed,
+        more => format!("{listed} and {more} more"),
+    }
+}

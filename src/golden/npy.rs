@@ -1,0 +1,309 @@
+//! One tensor in NumPy's own format: a header that is a Python literal, then the elements.
+
+use std::cmp::Ordering;
+use std::fs;
+use std::io::{self, BufWriter, Read, Write};
+use std::path::Path;
+
+use ndarray_npy::npy::header::Header;
+
+use super::elements::{self, AxisOrder, ByteOrder, Encoding};
+use super::place::Place;
+use crate::error::{Error, Result};
+use crate::numeric::{DType, Tensor};
+
+const MAGIC: &[u8; 6] = b"\x93NUMPY";
+
+/// Magic and version.
+const PREFIX_LEN: usize = MAGIC.len() + 2;
+
+/// The longest header that is read; NumPy itself stops there too.
+const MAX_HEADER_LEN: usize = 10_000;
+
+/// How deep brackets may nest in a header. A number's has a tuple in a dict; only records go deeper. The parser takes
+/// time exponential in the depth.
+const MAX_DEPTH: usize = 4;
+
+/// NumPy leaves room in the header for the first extent to grow to this many digits.
+const GROWTH_DIGITS: usize = 21;
+
+/// NumPy pads the header so that the elements begin at a multiple of this.
+const ALIGNMENT: usize = 64;
+
+/// Reads the header, up to the first element, and checks that what it promises is what `len`, all bytes, has room for.
+pub(super) fn read_header(
+    reader: &mut impl Read,
+    len: u64,
+    declared: Option<DType>,
+    place: Place<'_>,
+) -> Result<Encoding> {
+    let bytes = header_bytes(reader, len, place)?;
+    let header = parse(&bytes, place)?;
+    let (dtype, byte_order) = match header.type_descriptor.as_string() {
+        Some(descr) => number(descr, declared, place)?,
+        None => return Err(records(place)),
+    };
+    let axis_order = if header.layout.is_fortran() { AxisOrder::Fortran } else { AxisOrder::C };
+    let claim = shorten(&format!("{dtype} {:?}", header.shape));
+    let Some(encoding) = Encoding::new(dtype, header.shape, byte_order, axis_order) else {
+        return Err(place.broken(format!("its header claims {claim}, which no machine can hold; make it again")));
+    };
+    check_len(len - bytes.len() as u64, encoding.byte_len(), &claim, place)?;
+    Ok(encoding)
+}
+
+/// The bytes of the header, from the magic to the line break. Nothing is reserved that the file does not have.
+fn header_bytes(reader: &mut impl Read, len: u64, place: Place<'_>) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let mut fill = |bytes: &mut Vec<u8>, end: usize| {
+        let start = bytes.len();
+        bytes.resize(end, 0);
+        reader.read_exact(&mut bytes[start..]).map_err(|source| place.unreadable(source))
+    };
+    let truncated = |end: usize| {
+        place.broken(format!("is truncated: {len} bytes are there, and its header alone takes {end}; make it again"))
+    };
+    fill(&mut bytes, usize::try_from(len).unwrap_or(PREFIX_LEN).min(PREFIX_LEN))?;
+    if bytes[..bytes.len().min(MAGIC.len())] != MAGIC[..bytes.len().min(MAGIC.len())] {
+        let hint = if bytes.starts_with(b"PK") { "; it begins as a zip does: name it .npz" } else { "" };
+        return Err(place.broken(format!("is no npy file: it does not begin with \\x93NUMPY{hint}")));
+    }
+    let start = match bytes[MAGIC.len().min(bytes.len())..] {
+        [1, 0] => PREFIX_LEN + 2,
+        [2 | 3, 0] => PREFIX_LEN + 4,
+        [major, minor] => {
+            return Err(place.broken(format!("is npy version {major}.{minor}; karat reads 1.0, 2.0 and 3.0")));
+        }
+        _ => return Err(truncated(PREFIX_LEN + 2)),
+    };
+    if start as u64 > len {
+        return Err(truncated(start));
+    }
+    fill(&mut bytes, start)?;
+    let length = bytes[PREFIX_LEN..].iter().rev().fold(0usize, |length, &byte| length << 8 | usize::from(byte));
+    let end = length.saturating_add(start);
+    if end as u64 > len {
+        return Err(truncated(end));
+    }
+    if end > MAX_HEADER_LEN {
+        return Err(place.broken(format!("has a header of {end} bytes; karat reads at most {MAX_HEADER_LEN}")));
+    }
+    fill(&mut bytes, end)?;
+    Ok(bytes)
+}
+
+/// The header in those bytes, guarded against what its parser does not survive.
+fn parse(bytes: &[u8], place: Place<'_>) -> Result<Header> {
+    let mut depth = 0usize;
+    for byte in bytes {
+        match byte {
+            b'(' | b'[' | b'{' => depth += 1,
+            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > MAX_DEPTH {
+            return Err(records(place));
+        }
+    }
+    Header::from_reader(&mut &*bytes).map_err(|_| {
+        // The parser's own words span several lines.
+        let text = String::from_utf8_lossy(&bytes[PREFIX_LEN + 2..]);
+        let text = shorten(text.trim());
+        place.broken(format!("its header is no dict of descr, fortran_order and shape: {text:?}; make it again"))
+    })
+}
+
+fn records(place: Place<'_>) -> Error {
+    place.broken("holds records (a structured dtype), and karat reads plain numbers; save each field to its own file")
+}
+
+/// The dtype and byte order that NumPy's text, such as `<f4`, stands for.
+fn number(descr: &str, declared: Option<DType>, place: Place<'_>) -> Result<(DType, ByteOrder)> {
+    let (byte_order, code) = match descr.as_bytes().first() {
+        Some(b'<') => (Some(ByteOrder::Little), &descr[1..]),
+        Some(b'>') => (Some(ByteOrder::Big), &descr[1..]),
+        Some(b'|') => (None, &descr[1..]),
+        _ => (None, descr),
+    };
+    let dtype = match code {
+        "V2" => nameless(descr, &[DType::BF16], declared, place)?,
+        // ml_dtypes writes f8_e5m2 as f1, which NumPy alone does not know.
+        "V1" | "f1" => nameless(descr, &[DType::F8E4M3, DType::F8E5M2], declared, place)?,
+        _ => {
+            let dtype = from_code(code).ok_or_else(|| refused(descr, code, place))?;
+            elements::check_declared(dtype, declared, place)?;
+            dtype
+        }
+    };
+    match byte_order {
+        Some(byte_order) => Ok((dtype, byte_order)),
+        None if dtype.size() == 1 || dtype == DType::BF16 => Ok((dtype, ByteOrder::Little)),
+        None => Err(place.broken(format!("has dtype {descr}, which leaves the byte order open; make it again"))),
+    }
+}
+
+fn from_code(code: &str) -> Option<DType> {
+    Some(match code {
+        "b1" => DType::Bool,
+        "i1" => DType::I8,
+        "i2" => DType::I16,
+        "i4" => DType::I32,
+        "i8" => DType::I64,
+        "u1" => DType::U8,
+        "u2" => DType::U16,
+        "u4" => DType::U32,
+        "u8" => DType::U64,
+        "f2" => DType::F16,
+        "f4" => DType::F32,
+        "f8" => DType::F64,
+        "c8" => DType::C64,
+        "c16" => DType::C128,
+        _ => return None,
+    })
+}
+
+/// The dtype declared for elements whose dtype NumPy could not name.
+fn nameless(descr: &str, candidates: &[DType], declared: Option<DType>, place: Place<'_>) -> Result<DType> {
+    let names: Vec<String> = candidates.iter().map(|dtype| format!("\"dtype\": \"{dtype}\"")).collect();
+    let names = names.join(" or ");
+    match declared {
+        Some(dtype) if candidates.contains(&dtype) => Ok(dtype),
+        Some(dtype) => Err(place.broken(format!("has dtype {descr}, which cannot be {dtype}; declare {names}"))),
+        None => Err(place.broken(format!(
+            "has dtype {descr}, which is all that numpy keeps of a dtype it does not know; declare {names} if it is that"
+        ))),
+    }
+}
+
+/// The refusal of a dtype, by its name.
+fn refused(descr: &str, code: &str, place: Place<'_>) -> Error {
+    let kind = match code.as_bytes().first() {
+        Some(b'O') => {
+            return place.broken(format!(
+                "holds pickled Python objects (dtype {descr}), which karat never loads; save plain numbers"
+            ));
+        }
+        Some(b'U') => " (text)",
+        Some(b'S' | b'a') => " (byte strings)",
+        Some(b'M') => " (dates)",
+        Some(b'm') => " (durations)",
+        Some(b'V') => " (raw bytes)",
+        Some(b'f' | b'c') => " (another float width)",
+        _ => "",
+    };
+    let descr = shorten(&descr.escape_debug().to_string());
+    place.broken(format!("has dtype {descr}{kind}; karat reads {}", elements::readable()))
+}
+
+fn check_len(there: u64, promised: u64, claim: &str, place: Place<'_>) -> Result<()> {
+    match there.cmp(&promised) {
+        Ordering::Equal => Ok(()),
+        Ordering::Less => Err(place.broken(format!(
+            "is truncated: {there} bytes of elements are there, and its header promises {promised} ({claim}); make it again"
+        ))),
+        Ordering::Greater => Err(place.broken(format!(
+            "has {} trailing bytes after the {promised} of elements that its header promises ({claim}); make it again",
+            there - promised
+        ))),
+    }
+}
+
+/// The text, cut where it would drown a message.
+fn shorten(text: &str) -> String {
+    const LIMIT: usize = 120;
+    match text.char_indices().nth(LIMIT) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// Writes a tensor as `numpy.save` does: the same bytes, little-endian, in C order.
+///
+/// NumPy has no name for three dtypes. As with its companion `ml_dtypes`, bf16 is written as `<V2` and the 8-bit floats
+/// as `<V1`: [`read_tensor`](super::read_tensor) takes them back where the dtype is declared.
+///
+/// The file appears whole or not at all: it is written beside its place and renamed. Folders are created as needed, and
+/// a file that was there is replaced.
+///
+/// # Errors
+///
+/// [`Error::Write`] where the file or a folder above it cannot be written.
+pub fn write_npy(path: &Path, tensor: &Tensor) -> Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    fs::create_dir_all(folder).map_err(|source| Error::write(folder, source))?;
+    write_beside(folder, path, tensor).map_err(|source| Error::write(path, source))
+}
+
+fn write_beside(folder: &Path, path: &Path, tensor: &Tensor) -> io::Result<()> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".karat-").suffix(".tmp");
+    // As for any new file: a temporary one is otherwise its owner's alone.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(folder)?;
+    let mut writer = BufWriter::new(file.as_file_mut());
+    writer.write_all(&header(tensor)?)?;
+    elements::write(&mut writer, tensor)?;
+    writer.flush()?;
+    drop(writer);
+    file.persist(path)?;
+    Ok(())
+}
+
+/// The header of npy version 1.0, to the last space as NumPy writes it.
+fn header(tensor: &Tensor) -> io::Result<Vec<u8>> {
+    let mut text = format!(
+        "{{'descr': '{}', 'fortran_order': False, 'shape': {}, }}",
+        descr(tensor.dtype()),
+        python_tuple(tensor.shape())
+    );
+    if let Some(first) = tensor.shape().first() {
+        text.push_str(&" ".repeat(GROWTH_DIGITS - first.to_string().len()));
+    }
+    let unpadded = PREFIX_LEN + 2 + text.len() + 1;
+    // As NumPy does it: one whole line of padding where none is needed.
+    text.push_str(&" ".repeat(ALIGNMENT - unpadded % ALIGNMENT));
+    text.push('\n');
+    let len = u16::try_from(text.len())
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "more axes than an npy header has room for"))?;
+    let mut bytes = MAGIC.to_vec();
+    bytes.extend([1, 0]);
+    bytes.extend(len.to_le_bytes());
+    bytes.extend(text.as_bytes());
+    Ok(bytes)
+}
+
+fn descr(dtype: DType) -> &'static str {
+    match dtype {
+        DType::Bool => "|b1",
+        DType::I8 => "|i1",
+        DType::I16 => "<i2",
+        DType::I32 => "<i4",
+        DType::I64 => "<i8",
+        DType::U8 => "|u1",
+        DType::U16 => "<u2",
+        DType::U32 => "<u4",
+        DType::U64 => "<u8",
+        DType::F8E4M3 | DType::F8E5M2 => "<V1",
+        DType::F16 => "<f2",
+        DType::BF16 => "<V2",
+        DType::F32 => "<f4",
+        DType::F64 => "<f8",
+        DType::C64 => "<c8",
+        DType::C128 => "<c16",
+    }
+}
+
+/// The shape as Python writes it: `()`, `(3,)`, `(2, 3)`.
+fn python_tuple(shape: &[usize]) -> String {
+    match shape {
+        [only] => format!("({only},)"),
+        _ => {
+            let extents: Vec<String> = shape.iter().map(usize::to_string).collect();
+            format!("({})", extents.join(", "))
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Many tensors in NumPy's zip: one npy file each, stored or deflated.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use flate2::CrcReader;
+use flate2::read::DeflateDecoder;
+use rawzip::{
+    CompressionMethod, ErrorKind, FileReader, MAX_CENTRAL_DIRECTORY_RECORD_SIZE, ZipArchive, ZipArchiveEntryWayfinder,
+    ZipFileHeaderRecord,
+};
+
+use super::elements::Encoding;
+use super::npy;
+use super::place::Place;
+use crate::error::{Error, Result};
+use crate::numeric::{DType, Tensor};
+
+/// The most bytes that one deflated byte can stand for: 258 for each pair of codes of one bit.
+const MAX_DEFLATE_RATIO: u64 = 1032;
+
+/// An npz file whose directory has been read.
+pub(super) struct Archive<'a> {
+    path: &'a Path,
+    len: u64,
+    zip: ZipArchive<FileReader>,
+    entries: Vec<Entry>,
+}
+
+/// What the zip's directory says of one tensor.
+struct Entry {
+    name: String,
+    location: ZipArchiveEntryWayfinder,
+    method: CompressionMethod,
+    encrypted: bool,
+    crc: u32,
+}
+
+/// The bytes of one tensor's npy file, with the checksum of those read so far.
+type Stream<'a> = CrcReader<Box<dyn Read + 'a>>;
+
+impl<'a> Archive<'a> {
+    /// Reads the directory of a file of `len` bytes.
+    pub(super) fn open(path: &'a Path, file: File, len: u64) -> Result<Archive<'a>> {
+        let place = Place::file(path);
+        let mut buffer = vec![0; MAX_CENTRAL_DIRECTORY_RECORD_SIZE];
+        let zip = ZipArchive::from_file(file, &mut buffer).map_err(|error| refused(error, place))?;
+        let mut entries = Vec::new();
+        let mut count = 0;
+        let mut directory = zip.entries(&mut buffer);
+        while let Some(record) = directory.next_entry().map_err(|error| refused(error, place))? {
+            count += 1;
+            entries.extend(Entry::new(&record, place)?);
+        }
+        if count != zip.entries_hint() {
+            let what = format!("lists {count} of the {} files it promises; make it again", zip.entries_hint());
+            return Err(place.broken(what));
+        }
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        if let Some(twins) = entries.windows(2).find(|twins| twins[0].name == twins[1].name) {
+            return Err(Place::member(path, &twins[0].name).broken("is there more than once; make the file again"));
+        }
+        Ok(Archive { path, len, zip, entries })
+    }
+
+    /// The names of the tensors, sorted.
+    pub(super) fn names(&self) -> Vec<&str> {
+        self.entries.iter().map(|entry| entry.name.as_str()).collect()
+    }
+
+    /// How the tensor at that position among the names is stored.
+    pub(super) fn inspect(&self, position: usize, declared: Option<DType>) -> Result<Encoding> {
+        let entry = &self.entries[position];
+        let place = Place::member(self.path, &entry.name);
+        let mut stream = self.stream(entry, place)?;
+        npy::read_header(&mut stream, entry.location.uncompressed_size_hint(), declared, place)
+    }
+
+    /// The tensor at that position among the names.
+    pub(super) fn read(&self, position: usize, declared: Option<DType>) -> Result<Tensor> {
+        let entry = &self.entries[position];
+        let place = Place::member(self.path, &entry.name);
+        let mut stream = self.stream(entry, place)?;
+        let size = entry.location.uncompressed_size_hint();
+        let tensor = npy::read_header(&mut stream, size, declared, place)?.read(&mut stream, place)?;
+        if stream.read(&mut [0]).map_err(|source| place.unreadable(source))? > 0 {
+            return Err(place.broken(format!("inflates beyond the {size} bytes it declares; make the file again")));
+        }
+        if stream.crc().sum() != entry.crc {
+            return Err(place.broken("is damaged: its checksum is another; make the file again"));
+        }
+        Ok(tensor)
+    }
+
+    /// The entry's bytes as they were before compression. What it declares is possible: it is no more than the file has
+    /// bytes for.
+    fn stream(&self, entry: &Entry, place: Place<'_>) -> Result<Stream<'_>> {
+        if entry.encrypted {
+            return Err(place.broken("is encrypted; save it without a password"));
+        }
+        let located = self.zip.get_entry(entry.location).map_err(|error| refused(error, place))?;
+        let (start, end) = located.compressed_data_range();
+        if end > self.len {
+            let what = format!("is truncated: it ends at byte {end} of a file of {}; make the file again", self.len);
+            return Err(place.broken(what));
+        }
+        let (packed, size) = (end - start, entry.location.uncompressed_size_hint());
+        let (most, bytes): (u64, Box<dyn Read>) = match entry.method {
+            CompressionMethod::STORE => (packed, Box::new(located.reader())),
+            CompressionMethod::DEFLATE => {
+                (packed.saturating_mul(MAX_DEFLATE_RATIO), Box::new(DeflateDecoder::new(located.reader())))
+            }
+            method => {
+                let what = format!("is compressed by method {method}; karat reads stored and deflated files");
+                return Err(place.broken(what + ": use numpy.savez or numpy.savez_compressed"));
+            }
+        };
+        if size > most {
+            let what = format!("declares {size} bytes, which its {packed} in the file cannot hold");
+            return Err(place.broken(what + "; make the file again"));
+        }
+        Ok(CrcReader::new(bytes))
+    }
+}
+
+impl Entry {
+    /// The entry of that record; none where it is not a tensor's.
+    fn new(record: &ZipFileHeaderRecord<'_>, place: Place<'_>) -> Result<Option<Entry>> {
+        let path = record.file_path();
+        let Ok(name) = std::str::from_utf8(path.as_bytes()) else {
+            let name = String::from_utf8_lossy(path.as_bytes()).into_owned();
+            return Err(place.broken(format!("has a member named {name:?}, which is not UTF-8; rename it")));
+        };
+        Ok(name.strip_suffix(".npy").map(|name| Entry {
+            name: name.to_owned(),
+            location: record.wayfinder(),
+            method: record.compression_method(),
+            encrypted: record.flags().is_encrypted(),
+            crc: record.crc32(),
+        }))
+    }
+}
+
+/// What the zip's reader says, in terms of an npz file.
+fn refused(error: rawzip::Error, place: Place<'_>) -> Error {
+    match error.into_kind() {
+        ErrorKind::IO(source) if source.kind() != io::ErrorKind::UnexpectedEof => place.unreadable(source),
+        ErrorKind::MissingEndOfCentralDirectory => {
+            place.broken("is no npz file, or a truncated one: no zip directory at its end; make it again")
+        }
+        ErrorKind::IO(_) | ErrorKind::Eof => place.broken("is truncated: its zip directory points past its end"),
+        kind => place.broken(format!("is no sound zip ({kind}); make it again")),
+    }
+}

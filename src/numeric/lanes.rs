@@ -1,0 +1,80 @@
+//! Sums of one block: eight running sums, so that a processor can keep several at once, joined in a fixed order.
+//!
+//! Element `i` goes to sum `i % 8`, whatever the width of the machine's vectors. Products are rounded before they are
+//! added: Rust contracts nothing into a fused multiply-add.
+
+const LANES: usize = 8;
+
+/// The sum of the column.
+pub(crate) fn sum(column: &[f64]) -> f64 {
+    let (chunks, rest) = column.as_chunks::<LANES>();
+    let mut sums = [0.0; LANES];
+    for chunk in chunks {
+        for lane in 0..LANES {
+            sums[lane] += chunk[lane];
+        }
+    }
+    for (sum, x) in sums.iter_mut().zip(rest) {
+        *sum += x;
+    }
+    join(sums)
+}
+
+/// The sum of the products of two columns of one length.
+pub(crate) fn dot(left: &[f64], right: &[f64]) -> f64 {
+    let (left, left_rest) = left.as_chunks::<LANES>();
+    let (right, right_rest) = right.as_chunks::<LANES>();
+    let mut sums = [0.0; LANES];
+    for (left, right) in left.iter().zip(right) {
+        for lane in 0..LANES {
+            sums[lane] += left[lane] * right[lane];
+        }
+    }
+    for (sum, (left, right)) in sums.iter_mut().zip(left_rest.iter().zip(right_rest)) {
+        *sum += left * right;
+    }
+    join(sums)
+}
+
+fn join([a, b, c, d, e, f, g, h]: [f64; LANES]) -> f64 {
+    ((a + e) + (c + g)) + ((b + f) + (d + h))
+}
+
+/// The largest number of the column that is not below 0, and the first place where it stands.
+pub(crate) fn peak(column: &[f64]) -> Option<(f64, usize)> {
+    let (chunks, rest) = column.as_chunks::<LANES>();
+    let mut peaks = [-1.0f64; LANES];
+    for chunk in chunks {
+        for lane in 0..LANES {
+            peaks[lane] = if chunk[lane] > peaks[lane] { chunk[lane] } else { peaks[lane] };
+        }
+    }
+    let peak = peaks.iter().chain(rest).fold(-1.0, |peak, &x| if x > peak { x } else { peak });
+    column.iter().position(|&x| x == peak && x >= 0.0).map(|place| (peak, place))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_element_is_summed_once() {
+        for len in 0..40 {
+            let column: Vec<f64> = (1..=len).map(f64::from).collect();
+            assert_eq!(sum(&column), f64::from(len * (len + 1) / 2));
+            assert_eq!(dot(&column, &column), f64::from(len * (len + 1) * (2 * len + 1) / 6));
+        }
+    }
+
+    #[test]
+    fn the_peak_is_the_first_of_the_largest() {
+        assert_eq!(peak(&[]), None);
+        assert_eq!(peak(&[-1.0, -1.0]), None);
+        assert_eq!(peak(&[0.0; 20]), Some((0.0, 0)));
+        let mut column = vec![1.0; 30];
+        for place in [29, 24, 17, 8, 3] {
+            column[place] = f64::INFINITY;
+            assert_eq!(peak(&column), Some((f64::INFINITY, place)));
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! Checkpoints: the functions under test, what they are given and what they return.
+
+use std::collections::BTreeMap;
+use std::error::Error as StdError;
+use std::fmt;
+
+use ndarray::ArrayD;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+use crate::golden::CaseId;
+use crate::numeric::{Element, Tensor};
+
+/// What a checkpoint returns: its outputs, or any error.
+pub type CheckpointResult = std::result::Result<Outputs, Box<dyn StdError + Send + Sync>>;
+
+type Checkpoint = dyn Fn(&Inputs) -> CheckpointResult + Send + Sync;
+
+/// A set of checkpoints under one name: what can run cases.
+pub struct Executor {
+    name: String,
+    checkpoints: BTreeMap<String, Box<Checkpoint>>,
+}
+
+/// What a checkpoint is given: the input tensors and parameters of one case.
+#[derive(Clone, Debug)]
+pub struct Inputs {
+    id: CaseId,
+    params: BTreeMap<String, Value>,
+    tensors: BTreeMap<String, Tensor>,
+}
+
+/// What a checkpoint returns: tensors by name. Made by [`outputs!`](crate::outputs).
+#[derive(Clone, Debug, Default)]
+pub struct Outputs {
+    tensors: Vec<(String, Tensor)>,
+}
+
+/// Says that a case cannot be run here and why; a checkpoint returns it as its error.
+///
+/// The case is then *skipped*: counted, listed at the end, and in CI a failure unless allowed by name.
+///
+/// ```
+/// # use karat::{CheckpointResult, Inputs, Skip};
+/// fn on_gpu(case: &Inputs) -> CheckpointResult {
+///     Err(Skip::because("this machine has no GPU").into())
+/// }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Skip {
+    reason: String,
+}
+
+impl Executor {
+    /// An executor of that name with no checkpoints yet.
+    #[must_use]
+    pub fn new(name: &str) -> Executor {
+        Executor { name: name.to_owned(), checkpoints: BTreeMap::new() }
+    }
+
+    /// Registers a checkpoint.
+    ///
+    /// # Panics
+    ///
+    /// Where the name is registered already: one of the two would silently never run.
+    #[must_use]
+    pub fn checkpoint(
+        mut self,
+        name: &str,
+        function: impl Fn(&Inputs) -> CheckpointResult + Send + Sync + 'static,
+    ) -> Executor {
+        let earlier = self.checkpoints.insert(name.to_owned(), Box::new(function));
+        assert!(earlier.is_none(), "checkpoint `{name}` is registered twice");
+        self
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The names of its checkpoints, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.checkpoints.keys().map(String::as_str)
+    }
+
+    /// The checkpoint of that name, if it has one.
+    pub(crate) fn get(&self, name: &str) -> Option<&Checkpoint> {
+        self.checkpoints.get(name).map(AsRef::as_ref)
+    }
+}
+
+impl fmt::Debug for Executor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Executor { name, checkpoints } = self;
+        f.debug_struct("Executor").field("name", name).field("checkpoints", &checkpoints.keys()).finish()
+    }
+}
+
+impl Inputs {
+    /// The inputs of a case.
+    #[must_use]
+    pub fn new(id: CaseId, params: BTreeMap<String, Value>, tensors: BTreeMap<String, Tensor>) -> Inputs {
+        Inputs { id, params, tensors }
+    }
+
+    /// The case.
+    #[must_use]
+    pub fn id(&self) -> &CaseId {
+        &self.id
+    }
+
+    /// The input of that name, of any dtype.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Checkpoint`] where the case has no such input; it names those that it has.
+    pub fn tensor(&self, name: &str) -> Result<&Tensor> {
+        self.tensors
+            .get(name)
+            .ok_or_else(|| Error::Checkpoint(format!("the case has no input `{name}`; {}", known(self.tensors.keys()))))
+    }
+
+    /// The input of that name as an ndarray.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Checkpoint`] where the case has no such input, or has it in another dtype.
+    pub fn input<T: Element>(&self, name: &str) -> Result<ArrayD<T>> {
+        let tensor = self.tensor(name)?;
+        tensor.to_array().map_err(|_| {
+            Error::Checkpoint(format!("input `{name}` is {}, and the checkpoint reads {}", tensor.dtype(), T::DTYPE))
+        })
+    }
+
+    /// The parameter of that name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Checkpoint`] where the case has no such parameter, or has it in another type.
+    pub fn param<P: DeserializeOwned>(&self, name: &str) -> Result<P> {
+        self.optional_param(name)?
+            .ok_or_else(|| Error::Checkpoint(format!("the case has no param `{name}`; {}", known(self.params.keys()))))
+    }
+
+    /// The parameter of that name, or `None` where the case has no such parameter.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Checkpoint`] where the case has it in another type.
+    pub fn optional_param<P: DeserializeOwned>(&self, name: &str) -> Result<Option<P>> {
+        self.params
+            .get(name)
+            .map(|value| {
+                P::deserialize(value).map_err(|error| Error::Checkpoint(format!("param `{name}` is {value}: {error}")))
+            })
+            .transpose()
+    }
+}
+
+/// What there is, for a message about what there is not.
+fn known<'a>(names: impl Iterator<Item = &'a String>) -> String {
+    let names: Vec<&str> = names.map(String::as_str).collect();
+    if names.is_empty() { "it has none".to_owned() } else { format!("it has {}", names.join(", ")) }
+}
+
+impl Outputs {
+    /// No outputs yet.
+    #[must_use]
+    pub fn new() -> Outputs {
+        Outputs::default()
+    }
+
+    /// Adds an output. A name given twice makes the case broken.
+    #[must_use]
+    pub fn with(mut self, name: &str, tensor: impl Into<Tensor>) -> Outputs {
+        self.tensors.push((name.to_owned(), tensor.into()));
+        self
+    }
+
+    /// The tensors by name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Checkpoint`] where a name was given twice.
+    pub(crate) fn into_map(self) -> Result<BTreeMap<String, Tensor>> {
+        let mut map = BTreeMap::new();
+        for (name, tensor) in self.tensors {
+            if map.contains_key(&name) {
+                return Err(Error::Checkpoint(format!("the checkpoint returned output `{name}` twice")));
+            }
+            map.insert(name, tensor);
+        }
+        Ok(map)
+    }
+}
+
+/// The outputs of a checkpoint: `outputs! { "y" => y, "mask" => mask }`, each an ndarray or a [`Tensor`](crate::Tensor).
+///
+/// ```
+/// # use karat::outputs;
+/// let outputs = outputs! { "y" => ndarray::arr1(&[1.0f32, 2.0]) };
+/// ```
+#[macro_export]
+macro_rules! outputs {
+    ($($name:expr => $tensor:expr),* $(,)?) => {
+        $crate::Outputs::new()$(.with($name, $tensor))*
+    };
+}
+
+impl Skip {
+    /// A skip for that written reason.
+    ///
+    /// # Panics
+    ///
+    /// Where the reason is blank.
+    #[must_use]
+    pub fn because(reason: &str) -> Skip {
+        assert!(!reason.trim().is_empty(), "a skip needs a written reason");
+        Skip { reason: reason.to_owned() }
+    }
+
+    /// The reason.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+}
+
+impl fmt::Display for Skip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "skipped: {}", self.reason)
+    }
+}
+
+impl StdError for Skip {}
