@@ -71,7 +71,7 @@ pub(super) fn brief_mismatch(mismatch: &Mismatch) -> &'static str {
         Mismatch::NonFinite { .. } => "NaN or infinities differ",
         Mismatch::Outside { .. } => "outside tolerance",
         Mismatch::Ulps { .. } => "too many ulp apart",
-        Mismatch::NoUlps { .. } => "no ulp to measure",
+        Mismatch::NoUlps { .. } => "a limit in ulp, and none to measure",
         Mismatch::RelRms { .. } => "rmse too large",
     }
 }
@@ -175,13 +175,6 @@ fn mask(dtype: DType, extents: &[usize], reference: &[usize]) -> Vec<String> {
     ]
 }
 
-fn no_ulps(actual: DType, reference: DType) -> Vec<String> {
-    vec![
-        format!("the case limits the ULP difference, and between {actual} and {reference} there is none"),
-        "take max_ulps out of the case, or give both the same float dtype".into(),
-    ]
-}
-
 fn empty() -> Vec<String> {
     vec!["there is nothing to compare: the tensor is empty, or its mask leaves everything out".into()]
 }
@@ -229,6 +222,13 @@ fn ulps(ulps: u64, allowed: u64) -> Vec<String> {
     vec![format!("up to {} ulp apart; {} are allowed", count(ulps), count(allowed))]
 }
 
+fn no_ulps(actual: DType, reference: DType) -> Vec<String> {
+    vec![
+        format!("the case limits the difference in ulp; actual is {actual}, reference {reference}"),
+        "only real floats of one dtype have a difference in ulp".into(),
+    ]
+}
+
 fn rel_rms(rel_rms: f64, allowed: f64) -> Vec<String> {
     vec![format!("rmse is {} of the reference's rms; {} is allowed", float_up(rel_rms), exact(allowed))]
 }
@@ -262,9 +262,8 @@ pub(super) fn measured(measured: &Comparison) -> Vec<String> {
     let mut said = vec![largest(measured)];
     let Some(extreme) = measured.max_abs_diff.as_ref().filter(|_| measured.differing > 0) else { return said };
     said.push(format!("there: actual {}, reference {}", extreme.actual, extreme.reference));
-    if let (None, Some(worst), Some(share)) =
-        (share_there(measured), &measured.worst, used_share(measured.tolerance_used))
-    {
+    let elsewhere = measured.worst.as_ref().filter(|worst| worst.index != extreme.index);
+    if let Some((worst, share)) = elsewhere.and_then(|worst| Some((worst, used_share(worst.value)?))) {
         said.push(format!("{share} at {}", place(worst)));
     }
     let relative = measured.max_rel_diff.as_ref().map(|x| format!("relative {}", float(x.value)));
@@ -296,7 +295,9 @@ pub(super) fn largest(measured: &Comparison) -> String {
 /// The share of the tolerance that the largest difference uses. By a relative tolerance another element can use more.
 fn share_there(measured: &Comparison) -> Option<String> {
     let (largest, worst) = (measured.max_abs_diff.as_ref()?, measured.worst.as_ref()?);
-    if worst.index == largest.index { used_share(measured.tolerance_used) } else { None }
+    // Beside a NaN that differs it is no comfort that numbers are within tolerance.
+    let is_told = worst.value > 1.0 || measured.non_finite_mismatches == 0;
+    if is_told && worst.index == largest.index { used_share(worst.value) } else { None }
 }
 
 /// How much of the tolerance is used; `None` where nothing may differ, so that there is no share.

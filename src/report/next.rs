@@ -19,10 +19,15 @@ pub(super) struct Next {
 
 /// What to do about an output, or about a case as a whole; `None` where it passed.
 pub(super) fn next(voice: &Voice, gate: &Gate, case: &CaseOutcome, output: Option<&OutputOutcome>) -> Option<Next> {
-    let (verdict, problem) = match output {
-        Some(output) => (output.verdict, output.problems.first()),
-        None => (case.verdict, case.problems.first()),
+    let (verdict, problems) = match output {
+        Some(output) => (output.verdict, &output.problems),
+        None => (case.verdict, &case.problems),
     };
+    let problem = deciding(verdict, problems);
+    if output.is_none() && problem.is_none() && !case.outputs.is_empty() {
+        // It is the outputs that say what to do.
+        return None;
+    }
     match (problem, verdict) {
         (Some(problem), _) => Some(correct(voice, case, output, problem)),
         (None, Verdict::Drift | Verdict::Unrecorded) => Some(review(voice, gate, case)),
@@ -30,6 +35,11 @@ pub(super) fn next(voice: &Voice, gate: &Gate, case: &CaseOutcome, output: Optio
         (None, Verdict::Mismatch) => Some(look(voice, case, output)),
         (None, Verdict::Broken | Verdict::Missing | Verdict::Orphaned) => Some(again(voice, case, None)),
     }
+}
+
+/// The problem that decides the verdict: the first of its kind.
+pub(super) fn deciding(verdict: Verdict, problems: &[Problem]) -> Option<&Problem> {
+    problems.iter().find(|problem| problem.verdict() == verdict).or(problems.first())
 }
 
 fn correct(voice: &Voice, case: &CaseOutcome, output: Option<&OutputOutcome>, problem: &Problem) -> Next {
@@ -45,6 +55,9 @@ fn correct(voice: &Voice, case: &CaseOutcome, output: Option<&OutputOutcome>, pr
         Problem::ExtraOutput { .. } => again(voice, case, Some(format!("name it in {file} or do not return it"))),
         Problem::LeftOut { .. } => again(voice, case, Some(format!("return it, or take it out of {file}"))),
         Problem::Mismatch(Mismatch::Mask { .. }) => again(voice, case, Some(format!("correct the mask in {file}"))),
+        Problem::Mismatch(Mismatch::NoUlps { .. }) => {
+            again(voice, case, Some(format!("take \"max_ulps\" out of {file}")))
+        }
         Problem::Mismatch(_) => look(voice, case, output),
         Problem::NotRepeatable { repeat } => {
             step("to see it again", format!("{} --repeat {repeat}", voice.run(Some(id))))

@@ -138,7 +138,7 @@ pub fn duration(time: Duration) -> String {
     let seconds = time.as_secs_f64();
     let whole = seconds.round() as u64;
     match seconds {
-        s if s == 0.0 => "0 s".into(),
+        0.0 => "0 s".into(),
         s if s < 0.000_1 => "<0.1 ms".into(),
         s if s < 0.01 => format!("{} ms", strip(&format!("{:.1}", s * 1e3))),
         s if s < 0.999_5 => format!("{:.0} ms", s * 1e3),

@@ -78,7 +78,7 @@ impl Palette {
 }
 
 fn paint(style: Style, text: &str) -> String {
-    format!("{style}{text}{style:#}")
+    if text.is_empty() { String::new() } else { format!("{style}{text}{style:#}") }
 }
 
 #[cfg(test)]

@@ -205,7 +205,7 @@ pub(super) enum JsonMismatch<'a> {
     NonFinite { count: u64 },
     Outside { count: u64 },
     Ulps { ulps: u64, allowed: u64 },
-    NoUlps { actual: &'a str, reference: &'a str },
+    NoUlps { actual: &'static str, reference: &'static str },
     RelRms { rel_rms: Float, allowed: Float },
 }
 

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use super::text::{padded, width};
 use crate::numeric::{Comparison, Mismatch};
 use crate::report::message;
+use crate::report::next::deciding;
 use crate::report::number::{counted, float, percent, ratio};
 use crate::report::palette::Palette;
 use crate::run::{CaseOutcome, OutputOutcome, Problem, Verdict};
@@ -18,7 +19,7 @@ const CHECKPOINT_AT_MOST: usize = 16;
 /// After a share.
 const OF_TOLERANCE: &str = " of tolerance";
 /// After a ratio.
-const TIMES_TOLERANCE: &str = " the tolerance";
+const TIMES_TOLERANCE: &str = " tolerance";
 
 /// How wide the columns are: known before the first case is done, so that lines written one by one align.
 #[derive(Clone, Copy, Debug, Default)]
@@ -52,7 +53,7 @@ pub fn case_line(out: &mut dyn Write, palette: &Palette, columns: Columns, case:
 }
 
 fn found(case: &CaseOutcome) -> String {
-    let problem = case.problems.first().or_else(|| worst_problem(case));
+    let problem = deciding(case.verdict, &case.problems).or_else(|| worst_problem(case));
     match problem {
         Some(problem) if !is_measured(problem) => message::brief(problem).to_owned(),
         _ if case.snapshot_only => "no reference, its snapshot alone".into(),
@@ -60,9 +61,10 @@ fn found(case: &CaseOutcome) -> String {
     }
 }
 
-/// The first problem of the first output that decides the verdict.
+/// What decides the verdict of the first output that has the case's.
 fn worst_problem(case: &CaseOutcome) -> Option<&Problem> {
-    case.outputs.iter().find(|output| output.verdict == case.verdict)?.problems.first()
+    let worst = case.outputs.iter().find(|output| output.verdict == case.verdict)?;
+    deciding(worst.verdict, &worst.problems)
 }
 
 /// Whether the largest difference says what is wrong.

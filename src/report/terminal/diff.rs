@@ -28,7 +28,8 @@ pub fn diff(out: &mut dyn Write, palette: &Palette, diff: &DiffView) -> io::Resu
     if let ([pair], [], [], []) = (&pairs[..], &only_actual[..], &only_reference[..], &unread[..]) {
         return in_full(out, palette, pair);
     }
-    let widest = pairs.iter().map(|pair| width(&pair.name)).max().unwrap_or(0);
+    let names = pairs.iter().map(|pair| &pair.name).chain(only_actual).chain(only_reference);
+    let widest = names.map(|name| width(name)).max().unwrap_or(0);
     pairs.iter().try_for_each(|pair| in_a_line(out, palette, pair, widest))?;
     for Unread { name, error } in unread {
         let name = if name.is_empty() { actual } else { name };
@@ -37,6 +38,7 @@ pub fn diff(out: &mut dyn Write, palette: &Palette, diff: &DiffView) -> io::Resu
     }
     for (names, side) in [(only_actual, "actual"), (only_reference, "reference")] {
         for name in names {
+            let name = palette.strong(&padded(name, widest));
             writeln!(out, "{}{name}  only in {side}", palette.verdict(Verdict::Missing, 10))?;
         }
     }
@@ -98,7 +100,10 @@ fn in_full(out: &mut dyn Write, palette: &Palette, pair: &PairView) -> io::Resul
         Ok(measured) => {
             let mut limits = vec![message::tolerance(tolerance)];
             limits.extend(message::more_asked(tolerance));
-            writeln!(out, "{}{}", head, limits.join(", "))?;
+            match pair.is_close() {
+                true => writeln!(out, "{head}{}{}", if name.is_empty() { "" } else { "  " }, limits.join(", "))?,
+                false => writeln!(out, "{}", head.trim_end())?,
+            }
             for mismatch in &measured.mismatches {
                 paragraphs(out, 10, &message::mismatch(mismatch, Some(measured), Some(tolerance)))?;
             }

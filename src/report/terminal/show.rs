@@ -10,7 +10,7 @@ use super::text::{padded, paragraphs, width};
 use crate::numeric::{NonFinite, Summary, Tensor};
 use crate::report::histogram::{Bin, Histogram};
 use crate::report::message::{self, non_finite_counts};
-use crate::report::number::{bytes, count, float, shape};
+use crate::report::number::{bytes, count, exact, float, shape};
 use crate::report::palette::Palette;
 use crate::report::view::{CaseView, InputView, OutputView, TensorView};
 use crate::report::voice::Voice;
@@ -163,7 +163,11 @@ fn fields(out: &mut dyn Write, palette: &Palette, name: &str, fields: &Map<Strin
     heading(out, palette, name)?;
     let mut table = Table::default();
     for (name, value) in fields {
-        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let text = match value {
+            Value::String(text) => text.clone(),
+            Value::Number(number) if number.is_f64() => number.as_f64().map_or_else(|| number.to_string(), exact),
+            value => value.to_string(),
+        };
         table.row([name.as_str(), &text]);
     }
     table.write(out, 2)

@@ -22,7 +22,11 @@ impl Table {
     /// How many columns of the screen it takes.
     pub(super) fn width(&self) -> usize {
         let widths = self.widths();
-        widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1)
+        let row = |row: &Vec<String>| {
+            let padded: usize = widths.iter().take(row.len().saturating_sub(1)).map(|width| width + GAP).sum();
+            padded + row.last().map_or(0, |cell| width(cell))
+        };
+        self.rows.iter().map(row).max().unwrap_or(0)
     }
 
     /// Writes every row on a line below an indentation.
@@ -30,15 +34,16 @@ impl Table {
         let widths = self.widths();
         for row in &self.rows {
             let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| padded(cell, *width)).collect();
-            let line = cells.join("  ");
+            let line = cells.join(&" ".repeat(GAP));
             writeln!(out, "{:indent$}{}", "", line.trim_end())?;
         }
         Ok(())
     }
 
+    /// Of each column. A cell that ends its line needs no column: an error may stand beside numbers.
     fn widths(&self) -> Vec<usize> {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
-        let widest = |at: usize| self.rows.iter().filter_map(|row| row.get(at)).map(|cell| width(cell)).max();
-        (0..columns).map(|at| widest(at).unwrap_or(0)).collect()
+        let inner = |at: usize| self.rows.iter().filter(move |row| row.len() > at + 1).map(move |row| width(&row[at]));
+        (0..columns).map(|at| inner(at).max().unwrap_or(0)).collect()
     }
 }

@@ -29,6 +29,7 @@ pub(super) fn run() -> RunOutcome {
         new_snapshot_only(),
         orphan(),
         missing(),
+        left_out(),
         skipped(),
     ];
     cases.extend(broken());
@@ -91,7 +92,7 @@ pub(super) fn summary() -> Summary {
         elements: 512,
         left_out: 0,
         non_finite: NonFinite::default(),
-        min: Some(Value::Float32(-3.1415927)),
+        min: Some(Value::Float32(-3.0517578)),
         max: Some(Value::Float32(2.5)),
         mean: Some(0.012345678901234567),
         std: Some(0.99),
@@ -150,6 +151,12 @@ pub(super) fn far() -> Comparison {
     }
 }
 
+/// The same, with that share of the tolerance used.
+fn used(share: f64, measured: Comparison) -> Comparison {
+    let worst = measured.worst.map(|worst| Extreme { value: share, ..worst });
+    Comparison { worst, tolerance_used: share, ..measured }
+}
+
 fn passes() -> CaseOutcome {
     case("gpt2-tiny/h.0/ln_1", "layer_norm", vec![output("y", Verdict::Pass)])
 }
@@ -157,7 +164,7 @@ fn passes() -> CaseOutcome {
 fn passes_with_outliers() -> CaseOutcome {
     let mut tolerance = Tolerance::new(1e-5, 0.0).expect("valid");
     tolerance.outliers = 2;
-    let measured = Comparison { outside: 2, tolerance_used: 1.4, mismatches: Vec::new(), ..far() };
+    let measured = Comparison { outside: 2, mismatches: Vec::new(), ..used(1.4, far()) };
     let output = OutputOutcome { tolerance: Some(tolerance), comparison: Some(measured), ..output("y", Verdict::Pass) };
     case("vision/resize", "bicubic", vec![output])
 }
@@ -197,7 +204,7 @@ fn values_differ() -> CaseOutcome {
     };
     let v = OutputOutcome {
         tolerance: Some(Tolerance::EXACT),
-        comparison: Some(Comparison { tolerance_used: f64::INFINITY, ..far() }),
+        comparison: Some(used(f64::INFINITY, far())),
         kept: None,
         ..mismatch(id, "v", vec![Mismatch::Outside { count: 1 }])
     };
@@ -209,7 +216,7 @@ fn nan_differs() -> CaseOutcome {
     let measured = Comparison {
         outside: 4,
         non_finite_mismatches: 4,
-        first_non_finite_mismatch: Some(extreme(f64::NAN, f32::NAN, -0.25)),
+        first_non_finite_mismatch: Some(extreme(f64::INFINITY, f32::NAN, -0.25)),
         actual_non_finite: NonFinite { nan: 3, pos_inf: 1, neg_inf: 0 },
         tolerance_used: f64::INFINITY,
         smallest_atol: None,
@@ -237,15 +244,10 @@ fn structure_differs() -> CaseOutcome {
             reference: None,
             ..output("extra", Verdict::Mismatch)
         },
-        OutputOutcome {
-            problems: vec![Problem::LeftOut { returned: Vec::new() }],
-            summary: None,
-            comparison: None,
-            ..output("left", Verdict::Mismatch)
-        },
         plain("mask", Mismatch::Mask { dtype: DType::F32, shape: vec![8], reference: vec![1, 8] }),
         OutputOutcome { problems: vec![Problem::NotRepeatable { repeat: 3 }], ..output("random", Verdict::Mismatch) },
         plain("shape", Mismatch::Shape { actual: vec![1, 8, 64], reference: vec![1, 4, 8, 16] }),
+        plain("ulps", Mismatch::NoUlps { actual: DType::F32, reference: DType::I64 }),
     ];
     case(id, "qkv", outputs)
 }
@@ -273,8 +275,7 @@ fn moved(quantity: &str, stored: &str, measured: &str, band: &str) -> Drift {
 
 fn drifts() -> CaseOutcome {
     let drift = vec![moved("largest difference", "6e-8", "9.1e-6", "up to 3.8e-6"), moved("outliers", "", "0", "")];
-    let measured = Comparison { tolerance_used: 0.91, ..comparison() };
-    let output = OutputOutcome { drift, comparison: Some(measured), ..output("y", Verdict::Drift) };
+    let output = OutputOutcome { drift, comparison: Some(used(0.91, comparison())), ..output("y", Verdict::Drift) };
     case("gpt2-tiny/h.1/ln_2", "layer_norm", vec![output])
 }
 
@@ -319,6 +320,16 @@ fn missing() -> CaseOutcome {
     case("lfs/ln", "layer_norm", vec![output])
 }
 
+fn left_out() -> CaseOutcome {
+    let left_out = OutputOutcome {
+        problems: vec![Problem::LeftOut { returned: vec!["k".into()] }],
+        summary: None,
+        comparison: None,
+        ..output("q", Verdict::Missing)
+    };
+    case("gpt2-tiny/h.1/qkv", "qkv", vec![output("k", Verdict::Pass), left_out])
+}
+
 fn skipped() -> CaseOutcome {
     troubled("gpt2-tiny/generate", Verdict::Skipped, Problem::Skipped("waits for the cache".into()))
 }
@@ -330,7 +341,12 @@ fn broken() -> Vec<CaseOutcome> {
         known: vec!["qkv".into(), "embedding".into(), "layer_norm".into()],
     };
     let panic = "index out of bounds: the len is 8\nbut the index is \u{1b}[31m9";
+    let inputs = vec![
+        Problem::Missing("input x: goldens/bad/x.npy: there is no such file".into()),
+        Problem::Error("input y: goldens/bad/y.npy: holds 3 bytes after its elements".into()),
+    ];
     vec![
+        CaseOutcome { problems: inputs, ..troubled("bad/inputs", Verdict::Broken, Problem::Error(error.into())) },
         CaseOutcome { checkpoint: None, ..troubled("bad/json", Verdict::Broken, Problem::Error(error.into())) },
         troubled("bad/panic", Verdict::Broken, Problem::Panicked(panic.into())),
         troubled("bad/returns", Verdict::Broken, Problem::Failed("there is no input \"mask\"; it has x".into())),

@@ -1,0 +1,63 @@
+//! The examples in `docs/json.md` are what karat writes.
+
+use super::{assert_told, example, told_as_json, verbs};
+use crate::report::json;
+use crate::run::{Gate, OutputOutcome, RunOutcome, Verdict};
+
+/// The JSON examples of the page, in order.
+fn documented() -> Vec<String> {
+    let page = include_str!("../../../docs/json.md");
+    page.split("```json\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default().to_owned()).collect()
+}
+
+/// A mismatch and a skipped case.
+fn run() -> RunOutcome {
+    let mut run = example::run();
+    run.cases.retain(|case| ["gpt2-tiny/generate", "gpt2-tiny/lm_head"].contains(&case.id.as_str()));
+    run.gate = Gate { ci: true, allowed_skips: vec!["gpt2-tiny/generate".into()], reviewed: false };
+    run
+}
+
+/// A drift.
+fn drifted() -> RunOutcome {
+    let mut run = example::run();
+    run.cases.retain(|case| case.id.as_str() == "gpt2-tiny/h.1/ln_2");
+    run.cases.truncate(1);
+    run
+}
+
+#[test]
+fn the_examples_of_the_page_are_what_is_written() {
+    let voice = example::voice();
+    let (tensor, summary) = verbs::tensor();
+    let written = [
+        told_as_json(|out| json::run(out, &voice, &run())),
+        told_as_json(|out| json::list(out, &voice, &verbs::cases())),
+        told_as_json(|out| json::show_tensor(out, "goldens/a/y.npy", &tensor, &summary)),
+        told_as_json(|out| json::show_case(out, &voice, &verbs::case())),
+        told_as_json(|out| json::diff(out, &verbs::one_pair())),
+    ];
+    let documented = documented();
+    assert_eq!(documented.len(), written.len());
+    written.iter().zip(&documented).for_each(|(written, documented)| assert_told(written, documented));
+}
+
+#[test]
+fn an_absent_line_of_a_snapshot_is_null() {
+    let told = told_as_json(|out| json::run(out, &example::voice(), &drifted()));
+    let document: serde_json::Value = serde_json::from_str(&told).expect("one JSON document");
+    let drift = &document["cases"][0]["outputs"][0]["drift"][1];
+    assert_eq!(drift.to_string(), r#"{"band":null,"measured":"0","quantity":"outliers","stored":null}"#);
+}
+
+#[test]
+fn what_json_cannot_hold_is_a_word() {
+    let mut run = drifted();
+    let mut measured = example::comparison();
+    (measured.tolerance_used, measured.bias, measured.scale) = (f64::INFINITY, Some(f64::NEG_INFINITY), Some(f64::NAN));
+    run.cases[0].outputs = vec![OutputOutcome { comparison: Some(measured), ..example::output("y", Verdict::Pass) }];
+    let told = told_as_json(|out| json::run(out, &example::voice(), &run));
+    for line in ["\"tolerance_used\": \"inf\"", "\"bias\": \"-inf\"", "\"scale\": \"nan\""] {
+        assert!(told.contains(line), "{line}\n{told}");
+    }
+}

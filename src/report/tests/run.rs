@@ -1,0 +1,157 @@
+//! The hand-made run through every report of a run.
+
+use super::{assert_told, example, told, told_as_json};
+use crate::report::terminal::{self, Columns};
+use crate::report::{Palette, Review, Voice, json};
+use crate::run::{Gate, RunOutcome, Verdict};
+
+fn lines(run: &RunOutcome) -> String {
+    let names = run.cases.iter().map(|case| (case.id.as_str(), case.checkpoint.as_deref().unwrap_or("-")));
+    let columns = Columns::of(names);
+    told(|out| run.cases.iter().try_for_each(|case| terminal::case_line(out, &Palette::plain(), columns, case)))
+}
+
+fn failures(voice: &Voice, run: &RunOutcome) -> String {
+    told(|out| terminal::failures(out, &Palette::plain(), voice, run))
+}
+
+fn end(voice: &Voice, run: &RunOutcome) -> String {
+    told(|out| terminal::end(out, &Palette::plain(), voice, run))
+}
+
+/// The run and nothing of it but the cases of that verdict.
+fn only(verdict: Verdict) -> RunOutcome {
+    let mut run = example::run();
+    run.cases.retain(|case| case.verdict == verdict);
+    run
+}
+
+#[test]
+fn every_case_has_a_line() {
+    assert_told(&lines(&example::run()), include_str!("../../../tests/data/report/lines.txt"));
+}
+
+#[test]
+fn lines_with_short_ids_stay_within_80_columns() {
+    let told = lines(&example::run());
+    let widest = told.lines().map(|line| line.chars().count()).max();
+    assert!(widest <= Some(80), "{widest:?}\n{told}");
+}
+
+#[test]
+fn an_id_is_never_cut_and_pushes_only_its_own_line() {
+    let long = format!("suite/{}", "deeper/".repeat(9) + "case");
+    let outputs = || vec![example::output("y", Verdict::Pass)];
+    let run = RunOutcome {
+        cases: vec![example::case("a/b", "layer_norm", outputs()), example::case(&long, "qkv", outputs())],
+        ..example::run()
+    };
+    let told = lines(&run);
+    assert!(told.contains(&long), "{told}");
+    assert!(told.starts_with(&format!("pass        {:32}  layer_norm  difference", "a/b")), "{told}");
+}
+
+#[test]
+fn every_case_that_did_not_pass_has_a_message() {
+    assert_told(&failures(&example::voice(), &example::run()), include_str!("../../../tests/data/report/failures.txt"));
+}
+
+#[test]
+fn every_message_ends_with_a_command_unless_its_output_passed() {
+    let told = failures(&example::voice(), &example::run());
+    for message in told.split("\n\n").filter(|message| !message.is_empty() && !message.starts_with("pass")) {
+        let last = message.trim_end().lines().last().unwrap_or_default();
+        let (_, command) = last.split_once(":  ").unwrap_or_default();
+        assert!(["karat ", "cargo ", "rm "].iter().any(|start| command.starts_with(start)), "{message}");
+    }
+}
+
+#[test]
+fn a_mismatch_is_never_accepted_or_reviewed() {
+    for verdict in [Verdict::Broken, Verdict::Missing, Verdict::Mismatch, Verdict::Orphaned] {
+        for review in [Review::Insta, Review::Accept] {
+            let voice = Voice { review, ..example::voice() };
+            let told = failures(&voice, &only(verdict)) + &end(&voice, &only(verdict));
+            assert!(!told.contains("accept") && !told.contains("review"), "{told}");
+        }
+    }
+}
+
+#[test]
+fn the_end_counts_worst_first() {
+    assert_told(&end(&example::voice(), &example::run()), include_str!("../../../tests/data/report/end.txt"));
+}
+
+#[test]
+fn a_run_that_passed_ends_with_its_count() {
+    let mut run = only(Verdict::Pass);
+    run.cases.retain(|case| case.outputs.iter().all(|output| output.improved.is_empty()));
+    run.filtered_out = 0;
+    assert_told(&failures(&example::voice(), &run), "");
+    assert_told(&end(&example::voice(), &run), "4 cases, none fails, in 1.24 s\n4 pass\n");
+}
+
+#[test]
+fn a_skip_that_ci_does_not_allow_has_a_message() {
+    let run = RunOutcome { gate: Gate { ci: true, ..Gate::default() }, ..only(Verdict::Skipped) };
+    let should_be = "\
+skipped   gpt2-tiny/generate
+          waits for the cache
+          in CI a skipped case fails unless it is allowed by name
+          take \"skip\" out of goldens/gpt2-tiny/generate/case.json
+          then:  karat run -k gpt2-tiny/generate
+
+";
+    assert_told(&failures(&example::voice(), &run), should_be);
+    let allowed = RunOutcome {
+        gate: Gate { ci: true, allowed_skips: vec!["gpt2-tiny/generate".into()], ..Gate::default() },
+        ..run
+    };
+    assert_told(&failures(&example::voice(), &allowed), "");
+}
+
+#[test]
+fn in_ci_a_review_begins_with_a_run_elsewhere() {
+    let run = RunOutcome { gate: Gate { ci: true, ..Gate::default() }, ..only(Verdict::Drift) };
+    let told = failures(&example::voice(), &run);
+    let command = "karat run -k gpt2-tiny/ln_f; cargo insta review";
+    assert!(told.contains(&format!("if it is intended, on your machine:  {command}\n")), "{told}");
+}
+
+#[test]
+fn commands_are_those_that_work_where_they_are_read() {
+    let voice = Voice {
+        command: "cargo test --test goldens --".into(),
+        review: Review::Accept,
+        root: Some("my goldens".into()),
+        base: "/work".into(),
+    };
+    let told = failures(&voice, &only(Verdict::Drift)) + &failures(&voice, &only(Verdict::Missing));
+    for line in [
+        "if it is intended:  cargo test --test goldens -- accept gpt2-tiny/ln_f\n",
+        "then:  cargo test --test goldens -- run 'my goldens' -k lfs/ln\n",
+    ] {
+        assert!(told.contains(line), "{told}");
+    }
+    let told = failures(&voice, &only(Verdict::Mismatch));
+    assert!(told.contains("actual kept in port/target/karat/gpt2-tiny/lm_head/logits.npy\n"), "{told}");
+}
+
+#[test]
+fn colours_change_no_letter() {
+    let voice = example::voice();
+    let colored = told(|out| terminal::failures(out, &Palette::colored(), &voice, &example::run()));
+    assert!(colored.contains("\u{1b}[1m\u{1b}[31mmismatch\u{1b}[0m  "), "{colored}");
+    let mut plain = String::new();
+    for (at, part) in colored.split('\u{1b}').enumerate() {
+        plain += if at == 0 { part } else { part.split_once('m').expect("every escape is a colour").1 };
+    }
+    assert_told(&plain, &failures(&voice, &example::run()));
+}
+
+#[test]
+fn json_holds_everything() {
+    let told = told_as_json(|out| json::run(out, &example::voice(), &example::run()));
+    assert_told(&told, include_str!("../../../tests/data/report/run.json"));
+    serde_json::from_str::<serde_json::Value>(&told).expect("one JSON document");
+}

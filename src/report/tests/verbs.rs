@@ -1,0 +1,181 @@
+//! What `show`, `diff` and `list` print.
+
+use serde_json::json;
+
+use super::{assert_told, example, told};
+use crate::golden::CaseId;
+use crate::numeric::{DType, Mismatch, NonFinite, Summary, Tensor, Tolerance, Value};
+use crate::report::terminal;
+use crate::report::{CaseLine, CaseView, DiffView, InputView, OutputView, PairView, Palette, TensorView, Unread};
+
+pub(super) fn tensor() -> (Tensor, Summary) {
+    let elements: Vec<f32> = (0..16).map(|at| (at * at) as f32 / 8.0 - 4.0).chain([f32::NAN]).collect();
+    let summary = Summary {
+        shape: vec![17],
+        dtype: DType::F32,
+        elements: 17,
+        left_out: 0,
+        non_finite: NonFinite { nan: 1, ..NonFinite::default() },
+        min: Some(Value::Float32(-4.0)),
+        max: Some(Value::Float32(24.125)),
+        mean: Some(5.6875),
+        std: Some(9.0135),
+        l2: Some(42.63),
+    };
+    (Tensor::new(&[17], elements).expect("17 elements"), summary)
+}
+
+fn view(name: &str, place: &str, summary: Result<Summary, String>) -> TensorView {
+    TensorView { name: name.into(), place: place.into(), summary }
+}
+
+pub(super) fn case() -> CaseView {
+    let object = |value: serde_json::Value| value.as_object().cloned().unwrap_or_default();
+    CaseView {
+        id: CaseId::new("gpt2-tiny/h.0/ln_1").expect("a path"),
+        file: "/work/port/goldens/gpt2-tiny/h.0/ln_1/case.json".into(),
+        checkpoint: "layer_norm".into(),
+        params: object(json!({"eps": 1e-5})),
+        inputs: vec![
+            InputView {
+                tensor: view("bias", "../weights.safetensors#ln_1.bias", Err("no such member; it has a, b".into())),
+                from: None,
+            },
+            InputView {
+                tensor: view("x", "../../embeddings/y.npy", Ok(example::summary())),
+                from: Some("gpt2-tiny/embeddings:y".into()),
+            },
+        ],
+        outputs: vec![OutputView {
+            tensor: view("y", "y.npy", Ok(Summary { left_out: 64, elements: 448, ..example::summary() })),
+            tolerance: Some(Tolerance::new(1e-5, 0.0).expect("valid")),
+            mask: Some("../mask.npy".into()),
+        }],
+        skip: None,
+        reference: object(json!({"framework": "transformers 4.40.0", "seed": 0})),
+    }
+}
+
+fn pair(name: &str) -> PairView {
+    PairView {
+        name: name.into(),
+        tolerance: Tolerance::new(1e-5, 0.0).expect("valid"),
+        actual: example::summary(),
+        reference: example::summary(),
+        comparison: Ok(example::far()),
+    }
+}
+
+pub(super) fn one_pair() -> DiffView {
+    DiffView {
+        actual: "target/karat/a/y.npy".into(),
+        reference: "goldens/a/y.npy".into(),
+        pairs: vec![pair("")],
+        only_actual: Vec::new(),
+        only_reference: Vec::new(),
+        unread: Vec::new(),
+    }
+}
+
+fn many_pairs() -> DiffView {
+    let shapes = Mismatch::Shape { actual: vec![1, 8, 64], reference: vec![8, 64] };
+    let flat = Summary { shape: vec![8, 64], ..example::summary() };
+    DiffView {
+        actual: "new.npz".into(),
+        reference: "old.npz".into(),
+        pairs: vec![
+            pair("h.0.q"),
+            PairView { reference: flat, comparison: Err(shapes), ..pair("h.10.k") },
+            PairView { comparison: Ok(example::comparison()), ..pair("wte") },
+        ],
+        only_actual: vec!["extra".into()],
+        only_reference: vec!["gone".into()],
+        unread: vec![Unread { name: "ids".into(), error: "new.npz#ids: holds pickled objects".into() }],
+    }
+}
+
+pub(super) fn cases() -> Vec<CaseLine> {
+    let line = |id: &str, checkpoint: Option<&str>, outputs: &[&str]| CaseLine {
+        id: CaseId::new(id).expect("a path"),
+        file: format!("/work/port/goldens/{id}/case.json").into(),
+        checkpoint: checkpoint.map(str::to_owned),
+        outputs: outputs.iter().map(|name| (*name).to_owned()).collect(),
+        skip: None,
+        error: None,
+    };
+    vec![
+        CaseLine { error: Some("unknown field `chekpoint`".into()), ..line("bad", None, &[]) },
+        line("gpt2-tiny/h.0/qkv", Some("qkv"), &["k", "q", "v"]),
+        CaseLine { skip: Some("waits for the cache".into()), ..line("gpt2-tiny/mlp", Some("mlp"), &["y"]) },
+        line("synthetic/rope", Some("rope"), &[]),
+    ]
+}
+
+#[test]
+fn a_tensor_is_shown_with_its_spread() {
+    let (tensor, summary) = tensor();
+    let told = told(|out| terminal::show_tensor(out, &Palette::plain(), "goldens/a/y.npy", &tensor, &summary));
+    assert_told(&told, include_str!("../../../tests/data/report/show_tensor.txt"));
+}
+
+#[test]
+fn what_has_no_finite_element_has_no_spread() {
+    let tensor = Tensor::new(&[1], vec![f32::NAN]).expect("one element");
+    let summary = Summary { min: None, max: None, mean: None, std: None, l2: None, ..self::tensor().1 };
+    let told = told(|out| terminal::show_tensor(out, &Palette::plain(), "y.npy", &tensor, &summary));
+    assert!(
+        told.ends_with(
+            "  min         none\n  max         none\n  mean        none\n  std         none\n  l2          none\n"
+        ),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_container_is_shown_a_line_each() {
+    let members = [
+        view("h.0.q", "all.npz#h.0.q", Ok(example::summary())),
+        view("ids", "all.npz#ids", Err("holds pickled objects".into())),
+        view("y", "all.npz#y", Ok(tensor().1)),
+    ];
+    let should_be = "\
+all.npz
+  h.0.q  f32  [1, 8, 64]  -3.05 to 2.5, std 0.99
+  ids    holds pickled objects
+  y      f32  [17]        -4 to 24.1, std 9.01, 1 NaN, 0 inf, 0 -inf
+";
+    assert_told(&told(|out| terminal::show_members(out, &Palette::plain(), "all.npz", &members)), should_be);
+}
+
+#[test]
+fn a_case_is_shown_with_what_it_runs_on() {
+    let told = told(|out| terminal::show_case(out, &Palette::plain(), &example::voice(), &case()));
+    assert_told(&told, include_str!("../../../tests/data/report/show_case.txt"));
+}
+
+#[test]
+fn one_pair_is_compared_in_full() {
+    let told = told(|out| terminal::diff(out, &Palette::plain(), &one_pair()));
+    assert_told(&told, include_str!("../../../tests/data/report/diff_one.txt"));
+}
+
+#[test]
+fn many_pairs_have_a_line_each_and_what_one_side_lacks_is_named() {
+    let told = told(|out| terminal::diff(out, &Palette::plain(), &many_pairs()));
+    assert_told(&told, include_str!("../../../tests/data/report/diff_many.txt"));
+}
+
+#[test]
+fn nothing_in_common_is_not_close() {
+    assert!(!one_pair().is_close());
+    assert!(!DiffView { pairs: Vec::new(), ..one_pair() }.is_close());
+    let close = DiffView { pairs: vec![PairView { comparison: Ok(example::comparison()), ..pair("") }], ..one_pair() };
+    assert!(close.is_close());
+    assert!(!DiffView { only_reference: vec!["gone".into()], ..close }.is_close());
+}
+
+#[test]
+fn every_case_is_listed() {
+    let told = told(|out| terminal::list(out, &Palette::plain(), &cases()));
+    assert_told(&told, include_str!("../../../tests/data/report/list.txt"));
+}
