@@ -310,9 +310,9 @@ fn an_output_that_names_no_file_is_refused() {
     assert_eq!(
         project.run(&["record a|x/y|0", "touch a|", "touch a|x\\y"]),
         [
-            r#"error: the name of output "x/y" cannot name a snapshot"#,
-            r#"error: the name of output "" cannot name a snapshot"#,
-            r#"error: the name of output "x\\y" cannot name a snapshot"#,
+            "error: `x/y` cannot be a name; it must be usable as a file name on every system",
+            "error: `` cannot be a name; it must be usable as a file name on every system",
+            "error: `x\\y` cannot be a name; it must be usable as a file name on every system",
         ]
     );
     assert!(!project.has("snapshots"));

@@ -84,7 +84,7 @@ pub(super) fn execute(executor: &Executor, case: &Case, inputs: &Inputs, repeats
         });
     };
     let call = || match catch(|| checkpoint(inputs)) {
-        Err(message) => Err(Problem::Panicked(message)),
+        Err(panic) => Err(Problem::Panicked(panic.to_string())),
         Ok(Err(error)) => Err(match error.downcast_ref::<Skip>() {
             Some(skip) => Problem::Skipped(skip.reason().to_owned()),
             None => Problem::Failed(error.to_string()),

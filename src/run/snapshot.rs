@@ -171,7 +171,7 @@ fn serially(call: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
     }
     let said = match catch(call) {
         Ok(answer) => return answer,
-        Err(said) => said,
+        Err(panic) => panic.message,
     };
     if said.starts_with("snapshot assertion for ") {
         return Ok(());
