@@ -1,3 +1,14 @@
 //! The `karat` binary: the command line over the built-in executor.
 
-fn main() {}
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let home = karat::cli::Home {
+        command: "karat".to_owned(),
+        root: PathBuf::from("goldens"),
+        snapshots: None,
+        allowed_skips: Vec::new(),
+    };
+    karat::cli::main(karat::gpt2::executor(), &home, std::env::args_os())
+}

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
+use super::address::Address;
 use super::fields::{CASE, INPUT, InputField, NanField, OUTPUT, OutputField, TOLERANCE, ToleranceField, check_known};
 use super::id::CaseId;
-use super::address::Address;
 use super::suite;
 use crate::error::{Error, Result};
 use crate::numeric::{DType, NanRule, Tolerance};
@@ -142,7 +142,7 @@ fn resolve(
     let tolerances: BTreeMap<String, ToleranceField> = entries(fields, "tolerance", TOLERANCE, Shorthand::None)?;
     check_names("inputs", inputs.keys())?;
     check_names("outputs", outputs.keys())?;
-    for name in own_tolerances.iter().filter(|name| *name != "*" && !outputs.contains_key(*name)) {
+    if let Some(name) = own_tolerances.iter().find(|name| *name != "*" && !outputs.contains_key(*name)) {
         let known: Vec<&str> = outputs.keys().map(String::as_str).collect();
         return Err(format!("tolerance names `{name}`, which is no output; outputs are {}", list(&known)));
     }
@@ -290,7 +290,9 @@ fn resolve_output(
     let OutputField { tensor, mask, dtype, cast, nan, empty } = field;
     Ok(Output {
         address: Address::resolve(root, id, &tensor)?,
-        mask: mask.map(|text| Address::resolve(root, id, &text).map_err(|what| format!("where: {what}"))).transpose()?,
+        mask: mask
+            .map(|text| Address::resolve(root, id, &text).map_err(|what| format!("where: {what}")))
+            .transpose()?,
         dtype: dtype.map(|name| resolve_dtype("dtype", &name)).transpose()?,
         cast: cast.map(|name| resolve_dtype("cast", &name)).transpose()?,
         limits,

@@ -71,7 +71,7 @@ pub(super) fn brief_mismatch(mismatch: &Mismatch) -> &'static str {
         Mismatch::NonFinite { .. } => "NaN or infinities differ",
         Mismatch::Outside { .. } => "outside tolerance",
         Mismatch::Ulps { .. } => "too many ulp apart",
-        Mismatch::NoUlps { .. } => "a limit in ulp, and none to measure",
+        Mismatch::NoUlps { .. } => "no ulp to measure",
         Mismatch::RelRms { .. } => "rmse too large",
     }
 }

@@ -27,7 +27,18 @@ pub fn failures(out: &mut dyn Write, palette: &Palette, voice: &Voice, run: &Run
     run.cases.iter().filter(told).try_for_each(|case| failure(out, palette, voice, &run.gate, case))
 }
 
-fn failure(out: &mut dyn Write, palette: &Palette, voice: &Voice, gate: &Gate, case: &CaseOutcome) -> io::Result<()> {
+/// Tells of one case in full, every output of it.
+///
+/// # Errors
+///
+/// What `out` returns.
+pub fn failure(
+    out: &mut dyn Write,
+    palette: &Palette,
+    voice: &Voice,
+    gate: &Gate,
+    case: &CaseOutcome,
+) -> io::Result<()> {
     if !case.problems.is_empty() || case.outputs.is_empty() {
         whole(out, palette, voice, gate, case)?;
     }

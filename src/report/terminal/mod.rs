@@ -1,5 +1,6 @@
 //! For people: plain text of 80 columns where ids allow it, coloured where the caller says so.
 
+mod assertion;
 mod case_line;
 mod diff;
 mod end;
@@ -9,12 +10,32 @@ mod show;
 mod table;
 mod text;
 
+use std::io::{self, Write};
+
+use super::{Palette, Voice};
+use crate::run::RunOutcome;
+
+pub use assertion::{drift, mismatches};
 pub use case_line::{Columns, case_line};
 pub use diff::diff;
 pub use end::end;
-pub use failure::failures;
+pub use failure::{failure, failures};
 pub use list::list;
 pub use show::{show_case, show_members, show_tensor};
+
+/// Tells a whole run: a line a case, then in full what failed, then the end.
+///
+/// # Errors
+///
+/// What `out` returns.
+pub fn run(out: &mut dyn Write, palette: &Palette, voice: &Voice, run: &RunOutcome) -> io::Result<()> {
+    let columns = run.cases.iter().map(|case| (case.id.as_str(), case.checkpoint.as_deref().unwrap_or_default()));
+    let columns = Columns::of(columns);
+    run.cases.iter().try_for_each(|case| case_line(out, palette, columns, case))?;
+    writeln!(out)?;
+    failures(out, palette, voice, run)?;
+    end(out, palette, voice, run)
+}
 
 /// How wide a line is where ids and commands allow it.
 const WIDTH: usize = 80;

@@ -1,0 +1,45 @@
+//! `karat accept`: promotes pending snapshots; runs nothing.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{Context, Gate, Place};
+use crate::error::Result;
+use crate::run::{Accepted, Recorder};
+
+/// The arguments of `karat accept`.
+#[derive(Debug, Args)]
+pub(super) struct Accept {
+    /// Accept only snapshots of cases whose id contains FILTER
+    filter: Option<String>,
+    /// The goldens root [default: goldens]
+    #[arg(long, value_name = "ROOT")]
+    root: Option<PathBuf>,
+    #[command(flatten)]
+    place: Place,
+}
+
+impl Accept {
+    pub(super) fn main(self, context: &Context<'_>) -> Result<Gate> {
+        let Accept { filter, root, place } = self;
+        let goldens = place.locate(root.as_ref(), context.home)?;
+        let recorder = Recorder::new(&goldens.root, &goldens.snapshots)?;
+        let Accepted { written, refused } = recorder.accept(filter.as_deref())?;
+        let base = std::env::current_dir().unwrap_or_default();
+        context.screen.print(|out, _| {
+            for path in &written {
+                writeln!(out, "accepted {}", path.strip_prefix(&base).unwrap_or(path).display())?;
+            }
+            match (written.len(), refused.len()) {
+                (0, 0) => writeln!(out, "nothing is pending"),
+                (1, _) => writeln!(out, "1 snapshot written; commit it"),
+                (count, _) => writeln!(out, "{count} snapshots written; commit them"),
+            }
+        })?;
+        for error in &refused {
+            context.screen.complain(&error.to_string());
+        }
+        Ok(if refused.is_empty() { Gate::Passed } else { Gate::Failed })
+    }
+}

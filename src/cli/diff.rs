@@ -1,0 +1,147 @@
+//! `karat diff`: two tensors, two containers member by member, or two folders file by file.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use clap::Args;
+use walkdir::WalkDir;
+
+use super::{Context, Gate};
+use crate::error::{Error, Result};
+use crate::golden::{Address, Contents, contents, is_tensor_file, read_tensor};
+use crate::numeric::{DType, NanRule, Pair, Rules, Tensor, Tolerance, compare, summarize};
+use crate::report::{DiffView, PairView, Unread, json, terminal};
+
+/// The arguments of `karat diff`.
+#[derive(Debug, Args)]
+pub(super) struct Diff {
+    /// What is held against the reference: a tensor file, `file#name`, a container, or a folder
+    actual: String,
+    /// The reference
+    reference: String,
+    /// The absolute part of the tolerance [default: by dtype, as torch.testing has it]
+    #[arg(long, value_name = "ATOL", requires = "rtol")]
+    atol: Option<f64>,
+    /// The part relative to the magnitude of the reference
+    #[arg(long, value_name = "RTOL", requires = "atol")]
+    rtol: Option<f64>,
+    /// Let NaN match NaN
+    #[arg(long)]
+    nan: bool,
+    /// What the anonymous bytes of an npy element are: bf16, f8_e4m3, f8_e5m2
+    #[arg(long, value_name = "DTYPE", value_parser = super::parse_dtype)]
+    dtype: Option<DType>,
+    /// Print one JSON document and nothing else
+    #[arg(long)]
+    json: bool,
+}
+
+/// The tensors on one side, by the name under which the other side has them.
+type Side = BTreeMap<String, Address>;
+
+impl Diff {
+    pub(super) fn main(self, context: &Context<'_>) -> Result<Gate> {
+        let tolerance = match (self.atol, self.rtol) {
+            (Some(atol), Some(rtol)) => Some(Tolerance::new(atol, rtol)?),
+            _ => None,
+        };
+        let (actual, reference) = (side(&self.actual)?, side(&self.reference)?);
+        let view = self.view(&actual, &reference, tolerance)?;
+        context.screen.print(|out, palette| match self.json {
+            true => json::diff(out, &view),
+            false => terminal::diff(out, palette, &view),
+        })?;
+        Ok(if view.is_close() { Gate::Passed } else { Gate::Failed })
+    }
+
+    /// Compares what both sides have, and names what only one has.
+    fn view(&self, actual: &Side, reference: &Side, tolerance: Option<Tolerance>) -> Result<DiffView> {
+        let only = |one: &Side, other: &Side| one.keys().filter(|name| !other.contains_key(*name)).cloned().collect();
+        let mut view = DiffView {
+            actual: self.actual.clone(),
+            reference: self.reference.clone(),
+            pairs: Vec::new(),
+            only_actual: only(actual, reference),
+            only_reference: only(reference, actual),
+            unread: Vec::new(),
+        };
+        for (name, address) in actual {
+            let Some(other) = reference.get(name) else { continue };
+            match self.pair(name, address, other, tolerance) {
+                Ok(pair) => view.pairs.push(pair),
+                // Of one pair alone there is nothing else to tell.
+                Err(error) if actual.len() == 1 && reference.len() == 1 => return Err(error),
+                Err(error) => view.unread.push(Unread { name: name.clone(), error: error.to_string() }),
+            }
+        }
+        if actual.is_empty() && reference.is_empty() {
+            return Err(Error::Usage(format!("no tensor in {} nor in {}", self.actual, self.reference)));
+        }
+        Ok(view)
+    }
+
+    /// Compares one pair, by the tolerance that was typed or that of the dtype.
+    fn pair(
+        &self,
+        name: &str,
+        actual: &Address,
+        reference: &Address,
+        tolerance: Option<Tolerance>,
+    ) -> Result<PairView> {
+        let read =
+            |address: &Address| -> Result<Tensor> { read_tensor(&address.path, address.member.as_deref(), self.dtype) };
+        let (actual, reference) = (read(actual)?, read(reference)?);
+        let dtype = reference.dtype();
+        let tolerance = tolerance
+            .or_else(|| Tolerance::default_for(dtype))
+            .ok_or_else(|| Error::Usage(format!("{dtype} has no default tolerance; give --atol and --rtol")))?;
+        let mut rules = Rules::new(tolerance);
+        rules.nan = if self.nan { NanRule::Match } else { NanRule::Mismatch };
+        Ok(PairView {
+            name: name.to_owned(),
+            tolerance,
+            actual: summarize(&actual, None),
+            reference: summarize(&reference, None),
+            comparison: compare(Pair { actual: &actual, reference: &reference, mask: None }, &rules),
+        })
+    }
+}
+
+/// The tensors that were typed: one without a name, the members of a container, or the files below a folder.
+fn side(text: &str) -> Result<Side> {
+    let address = Address::typed(text);
+    if address.path.is_dir() {
+        return folder(&address.path);
+    }
+    if address.member.is_some() {
+        return Ok(Side::from([(String::new(), address)]));
+    }
+    file(&address.path, "")
+}
+
+/// The tensors in one file: one under `name`, or every member behind `name#`.
+fn file(path: &Path, name: &str) -> Result<Side> {
+    let at = |member: Option<String>| Address { text: name.to_owned(), path: path.to_path_buf(), member };
+    Ok(match contents(path)? {
+        Contents::Tensor => Side::from([(name.to_owned(), at(None))]),
+        Contents::Members(members) => {
+            let prefix = if name.is_empty() { String::new() } else { format!("{name}#") };
+            members.into_iter().map(|member| (format!("{prefix}{member}"), at(Some(member)))).collect()
+        }
+    })
+}
+
+/// The tensors in every tensor file below a folder, by relative path.
+fn folder(root: &Path) -> Result<Side> {
+    let mut side = Side::new();
+    for entry in WalkDir::new(root).follow_links(true).sort_by_file_name() {
+        let entry = entry.map_err(|error| Error::Usage(format!("cannot walk {}: {error}", root.display())))?;
+        if !entry.file_type().is_file() || !is_tensor_file(entry.path()) {
+            continue;
+        }
+        let relative = entry.path().strip_prefix(root).expect("the walk stays below its root");
+        let name: Vec<_> = relative.iter().map(|part| part.to_string_lossy()).collect();
+        side.extend(file(entry.path(), &name.join("/"))?);
+    }
+    Ok(side)
+}

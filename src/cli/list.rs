@@ -1,0 +1,76 @@
+//! `karat list`: the cases, and what each holds.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{Context, Gate, Place};
+use crate::error::{Error, Result};
+use crate::golden::{Case, CaseId, Goldens, Tree};
+use crate::report::{CaseLine, json, terminal};
+use crate::run::Filter;
+
+/// The arguments of `karat list`.
+#[derive(Debug, Args)]
+pub(super) struct List {
+    /// The goldens root, or a folder below it [default: goldens]
+    root: Option<PathBuf>,
+    #[command(flatten)]
+    place: Place,
+    /// List only cases whose id contains FILTER; several add up
+    #[arg(short = 'k', long = "filter", value_name = "FILTER")]
+    filter: Vec<String>,
+    /// Print one JSON document and nothing else
+    #[arg(long)]
+    json: bool,
+}
+
+impl List {
+    pub(super) fn main(self, context: &Context<'_>) -> Result<Gate> {
+        let List { root, place, filter, json } = self;
+        let goldens = place.locate(root.as_ref(), context.home)?;
+        let filter = Filter { patterns: filter };
+        let lines = lines(&goldens, &goldens.discover()?, &filter);
+        if lines.is_empty() {
+            let place = goldens.root.join(&goldens.below);
+            return Err(Error::Usage(format!("no case to list below {}", place.display())));
+        }
+        let voice = context.voice(root.as_ref(), None);
+        context.screen.print(|out, palette| match json {
+            true => json::list(out, &voice, &lines),
+            false => terminal::list(out, palette, &lines),
+        })?;
+        Ok(if lines.iter().all(|line| line.error.is_none()) { Gate::Passed } else { Gate::Failed })
+    }
+}
+
+/// A line for every case and every problem that the filter selects, by id.
+fn lines(goldens: &Goldens, tree: &Tree, filter: &Filter) -> Vec<CaseLine> {
+    let cases = tree.cases.iter().map(|id| match Case::load(&goldens.root, id) {
+        Ok(case) => CaseLine {
+            id: case.id,
+            file: case.file,
+            checkpoint: Some(case.checkpoint),
+            outputs: case.outputs.into_keys().collect(),
+            skip: case.skip,
+            error: None,
+        },
+        Err(error) => broken(goldens, id, error.to_string()),
+    });
+    let problems = tree.problems.iter().map(|(id, what)| broken(goldens, id, what.clone()));
+    let mut lines: Vec<CaseLine> = cases.chain(problems).filter(|line| filter.selects(&line.id)).collect();
+    lines.sort_by(|a, b| a.id.cmp(&b.id));
+    lines
+}
+
+/// The line of a case that could not be understood.
+fn broken(goldens: &Goldens, id: &CaseId, error: String) -> CaseLine {
+    CaseLine {
+        id: id.clone(),
+        file: id.below(&goldens.root).join("case.json"),
+        checkpoint: None,
+        outputs: Vec::new(),
+        skip: None,
+        error: Some(error),
+    }
+}

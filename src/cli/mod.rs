@@ -1,0 +1,179 @@
+//! The command line: one file a verb. The only user of clap.
+
+mod accept;
+mod add;
+mod diff;
+mod list;
+mod output;
+mod progress;
+mod run;
+#[cfg(feature = "cli")]
+mod schema;
+mod show;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{Args, Parser, Subcommand};
+
+use self::output::Screen;
+use crate::error::Result;
+use crate::golden::Goldens;
+use crate::numeric::DType;
+use crate::report::{Review, Voice};
+use crate::run::{Executor, Recorder};
+
+/// Where the command line is at home: what it takes when nothing is typed, and how it is called.
+#[derive(Clone, Debug)]
+pub struct Home {
+    /// What the reader types before a verb: `karat`, or `cargo test --test goldens --`.
+    pub command: String,
+    /// The goldens root when none is typed.
+    pub root: PathBuf,
+    /// The snapshots folder when none is typed and the root has no component named `goldens`.
+    pub snapshots: Option<PathBuf>,
+    /// The ids of the cases that may be skipped in CI, besides those that are typed.
+    pub allowed_skips: Vec<String>,
+}
+
+/// Numeric golden testing: holds every checkpoint of ported code against an independent reference.
+#[derive(Debug, Parser)]
+#[command(
+    name = "karat",
+    version,
+    after_help = "Exit status: 0 all passed, 1 the gate failed, 2 karat could not do its job."
+)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run every case, hold it against its reference and its snapshot
+    Run(run::Run),
+    /// List the cases
+    List(list::List),
+    /// Show a tensor file, one of its members, or a case
+    Show(show::Show),
+    /// Compare two tensor files, two containers, or two folders; the second is the reference
+    Diff(diff::Diff),
+    /// Add a case
+    Add(add::Add),
+    /// Accept pending snapshots; runs nothing
+    Accept(accept::Accept),
+    /// Print the JSON Schema of case.json or suite.json
+    #[cfg(feature = "cli")]
+    Schema(schema::Schema),
+}
+
+/// The names of the verbs, as they are typed.
+pub const VERBS: &[&str] = &["run", "list", "show", "diff", "add", "accept", "schema"];
+
+/// Which goldens a verb is about.
+#[derive(Debug, Args)]
+struct Place {
+    /// The snapshots folder [default: `snapshots`, where the last component of the root named `goldens` stands]
+    #[arg(long, value_name = "DIR")]
+    snapshots: Option<PathBuf>,
+}
+
+impl Place {
+    /// The goldens that were typed, or those at home.
+    fn locate(&self, typed: Option<&PathBuf>, home: &Home) -> Result<Goldens> {
+        let snapshots = self.snapshots.as_ref().or_else(|| home.snapshots.as_ref().filter(|_| typed.is_none()));
+        Goldens::locate(typed.unwrap_or(&home.root), snapshots.map(PathBuf::as_path))
+    }
+}
+
+/// Everything that a verb is given besides its own arguments.
+struct Context<'a> {
+    home: &'a Home,
+    screen: Screen,
+}
+
+impl Context<'_> {
+    /// How to name karat's commands, where the reader has typed that root.
+    fn voice(&self, typed: Option<&PathBuf>, recorder: Option<&Recorder>) -> Voice {
+        Voice {
+            command: self.home.command.clone(),
+            review: match recorder.is_some_and(Recorder::in_cargo_project) {
+                true => Review::Insta,
+                false => Review::Accept,
+            },
+            root: typed.map(|root| root.display().to_string()),
+            base: std::env::current_dir().unwrap_or_default(),
+        }
+    }
+}
+
+/// Whether the gate is closed: what a verb ends with where karat could do its job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Gate {
+    Passed,
+    Failed,
+}
+
+/// Runs the verb that `arguments` name, the program's name first.
+///
+/// Prints to stdout and stderr. The exit code is 0 where all passed, 1 where the gate failed, 2 where karat could not do
+/// its job. Call it from `main`, before any thread is started: insta is silenced by way of the environment.
+pub fn main(executor: Executor, home: &Home, arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    // SAFETY: the caller is `main`, and no thread has been started.
+    unsafe { crate::run::silence() };
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // A closed pipe is nobody's concern here.
+            error.print().ok();
+            return match error.kind() {
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
+                _ => ExitCode::from(2),
+            };
+        }
+    };
+    let context = Context { home, screen: Screen::detect() };
+    let ended = match cli.verb {
+        Verb::Run(run) => run.main(executor, &context),
+        Verb::List(list) => list.main(&context),
+        Verb::Show(show) => show.main(&context),
+        Verb::Diff(diff) => diff.main(&context),
+        Verb::Add(add) => add.main(&context),
+        Verb::Accept(accept) => accept.main(&context),
+        #[cfg(feature = "cli")]
+        Verb::Schema(schema) => schema.main(&context),
+    };
+    match ended {
+        Ok(Gate::Passed) => ExitCode::SUCCESS,
+        Ok(Gate::Failed) => ExitCode::from(1),
+        Err(error) => {
+            context.screen.complain(&error.to_string());
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// The dtype of that name, for clap.
+fn parse_dtype(name: &str) -> Result<DType, String> {
+    DType::from_name(name).ok_or_else(|| {
+        let known: Vec<&str> = DType::ALL.into_iter().map(DType::name).collect();
+        format!("dtypes are {}", known.join(", "))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_list_of_verbs_is_that_of_the_command_line() {
+        let command = Cli::command();
+        let names: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
+        assert!(names.iter().all(|name| VERBS.contains(name)), "{names:?}");
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,65 @@
+//! `karat run`: every case against its reference and its snapshot.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::progress::Progress;
+use super::{Context, Gate, Place};
+use crate::error::Result;
+use crate::report::{json, terminal};
+use crate::run::{self, Executor, Filter, Options, Session};
+
+/// The arguments of `karat run`.
+#[derive(Debug, Args)]
+pub(super) struct Run {
+    /// The goldens root, or a folder below it [default: goldens]
+    root: Option<PathBuf>,
+    #[command(flatten)]
+    place: Place,
+    /// Run only cases whose id contains FILTER; several add up
+    #[arg(short = 'k', long = "filter", value_name = "FILTER")]
+    filter: Vec<String>,
+    /// Run N cases at a time [default: one a processor]
+    #[arg(short = 'j', long, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
+    /// Call each checkpoint N times; all calls must agree bit for bit
+    #[arg(long = "repeat", value_name = "N", default_value = "1")]
+    repeats: NonZeroUsize,
+    /// Let the case with that id be skipped in CI; several add up
+    #[arg(long = "allow-skip", value_name = "ID")]
+    allow_skip: Vec<String>,
+    /// Print one JSON document and nothing else
+    #[arg(long)]
+    json: bool,
+}
+
+impl Run {
+    pub(super) fn main(self, executor: Executor, context: &Context<'_>) -> Result<Gate> {
+        let Run { root, place, filter, jobs, repeats, mut allow_skip, json } = self;
+        let goldens = place.locate(root.as_ref(), context.home)?;
+        allow_skip.extend(context.home.allowed_skips.iter().cloned());
+        let defaults = Options::default();
+        let options = Options {
+            jobs: jobs.unwrap_or(defaults.jobs),
+            repeats,
+            gate: run::Gate { ci: run::in_ci(), allowed_skips: allow_skip, reviewed: false },
+            ..defaults
+        };
+        let tree = goldens.discover()?;
+        let filter = Filter { patterns: filter };
+        let session = Session::new(goldens, executor, options)?;
+        let voice = context.voice(root.as_ref(), Some(session.recorder()));
+
+        let count = tree.cases.iter().filter(|id| filter.selects(id)).count();
+        let progress = Progress::start(count, context.screen.is_watched && !json);
+        let outcome = session.run(&tree, &filter, |case| progress.advance(case))?;
+        progress.finish();
+        context.screen.print(|out, palette| match json {
+            true => json::run(out, &voice, &outcome),
+            false => terminal::run(out, palette, &voice, &outcome),
+        })?;
+        Ok(if outcome.failed() == 0 { Gate::Passed } else { Gate::Failed })
+    }
+}

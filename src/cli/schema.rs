@@ -1,0 +1,35 @@
+//! `karat schema`: what an editor needs to check `case.json` and `suite.json`.
+
+use clap::{Args, ValueEnum};
+
+use super::{Context, Gate};
+use crate::error::Result;
+use crate::golden::{CaseFile, SuiteFile};
+
+/// The arguments of `karat schema`.
+#[derive(Debug, Args)]
+pub(super) struct Schema {
+    /// Which file
+    #[arg(value_enum, default_value = "case")]
+    file: File,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum File {
+    Case,
+    Suite,
+}
+
+impl Schema {
+    pub(super) fn main(self, context: &Context<'_>) -> Result<Gate> {
+        let schema = match self.file {
+            File::Case => schemars::schema_for!(CaseFile),
+            File::Suite => schemars::schema_for!(SuiteFile),
+        };
+        context.screen.print(|out, _| {
+            serde_json::to_writer_pretty(&mut *out, &schema)?;
+            writeln!(out)
+        })?;
+        Ok(Gate::Passed)
+    }
+}

@@ -1,0 +1,157 @@
+//! `karat show`: a tensor, every tensor of a container, or a case.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::{Context, Gate, Place};
+use crate::error::{Error, Result};
+use crate::golden::{Address, Case, CaseId, Contents, Goldens, Input, Output, contents, read_tensor};
+use crate::numeric::{DType, Summary, Tensor, summarize};
+use crate::report::{CaseView, InputView, OutputView, TensorView, json, terminal};
+
+/// The arguments of `karat show`.
+#[derive(Debug, Args)]
+pub(super) struct Show {
+    /// A tensor file, `file#name` for one member, or the id or folder of a case
+    what: String,
+    /// The goldens root that the id is below [default: goldens]
+    #[arg(long, value_name = "ROOT")]
+    root: Option<PathBuf>,
+    #[command(flatten)]
+    place: Place,
+    /// What the anonymous bytes of an npy element are: bf16, f8_e4m3, f8_e5m2
+    #[arg(long, value_name = "DTYPE", value_parser = super::parse_dtype)]
+    dtype: Option<DType>,
+    /// Print one JSON document and nothing else
+    #[arg(long)]
+    json: bool,
+}
+
+impl Show {
+    pub(super) fn main(self, context: &Context<'_>) -> Result<Gate> {
+        match self.find_case(context) {
+            Some((goldens, id)) => self.show_case(context, &goldens, &id),
+            None => self.show_file(context),
+        }
+    }
+
+    /// The case that was typed: an id below the root, or a folder that holds a `case.json`.
+    fn find_case(&self, context: &Context<'_>) -> Option<(Goldens, CaseId)> {
+        let typed = Path::new(&self.what);
+        if typed.join("case.json").is_file() {
+            let goldens = self.place.locate(Some(&typed.to_path_buf()), context.home).ok()?;
+            let id = CaseId::from_path(&goldens.below).ok()?;
+            return Some((goldens, id));
+        }
+        let goldens = self.place.locate(self.root.as_ref(), context.home).ok()?;
+        let id = CaseId::new(self.what.trim_end_matches('/')).ok()?;
+        id.below(&goldens.root).join("case.json").is_file().then_some((goldens, id))
+    }
+
+    fn show_case(&self, context: &Context<'_>, goldens: &Goldens, id: &CaseId) -> Result<Gate> {
+        let view = view(Case::load(&goldens.root, id)?);
+        let voice = context.voice(self.root.as_ref(), None);
+        context.screen.print(|out, palette| match self.json {
+            true => json::show_case(out, &voice, &view),
+            false => terminal::show_case(out, palette, &voice, &view),
+        })?;
+        let inputs = view.inputs.iter().map(|input| &input.tensor);
+        let is_whole = inputs.chain(view.outputs.iter().map(|output| &output.tensor)).all(|t| t.summary.is_ok());
+        Ok(if is_whole { Gate::Passed } else { Gate::Failed })
+    }
+
+    fn show_file(&self, context: &Context<'_>) -> Result<Gate> {
+        let address = Address::typed(&self.what);
+        let members = match contents(&address.path).map_err(|error| self.explain(context, error))? {
+            Contents::Members(members) if address.member.is_none() => members,
+            _ => return self.show_tensor(context, &address),
+        };
+        let views: Vec<TensorView> = members
+            .into_iter()
+            .map(|name| {
+                let tensor = read_tensor(&address.path, Some(&name), self.dtype);
+                let place = format!("{}#{name}", self.what);
+                named(name, place, tensor.as_ref(), None)
+            })
+            .collect();
+        context.screen.print(|out, palette| match self.json {
+            true => json::show_members(out, &views),
+            false => terminal::show_members(out, palette, &self.what, &views),
+        })?;
+        Ok(if views.iter().all(|view| view.summary.is_ok()) { Gate::Passed } else { Gate::Failed })
+    }
+
+    fn show_tensor(&self, context: &Context<'_>, address: &Address) -> Result<Gate> {
+        let tensor = read_tensor(&address.path, address.member.as_deref(), self.dtype)?;
+        let summary = summarize(&tensor, None);
+        context.screen.print(|out, palette| match self.json {
+            true => json::show_tensor(out, &self.what, &tensor, &summary),
+            false => terminal::show_tensor(out, palette, &self.what, &tensor, &summary),
+        })?;
+        Ok(Gate::Passed)
+    }
+
+    /// Says that what was typed is neither a case nor a tensor file.
+    fn explain(&self, context: &Context<'_>, error: Error) -> Error {
+        if Path::new(&self.what).exists() {
+            return error;
+        }
+        let root = self.root.as_ref().unwrap_or(&context.home.root);
+        let command = &context.home.command;
+        Error::Usage(format!(
+            "`{}` is neither a tensor file nor a case below {}; {command} list prints the cases",
+            self.what,
+            root.display()
+        ))
+    }
+}
+
+/// A case with the summaries of its tensors.
+fn view(case: Case) -> CaseView {
+    let Case { id, file, checkpoint, params, inputs, outputs, skip, reference } = case;
+    let read = |address: &Address, declared| read_tensor(&address.path, address.member.as_deref(), declared);
+    CaseView {
+        id,
+        file,
+        checkpoint,
+        params: params.into_iter().collect(),
+        inputs: inputs
+            .into_iter()
+            .map(|(name, Input { address, link, dtype })| InputView {
+                tensor: named(name, address.text.clone(), read(&address, dtype).as_ref(), None),
+                from: link.map(|link| format!("{}:{}", link.case, link.output)),
+            })
+            .collect(),
+        outputs: outputs
+            .into_iter()
+            .map(|(name, output)| {
+                let Output { address, mask, dtype, cast: _, limits, nan: _, empty: _ } = output;
+                let tensor = read(&address, dtype);
+                let tolerance = tensor.as_ref().ok().and_then(|tensor| limits.tolerance(tensor.dtype()));
+                let kept = mask.as_ref().and_then(|address| read(address, None).ok());
+                OutputView {
+                    tensor: named(name, address.text.clone(), tensor.as_ref(), kept.as_ref()),
+                    tolerance,
+                    mask: mask.map(|address| address.text),
+                }
+            })
+            .collect(),
+        skip,
+        reference,
+    }
+}
+
+/// A named tensor and its summary, or why there is none.
+fn named(name: String, place: String, tensor: Result<&Tensor, &Error>, mask: Option<&Tensor>) -> TensorView {
+    let summary: Result<Summary, String> = match tensor {
+        Err(error) => Err(error.to_string()),
+        Ok(tensor) => match mask {
+            Some(mask) if mask.dtype() != DType::Bool || mask.shape() != tensor.shape() => {
+                Err(format!("its `where` is {} {:?}", mask.dtype(), mask.shape()))
+            }
+            mask => Ok(summarize(tensor, mask)),
+        },
+    };
+    TensorView { name, place, summary }
+}

@@ -1,0 +1,194 @@
+//! Assertions for ordinary tests: close to a reference, or to an accepted summary.
+
+use std::collections::BTreeMap;
+
+use half::{bf16, f16};
+use ndarray::{ArrayBase, Data, Dimension};
+use num_complex::Complex;
+
+use crate::numeric::{Element, Pair, Rules, Tensor, Tolerance, compare, summarize};
+use crate::report::terminal;
+use crate::run::{Facts, Recorded, TestSite, record_in_test};
+
+/// Panics unless the first tensor is close to the second, the reference.
+///
+/// Takes ndarrays, slices, vectors, arrays, numbers and [`Tensor`](crate::Tensor)s, by value or by reference. Without
+/// `atol` and `rtol` the tolerance is that of the reference's dtype, as `torch.testing.assert_close` has it.
+///
+/// ```
+/// karat::assert_close!([1.0f32, 2.0], [1.0f32, 2.000001]);
+/// karat::assert_close!(vec![1.0f64], vec![1.1], atol = 0.2, rtol = 0.0);
+/// ```
+///
+/// No broadcasting, no truncation, and NaN is close to nothing:
+///
+/// ```should_panic
+/// karat::assert_close!([1.0f32, 2.0], [1.0f32, 2.0, 3.0]);
+/// ```
+#[macro_export]
+macro_rules! assert_close {
+    ($actual:expr, $reference:expr $(,)?) => {
+        $crate::assert_close!(@ $actual, $reference, ::core::option::Option::None)
+    };
+    ($actual:expr, $reference:expr, atol = $atol:expr, rtol = $rtol:expr $(,)?) => {
+        $crate::assert_close!(@ $actual, $reference, ::core::option::Option::Some(($atol, $rtol)))
+    };
+    ($actual:expr, $reference:expr, rtol = $rtol:expr, atol = $atol:expr $(,)?) => {
+        $crate::assert_close!(@ $actual, $reference, ::core::option::Option::Some(($atol, $rtol)))
+    };
+    (@ $actual:expr, $reference:expr, $tolerance:expr) => {
+        if let ::core::result::Result::Err(message) =
+            $crate::harness::check_close(&$actual, &$reference, $tolerance)
+        {
+            ::core::panic!("{} is not close to {}\n{message}", stringify!($actual), stringify!($reference));
+        }
+    };
+}
+
+/// Panics unless the summary of a tensor is within the band of the accepted snapshot of that name.
+///
+/// The snapshot lies where insta keeps those of the test: `snapshots/<module>__<name>.snap` beside the source. A first
+/// run writes a pending snapshot and fails; accept it with `cargo insta review`.
+///
+/// ```no_run
+/// let logits = ndarray::arr1(&[1.0f32, 2.0]);
+/// karat::assert_summary!("logits", &logits);
+/// ```
+#[macro_export]
+macro_rules! assert_summary {
+    ($name:expr, $actual:expr $(,)?) => {
+        if let ::core::result::Result::Err(message) = $crate::harness::check_summary(
+            $name,
+            &$actual,
+            env!("CARGO_MANIFEST_DIR"),
+            ::core::file!(),
+            ::core::module_path!(),
+        ) {
+            ::core::panic!("{message}");
+        }
+    };
+}
+
+/// What [`assert_close!`](crate::assert_close) takes.
+pub trait AsTensor {
+    /// A copy as a tensor.
+    fn to_tensor(&self) -> Tensor;
+}
+
+impl AsTensor for Tensor {
+    fn to_tensor(&self) -> Tensor {
+        self.clone()
+    }
+}
+
+impl<T: Element> AsTensor for [T] {
+    fn to_tensor(&self) -> Tensor {
+        Tensor::new(&[self.len()], self.to_vec()).expect("the shape is the length")
+    }
+}
+
+impl<T: Element> AsTensor for Vec<T> {
+    fn to_tensor(&self) -> Tensor {
+        self.as_slice().to_tensor()
+    }
+}
+
+impl<T: Element, const N: usize> AsTensor for [T; N] {
+    fn to_tensor(&self) -> Tensor {
+        self.as_slice().to_tensor()
+    }
+}
+
+impl<T: Element, S: Data<Elem = T>, D: Dimension> AsTensor for ArrayBase<S, D> {
+    fn to_tensor(&self) -> Tensor {
+        self.into()
+    }
+}
+
+impl<T: AsTensor + ?Sized> AsTensor for &T {
+    fn to_tensor(&self) -> Tensor {
+        (**self).to_tensor()
+    }
+}
+
+macro_rules! scalar {
+    ($($type:ty)*) => {$(
+        impl AsTensor for $type {
+            fn to_tensor(&self) -> Tensor {
+                Tensor::new(&[], vec![*self]).expect("a scalar has one element")
+            }
+        }
+    )*};
+}
+
+scalar! { bool i8 i16 i32 i64 u8 u16 u32 u64 f16 bf16 f32 f64 Complex<f32> Complex<f64> }
+
+/// The message of an [`assert_close!`](crate::assert_close) that does not hold.
+///
+/// # Errors
+///
+/// The message.
+pub fn check_close(
+    actual: &impl AsTensor,
+    reference: &impl AsTensor,
+    tolerance: Option<(f64, f64)>,
+) -> Result<(), String> {
+    let (actual, reference) = (actual.to_tensor(), reference.to_tensor());
+    let tolerance = match tolerance {
+        Some((atol, rtol)) => Tolerance::new(atol, rtol).map_err(|error| error.to_string())?,
+        None => Tolerance::default_for(reference.dtype())
+            .ok_or_else(|| format!("{} has no default tolerance; give atol and rtol", reference.dtype()))?,
+    };
+    let mut rules = Rules::new(tolerance);
+    // Two empty tensors of one shape are what the caller wrote, not what a file happened to hold.
+    rules.empty = actual.is_empty() && reference.is_empty();
+    let compared = compare(Pair { actual: &actual, reference: &reference, mask: None }, &rules);
+    if compared.as_ref().is_ok_and(crate::numeric::Comparison::is_close) {
+        return Ok(());
+    }
+    Err(text(|out| terminal::mismatches(out, &tolerance, compared.as_ref())))
+}
+
+/// The message of an [`assert_summary!`](crate::assert_summary) that does not hold.
+///
+/// # Errors
+///
+/// The message.
+pub fn check_summary(
+    name: &str,
+    actual: &impl AsTensor,
+    manifest: &str,
+    file: &str,
+    module: &str,
+) -> Result<(), String> {
+    let summary = summarize(&actual.to_tensor(), None);
+    let (params, inputs) = (BTreeMap::new(), BTreeMap::new());
+    let facts = Facts {
+        checkpoint: name,
+        params: &params,
+        inputs: &inputs,
+        reference: None,
+        rules: None,
+        summary: &summary,
+        comparison: None,
+    };
+    let site = TestSite { manifest: manifest.as_ref(), file, module };
+    match record_in_test(&site, name, &facts) {
+        Ok(Recorded::Pass | Recorded::Improved(_)) => Ok(()),
+        Ok(Recorded::Unrecorded) => {
+            Err(format!("`{name}` has no accepted snapshot yet\nto accept it:  cargo insta review"))
+        }
+        Ok(Recorded::Drift(lines)) => Err(format!(
+            "`{name}` has left the band of its snapshot\n{}to accept it:  cargo insta review",
+            text(|out| terminal::drift(out, &lines))
+        )),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// What `write` writes, as text.
+fn text(write: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>) -> String {
+    let mut bytes = Vec::new();
+    write(&mut bytes).expect("a vector takes every byte");
+    String::from_utf8_lossy(&bytes).into_owned()
+}

@@ -1,0 +1,137 @@
+//! The harness: a `harness = false` test in which every case is a test, and which is the whole tool besides.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use libtest_mimic::Arguments;
+
+use super::trial;
+use crate::cli::{self, Home};
+use crate::error::Result;
+use crate::golden::Goldens;
+use crate::run::{self, CheckpointResult, Executor, Gate, Inputs, Options, Session, Skips};
+
+/// A test target that walks a goldens root.
+///
+/// ```no_run
+/// // tests/goldens.rs, with `harness = false` in Cargo.toml
+/// use karat::outputs;
+///
+/// fn main() -> std::process::ExitCode {
+///     karat::Harness::new("goldens")
+///         .checkpoint("double", |case| {
+///             let x = case.input::<f32>("x")?;
+///             Ok(outputs! { "y" => x * 2.0 })
+///         })
+///         .main()
+/// }
+/// ```
+///
+/// Every case is a test of its own under `cargo test` and `cargo nextest`; `karat::complete` holds what belongs to no
+/// case. Where the first argument is one of karat's verbs, the whole tool runs with these checkpoints:
+/// `cargo test --test goldens -- run`.
+#[derive(Debug)]
+#[must_use = "a harness runs nothing until its `main` is called"]
+pub struct Harness {
+    root: PathBuf,
+    snapshots: Option<PathBuf>,
+    executor: Executor,
+    allowed_skips: Vec<String>,
+}
+
+impl Harness {
+    /// A harness over the goldens root at that path, relative to the package's folder.
+    pub fn new(root: impl Into<PathBuf>) -> Harness {
+        Harness { root: root.into(), snapshots: None, executor: Executor::new("rust"), allowed_skips: Vec::new() }
+    }
+
+    /// Registers a checkpoint: the function that runs every case which names it.
+    ///
+    /// # Panics
+    ///
+    /// Where the name is registered already.
+    pub fn checkpoint(
+        mut self,
+        name: &str,
+        function: impl Fn(&Inputs) -> CheckpointResult + Send + Sync + 'static,
+    ) -> Harness {
+        self.executor = self.executor.checkpoint(name, function);
+        self
+    }
+
+    /// Says where the snapshots are, for a root with no component named `goldens`; relative to the package's folder.
+    pub fn snapshots(mut self, folder: impl Into<PathBuf>) -> Harness {
+        self.snapshots = Some(folder.into());
+        self
+    }
+
+    /// Lets the case with that id be skipped: without it, a skip in CI and one found at run time fail.
+    pub fn allow_skip(mut self, id: &str) -> Harness {
+        self.allowed_skips.push(id.to_owned());
+        self
+    }
+
+    /// Runs the tests that the command line asks for, or the verb that it names. To be called from `main`, first thing.
+    pub fn main(self) -> ExitCode {
+        // SAFETY: the caller is `main`, and no thread has been started.
+        unsafe { run::silence() };
+        let arguments: Vec<OsString> = std::env::args_os().collect();
+        let package = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default();
+        let is_verb = arguments.get(1).and_then(|verb| verb.to_str()).is_some_and(|verb| cli::VERBS.contains(&verb));
+        let Harness { root, snapshots, executor, allowed_skips } = self;
+        let home = Home {
+            command: command(&arguments[0], &package),
+            root: package.join(root),
+            snapshots: snapshots.map(|folder| package.join(folder)),
+            allowed_skips,
+        };
+        if is_verb {
+            return cli::main(executor, &home, arguments);
+        }
+        match test(executor, home, &Arguments::from_args()) {
+            Ok(code) => code,
+            Err(error) => {
+                eprintln!("karat: {error}");
+                ExitCode::from(2)
+            }
+        }
+    }
+}
+
+/// Runs or lists the trials.
+fn test(executor: Executor, home: Home, arguments: &Arguments) -> Result<ExitCode> {
+    let goldens = Goldens::locate(&home.root, home.snapshots.as_deref())?;
+    let gate = Gate { ci: run::in_ci(), allowed_skips: home.allowed_skips.clone(), reviewed: false };
+    let skips = if arguments.ignored || arguments.include_ignored { Skips::Ignored } else { Skips::Honoured };
+    let options = Options { gate, skips, ..Options::default() };
+    let session = Session::new(goldens, executor, options)?;
+    let trials = trial::trials(session, &home, arguments)?;
+    Ok(libtest_mimic::run(arguments, trials).exit_code())
+}
+
+/// What a person types to run a verb of this test binary.
+fn command(program: &OsString, package: &Path) -> String {
+    let stem = Path::new(program).file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    // Cargo appends a dash and 16 hex digits to the name of the target.
+    let target = match stem.rsplit_once('-') {
+        Some((target, hash)) if hash.len() == 16 && hash.chars().all(|c| c.is_ascii_hexdigit()) => target,
+        _ => &stem,
+    };
+    let is_member = run::workspace(package).is_ok_and(|root| root != package);
+    let selected = std::env::var("CARGO_PKG_NAME").ok().filter(|_| is_member);
+    let selected = selected.map(|name| format!("-p {name} ")).unwrap_or_default();
+    format!("cargo test {selected}--test {target} --")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_names_the_target_without_cargos_hash() {
+        let folder = Path::new("/");
+        assert_eq!(command(&"/t/goldens-0123456789abcdef".into(), folder), "cargo test --test goldens --");
+        assert_eq!(command(&"/t/my-goldens".into(), folder), "cargo test --test my-goldens --");
+    }
+}

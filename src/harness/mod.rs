@@ -1,0 +1,12 @@
+//! Being a cargo test: every case a test of its own, and assertions for ordinary tests.
+
+mod assert;
+#[cfg(feature = "harness")]
+mod main;
+#[cfg(feature = "harness")]
+mod trial;
+
+#[doc(hidden)]
+pub use assert::{AsTensor, check_close, check_summary};
+#[cfg(feature = "harness")]
+pub use main::Harness;

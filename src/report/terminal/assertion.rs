@@ -1,0 +1,39 @@
+//! Why an assertion in an ordinary test does not hold.
+
+use std::io::{self, Write};
+
+use super::failure::moved;
+use super::text::paragraphs;
+use crate::numeric::{Comparison, Mismatch, Tolerance};
+use crate::report::message;
+use crate::run::Drift;
+
+/// Tells why two tensors are not close.
+///
+/// # Errors
+///
+/// What `out` returns.
+pub fn mismatches(
+    out: &mut dyn Write,
+    tolerance: &Tolerance,
+    compared: Result<&Comparison, &Mismatch>,
+) -> io::Result<()> {
+    match compared {
+        Err(mismatch) => paragraphs(out, 2, &message::mismatch(mismatch, None, Some(tolerance))),
+        Ok(comparison) => {
+            for mismatch in &comparison.mismatches {
+                paragraphs(out, 2, &message::mismatch(mismatch, Some(comparison), Some(tolerance)))?;
+            }
+            paragraphs(out, 2, &message::measured(comparison))
+        }
+    }
+}
+
+/// Tells which lines of a snapshot moved.
+///
+/// # Errors
+///
+/// What `out` returns.
+pub fn drift(out: &mut dyn Write, lines: &[Drift]) -> io::Result<()> {
+    moved(out, 0, lines)
+}

@@ -1,0 +1,405 @@
+//! Whether a summary still holds against its snapshot: which lines must be equal, and how far the others may move. Pure.
+
+use super::outcome::Drift;
+use super::parse::{Fault, finite_count, number, parse, value};
+use super::text::{Facts, Line, join, lines};
+use crate::numeric::{DType, Kind};
+
+/// How many eps a statistic may move. Between honest references (other machines, other BLAS) at most 14 were measured;
+/// this leaves room for those nobody measured, and is far below what a wrong formula does.
+const MARGIN: f64 = 64.0;
+
+/// How many times a difference may grow. The largest of many rounding errors varies by about two from one summation order
+/// to another.
+const GROWTH: f64 = 4.0;
+
+/// What a summary is, held against its snapshot.
+#[derive(Clone, Debug, PartialEq)]
+#[must_use]
+pub(super) struct Judgement {
+    /// The lines that left their band.
+    pub drift: Vec<Drift>,
+    /// The lines that are much better than stored.
+    pub improved: Vec<Drift>,
+    /// The text to review: the new lines where they moved, the stored digits elsewhere.
+    pub pending: String,
+}
+
+/// How far one line may move from its stored value.
+enum Band {
+    /// Not at all.
+    Exact,
+    /// That far to both sides.
+    Within(f64),
+    /// Up to the larger of [`GROWTH`] times the stored value and that floor.
+    UpTo(f64),
+}
+
+/// What a line does in its band.
+enum Place {
+    Inside,
+    Better(String),
+    Outside(String),
+}
+
+/// Holds the facts against the stored text.
+pub(super) fn judge(stored: &str, facts: &Facts<'_>) -> Result<Judgement, Fault> {
+    let stored = parse(stored)?;
+    let scale = Scale::of(&stored);
+    // What is measured in another dtype has nothing to be compared with.
+    let same_dtype = value(&stored, "dtype") == Some(facts.summary.dtype.name());
+    let (mut drift, mut improved, mut pending) = (Vec::new(), Vec::new(), Vec::new());
+    for mut line in lines(facts) {
+        let Line { quantity, value: measured } = &mut line;
+        let Some(old) = value(&stored, quantity) else {
+            drift.push(moved(quantity, "", measured, String::new()));
+            pending.push(line);
+            continue;
+        };
+        let band = if same_dtype { scale.band(quantity) } else { Band::Exact };
+        match scale.place(&band, quantity, old, measured) {
+            Place::Inside => old.clone_into(measured),
+            Place::Better(words) => improved.push(moved(quantity, old, measured, words)),
+            Place::Outside(words) => drift.push(moved(quantity, old, measured, words)),
+        }
+        pending.push(line);
+    }
+    let gone = stored.iter().filter(|line| value(&pending, &line.quantity).is_none());
+    drift.extend(gone.map(|line| moved(&line.quantity, &line.value, "", String::new())));
+    Ok(Judgement { drift, improved, pending: join(&pending) })
+}
+
+/// What the stored lines say about the size of the values, by which every band is measured.
+struct Scale {
+    /// Whether the values are exact, so that nothing but equality holds.
+    exact: bool,
+    /// Whether min and max are stored as `f32` holds them.
+    narrow: bool,
+    /// 64 eps of the largest magnitude.
+    peak: f64,
+    /// 64 eps of the root mean square.
+    rms: f64,
+}
+
+impl Scale {
+    fn of(stored: &[Line]) -> Scale {
+        let dtype = value(stored, "dtype").and_then(DType::from_name).expect("the parser requires a dtype");
+        let narrow = dtype.kind() == Kind::Float && dtype.size() <= 4;
+        let read = |quantity, narrow| value(stored, quantity).and_then(|text| number(text, narrow));
+        let peak =
+            [read("min", narrow), read("max", narrow)].into_iter().flatten().fold(0.0, |peak, x| x.abs().max(peak));
+        let rms = match (read("l2", false), finite_count(stored)) {
+            (Some(l2), Some(count)) if count > 0 => l2 / (count as f64).sqrt(),
+            _ => 0.0,
+        };
+        // A norm that overflowed would make a band without end.
+        let margin = |scale: f64| if scale.is_finite() { MARGIN * dtype.eps() * scale } else { 0.0 };
+        Scale { exact: dtype.kind() == Kind::Integer, narrow, peak: margin(peak), rms: margin(rms) }
+    }
+
+    fn band(&self, quantity: &str) -> Band {
+        match quantity {
+            // Integers are equal as text, whatever their size: f64 would lose the low bits of 64-bit ones.
+            "min" | "max" | "mean" | "std" | "l2" if self.exact => Band::Exact,
+            "min" | "max" => Band::Within(self.peak),
+            "mean" | "std" | "l2" => Band::Within(self.rms),
+            "largest difference" => Band::UpTo(self.peak),
+            "rmse" => Band::UpTo(self.rms),
+            _ => Band::Exact,
+        }
+    }
+
+    fn place(&self, band: &Band, quantity: &str, stored: &str, measured: &str) -> Place {
+        if stored == measured {
+            return Place::Inside;
+        }
+        let narrow = self.narrow && matches!(quantity, "min" | "max");
+        let (Some(old), Some(new)) = (number(stored, narrow), number(measured, narrow)) else {
+            return Place::Outside(String::new());
+        };
+        match *band {
+            Band::Exact => Place::Outside(String::new()),
+            Band::Within(width) if (new - old).abs() <= width => Place::Inside,
+            Band::Within(width) => Place::Outside(format!("within {width:.1e}")),
+            Band::UpTo(floor) => {
+                let limit = floor.max(GROWTH * old);
+                if old > GROWTH * new && old > floor {
+                    Place::Better(format!("up to {limit:.1e}"))
+                } else if new <= limit {
+                    Place::Inside
+                } else {
+                    Place::Outside(format!("up to {limit:.1e}"))
+                }
+            }
+        }
+    }
+}
+
+fn moved(quantity: &str, stored: &str, measured: &str, band: String) -> Drift {
+    Drift { quantity: quantity.to_owned(), stored: stored.to_owned(), measured: measured.to_owned(), band }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::{BAND, Sample, comparison, sample};
+    use super::*;
+    use crate::numeric::{NonFinite, Summary, Value};
+
+    /// The quantities that drifted and those that improved, from a stored sample to a changed one.
+    fn moves(stored: &Sample, change: impl FnOnce(&mut Sample)) -> (Vec<String>, Vec<String>) {
+        let judgement = judge(&stored.text(), &stored.with(change).facts()).expect("karat reads what it wrote");
+        let names = |drift: &[Drift]| drift.iter().map(|drift| drift.quantity.clone()).collect();
+        (names(&judgement.drift), names(&judgement.improved))
+    }
+
+    fn drifts(change: impl FnOnce(&mut Sample)) -> Vec<String> {
+        moves(&sample(), change).0
+    }
+
+    const NONE: [&str; 0] = [];
+    const A_BIT: f64 = 1e-12;
+
+    #[test]
+    fn a_summary_that_did_not_move_passes_and_leaves_the_text_as_it_is() {
+        let judgement = judge(&sample().text(), &sample().facts()).expect("readable");
+        let nothing = Judgement { drift: Vec::new(), improved: Vec::new(), pending: sample().text() };
+        assert_eq!(judgement, nothing);
+    }
+
+    #[test]
+    fn mean_std_and_l2_may_move_by_64_eps_of_the_root_mean_square() {
+        type Change = fn(&mut Summary, f64);
+        let changes: [(&str, Change); 3] = [
+            ("mean", |summary, by| summary.mean = Some(by)),
+            ("std", |summary, by| summary.std = Some(1.0 + by)),
+            ("l2", |summary, by| summary.l2 = Some(8.0 + by)),
+        ];
+        for (name, change) in changes {
+            for sign in [1.0, -1.0] {
+                assert_eq!(drifts(|sample| change(&mut sample.summary, sign * BAND)), NONE, "{name}");
+                assert_eq!(drifts(|sample| change(&mut sample.summary, sign * (BAND + A_BIT))), [name]);
+            }
+        }
+    }
+
+    #[test]
+    fn min_and_max_may_move_by_64_eps_of_the_largest_magnitude() {
+        let edge = (4.0 * BAND) as f32;
+        let max = |value: f32| move |sample: &mut Sample| sample.summary.max = Some(Value::Float32(value));
+        let min = |value: f32| move |sample: &mut Sample| sample.summary.min = Some(Value::Float32(value));
+        assert_eq!(drifts(max(2.5 + edge)), NONE);
+        assert_eq!(drifts(max((2.5 + edge).next_up())), ["max"]);
+        assert_eq!(drifts(max(2.5 - edge)), NONE);
+        assert_eq!(drifts(max((2.5 - edge).next_down())), ["max"]);
+        assert_eq!(drifts(min(-4.0 + edge)), NONE);
+        assert_eq!(drifts(min((-4.0 + edge).next_up())), ["min"]);
+        assert_eq!(drifts(min(-4.0 - edge)), NONE);
+        assert_eq!(drifts(min((-4.0 - edge).next_down())), ["min"]);
+    }
+
+    #[test]
+    fn a_small_difference_may_grow_up_to_the_floor() {
+        let to = |largest, rmse| move |sample: &mut Sample| sample.comparison = Some(comparison(largest, rmse));
+        assert_eq!(drifts(to(4.0 * BAND, 1e-8)), NONE);
+        assert_eq!(drifts(to(4.0 * BAND + A_BIT, 1e-8)), ["largest difference"]);
+        assert_eq!(drifts(to(6e-8, BAND)), NONE);
+        assert_eq!(drifts(to(6e-8, BAND + A_BIT)), ["rmse"]);
+        assert_eq!(drifts(to(6e-8, f64::NAN)), ["rmse"]);
+        assert_eq!(drifts(to(f64::INFINITY, 1e-8)), ["largest difference"]);
+    }
+
+    #[test]
+    fn a_large_difference_may_grow_fourfold() {
+        let stored = sample().with(|sample| sample.comparison = Some(comparison(0.5, 0.25)));
+        let to = |largest, rmse| move |sample: &mut Sample| sample.comparison = Some(comparison(largest, rmse));
+        assert_eq!(moves(&stored, to(2.0, 1.0)).0, NONE);
+        assert_eq!(moves(&stored, to(2.0f64.next_up(), 1.0f64.next_up())).0, ["largest difference", "rmse"]);
+    }
+
+    #[test]
+    fn better_never_fails_and_much_better_is_told() {
+        let stored = sample().with(|sample| sample.comparison = Some(comparison(0.5, 0.25)));
+        let to = |largest, rmse| move |sample: &mut Sample| sample.comparison = Some(comparison(largest, rmse));
+        assert_eq!(moves(&stored, to(0.125, 0.0625)), (vec![], vec![]), "four times better is within noise");
+        let better = moves(&stored, to(0.125f64.next_down(), 0.0));
+        assert_eq!(better, (vec![], vec!["largest difference".to_owned(), "rmse".to_owned()]));
+    }
+
+    #[test]
+    fn below_the_floor_nothing_is_much_better() {
+        let at = |stored| sample().with(|sample| sample.comparison = Some(comparison(stored, 0.0)));
+        let perfect = |sample: &mut Sample| sample.comparison = Some(comparison(0.0, 0.0));
+        assert_eq!(moves(&at(4.0 * BAND), perfect).1, NONE);
+        assert_eq!(moves(&at((4.0 * BAND).next_up()), perfect).1, ["largest difference"]);
+    }
+
+    #[test]
+    fn an_improvement_is_pending_with_only_its_line_moved() {
+        let stored = sample().with(|sample| sample.comparison = Some(comparison(0.5, 0.25)));
+        let new = stored.with(|sample| {
+            sample.comparison = Some(comparison(0.001, 0.2));
+            sample.summary.mean = Some(BAND / 2.0);
+        });
+        let judgement = judge(&stored.text(), &new.facts()).expect("readable");
+        let expected = stored.text().replace("largest difference: 0.5", "largest difference: 0.001");
+        assert_eq!(judgement.pending, expected);
+        assert_eq!(
+            judgement.improved,
+            [Drift {
+                quantity: "largest difference".to_owned(),
+                stored: "0.5".to_owned(),
+                measured: "0.001".to_owned(),
+                band: "up to 2.0e0".to_owned(),
+            }]
+        );
+    }
+
+    #[test]
+    fn a_drift_is_pending_with_only_its_line_moved() {
+        let new = sample().with(|sample| {
+            sample.summary.mean = Some(0.25);
+            sample.summary.std = Some(1.0 + BAND / 2.0);
+            sample.comparison = Some(comparison(1e-6, 2e-8));
+        });
+        let judgement = judge(&sample().text(), &new.facts()).expect("readable");
+        assert_eq!(judgement.pending, sample().text().replace("mean: 0\n", "mean: 0.25\n"));
+        assert_eq!(judgement.drift[0].band, "within 7.6e-6");
+        assert_eq!((&*judgement.drift[0].stored, &*judgement.drift[0].measured), ("0", "0.25"));
+    }
+
+    #[test]
+    fn what_is_held_exactly_drifts_by_any_change() {
+        let change = |quantity: &str, change: fn(&mut Sample)| assert_eq!(drifts(change), [quantity]);
+        change("checkpoint", |sample| sample.checkpoint = "rms_norm".to_owned());
+        change("param eps", |sample| drop(sample.params.insert("eps".to_owned(), 1e-6.into())));
+        change("input x", |sample| drop(sample.inputs.insert("x".to_owned(), "0".repeat(64))));
+        change("reference", |sample| sample.reference = Some("0".repeat(64)));
+        change("shape", |sample| sample.summary.shape = vec![8, 8]);
+        change("atol", |sample| sample.rules.as_mut().expect("rules").tolerance.atol = 1.0001e-5);
+        change("rtol", |sample| sample.rules.as_mut().expect("rules").tolerance.rtol = 1e-30);
+        change("outliers", |sample| sample.rules.as_mut().expect("rules").tolerance.outliers = 1);
+        change("left out", |sample| sample.summary.left_out = 1);
+        change("nan", |sample| sample.summary.non_finite.nan = 1);
+        change("inf", |sample| sample.summary.non_finite.pos_inf = 1);
+        change("-inf", |sample| sample.summary.non_finite.neg_inf = 1);
+    }
+
+    #[test]
+    fn a_line_that_comes_or_goes_with_the_case_is_drift() {
+        assert_eq!(drifts(|sample| drop(sample.params.insert("new".to_owned(), 1.into()))), ["param new"]);
+        assert_eq!(drifts(|sample| sample.params.clear()), ["param eps"]);
+        let gone = judge(&sample().text(), &sample().with(|sample| sample.params.clear()).facts()).expect("readable");
+        assert_eq!((&*gone.drift[0].stored, &*gone.drift[0].measured), ("1e-5", ""));
+        assert!(!gone.pending.contains("param"));
+    }
+
+    #[test]
+    fn the_lines_of_a_reference_come_and_go_with_it() {
+        let without = |sample: &mut Sample| (sample.reference, sample.rules, sample.comparison) = (None, None, None);
+        assert_eq!(drifts(without), ["reference", "atol", "rtol", "largest difference", "rmse"]);
+    }
+
+    #[test]
+    fn another_dtype_has_no_band() {
+        let f64 = |sample: &mut Sample| {
+            sample.summary.dtype = DType::F64;
+            sample.summary.mean = Some(BAND / 2.0);
+        };
+        assert_eq!(drifts(f64), ["dtype", "mean"]);
+    }
+
+    #[test]
+    fn integers_are_exact_beyond_what_f64_can_tell_apart() {
+        let integers = |max: i64| {
+            sample().with(|sample| {
+                sample.summary.dtype = DType::I64;
+                sample.summary.min = Some(Value::Integer(-1));
+                sample.summary.max = Some(Value::Integer(max.into()));
+            })
+        };
+        let stored = integers(i64::MAX - 1);
+        assert_eq!(moves(&stored, |_| ()).0, NONE);
+        assert_eq!(moves(&stored, |sample| *sample = integers(i64::MAX)).0, ["max"]);
+        assert_eq!(moves(&stored, |sample| sample.summary.mean = Some(A_BIT)).0, ["mean"]);
+        assert_eq!(moves(&stored, |sample| sample.summary.l2 = Some(8.0f64.next_up())).0, ["l2"]);
+    }
+
+    #[test]
+    fn the_difference_of_integers_may_grow_fourfold_and_has_no_floor() {
+        let at = |largest: f64| {
+            move |sample: &mut Sample| {
+                sample.summary.dtype = DType::I8;
+                sample.comparison = Some(comparison(largest, 0.0));
+            }
+        };
+        assert_eq!(moves(&sample().with(at(1.0)), at(4.0)), (vec![], vec![]));
+        assert_eq!(moves(&sample().with(at(1.0)), at(5.0)).0, ["largest difference"]);
+        assert_eq!(moves(&sample().with(at(0.0)), at(1.0)).0, ["largest difference"]);
+        assert_eq!(moves(&sample().with(at(1.0)), at(0.0)).1, ["largest difference"]);
+    }
+
+    #[test]
+    fn booleans_are_held_by_their_words() {
+        let bools = sample().with(|sample| {
+            sample.summary.dtype = DType::Bool;
+            (sample.summary.min, sample.summary.max) = (Some(Value::Bool(false)), Some(Value::Bool(true)));
+        });
+        assert_eq!(moves(&bools, |_| ()).0, NONE);
+        assert_eq!(moves(&bools, |sample| sample.summary.max = Some(Value::Bool(false))).0, ["max"]);
+    }
+
+    #[test]
+    fn a_tensor_without_a_finite_element_has_no_statistics_and_passes() {
+        let no_statistics = |sample: &mut Sample| {
+            let Summary { min, max, mean, std, l2, .. } = &mut sample.summary;
+            (*min, *max, *mean, *std, *l2) = (None, None, None, None, None);
+            sample.comparison = None;
+        };
+        let empty = sample().with(no_statistics).with(|sample| sample.summary.shape = vec![0]);
+        let nan_only = sample().with(no_statistics).with(|sample| {
+            sample.summary.non_finite = NonFinite { nan: 64, ..NonFinite::default() };
+        });
+        for stored in [empty, nan_only] {
+            assert_eq!(moves(&stored, |_| ()), (vec![], vec![]));
+            let back = ["shape", "nan", "min", "max", "mean", "std", "l2", "largest difference", "rmse"];
+            let drift = moves(&stored, |changed| *changed = sample()).0;
+            assert!(drift.iter().all(|quantity| back.contains(&quantity.as_str())) && drift.len() == 8, "{drift:?}");
+        }
+    }
+
+    #[test]
+    fn a_norm_that_overflowed_makes_no_band_without_end() {
+        let stored = sample().with(|sample| {
+            sample.summary.dtype = DType::F64;
+            sample.summary.l2 = Some(f64::INFINITY);
+        });
+        assert_eq!(moves(&stored, |sample| sample.summary.mean = Some(A_BIT)).0, ["mean"]);
+        assert_eq!(moves(&stored, |sample| sample.comparison = Some(comparison(0.0, 1.0))).0, ["rmse"]);
+        assert_eq!(moves(&stored, |_| ()).0, NONE);
+    }
+
+    #[test]
+    fn the_band_is_that_of_the_stored_values() {
+        let stored = sample();
+        let huge = |sample: &mut Sample| {
+            sample.summary.max = Some(Value::Float32(4e6));
+            sample.summary.l2 = Some(8e6);
+            sample.summary.mean = Some(1.0);
+        };
+        assert_eq!(moves(&stored, huge).0, ["max", "mean", "l2"]);
+    }
+
+    #[test]
+    fn what_a_mask_leaves_out_does_not_thin_the_root_mean_square() {
+        let masked = sample().with(|sample| sample.summary.left_out = 48);
+        let to = |mean| move |sample: &mut Sample| sample.summary.mean = Some(mean);
+        assert_eq!(moves(&masked, to(2.0 * BAND)).0, NONE, "8 / sqrt(16) is 2");
+        assert_eq!(moves(&masked, to(2.0 * BAND + A_BIT)).0, ["mean"]);
+    }
+
+    #[test]
+    fn a_negative_zero_is_no_drift() {
+        let zero = sample().with(|sample| sample.summary.max = Some(Value::Float32(0.0)));
+        assert_eq!(moves(&zero, |sample| sample.summary.max = Some(Value::Float32(-0.0))).0, NONE);
+    }
+}

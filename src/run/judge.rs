@@ -1,0 +1,171 @@
+//! Judging outputs: against the reference by the tolerance, then against the snapshot by its band.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::execute::read;
+use super::outcome::{OutputOutcome, Problem, Verdict};
+use super::record::{Recorded, Recorder};
+use super::text::Facts;
+use crate::error::{Error, Result};
+use crate::golden::{Case, Output, check_name, sha256, write_npy};
+use crate::numeric::{DType, Pair, Rules, Tensor, compare, summarize};
+
+/// What judging the outputs of a case needs besides the outputs.
+pub(super) struct Held<'a> {
+    pub(super) case: &'a Case,
+    pub(super) digests: &'a BTreeMap<String, String>,
+    pub(super) unstable: &'a BTreeMap<String, usize>,
+    pub(super) recorder: &'a Recorder,
+    pub(super) keep: &'a Path,
+}
+
+/// A reference with all that decides whether an actual tensor is close to it.
+struct Reference {
+    tensor: Tensor,
+    mask: Option<Tensor>,
+    digest: String,
+    rules: Rules,
+}
+
+/// Judges every output that the case names, that the checkpoint returned, or that has a snapshot.
+pub(super) fn hold_all(held: &Held<'_>, actuals: &BTreeMap<String, Tensor>) -> Vec<OutputOutcome> {
+    let case = held.case;
+    // Where the folder cannot be read, recording says so for every output.
+    let recorded = held.recorder.recorded(&case.id).unwrap_or_default();
+    let mut names: Vec<&String> = case.outputs.keys().chain(actuals.keys()).chain(&recorded).collect();
+    names.sort();
+    names.dedup();
+    names
+        .into_iter()
+        .map(|name| {
+            let mut outcome = match (case.outputs.get(name), actuals.get(name)) {
+                (Some(output), Some(actual)) => held.hold(name, Some(output), actual),
+                (None, Some(actual)) if case.outputs.is_empty() => held.hold(name, None, actual),
+                (None, Some(_)) => held.extra(name),
+                (Some(_), None) => held.left_out(name, actuals),
+                (None, None) if case.outputs.is_empty() => held.left_out(name, actuals),
+                (None, None) => {
+                    let file = case.id.below(held.recorder.snapshots()).join(format!("{name}.snap"));
+                    return OutputOutcome::orphaned(name.clone(), file);
+                }
+            };
+            outcome.reference = case.outputs.get(name).map(|output| output.address.text.clone());
+            outcome.kept = actuals.get(name).and_then(|actual| held.keep(name, outcome.verdict, actual));
+            outcome
+        })
+        .collect()
+}
+
+impl Held<'_> {
+    /// Judges one output; without a reference its snapshot alone holds it.
+    fn hold(&self, name: &str, output: Option<&Output>, actual: &Tensor) -> OutputOutcome {
+        let mut outcome = OutputOutcome::new(name);
+        outcome.summary = Some(summarize(actual, None));
+        let reference = match output.map(|output| self.reference(name, output)).transpose() {
+            Ok(reference) => reference,
+            Err(error) => return self.stop(outcome, Problem::from_error("", &error)),
+        };
+        outcome.tolerance = reference.as_ref().map(|reference| reference.rules.tolerance);
+        if let Some(&repeat) = self.unstable.get(name) {
+            return self.stop(outcome, Problem::NotRepeatable { repeat });
+        }
+        if let Some(Reference { tensor, mask, rules, .. }) = &reference {
+            match compare(Pair { actual, reference: tensor, mask: mask.as_ref() }, rules) {
+                Err(mismatch) => return self.stop(outcome, Problem::Mismatch(mismatch)),
+                Ok(comparison) => {
+                    outcome.problems = comparison.mismatches.iter().cloned().map(Problem::Mismatch).collect();
+                    outcome.comparison = Some(comparison);
+                    outcome.summary = Some(summarize(actual, mask.as_ref()));
+                }
+            }
+        }
+        if outcome.problems.is_empty() { self.record(outcome, reference.as_ref()) } else { self.settle(outcome) }
+    }
+
+    /// Reads the reference and the mask of an output, and settles the rules.
+    fn reference(&self, name: &str, output: &Output) -> Result<Reference> {
+        let tensor = read(&output.address, output.dtype)?;
+        let mask = output.mask.as_ref().map(|address| read(address, None)).transpose()?;
+        let dtype = coarser(tensor.dtype(), output.cast.unwrap_or(tensor.dtype()));
+        let tolerance = output.limits.tolerance(dtype).ok_or_else(|| Error::Case {
+            path: self.case.file.clone(),
+            what: format!("tolerance.{name}: {dtype} has no default tolerance; give atol and rtol"),
+        })?;
+        let mut rules = Rules::new(tolerance);
+        rules.nan = output.nan;
+        rules.cast = output.cast;
+        rules.empty = output.empty;
+        Ok(Reference { digest: sha256(&tensor), tensor, mask, rules })
+    }
+
+    /// Holds an output that is close to its reference against its snapshot.
+    fn record(&self, mut outcome: OutputOutcome, reference: Option<&Reference>) -> OutputOutcome {
+        let facts = Facts {
+            checkpoint: &self.case.checkpoint,
+            params: &self.case.params,
+            inputs: self.digests,
+            reference: reference.map(|reference| reference.digest.as_str()),
+            rules: reference.map(|reference| &reference.rules),
+            summary: outcome.summary.as_ref().expect("an output that is recorded was summarised"),
+            comparison: outcome.comparison.as_ref(),
+        };
+        match self.recorder.record(&self.case.id, &outcome.name, &facts) {
+            Ok(Recorded::Pass) => {}
+            Ok(Recorded::Improved(lines)) => outcome.improved = lines,
+            Ok(Recorded::Unrecorded) => outcome.verdict = Verdict::Unrecorded,
+            Ok(Recorded::Drift(lines)) => {
+                outcome.verdict = Verdict::Drift;
+                outcome.drift = lines;
+            }
+            Err(error) => {
+                outcome.verdict = Verdict::Broken;
+                outcome.problems.push(Problem::from_error("", &error));
+            }
+        }
+        outcome
+    }
+
+    fn extra(&self, name: &str) -> OutputOutcome {
+        let known = self.case.outputs.keys().cloned().collect();
+        self.stop(OutputOutcome::new(name), Problem::ExtraOutput { known })
+    }
+
+    fn left_out(&self, name: &str, actuals: &BTreeMap<String, Tensor>) -> OutputOutcome {
+        let returned = actuals.keys().cloned().collect();
+        self.stop(OutputOutcome::new(name), Problem::LeftOut { returned })
+    }
+
+    /// Ends with that problem.
+    fn stop(&self, mut outcome: OutputOutcome, problem: Problem) -> OutputOutcome {
+        outcome.problems.push(problem);
+        self.settle(outcome)
+    }
+
+    /// Takes the worst verdict of the problems; the snapshot counts as referenced all the same.
+    fn settle(&self, mut outcome: OutputOutcome) -> OutputOutcome {
+        if let Err(error) = self.recorder.touch(&self.case.id, &outcome.name) {
+            outcome.problems.push(Problem::from_error("", &error));
+        }
+        outcome.verdict = outcome.problems.iter().map(Problem::verdict).min().unwrap_or(Verdict::Pass);
+        outcome
+    }
+
+    /// Keeps the actual tensor of an output that did not pass, and removes what an earlier run kept of one that did.
+    fn keep(&self, name: &str, verdict: Verdict, actual: &Tensor) -> Option<PathBuf> {
+        // A snapshot-only output may have any name; one that is no file name is refused when it is recorded.
+        check_name(name).ok()?;
+        let path = self.case.id.below(self.keep).join(format!("{name}.npy"));
+        if verdict == Verdict::Pass {
+            // Nothing to remove is the usual case, and a stale copy harms nobody.
+            std::fs::remove_file(&path).ok();
+            return None;
+        }
+        write_npy(&path, actual).ok().map(|()| path)
+    }
+}
+
+/// The dtype of the two that resolves less: its default tolerance is the one to go by.
+fn coarser(one: DType, other: DType) -> DType {
+    if other.eps() > one.eps() { other } else { one }
+}

@@ -1,0 +1,266 @@
+//! A run from its parts: one case at a time, or all of them on a pool of threads.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use rayon::prelude::*;
+
+use super::checkpoint::Executor;
+use super::execute::{Executed, Gathered, execute, gather};
+use super::judge::{Held, hold_all};
+use super::orphan::Orphan;
+use super::outcome::{CaseOutcome, Gate, OutputOutcome, Problem, RunOutcome, Verdict};
+use super::record::Recorder;
+use super::settings::reviewed;
+use crate::error::{Error, Result};
+use crate::golden::{Case, CaseId, Goldens, Tree};
+
+/// Everything that a run needs besides the list of cases.
+#[derive(Debug)]
+pub struct Session {
+    goldens: Goldens,
+    executor: Executor,
+    recorder: Recorder,
+    options: Options,
+    /// Where actual tensors of outputs that did not pass are kept.
+    keep: PathBuf,
+}
+
+/// How to run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How many cases run at a time.
+    pub jobs: NonZeroUsize,
+    /// How often each checkpoint is called; all calls must agree bit for bit.
+    pub repeats: NonZeroUsize,
+    /// What the run lets through besides a pass.
+    pub gate: Gate,
+    /// Whether cases with a `skip` run all the same.
+    pub skips: Skips,
+}
+
+/// What becomes of a case with a written `skip`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Skips {
+    /// It is not run.
+    #[default]
+    Honoured,
+    /// It is run as if it had none.
+    Ignored,
+}
+
+/// Which cases of a tree are run.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// A case is selected if its id contains one of these; an empty list selects all.
+    pub patterns: Vec<String>,
+}
+
+impl Filter {
+    /// Whether that case is selected.
+    #[must_use]
+    pub fn selects(&self, id: &CaseId) -> bool {
+        self.patterns.is_empty() || self.patterns.iter().any(|pattern| id.as_str().contains(pattern))
+    }
+}
+
+impl Default for Options {
+    /// As many jobs as there are processors, one call a checkpoint, a closed gate.
+    fn default() -> Options {
+        Options {
+            jobs: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            repeats: NonZeroUsize::MIN,
+            gate: Gate::default(),
+            skips: Skips::default(),
+        }
+    }
+}
+
+impl Session {
+    /// A session over those goldens with that executor.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] where a setting of insta would turn the gate off or is invalid.
+    pub fn new(goldens: Goldens, executor: Executor, mut options: Options) -> Result<Session> {
+        let recorder = Recorder::new(&goldens.root, &goldens.snapshots)?;
+        recorder.check_settings()?;
+        options.gate.reviewed = reviewed();
+        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
+        let keep = recorder.workspace().join(target).join("karat");
+        Ok(Session { goldens, executor, recorder, options, keep })
+    }
+
+    /// The goldens it runs over.
+    #[must_use]
+    pub fn goldens(&self) -> &Goldens {
+        &self.goldens
+    }
+
+    /// The recorder: where snapshots go, and how they are accepted.
+    #[must_use]
+    pub fn recorder(&self) -> &Recorder {
+        &self.recorder
+    }
+
+    /// What the run lets through besides a pass.
+    #[must_use]
+    pub fn gate(&self) -> &Gate {
+        &self.options.gate
+    }
+
+    /// Runs the cases of the tree that the filter selects, and looks for orphaned snapshots among what it selects.
+    ///
+    /// `progress` is called once a case as it finishes, from any thread.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] where nothing is selected, naming root and filter.
+    pub fn run(&self, tree: &Tree, filter: &Filter, progress: impl Fn(&CaseOutcome) + Sync) -> Result<RunOutcome> {
+        let started = Instant::now();
+        let ids: Vec<&CaseId> = tree.cases.iter().filter(|id| filter.selects(id)).collect();
+        let report = |outcome: CaseOutcome| {
+            progress(&outcome);
+            outcome
+        };
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(self.options.jobs.get())
+            .build()
+            .map_err(|error| Error::Usage(format!("cannot start {} threads: {error}", self.options.jobs)))?;
+        let mut cases: Vec<CaseOutcome> = pool.install(|| ids.par_iter().map(|id| report(self.case(id))).collect());
+        cases.extend(self.tree_problems(tree, filter).into_iter().map(report));
+        cases.extend(self.orphans(tree, filter).into_iter().map(report));
+        if cases.is_empty() {
+            return Err(nothing_selected(&self.goldens, tree, filter));
+        }
+        cases.sort_by(|a, b| a.id.cmp(&b.id));
+        Ok(RunOutcome {
+            root: self.goldens.root.clone(),
+            snapshots: self.goldens.snapshots.clone(),
+            executor: self.executor.name().to_owned(),
+            cases,
+            filtered_out: tree.cases.len() - ids.len(),
+            gate: self.options.gate.clone(),
+            elapsed: started.elapsed(),
+        })
+    }
+
+    /// Runs one case.
+    pub fn case(&self, id: &CaseId) -> CaseOutcome {
+        let case = match Case::load(&self.goldens.root, id) {
+            Ok(case) => case,
+            Err(error) => {
+                return self.stopped(id, None, vec![Problem::from_error("", &error)]);
+            }
+        };
+        let stopped = |problems| self.stopped(id, Some(case.checkpoint.clone()), problems);
+        if let (Some(reason), Skips::Honoured) = (&case.skip, self.options.skips) {
+            return stopped(vec![Problem::Skipped(reason.clone())]);
+        }
+        let Gathered { inputs, digests } = match gather(&self.goldens, &case) {
+            Ok(gathered) => gathered,
+            Err(problems) => return stopped(problems),
+        };
+        match execute(&self.executor, &case, &inputs, self.options.repeats.get()) {
+            Err(problem) => stopped(vec![problem]),
+            Ok(Executed { outputs, unstable, elapsed }) => {
+                let held = Held {
+                    case: &case,
+                    digests: &digests,
+                    unstable: &unstable,
+                    recorder: &self.recorder,
+                    keep: &self.keep,
+                };
+                self.finish(&case, hold_all(&held, &outputs), elapsed)
+            }
+        }
+    }
+
+    /// The outcome of a case that could not run; its snapshots count as referenced all the same.
+    fn stopped(&self, id: &CaseId, checkpoint: Option<String>, mut problems: Vec<Problem>) -> CaseOutcome {
+        if let Err(error) = self.recorder.touch_all(id) {
+            problems.push(Problem::from_error("", &error));
+        }
+        CaseOutcome::whole(id, self.file(id), checkpoint, problems)
+    }
+
+    /// The outcome of a case that ran.
+    fn finish(&self, case: &Case, outputs: Vec<OutputOutcome>, elapsed: Duration) -> CaseOutcome {
+        let problems = match outputs.is_empty() {
+            true => vec![Problem::Failed("the checkpoint returned no output, and case.json names none".to_owned())],
+            false => Vec::new(),
+        };
+        let worst = outputs.iter().map(|output| output.verdict).min();
+        CaseOutcome {
+            id: case.id.clone(),
+            file: case.file.clone(),
+            checkpoint: Some(case.checkpoint.clone()),
+            verdict: worst.unwrap_or(Verdict::Broken),
+            problems,
+            outputs,
+            snapshot_only: case.outputs.is_empty(),
+            elapsed,
+        }
+    }
+
+    /// What could not be walked, or may not be a case, among what the filter selects.
+    fn tree_problems(&self, tree: &Tree, filter: &Filter) -> Vec<CaseOutcome> {
+        tree.problems
+            .iter()
+            .filter(|(id, _)| filter.selects(id))
+            .map(|(id, what)| self.stopped(id, None, vec![Problem::Error(what.clone())]))
+            .collect()
+    }
+
+    /// Every snapshot without a case, among what the filter selects, a case outcome for each folder; or a broken one where
+    /// the snapshots folder cannot be searched.
+    pub fn orphans(&self, tree: &Tree, filter: &Filter) -> Vec<CaseOutcome> {
+        // What a known case does not produce any more is found when the case runs.
+        let known = tree.cases.iter().chain(tree.problems.keys()).map(|id| (id.clone(), None)).collect();
+        let orphans = match self.recorder.orphans(&known) {
+            Ok(orphans) => orphans,
+            Err(error) => {
+                let id = CaseId::new("snapshots").expect("a word is an id");
+                let problems = vec![Problem::from_error("", &error)];
+                return vec![CaseOutcome::whole(&id, self.goldens.snapshots.clone(), None, problems)];
+            }
+        };
+        let mut folders: BTreeMap<CaseId, Vec<OutputOutcome>> = BTreeMap::new();
+        let selected = self.goldens.root.join(&self.goldens.below);
+        for Orphan { id, output, path } in orphans {
+            if id.below(&self.goldens.root).starts_with(&selected) && filter.selects(&id) {
+                folders.entry(id).or_default().push(OutputOutcome::orphaned(output, path));
+            }
+        }
+        folders
+            .into_iter()
+            .map(|(id, outputs)| CaseOutcome {
+                file: self.file(&id),
+                id,
+                checkpoint: None,
+                verdict: Verdict::Orphaned,
+                problems: Vec::new(),
+                outputs,
+                snapshot_only: false,
+                elapsed: Duration::ZERO,
+            })
+            .collect()
+    }
+
+    fn file(&self, id: &CaseId) -> PathBuf {
+        id.below(&self.goldens.root).join("case.json")
+    }
+}
+
+/// The error of a run that would have run nothing.
+fn nothing_selected(goldens: &Goldens, tree: &Tree, filter: &Filter) -> Error {
+    let place = goldens.root.join(&goldens.below);
+    Error::Usage(if tree.cases.is_empty() {
+        format!("no case below {}: a case is a folder that holds a case.json", place.display())
+    } else {
+        let patterns = filter.patterns.join("`, `");
+        format!("the filter `{patterns}` selects none of the {} cases below {}", tree.cases.len(), place.display())
+    })
+}

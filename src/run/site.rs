@@ -1,0 +1,35 @@
+//! Snapshots of ordinary tests: a summary by name, beside the source of the test, where insta keeps its own.
+
+use std::path::Path;
+
+use super::record::{Recorded, Recorder};
+use super::text::Facts;
+use crate::error::Result;
+
+/// Where an assertion stands, as the compiler says it.
+#[derive(Clone, Copy, Debug)]
+pub struct TestSite<'a> {
+    /// The folder of the package: `env!("CARGO_MANIFEST_DIR")`.
+    pub manifest: &'a Path,
+    /// The source, relative to the workspace: `file!()`.
+    pub file: &'a str,
+    /// The module: `module_path!()`.
+    pub module: &'a str,
+}
+
+/// Holds the facts against the snapshot `snapshots/<module>__<name>.snap` beside the source of a test.
+///
+/// # Errors
+///
+/// As [`Recorder::record`] and [`Recorder::check_settings`]; and [`crate::Error::Invalid`] where the name cannot name a
+/// snapshot.
+pub fn record_in_test(site: &TestSite<'_>, name: &str, facts: &Facts<'_>) -> Result<Recorded> {
+    let TestSite { manifest, file, module } = *site;
+    let recorder = Recorder::new(manifest, manifest)?;
+    recorder.check_settings()?;
+    // Cargo compiles members of a workspace from its root, so that `file!()` is relative to that.
+    let source = recorder.workspace().join(file);
+    let folder = source.parent().unwrap_or(manifest).join("snapshots");
+    let name = recorder.name(&format!("{}__{name}", module.replace("::", "__")))?;
+    recorder.hold(&folder.join(name), &source, facts)
+}
