@@ -86,7 +86,8 @@ fn part(
     }
     if let Some(measured) = comparison {
         match verdict {
-            Verdict::Pass | Verdict::Unrecorded => paragraphs(out, indent, &[message::largest(measured)])?,
+            Verdict::Unrecorded => {}
+            Verdict::Pass => paragraphs(out, indent, &[message::largest(measured)])?,
             _ => paragraphs(out, indent, &message::measured(measured))?,
         }
         if *verdict >= Verdict::Orphaned && measured.outside > 0 {
