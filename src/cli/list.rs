@@ -35,7 +35,7 @@ impl List {
             let place = goldens.root.join(&goldens.below);
             return Err(Error::Usage(format!("no case to list below {}", place.display())));
         }
-        let voice = context.voice(root.as_ref(), None);
+        let voice = context.voice(root.as_ref(), Some(&place), None);
         context.screen.print(|out, palette| match json {
             true => json::list(out, &voice, &lines),
             false => terminal::list(out, palette, &lines),

@@ -95,8 +95,8 @@ struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// How to name karat's commands, where the reader has typed that root.
-    fn voice(&self, typed: Option<&PathBuf>, recorder: Option<&Recorder>) -> Voice {
+    /// How to name karat's commands, where the reader has typed that root and place.
+    fn voice(&self, typed: Option<&PathBuf>, place: Option<&Place>, recorder: Option<&Recorder>) -> Voice {
         Voice {
             command: self.home.command.clone(),
             review: match recorder.is_some_and(Recorder::in_cargo_project) {
@@ -104,6 +104,7 @@ impl Context<'_> {
                 false => Review::Accept,
             },
             root: typed.map(|root| root.display().to_string()),
+            snapshots: place.and_then(|place| place.snapshots.as_ref()).map(|folder| folder.display().to_string()),
             base: std::env::current_dir().unwrap_or_default(),
         }
     }

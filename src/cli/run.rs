@@ -50,7 +50,7 @@ impl Run {
         let tree = goldens.discover()?;
         let filter = Filter { patterns: filter };
         let session = Session::new(goldens, executor, options)?;
-        let voice = context.voice(root.as_ref(), Some(session.recorder()));
+        let voice = context.voice(root.as_ref(), Some(&place), Some(session.recorder()));
 
         let count = tree.cases.iter().filter(|id| filter.selects(id)).count();
         let progress = Progress::start(count, context.screen.is_watched && !json);

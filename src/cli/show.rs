@@ -51,7 +51,7 @@ impl Show {
 
     fn show_case(&self, context: &Context<'_>, goldens: &Goldens, id: &CaseId) -> Result<Gate> {
         let view = view(Case::load(&goldens.root, id)?);
-        let voice = context.voice(self.root.as_ref(), None);
+        let voice = context.voice(self.root.as_ref(), Some(&self.place), None);
         context.screen.print(|out, palette| match self.json {
             true => json::show_case(out, &voice, &view),
             false => terminal::show_case(out, palette, &voice, &view),

@@ -25,7 +25,7 @@ struct Shared {
 pub(super) fn trials(session: Session, home: &Home, arguments: &Arguments) -> Result<Vec<Trial>> {
     let review = if session.recorder().in_cargo_project() { Review::Insta } else { Review::Accept };
     let base = std::env::current_dir().unwrap_or_default();
-    let voice = Voice { command: home.command.clone(), review, root: None, base };
+    let voice = Voice { command: home.command.clone(), review, root: None, snapshots: None, base };
     let exact = arguments.filter.as_ref().filter(|_| arguments.exact && !arguments.list);
     let single = exact.and_then(|name| case_named(session.goldens(), name));
     let shared = Arc::new(Shared { session, voice });

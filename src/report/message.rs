@@ -71,7 +71,7 @@ pub(super) fn brief_mismatch(mismatch: &Mismatch) -> &'static str {
         Mismatch::NonFinite { .. } => "NaN or infinities differ",
         Mismatch::Outside { .. } => "outside tolerance",
         Mismatch::Ulps { .. } => "too many ulp apart",
-        Mismatch::NoUlps { .. } => "a limit in ulp, and none to measure",
+        Mismatch::NoUlps { .. } => "no ulp to measure",
         Mismatch::RelRms { .. } => "rmse too large",
     }
 }
@@ -311,24 +311,26 @@ pub(super) fn used_share(used: f64) -> Option<String> {
 
 /// A case or output that has no accepted snapshot yet.
 pub(super) fn unrecorded(output: Option<&OutputOutcome>) -> Vec<String> {
-    let held = output.and_then(held).unwrap_or_else(|| "no reference".into());
-    vec![format!("{held}, and no snapshot is accepted yet")]
+    let (held, largest) = match output.and_then(|output| output.comparison.as_ref()) {
+        None => ("no reference", None),
+        Some(measured) if measured.differing == 0 => ("no difference", None),
+        Some(measured) => ("within tolerance", Some(largest(measured))),
+    };
+    [Some(format!("{held}, and no snapshot is accepted yet")), largest].into_iter().flatten().collect()
 }
 
 /// An output that is within tolerance, but not within its snapshot's band.
 pub(super) fn drift(output: &OutputOutcome) -> Vec<String> {
-    let held = held(output).unwrap_or_else(|| "no reference".into());
+    let held = match output.comparison.as_ref() {
+        None => "no reference".to_owned(),
+        Some(measured) if measured.differing == 0 => "no difference".to_owned(),
+        Some(Comparison { tolerance_used, .. }) if *tolerance_used <= 1.0 => {
+            format!("within tolerance ({} used)", percent(*tolerance_used))
+        }
+        // More than all of it: by outliers that the case allows.
+        Some(_) => "within tolerance".to_owned(),
+    };
     vec![format!("{held}, but {} left the snapshot's band:", counted(output.drift.len() as u64, "line"))]
-}
-
-/// What holds an output that is not a mismatch; `None` without a reference.
-fn held(output: &OutputOutcome) -> Option<String> {
-    let measured = output.comparison.as_ref()?;
-    Some(match measured.tolerance_used {
-        _ if measured.differing == 0 => "no difference".into(),
-        used if used <= 1.0 => format!("within tolerance ({} used)", percent(used)),
-        _ => "within tolerance".into(),
-    })
 }
 
 /// An output that is much closer than its snapshot remembers.
@@ -348,6 +350,6 @@ pub(super) fn kept(path: &str) -> String {
 }
 
 /// A skipped case that fails in CI.
-pub(super) fn skip_fails() -> String {
-    "in CI a skipped case fails unless it is allowed by name".into()
+pub(super) fn skip_fails(id: &str) -> String {
+    format!("in CI a skipped case fails unless it is allowed by name: --allow-skip={id}")
 }

@@ -48,7 +48,7 @@ fn correct(voice: &Voice, case: &CaseOutcome, output: Option<&OutputOutcome>, pr
     match problem {
         Problem::Error(_) => again(voice, case, Some("correct it".into())),
         Problem::Missing(_) => again(voice, case, Some("put it back".into())),
-        Problem::Panicked(_) | Problem::Failed(_) => step("to see what it was given", voice.show(id)),
+        Problem::Panicked(_) | Problem::Failed(_) => step("to see what it was given", voice.show_case(id)),
         Problem::UnknownCheckpoint { .. } => {
             again(voice, case, Some(format!("register it, or correct \"checkpoint\" in {file}")))
         }
@@ -79,7 +79,7 @@ fn look(voice: &Voice, case: &CaseOutcome, output: Option<&OutputOutcome>) -> Ne
             voice.diff(&kept, &voice.path(&folder.join(reference)), own_tolerance(output))
         }
         (Some(kept), _) => voice.show(&kept),
-        (None, _) => voice.show(case.id.as_str()),
+        (None, _) => voice.show_case(case.id.as_str()),
     };
     step("to see it", command)
 }

@@ -15,6 +15,8 @@ pub struct Voice {
     pub review: Review,
     /// The goldens root as the reader typed it, where it is not the one that `run` takes by itself.
     pub root: Option<String>,
+    /// The snapshots folder as the reader typed it, where it is not the one beside the root.
+    pub snapshots: Option<String>,
     /// The folder the reader is in: paths below it are shown relative to it.
     pub base: PathBuf,
 }
@@ -38,10 +40,9 @@ impl Voice {
 
     /// The command that runs what `filter` selects, or everything.
     pub(super) fn run(&self, filter: Option<&str>) -> String {
-        let Voice { command, review: _, root, base: _ } = self;
-        let root = root.as_deref().map(|root| format!(" {}", path_argument(root))).unwrap_or_default();
+        let root = self.root.as_deref().map(|root| format!(" {}", path_argument(root))).unwrap_or_default();
         let filter = filter.map(|filter| format!(" -k {}", quote(filter))).unwrap_or_default();
-        format!("{command} run{root}{filter}")
+        format!("{} run{root}{}{filter}", self.command, option("--snapshots", self.snapshots.as_deref()))
     }
 
     /// The command that reviews pending snapshots: of one case where the tool can select it.
@@ -55,12 +56,18 @@ impl Voice {
     /// The command that accepts the pending snapshots of one case, or all.
     pub(super) fn accept(&self, id: Option<&str>) -> String {
         let filter = id.map(|id| format!(" {}", quote(id))).unwrap_or_default();
-        format!("{} accept{filter}", self.command)
+        let root = option("--root", self.root.as_deref());
+        format!("{} accept{root}{}{filter}", self.command, option("--snapshots", self.snapshots.as_deref()))
     }
 
-    /// The command that shows a case or a tensor file.
-    pub(super) fn show(&self, what: &str) -> String {
-        format!("{} show {}", self.command, path_argument(what))
+    /// The command that shows a tensor file.
+    pub(super) fn show(&self, file: &str) -> String {
+        format!("{} show {}", self.command, path_argument(file))
+    }
+
+    /// The command that shows a case.
+    pub(super) fn show_case(&self, id: &str) -> String {
+        format!("{}{}", self.show(id), option("--root", self.root.as_deref()))
     }
 
     /// The command that compares two tensor files, by the case's tolerance where one is given.
@@ -71,6 +78,11 @@ impl Voice {
             .unwrap_or_default();
         format!("{} diff {actual} {reference}{tolerance}", self.command)
     }
+}
+
+/// An option with a path, behind a space, or nothing.
+fn option(name: &str, path: Option<&str>) -> String {
+    path.map(|path| format!(" {name} {}", path_argument(path))).unwrap_or_default()
 }
 
 /// The command that deletes a file.
@@ -103,7 +115,13 @@ mod tests {
     use super::*;
 
     fn voice() -> Voice {
-        Voice { command: "karat".into(), review: Review::Accept, root: None, base: "/home/me/port".into() }
+        Voice {
+            command: "karat".into(),
+            review: Review::Accept,
+            root: None,
+            snapshots: None,
+            base: "/home/me/port".into(),
+        }
     }
 
     #[test]
@@ -138,6 +156,12 @@ mod tests {
         assert_eq!(voice().run(Some("a b")), "karat run -k 'a b'");
         let voice = Voice { root: Some("my goldens".into()), ..voice() };
         assert_eq!(voice.run(None), "karat run 'my goldens'");
+        assert_eq!(voice.accept(Some("a/b")), "karat accept --root 'my goldens' a/b");
+        assert_eq!(voice.show_case("a/b"), "karat show a/b --root 'my goldens'");
+        assert_eq!(voice.show("y.npy"), "karat show y.npy");
+        let voice = Voice { snapshots: Some("s".into()), ..voice };
+        assert_eq!(voice.run(Some("a/b")), "karat run 'my goldens' --snapshots s -k a/b");
+        assert_eq!(voice.accept(None), "karat accept --root 'my goldens' --snapshots s");
     }
 
     #[test]

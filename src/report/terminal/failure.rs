@@ -55,7 +55,7 @@ fn whole(out: &mut dyn Write, palette: &Palette, voice: &Voice, gate: &Gate, cas
         paragraphs(out, indent, &message::unrecorded(None))?;
     }
     if matches!(case.problems.first(), Some(Problem::Skipped(_))) {
-        paragraphs(out, indent, &[message::skip_fails()])?;
+        paragraphs(out, indent, &[message::skip_fails(case.id.as_str())])?;
     }
     foot(out, palette, indent, next(voice, gate, case, None))
 }
@@ -86,7 +86,8 @@ fn part(
     }
     if let Some(measured) = comparison {
         match verdict {
-            Verdict::Pass | Verdict::Unrecorded => paragraphs(out, indent, &[message::largest(measured)])?,
+            Verdict::Unrecorded => {}
+            Verdict::Pass => paragraphs(out, indent, &[message::largest(measured)])?,
             _ => paragraphs(out, indent, &message::measured(measured))?,
         }
         if *verdict >= Verdict::Orphaned && measured.outside > 0 {

@@ -162,15 +162,25 @@ fn fields(out: &mut dyn Write, palette: &Palette, name: &str, fields: &Map<Strin
     }
     heading(out, palette, name)?;
     let mut table = Table::default();
+    flatten(&mut table, "", fields);
+    table.write(out, 2)
+}
+
+/// A row for each field, those of objects inside by their path: `model.source`.
+fn flatten(table: &mut Table, path: &str, fields: &Map<String, Value>) {
     for (name, value) in fields {
+        let name = format!("{path}{name}");
         let text = match value {
+            Value::Object(inner) if !inner.is_empty() => {
+                flatten(table, &format!("{name}."), inner);
+                continue;
+            }
             Value::String(text) => text.clone(),
             Value::Number(number) if number.is_f64() => number.as_f64().map_or_else(|| number.to_string(), exact),
             value => value.to_string(),
         };
-        table.row([name.as_str(), &text]);
+        table.row([name, text]);
     }
-    table.write(out, 2)
 }
 
 fn heading(out: &mut dyn Write, palette: &Palette, name: &str) -> io::Result<()> {

@@ -9,7 +9,7 @@ use crate::report::{Review, Voice};
 use crate::run::{CaseOutcome, Drift, Gate, OutputOutcome, Problem, RunOutcome, Verdict};
 
 pub(super) fn voice() -> Voice {
-    Voice { command: "karat".into(), review: Review::Insta, root: None, base: "/work/port".into() }
+    Voice { command: "karat".into(), review: Review::Insta, root: None, snapshots: None, base: "/work/port".into() }
 }
 
 pub(super) fn run() -> RunOutcome {

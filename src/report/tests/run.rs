@@ -97,7 +97,8 @@ fn a_skip_that_ci_does_not_allow_has_a_message() {
     let should_be = "\
 skipped   gpt2-tiny/generate
           waits for the cache
-          in CI a skipped case fails unless it is allowed by name
+          in CI a skipped case fails unless it is allowed by name:
+          --allow-skip=gpt2-tiny/generate
           take \"skip\" out of goldens/gpt2-tiny/generate/case.json
           then:  karat run -k gpt2-tiny/generate
 
@@ -124,11 +125,12 @@ fn commands_are_those_that_work_where_they_are_read() {
         command: "cargo test --test goldens --".into(),
         review: Review::Accept,
         root: Some("my goldens".into()),
+        snapshots: None,
         base: "/work".into(),
     };
     let told = failures(&voice, &only(Verdict::Drift)) + &failures(&voice, &only(Verdict::Missing));
     for line in [
-        "if it is intended:  cargo test --test goldens -- accept gpt2-tiny/ln_f\n",
+        "if it is intended:  cargo test --test goldens -- accept --root 'my goldens' gpt2-tiny/ln_f\n",
         "then:  cargo test --test goldens -- run 'my goldens' -k lfs/ln\n",
     ] {
         assert!(told.contains(line), "{told}");

@@ -52,7 +52,7 @@ pub(super) fn case() -> CaseView {
             mask: Some("../mask.npy".into()),
         }],
         skip: None,
-        reference: object(json!({"framework": "transformers 4.40.0", "seed": 0})),
+        reference: object(json!({"framework": "transformers 4.40.0", "model": {"source": "gpt2"}, "seed": 0})),
     }
 }
 
