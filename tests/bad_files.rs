@@ -256,6 +256,9 @@ fn nested_headers_are_refused_at_once() {
     for (open, close) in [("[", "]"), ("{", "}"), ("(", ",)")] {
         let nested = format!("{}1{}", open.repeat(2000), close.repeat(2000));
         folder.write("y.npy", npy(&nested, &[])).assert_broken("y.npy", records);
+        // As deep as the parser may go, and as long.
+        let wide = format!("{}{}{}", open.repeat(2), "1, ".repeat(3000), close.repeat(2));
+        assert!(read_tensor(&folder.write("y.npy", npy(&wide, &[])).path("y.npy"), None, None).is_err());
     }
 }
 
