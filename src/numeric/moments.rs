@@ -6,6 +6,7 @@
 
 use super::lanes::{dot, sum};
 use super::scaled::{Scaled, ldexp, tame};
+use super::wide::nearest;
 
 /// A type that moments are taken of: exact differences, and a mean of its own with a rest.
 pub(crate) trait Sample: Copy + PartialOrd + Send {
@@ -149,11 +150,11 @@ impl Sample for f64 {
 
 impl Sample for i128 {
     fn to_f64(self) -> f64 {
-        self as f64
+        nearest(self)
     }
 
     fn minus(self, base: i128) -> f64 {
-        (self - base) as f64
+        nearest(self - base)
     }
 
     fn centre(samples: &[i128]) -> i128 {
