@@ -168,6 +168,7 @@ pub fn check_summary(
         params: &params,
         inputs: &inputs,
         reference: None,
+        mask: None,
         rules: None,
         summary: &summary,
         comparison: None,
