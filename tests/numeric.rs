@@ -314,6 +314,20 @@ fn differences_of_64_bit_integers_are_exact() {
 }
 
 #[test]
+fn integers_beyond_64_bits_apart_are_measured() {
+    let (actual, reference) = (vector(&[u64::MAX]), vector(&[i64::MIN]));
+    let cast = |atol: f64| {
+        let rules = Rules::new(tolerance(atol, 0.0)).with_cast(DType::U64);
+        compare(Pair::new(&actual, &reference), &rules).expect("a declared cast")
+    };
+    let apart = 2f64.powi(64) + 2f64.powi(63); // and one less, which no double holds
+    assert_eq!(value(&cast(0.0).max_abs_diff), Some(apart));
+    assert_eq!(cast(0.0).smallest_atol, Some(apart));
+    assert!(cast(apart).is_close() && !cast(apart.next_down()).is_close());
+    assert_eq!(summarize(&actual, None).mean, Some(2f64.powi(64)));
+}
+
+#[test]
 fn a_cast_compares_values_without_loss() {
     let compare_as = |actual: &Tensor, reference: &Tensor| {
         let rules = Rules::new(Tolerance::EXACT).with_cast(actual.dtype());
@@ -379,6 +393,64 @@ fn a_large_offset_hides_no_spread() {
     let (std, expected_std) = (summary.std.expect("a std"), expected.std.expect("a std"));
     assert!((std - expected_std).abs() < 1e-14, "{std} {expected_std}");
     assert_eq!(summary.mean, Some(1e15 + expected.mean.expect("a mean")));
+}
+
+#[test]
+fn blocks_of_other_means_and_sizes_join() {
+    let count = 5000;
+    let summary = summarize(&vector(&(0..count).collect::<Vec<i32>>()), None);
+    let std = ((f64::from(count).powi(2) - 1.0) / 12.0).sqrt();
+    assert_eq!(summary.mean, Some(f64::from(count - 1) / 2.0));
+    assert!((summary.std.expect("a std") - std).abs() < 1e-12 * std);
+
+    // Each block has another power of two taken out.
+    let (low, high) = (2f64.powi(1000), 2f64.powi(1010));
+    for halves in [[low, high], [high, low]] {
+        let summary = summarize(&vector(&halves.map(|x| [x; 1024]).concat()), None);
+        assert_eq!((summary.mean, summary.std), (Some((low + high) / 2.0), Some((high - low) / 2.0)));
+        assert_eq!(summary.l2, Some(32.0 * low * (1.0 + 2f64.powi(20)).sqrt()));
+    }
+    let (tiny, one) = (f64::MIN_POSITIVE, 1.0);
+    let summary = summarize(&vector(&[[tiny; 1024], [one; 1024]].concat()), None);
+    assert_eq!((summary.mean, summary.std, summary.l2), (Some(0.5), Some(0.5), Some(32.0)));
+    let summary = summarize(&vector(&[[tiny; 1024], [0.0; 1024]].concat()), None);
+    assert_eq!((summary.std, summary.l2), (Some(tiny / 2.0), Some(32.0 * tiny)));
+}
+
+#[test]
+fn of_equal_smallest_and_largest_elements_the_first_is_shown() {
+    for first in [0.0f64, -0.0] {
+        let summary = summarize(&vector(&[first, -first]), None);
+        for shown in [summary.min, summary.max] {
+            assert_eq!(shown.map(|value| value.to_f64().to_bits()), Some(first.to_bits()));
+        }
+    }
+}
+
+#[test]
+fn a_complex_number_whose_modulus_overflows_is_still_a_number() {
+    let huge = vector(&[Complex::new(1.5e308, 1.5e308), Complex::new(0.0, 0.0)]);
+    let comparison = measure(&huge, &huge, Tolerance::EXACT);
+    assert!(comparison.is_close());
+    assert_eq!((comparison.cosine, comparison.bias), (Some(1.0), Some(0.0)));
+    let summary = summarize(&huge, None);
+    assert_eq!((summary.non_finite.total(), summary.max), (0, Some(Value::Float64(f64::MAX))));
+}
+
+#[test]
+fn only_nan_has_no_distance_in_ulp() {
+    fn check<T: Element>(values: impl Iterator<Item = T>, one: T) {
+        for x in values {
+            assert_eq!(ulp_distance(x, one).is_none(), x.value().to_f64().is_nan(), "{x:?}");
+        }
+    }
+    check((0..=255).map(F8E4M3), F8E4M3(0x38));
+    check((0..=255).map(F8E5M2), F8E5M2(0x3c));
+    check((0..=u16::MAX).map(f16::from_bits), f16::ONE);
+    check((0..=u16::MAX).map(bf16::from_bits), bf16::ONE);
+    check([0x7f7f_ffff, 0x7f80_0000, 0x7f80_0001, 0xff80_0000, 0xff80_0001].map(f32::from_bits).into_iter(), 1.0);
+    let infinity = f64::INFINITY.to_bits();
+    check([infinity - 1, infinity, infinity + 1, !0].map(f64::from_bits).into_iter(), 1.0);
 }
 
 #[test]
@@ -576,7 +648,7 @@ proptest! {
     }
 
     #[test]
-    fn a_constant_has_no_spread(x in proptest::num::f64::NORMAL, len in 1..5000usize) {
+    fn a_constant_has_no_spread_and_is_its_own_mean(x in proptest::num::f64::NORMAL, len in 1..5000usize) {
         let Summary { mean, std, .. } = summarize(&vector(&vec![x; len]), None);
         prop_assert_eq!((mean, std), (Some(x), Some(0.0)));
     }

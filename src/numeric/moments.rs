@@ -68,7 +68,12 @@ impl<S: Sample> Moments<S> {
 
     /// Of the samples of both.
     pub(crate) fn join(self, later: Moments<S>) -> Moments<S> {
-        let exponent = self.exponent.max(later.exponent);
+        // Zeros have no magnitude that could matter.
+        let exponent = match (self.squares == 0.0, later.squares == 0.0) {
+            (true, _) => later.exponent,
+            (_, true) => self.exponent,
+            _ => self.exponent.max(later.exponent),
+        };
         let (left, right) = (self.rescale(exponent), later.rescale(exponent));
         let count = left.count + right.count;
         let distance = right.base.minus(left.base) + (right.rest - left.rest);
@@ -84,7 +89,7 @@ impl<S: Sample> Moments<S> {
         }
     }
 
-    /// The same with a larger exponent.
+    /// The same with another exponent.
     fn rescale(self, exponent: i32) -> Moments<S> {
         let down = self.exponent - exponent;
         if down == 0 {

@@ -206,7 +206,10 @@ mod tests {
         assert_eq!(((big * big).sqrt() / big).to_f64(), 1.0);
         assert_eq!(((big + big) / big).to_f64(), 2.0);
         assert_eq!(((big + small) / big).to_f64(), 1.0);
-        assert_eq!((Scaled::default() + small / small).to_f64(), 1.0);
+        // A zero takes nothing away, whatever its exponent.
+        let least = small * small;
+        assert_eq!(((Scaled::default() + least) / least).to_f64(), 1.0);
+        assert_eq!(((least + Scaled::new(0.0, 2000)) / least).to_f64(), 1.0);
         assert_eq!(Scaled::new(9.0, -2).sqrt().to_f64(), 1.5);
         assert_eq!(Scaled::new(2.0, 3).sqrt().to_f64(), 4.0);
     }
