@@ -12,7 +12,7 @@ use crate::run::{Facts, Recorded, TestSite, record_in_test};
 
 /// Panics unless the first tensor is close to the second, the reference.
 ///
-/// Takes ndarrays, slices, vectors, arrays, numbers and [`Tensor`](crate::Tensor)s, by value or by reference. Without
+/// Takes ndarrays, slices, vectors, arrays, numbers and [`Tensor`]s, by value or by reference. Without
 /// `atol` and `rtol` the tolerance is that of the reference's dtype, as `torch.testing.assert_close` has it.
 ///
 /// ```

@@ -97,7 +97,8 @@ fn complete_trial(shared: &Arc<Shared>, tree: Tree) -> Trial {
         let orphans = shared.session.orphans(&tree, &Filter::default());
         let skipped = tree.cases.iter().filter_map(|id| {
             let case = Case::load(&goldens.root, id).ok()?;
-            Some(CaseOutcome::skipped(&case, case.skip.as_deref()?))
+            let problems = vec![Problem::Skipped(case.skip?)];
+            Some(CaseOutcome::whole(id, case.file, Some(case.checkpoint), problems))
         });
         let failed: Vec<CaseOutcome> =
             skipped.chain(orphans).filter(|case| shared.session.gate().fails(case)).collect();

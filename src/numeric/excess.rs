@@ -63,7 +63,7 @@ impl Excess {
     }
 }
 
-/// The smallest `f64` with which this pair is within `atol + relative` as [`compare`](super::compare) rounds it; an infinity
+/// The smallest `f64` with which this pair is within `atol + relative` as [`compare`](super::compare()) rounds it; an infinity
 /// where there is none.
 ///
 /// `|actual - reference| - relative` is only a guess: the addition rounds, and may hide many values of atol.
