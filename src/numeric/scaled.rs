@@ -2,6 +2,8 @@
 
 use std::ops::{Add, Div, Mul};
 
+use super::lanes::largest;
+
 /// The number `value * 2^exponent`. It reaches far beyond `f64`, so that the square of every `f64` has a place.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Scaled {
@@ -117,12 +119,6 @@ fn is_tame(largest: f64) -> bool {
     const UPPER: f64 = f64::from_bits((1023 + 400) << 52);
     const LOWER: f64 = f64::from_bits((1023 - 400) << 52);
     (LOWER..=UPPER).contains(&largest) || largest == 0.0
-}
-
-/// The largest magnitude in the column.
-pub(crate) fn largest(column: &[f64]) -> f64 {
-    // A plain comparison, unlike `f64::max`, is one instruction; the columns hold no NaN.
-    column.iter().fold(0.0, |largest, x| if x.abs() > largest { x.abs() } else { largest })
 }
 
 /// The exponent of a finite number that is not 0: `2^exponent <= |x| < 2^(exponent + 1)`.

@@ -1,7 +1,7 @@
 //! The sums from which the means, the norms and the angle between two tensors come.
 
-use super::lanes::{dot, sum};
-use super::scaled::{Scaled, largest, modulus, tame};
+use super::lanes::{dot, largest, sum};
+use super::scaled::{Scaled, modulus, tame};
 use super::wide::Wide;
 
 /// Sums over the numbers of both sides. Complex numbers count as vectors of two components.
