@@ -155,7 +155,7 @@ fn open_file(path: &Path) -> Result<(File, u64)> {
 }
 
 #[cfg(unix)]
-fn kind(file_type: FileType) -> &'static str {
+pub(super) fn kind(file_type: FileType) -> &'static str {
     use std::os::unix::fs::FileTypeExt;
     match file_type {
         _ if file_type.is_dir() => "a folder",
@@ -166,7 +166,7 @@ fn kind(file_type: FileType) -> &'static str {
 }
 
 #[cfg(not(unix))]
-fn kind(file_type: FileType) -> &'static str {
+pub(super) fn kind(file_type: FileType) -> &'static str {
     if file_type.is_dir() { "a folder" } else { "a device" }
 }
 

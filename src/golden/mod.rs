@@ -8,15 +8,16 @@ mod elements;
 mod fields;
 mod file;
 mod id;
+mod layer;
 mod member;
 mod npy;
 mod npz;
+mod object;
 mod place;
+mod resolve;
 mod safetensors;
-mod suite;
 
 pub use address::Address;
-pub(crate) use case::check_name;
 pub use case::{Case, Input, Limits, Link, Output};
 pub use digest::sha256;
 pub use discover::{Goldens, Tree};
@@ -24,3 +25,4 @@ pub use fields::{CaseFile, InputField, NanField, OutputField, SuiteFile, Toleran
 pub use file::{Contents, Header, contents, inspect, is_tensor_file, read_tensor};
 pub use id::CaseId;
 pub use npy::write_npy;
+pub(crate) use resolve::check_name;

@@ -24,6 +24,7 @@ pub use checkpoint::{CheckpointResult, Executor, Inputs, Outputs, Skip};
 pub use orphan::Orphan;
 pub use outcome::{CaseOutcome, Counts, Drift, Gate, OutputOutcome, Problem, RunOutcome, Verdict};
 pub use record::{Recorded, Recorder};
+pub(crate) use session::nothing_selected;
 pub use session::{Filter, Options, Session, Skips};
 pub use settings::{in_ci, reviewed};
 pub use site::{TestSite, record_in_test};

@@ -228,7 +228,7 @@ impl Session {
             }
         };
         let mut folders: BTreeMap<CaseId, Vec<OutputOutcome>> = BTreeMap::new();
-        let selected = self.goldens.root.join(&self.goldens.below);
+        let selected = self.goldens.selected();
         for Orphan { id, output, path } in orphans {
             if id.below(&self.goldens.root).starts_with(&selected) && filter.selects(&id) {
                 folders.entry(id).or_default().push(OutputOutcome::orphaned(output, path));
@@ -255,8 +255,8 @@ impl Session {
 }
 
 /// The error of a run that would have run nothing.
-fn nothing_selected(goldens: &Goldens, tree: &Tree, filter: &Filter) -> Error {
-    let place = goldens.root.join(&goldens.below);
+pub(crate) fn nothing_selected(goldens: &Goldens, tree: &Tree, filter: &Filter) -> Error {
+    let place = goldens.selected();
     Error::Usage(if tree.cases.is_empty() {
         format!("no case below {}: a case is a folder that holds a case.json", place.display())
     } else {
