@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Context, Gate, Place};
+use super::{Context, Gate, Place, source};
 use crate::error::Result;
 use crate::golden::{Case, CaseId, Goldens, Tree};
 use crate::report::{CaseLine, json, terminal};
@@ -28,7 +28,7 @@ pub(super) struct List {
 impl List {
     pub(super) fn main(self, context: &Context<'_>) -> Result<Gate> {
         let List { root, place, filter, json } = self;
-        let goldens = place.locate(root.as_ref(), context.home)?;
+        let goldens = source(root.as_ref(), context.home)?;
         let filter = Filter { patterns: filter };
         let tree = goldens.discover()?;
         let lines = lines(&goldens, &tree, &filter);

@@ -163,7 +163,7 @@ fn refuse_case_twins(tree: &mut Tree) {
 }
 
 /// The path made absolute and rid of `.` and `..` as text, so that links keep their names.
-fn absolute(path: &Path) -> Result<PathBuf> {
+pub(crate) fn absolute(path: &Path) -> Result<PathBuf> {
     let path = std::path::absolute(path).map_err(|error| Error::read(path, error))?;
     Ok(path.components().fold(PathBuf::new(), |mut so_far, part| {
         match part {

@@ -20,6 +20,7 @@ mod safetensors;
 pub use address::Address;
 pub use case::{Case, Input, Limits, Link, Output};
 pub use digest::sha256;
+pub(crate) use discover::absolute;
 pub use discover::{Goldens, Tree};
 pub use fields::{CaseFile, InputField, NanField, OutputField, SuiteFile, ToleranceField};
 pub use file::{Contents, Header, contents, inspect, is_tensor_file, read_tensor};

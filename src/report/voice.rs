@@ -55,7 +55,7 @@ impl Voice {
     }
 
     /// The command that runs what `filter` selects, or everything.
-    pub(super) fn run(&self, filter: Option<&str>) -> String {
+    pub(crate) fn run(&self, filter: Option<&str>) -> String {
         let root = self.root.as_deref().map(|root| format!(" {}", path_argument(root))).unwrap_or_default();
         let filter = filter.map(|filter| format!(" -k {}", quote(filter))).unwrap_or_default();
         format!("{} run{root}{}{filter}", self.command, option("--snapshots", self.snapshots.as_deref()))

@@ -3,7 +3,19 @@
 mod bytes;
 mod project;
 
+mod accept;
+mod add;
 mod bad_case;
 mod bad_output;
 mod bad_place;
 mod bad_tensor;
+mod commands;
+mod diff;
+mod drift;
+mod json;
+mod list;
+mod places;
+mod run;
+mod schema;
+mod show;
+mod usage;
