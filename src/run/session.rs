@@ -126,7 +126,7 @@ impl Session {
             outcome
         };
         let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(self.options.jobs.get())
+            .num_threads(self.options.jobs.get().min(ids.len()).max(1))
             .build()
             .map_err(|error| Error::Usage(format!("cannot start {} threads: {error}", self.options.jobs)))?;
         let mut cases: Vec<CaseOutcome> = pool.install(|| ids.par_iter().map(|id| report(self.case(id))).collect());
