@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::execute::read;
 use super::outcome::{OutputOutcome, Problem, Verdict};
-use super::record::{Recorded, Recorder};
-use super::text::Facts;
+use super::snapshot::{Facts, Recorded, Recorder};
 use crate::error::{Error, Result};
 use crate::golden::{Case, Output, check_name, sha256, write_npy};
 use crate::numeric::{DType, Pair, Rules, Tensor, compare, summarize};

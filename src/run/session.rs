@@ -10,10 +10,8 @@ use rayon::prelude::*;
 use super::checkpoint::Executor;
 use super::execute::{Executed, Gathered, execute, gather};
 use super::judge::{Held, hold_all};
-use super::orphan::Orphan;
 use super::outcome::{CaseOutcome, Gate, OutputOutcome, Problem, RunOutcome, Verdict};
-use super::record::Recorder;
-use super::settings::reviewed;
+use super::snapshot::{Orphan, Recorder, reviewed};
 use crate::error::{Error, Result};
 use crate::golden::{Case, CaseId, Goldens, Tree};
 
