@@ -17,6 +17,7 @@ mod settings;
 mod site;
 mod snapshot;
 mod text;
+mod tool;
 mod workspace;
 
 pub use accept::Accepted;
@@ -29,4 +30,5 @@ pub use settings::{in_ci, reviewed};
 pub use site::{TestSite, record_in_test};
 pub use snapshot::silence;
 pub use text::{Facts, text};
+pub use tool::has_cargo_insta;
 pub use workspace::workspace;
