@@ -26,10 +26,9 @@ impl Accept {
         let goldens = place.locate(root.as_ref(), context.home)?;
         let recorder = Recorder::new(&goldens.root, &goldens.snapshots)?;
         let Accepted { written, refused } = recorder.accept(filter.as_deref())?;
-        let base = std::env::current_dir().unwrap_or_default();
         context.screen.print(|out, _| {
             for path in &written {
-                writeln!(out, "accepted {}", path.strip_prefix(&base).unwrap_or(path).display())?;
+                writeln!(out, "accepted {}", path.strip_prefix(&context.home.base).unwrap_or(path).display())?;
             }
             match (written.len(), refused.len()) {
                 (0, 0) => writeln!(out, "nothing is pending"),

@@ -61,12 +61,11 @@ impl Add {
         let plan = self.plan(&goldens, &id)?;
         let written = plan.write()?;
         Case::load(&goldens.root, &id)?;
-        let base = std::env::current_dir().unwrap_or_default();
         let command = &context.home.command;
         let typed = self.root.as_ref().map(|root| format!(" {}", root.display())).unwrap_or_default();
         context.screen.print(|out, _| {
             for path in &written {
-                writeln!(out, "wrote {}", path.strip_prefix(&base).unwrap_or(path).display())?;
+                writeln!(out, "wrote {}", path.strip_prefix(&context.home.base).unwrap_or(path).display())?;
             }
             writeln!(out, "to run it:  {command} run{typed} -k {id}")
         })?;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::golden::{Case, CaseId};
+use crate::golden::CaseId;
 use crate::numeric::{Comparison, Mismatch, Summary, Tolerance};
 
 /// What karat says of an output, a case or a run. Ordered from worst to best: the verdict of a whole is the least of
@@ -288,12 +288,6 @@ impl OutputOutcome {
 }
 
 impl CaseOutcome {
-    /// A case that is not run, for that reason.
-    pub(crate) fn skipped(case: &Case, reason: &str) -> CaseOutcome {
-        let problems = vec![Problem::Skipped(reason.to_owned())];
-        CaseOutcome::whole(&case.id, case.file.clone(), Some(case.checkpoint.clone()), problems)
-    }
-
     /// A case that could not be run as a whole: the worst of its problems is its verdict.
     pub(crate) fn whole(id: &CaseId, file: PathBuf, checkpoint: Option<String>, problems: Vec<Problem>) -> CaseOutcome {
         CaseOutcome {
