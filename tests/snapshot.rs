@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 use karat::DType;
 use karat::golden::CaseId;
 use karat::numeric::{NonFinite, Summary, Value};
-use karat::run::{Facts, Recorder, silence};
+use karat::run::{Caller, Facts, Recorder, silence};
 use tempfile::TempDir;
 
 /// A project in a temporary folder.
@@ -116,7 +116,7 @@ fn child() {
 fn answer(root: &Path, step: &str) -> karat::Result<String> {
     let goldens = std::env::var("KARAT_TEST_GOLDENS").unwrap_or("goldens".to_owned());
     let snapshots = std::env::var("KARAT_TEST_SNAPSHOTS").unwrap_or("snapshots".to_owned());
-    let recorder = Recorder::new(&root.join(goldens), &root.join(snapshots))?;
+    let recorder = Recorder::new(&root.join(goldens), &root.join(snapshots), Caller::Test)?;
     let (verb, rest) = step.split_once(' ').unwrap_or((step, ""));
     let words: Vec<&str> = rest.split('|').collect();
     match (verb, &*words) {

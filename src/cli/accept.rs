@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{Context, Gate, Place};
 use crate::error::{Error, Result};
-use crate::run::{Accepted, Recorder};
+use crate::run::{Accepted, Caller, Recorder};
 
 /// The arguments of `karat accept`.
 #[derive(Debug, Args)]
@@ -24,7 +24,7 @@ impl Accept {
     pub(super) fn main(self, context: &Context<'_>) -> Result<Gate> {
         let Accept { filter, root, place } = self;
         let goldens = place.locate(root.as_ref(), context.home)?;
-        let recorder = Recorder::new(&goldens.root, &goldens.snapshots)?;
+        let recorder = Recorder::new(&goldens.root, &goldens.snapshots, Caller::CommandLine)?;
         let Accepted { written, refused } = recorder.accept(filter.as_deref())?;
         if let (Some(filter), [], []) = (&filter, &*written, &*refused) {
             return Err(Error::Usage(format!("no pending snapshot has {filter:?} in its case id; nothing is pending")));

@@ -9,7 +9,7 @@ use super::progress::Progress;
 use super::{Context, Gate, Place};
 use crate::error::Result;
 use crate::report::{json, terminal};
-use crate::run::{self, Executor, Filter, Options, Session};
+use crate::run::{Executor, Filter, Options, Session};
 
 /// The arguments of `karat run`.
 #[derive(Debug, Args)]
@@ -41,12 +41,7 @@ impl Run {
         let goldens = place.locate(root.as_ref(), context.home)?;
         allow_skip.extend(context.home.allowed_skips.iter().cloned());
         let defaults = Options::default();
-        let options = Options {
-            jobs: jobs.unwrap_or(defaults.jobs),
-            repeats,
-            gate: run::Gate { ci: run::in_ci(), allowed_skips: allow_skip, reviewed: false },
-            ..defaults
-        };
+        let options = Options { jobs: jobs.unwrap_or(defaults.jobs), repeats, allowed_skips: allow_skip, ..defaults };
         let tree = goldens.discover()?;
         let filter = Filter { patterns: filter };
         let session = Session::new(goldens, executor, options)?;

@@ -10,7 +10,7 @@ use super::trial;
 use crate::cli::{self, Home};
 use crate::error::Result;
 use crate::golden::Goldens;
-use crate::run::{self, CheckpointResult, Executor, Gate, Inputs, Options, Session, Skips};
+use crate::run::{self, Caller, CheckpointResult, Executor, Inputs, Options, Session, Skips};
 
 /// A test target that walks a goldens root.
 ///
@@ -118,9 +118,9 @@ impl Harness {
 /// Runs or lists the trials.
 fn test(executor: Executor, home: Home, arguments: &Arguments) -> Result<ExitCode> {
     let goldens = Goldens::locate(&home.root, home.snapshots.as_deref())?;
-    let gate = Gate { ci: run::in_ci(), allowed_skips: home.allowed_skips.clone(), reviewed: false };
     let skips = if arguments.ignored || arguments.include_ignored { Skips::Ignored } else { Skips::Honoured };
-    let options = Options { gate, skips, ..Options::default() };
+    let allowed_skips = home.allowed_skips.clone();
+    let options = Options { allowed_skips, skips, caller: Caller::Test, ..Options::default() };
     let session = Session::new(goldens, executor, options)?;
     let trials = trial::trials(session, skips, &home, arguments)?;
     Ok(libtest_mimic::run(arguments, trials).exit_code())
