@@ -9,6 +9,7 @@ fn main() -> ExitCode {
         root: PathBuf::from("goldens"),
         snapshots: None,
         allowed_skips: Vec::new(),
+        base: std::env::current_dir().unwrap_or_default(),
     };
     karat::cli::main(karat::gpt2::executor(), &home, std::env::args_os())
 }

@@ -31,10 +31,9 @@ impl Accept {
         if let (Some(filter), [], []) = (&filter, &*written, &*refused) {
             return Err(Error::Usage(format!("no pending snapshot has {filter:?} in its case id; nothing is pending")));
         }
-        let base = std::env::current_dir().unwrap_or_default();
         context.screen.print(|out, _| {
             for path in &written {
-                writeln!(out, "accepted {}", path.strip_prefix(&base).unwrap_or(path).display())?;
+                writeln!(out, "accepted {}", path.strip_prefix(&context.home.base).unwrap_or(path).display())?;
             }
             match (written.len(), refused.len()) {
                 (0, 0) => writeln!(out, "nothing is pending"),

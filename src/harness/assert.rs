@@ -8,7 +8,7 @@ use num_complex::Complex;
 
 use crate::numeric::{Element, Pair, Rules, Tensor, Tolerance, compare, summarize};
 use crate::report::terminal;
-use crate::run::{Facts, Recorded, TestSite, record_in_test};
+use crate::run::{Facts, Recorded, TestSite, has_cargo_insta, in_ci, record_in_test, reviewed};
 
 /// Panics unless the first tensor is close to the second, the reference.
 ///
@@ -146,7 +146,7 @@ pub fn check_close(
     if compared.as_ref().is_ok_and(crate::numeric::Comparison::is_close) {
         return Ok(());
     }
-    Err(text(|out| terminal::mismatches(out, &tolerance, compared.as_ref())))
+    Err(text(|out| terminal::mismatches(out, &tolerance, compared.as_ref())).trim_end().to_owned())
 }
 
 /// The message of an [`assert_summary!`](crate::assert_summary) that does not hold.
@@ -176,15 +176,23 @@ pub fn check_summary(
     let site = TestSite { manifest: manifest.as_ref(), file, module };
     match record_in_test(&site, name, &facts) {
         Ok(Recorded::Pass | Recorded::Improved(_)) => Ok(()),
-        Ok(Recorded::Unrecorded) => {
-            Err(format!("`{name}` has no accepted snapshot yet\nto accept it:  cargo insta review"))
-        }
+        // `cargo insta test` reviews afterwards what is pending now.
+        Ok(Recorded::Unrecorded | Recorded::Drift(_)) if reviewed() => Ok(()),
+        Ok(Recorded::Unrecorded) => Err(format!("`{name}` has no accepted snapshot yet\n{}", review())),
         Ok(Recorded::Drift(lines)) => Err(format!(
-            "`{name}` has left the band of its snapshot\n{}to accept it:  cargo insta review",
-            text(|out| terminal::drift(out, &lines))
+            "`{name}` has left the band of its snapshot\n{}{}",
+            text(|out| terminal::drift(out, &lines)),
+            review()
         )),
         Err(error) => Err(error.to_string()),
     }
+}
+
+/// What to do about a summary that may be accepted. In CI nothing is pending.
+fn review() -> String {
+    let first = if in_ci() { ", on your machine:  cargo test; " } else { ":  " };
+    let install = if has_cargo_insta() { "" } else { "cargo install --locked cargo-insta; " };
+    format!("if it is intended{first}{install}cargo insta review")
 }
 
 /// What `write` writes, as text.

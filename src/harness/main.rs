@@ -46,6 +46,19 @@ impl Harness {
         Harness { root: root.into(), snapshots: None, executor: Executor::new("rust"), allowed_skips: Vec::new() }
     }
 
+    /// Takes all checkpoints of an executor, such as [`gpt2::executor`](crate::gpt2::executor); more can be registered
+    /// after it.
+    ///
+    /// # Panics
+    ///
+    /// Where a checkpoint is registered already: it would silently never run.
+    pub fn executor(mut self, executor: Executor) -> Harness {
+        let earlier: Vec<&str> = self.executor.names().collect();
+        assert!(earlier.is_empty(), "the executor would replace {}: name it first", earlier.join(", "));
+        self.executor = executor;
+        self
+    }
+
     /// Registers a checkpoint: the function that runs every case which names it.
     ///
     /// # Panics
@@ -66,7 +79,8 @@ impl Harness {
         self
     }
 
-    /// Lets the case with that id be skipped: without it, a skip in CI and one found at run time fail.
+    /// Lets the case with that id be skipped: without it, a skip in CI and one found at run time fail. Where there is no
+    /// such case, `karat::complete` fails.
     pub fn allow_skip(mut self, id: &str) -> Harness {
         self.allowed_skips.push(id.to_owned());
         self
@@ -78,15 +92,17 @@ impl Harness {
         unsafe { run::silence() };
         let arguments: Vec<OsString> = std::env::args_os().collect();
         let package = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default();
-        let is_verb = arguments.get(1).and_then(|verb| verb.to_str()).is_some_and(|verb| cli::VERBS.contains(&verb));
         let Harness { root, snapshots, executor, allowed_skips } = self;
+        let is_member = run::workspace(&package).is_ok_and(|root| root != package);
         let home = Home {
-            command: command(&arguments[0], &package),
+            command: command(&arguments[0], is_member),
             root: package.join(root),
             snapshots: snapshots.map(|folder| package.join(folder)),
             allowed_skips,
+            // Cargo runs tests in the folder of their package; whoever tests a workspace is more likely in its root.
+            base: if is_member { PathBuf::new() } else { std::env::current_dir().unwrap_or_default() },
         };
-        if is_verb {
+        if is_verb(&arguments[1..]) {
             return cli::main(executor, &home, arguments);
         }
         match test(executor, home, &Arguments::from_args()) {
@@ -106,19 +122,26 @@ fn test(executor: Executor, home: Home, arguments: &Arguments) -> Result<ExitCod
     let skips = if arguments.ignored || arguments.include_ignored { Skips::Ignored } else { Skips::Honoured };
     let options = Options { gate, skips, ..Options::default() };
     let session = Session::new(goldens, executor, options)?;
-    let trials = trial::trials(session, &home, arguments)?;
+    let trials = trial::trials(session, skips, &home, arguments)?;
     Ok(libtest_mimic::run(arguments, trials).exit_code())
 }
 
+/// Whether the arguments are a verb and its own. A verb alone that takes arguments is a filter: `cargo test add` hands it
+/// to every test target.
+fn is_verb(arguments: &[OsString]) -> bool {
+    let Some(first) = arguments.first().and_then(|first| first.to_str()) else { return false };
+    let is_filter = arguments.len() == 1 && ["show", "diff", "add"].contains(&first);
+    cli::VERBS.contains(&first) && !is_filter
+}
+
 /// What a person types to run a verb of this test binary.
-fn command(program: &OsString, package: &Path) -> String {
+fn command(program: &OsString, is_member: bool) -> String {
     let stem = Path::new(program).file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     // Cargo appends a dash and 16 hex digits to the name of the target.
     let target = match stem.rsplit_once('-') {
         Some((target, hash)) if hash.len() == 16 && hash.chars().all(|c| c.is_ascii_hexdigit()) => target,
         _ => &stem,
     };
-    let is_member = run::workspace(package).is_ok_and(|root| root != package);
     let selected = std::env::var("CARGO_PKG_NAME").ok().filter(|_| is_member);
     let selected = selected.map(|name| format!("-p {name} ")).unwrap_or_default();
     format!("cargo test {selected}--test {target} --")
@@ -130,8 +153,31 @@ mod tests {
 
     #[test]
     fn the_command_names_the_target_without_cargos_hash() {
-        let folder = Path::new("/");
-        assert_eq!(command(&"/t/goldens-0123456789abcdef".into(), folder), "cargo test --test goldens --");
-        assert_eq!(command(&"/t/my-goldens".into(), folder), "cargo test --test my-goldens --");
+        assert_eq!(command(&"/t/goldens-0123456789abcdef".into(), false), "cargo test --test goldens --");
+        assert_eq!(command(&"/t/my-goldens".into(), false), "cargo test --test my-goldens --");
+    }
+
+    #[test]
+    fn a_filter_of_cargo_is_no_verb_that_takes_arguments() {
+        for (arguments, expected) in [
+            (vec!["run"], true),
+            (vec!["accept"], true),
+            (vec!["add"], false),
+            (vec!["add", "a/b"], true),
+            (vec!["show"], false),
+            (vec!["--list"], false),
+            (vec!["runs"], false),
+            (vec![], false),
+        ] {
+            let arguments: Vec<OsString> = arguments.into_iter().map(OsString::from).collect();
+            assert_eq!(is_verb(&arguments), expected, "{arguments:?}");
+        }
+    }
+
+    #[test]
+    #[should_panic = "the executor would replace double: name it first"]
+    fn an_executor_replaces_no_checkpoint() {
+        let double = Harness::new("goldens").checkpoint("double", |_| Err("not run".into()));
+        let _ = double.executor(Executor::new("other"));
     }
 }

@@ -38,21 +38,22 @@ pub(super) fn hold_all(held: &Held<'_>, actuals: &BTreeMap<String, Tensor>) -> V
     names.dedup();
     names
         .into_iter()
-        .map(|name| {
+        .filter_map(|name| {
             let mut outcome = match (case.outputs.get(name), actuals.get(name)) {
                 (Some(output), Some(actual)) => held.hold(name, Some(output), actual),
                 (None, Some(actual)) if case.outputs.is_empty() => held.hold(name, None, actual),
                 (None, Some(_)) => held.extra(name),
                 (Some(_), None) => held.left_out(name, actuals),
                 (None, None) if case.outputs.is_empty() => held.left_out(name, actuals),
+                (None, None) if held.recorder.leaves_orphans() => return None,
                 (None, None) => {
                     let file = case.id.below(held.recorder.snapshots()).join(format!("{name}.snap"));
-                    return OutputOutcome::orphaned(name.clone(), file);
+                    return Some(OutputOutcome::orphaned(name.clone(), file));
                 }
             };
             outcome.reference = case.outputs.get(name).map(|output| output.address.text.clone());
             outcome.kept = actuals.get(name).and_then(|actual| held.keep(name, outcome.verdict, actual));
-            outcome
+            Some(outcome)
         })
         .collect()
 }

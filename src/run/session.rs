@@ -205,16 +205,20 @@ impl Session {
 
     /// What could not be walked, or may not be a case, among what the filter selects.
     fn tree_problems(&self, tree: &Tree, filter: &Filter) -> Vec<CaseOutcome> {
-        tree.problems
-            .iter()
-            .filter(|(id, _)| filter.selects(id))
-            .map(|(id, what)| self.stopped(id, None, vec![Problem::Error(what.clone())]))
-            .collect()
+        tree.problems.iter().filter(|(id, _)| filter.selects(id)).map(|(id, what)| self.problem(id, what)).collect()
+    }
+
+    /// The outcome of what could not be walked, or may not be a case.
+    pub fn problem(&self, id: &CaseId, what: &str) -> CaseOutcome {
+        self.stopped(id, None, vec![Problem::Error(what.to_owned())])
     }
 
     /// Every snapshot without a case, among what the filter selects, a case outcome for each folder; or a broken one where
-    /// the snapshots folder cannot be searched.
+    /// the snapshots folder cannot be searched. None where `cargo insta test --unreferenced` sees to them.
     pub fn orphans(&self, tree: &Tree, filter: &Filter) -> Vec<CaseOutcome> {
+        if self.recorder.leaves_orphans() {
+            return Vec::new();
+        }
         // What a known case does not produce any more is found when the case runs.
         let known = tree.cases.iter().chain(tree.problems.keys()).map(|id| (id.clone(), None)).collect();
         let orphans = match self.recorder.orphans(&known) {

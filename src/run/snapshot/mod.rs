@@ -14,6 +14,7 @@ mod settings;
 mod site;
 mod store;
 mod text;
+mod tool;
 mod workspace;
 
 pub use accept::Accepted;
@@ -23,4 +24,5 @@ pub use settings::{in_ci, reviewed};
 pub use site::{TestSite, record_in_test};
 pub use store::silence;
 pub use text::{Facts, text};
+pub use tool::has_cargo_insta;
 pub use workspace::workspace;

@@ -13,6 +13,7 @@ use super::band::judge;
 use super::settings::{self, is_ci, process};
 use super::store::{Stored, Target, assert};
 use super::text::{Facts, text};
+use super::tool::has_cargo_insta;
 use super::workspace::{self, Workspace, tidy};
 use crate::error::{Error, Result};
 use crate::golden::{CaseId, check_name};
@@ -76,10 +77,16 @@ impl Recorder {
         Ok(Recorder { snapshots, workspace, source, pending, references, ci: is_ci(&process) })
     }
 
-    /// Whether the goldens are in a cargo project: elsewhere `cargo insta` does not start, and messages name `karat accept`.
+    /// Whether the goldens are in a cargo project: elsewhere `cargo insta` does not start.
     #[must_use]
     pub fn in_cargo_project(&self) -> bool {
         self.workspace.is_cargo
+    }
+
+    /// Whether `cargo insta` works on the snapshots: the goldens are in a cargo project, and it is installed.
+    #[must_use]
+    pub fn has_cargo_insta(&self) -> bool {
+        self.workspace.is_cargo && has_cargo_insta()
     }
 
     /// The folder of the snapshots.
@@ -212,6 +219,12 @@ impl Recorder {
             _ => snapshot.to_path_buf(),
         };
         beside.with_extension("snap.new")
+    }
+
+    /// Whether `cargo insta test --unreferenced` rejects or deletes what no case has any more. It does neither after a run
+    /// that failed, so that one that fails for an orphan could never end in its deletion.
+    pub(in crate::run) fn leaves_orphans(&self) -> bool {
+        self.references.is_some() && process("INSTA_CARGO_INSTA").as_deref() == Some("1")
     }
 
     /// Appends an existing snapshot to the list by which `cargo insta test --unreferenced` knows what a test still uses.

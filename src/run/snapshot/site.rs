@@ -27,9 +27,12 @@ pub fn record_in_test(site: &TestSite<'_>, name: &str, facts: &Facts<'_>) -> Res
     let TestSite { manifest, file, module } = *site;
     let recorder = Recorder::new(manifest, manifest)?;
     recorder.check_settings()?;
-    // Cargo compiles members of a workspace from its root, so that `file!()` is relative to that.
-    let source = recorder.workspace().join(file);
+    // Cargo compiles members of a workspace from its root, so that `file!()` is relative to that; and a package that the
+    // workspace above it excludes from its own folder.
+    let sources = [manifest, recorder.workspace()].map(|folder| folder.join(file));
+    let [own, shared] = &sources;
+    let source = if own.is_file() { own } else { shared };
     let folder = source.parent().unwrap_or(manifest).join("snapshots");
     let name = recorder.name(&format!("{}__{name}", module.replace("::", "__")))?;
-    recorder.hold(&folder.join(name), &source, facts)
+    recorder.hold(&folder.join(name), source, facts)
 }

@@ -1,0 +1,15 @@
+//! karat as those meet it who use the library: in a crate of theirs, by the real cargo, nextest and cargo-insta.
+
+mod project;
+
+mod assertions;
+mod gate;
+mod insta;
+mod list;
+mod packaged;
+#[cfg(unix)]
+mod review;
+mod skips;
+mod verbs;
+mod weight;
+mod workspace;
