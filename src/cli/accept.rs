@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 
 use super::{Context, Gate, Place};
 use crate::error::{Error, Result};
@@ -11,7 +12,8 @@ use crate::run::{Accepted, Caller, Recorder};
 /// The arguments of `karat accept`.
 #[derive(Debug, Args)]
 pub(super) struct Accept {
-    /// Accept only snapshots of cases whose id contains FILTER
+    /// Accept only snapshots of the case with that id, or else of cases whose id contains FILTER
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     filter: Option<String>,
     /// The goldens root [default: goldens]
     #[arg(long, value_name = "ROOT")]

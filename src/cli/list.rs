@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 
 use super::{Context, Gate, Place, source};
 use crate::error::Result;
@@ -18,7 +19,7 @@ pub(super) struct List {
     #[command(flatten)]
     place: Place,
     /// List only cases whose id contains FILTER; several add up
-    #[arg(short = 'k', long = "filter", value_name = "FILTER")]
+    #[arg(short = 'k', long = "filter", value_name = "FILTER", value_parser = NonEmptyStringValueParser::new())]
     filter: Vec<String>,
     /// Print one JSON document and nothing else
     #[arg(long)]

@@ -4,10 +4,12 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 
 use super::progress::Progress;
 use super::{Context, Gate, Place};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::golden::{CaseId, Goldens};
 use crate::report::{json, terminal};
 use crate::run::{Executor, Filter, Options, Session};
 
@@ -19,7 +21,7 @@ pub(super) struct Run {
     #[command(flatten)]
     place: Place,
     /// Run only cases whose id contains FILTER; several add up
-    #[arg(short = 'k', long = "filter", value_name = "FILTER")]
+    #[arg(short = 'k', long = "filter", value_name = "FILTER", value_parser = NonEmptyStringValueParser::new())]
     filter: Vec<String>,
     /// Run N cases at a time [default: one a processor]
     #[arg(short = 'j', long, value_name = "N", value_parser = parse_jobs)]
@@ -39,6 +41,7 @@ impl Run {
     pub(super) fn main(self, executor: Executor, context: &Context<'_>) -> Result<Gate> {
         let Run { root, place, filter, jobs, repeats, mut allow_skip, json } = self;
         let goldens = place.locate(root.as_ref(), context.home)?;
+        check_skips(&goldens, &allow_skip)?;
         allow_skip.extend(context.home.allowed_skips.iter().cloned());
         let defaults = Options::default();
         let options = Options { jobs: jobs.unwrap_or(defaults.jobs), repeats, allowed_skips: allow_skip, ..defaults };
@@ -64,5 +67,16 @@ fn parse_jobs(text: &str) -> Result<NonZeroUsize, String> {
     match text.parse() {
         Ok(jobs) if jobs <= NonZeroUsize::new(1024).expect("1024 is not 0") => Ok(jobs),
         _ => Err("give a number from 1 to 1024".to_owned()),
+    }
+}
+
+/// Refuses to allow the skip of a case that there is not: its name would go on to allow whatever is called so next.
+fn check_skips(goldens: &Goldens, allowed: &[String]) -> Result<()> {
+    let is_case = |id: &&String| CaseId::new(id).is_ok_and(|id| id.below(&goldens.root).join("case.json").exists());
+    match allowed.iter().find(|id| !is_case(id)) {
+        Some(id) => {
+            Err(Error::Usage(format!("--allow-skip {id}: there is no such case below {}", goldens.root.display())))
+        }
+        None => Ok(()),
     }
 }

@@ -29,7 +29,8 @@ pub(super) fn read_object(file: &Path) -> Result<Option<Map<String, Value>>> {
     }
     let bytes = fs::read(file).map_err(|error| Error::read(file, error))?;
     let text = std::str::from_utf8(&bytes).map_err(|error| wrong(format!("is not UTF-8: {error}")))?;
-    match serde_json::from_str(text) {
+    // Some editors begin a file with a mark of its encoding.
+    match serde_json::from_str(text.trim_start_matches('\u{feff}')) {
         Ok(Strict(Value::Object(object))) => Ok(Some(object)),
         Ok(_) => Err(wrong("holds JSON, but no object".to_owned())),
         // serde_json's own text ends in "at line L column C".

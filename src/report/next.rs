@@ -47,7 +47,7 @@ fn correct(voice: &Voice, case: &CaseOutcome, output: Option<&OutputOutcome>, pr
     let file = voice.path(&case.file);
     match problem {
         Problem::Error(_) => again(voice, case, Some("correct it".into())),
-        Problem::Missing(_) => again(voice, case, Some("put it back".into())),
+        Problem::Missing(_) => again(voice, case, Some("put it back, or correct its name".into())),
         Problem::Panicked(_) | Problem::Failed(_) => step("to see what it was given", voice.show_case(id)),
         Problem::UnknownCheckpoint { .. } => {
             again(voice, case, Some(format!("register it, or correct \"checkpoint\" in {file}")))

@@ -52,6 +52,30 @@ fn an_unknown_name_is_an_error_and_accepts_nothing() {
 }
 
 #[test]
+fn a_whole_id_accepts_no_other_case_whose_id_contains_it() {
+    let project = Project::empty();
+    for id in ["h.1", "h.10", "h.1/inner"] {
+        project.case(id, |_| {});
+    }
+    project.karat(["run"]).exits(1);
+    assert_eq!(
+        project.karat(["accept", "h.1"]).exits(0).stdout,
+        "accepted snapshots/h.1/y.snap\n1 snapshot written; commit it\n"
+    );
+    project.karat(["accept", "h.1"]).exits(2).says("no pending snapshot has \"h.1\" in its case id");
+    project.karat(["accept", "h"]).exits(0).says("2 snapshots written");
+}
+
+#[test]
+fn an_empty_filter_is_no_filter_and_is_refused() {
+    let project = pending();
+    let before = project.files("");
+    project.karat(["accept", ""]).exits(2).says("a value is required for '[FILTER]'");
+    assert!(project.files("") == before);
+    project.karat(["run", "-k", ""]).exits(2).says("a value is required for '--filter <FILTER>'");
+}
+
+#[test]
 fn it_refuses_in_ci() {
     let project = pending();
     let before = project.files("");

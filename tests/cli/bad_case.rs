@@ -25,7 +25,16 @@ fn what_is_not_json_is_told_by_line_and_column() {
     written("{\n  \"karat\": 1,\n  \"checkpoint\" \"layer_norm\"\n}\n")
         .says("is not JSON: expected `:` at line 3 column 16");
     written("").says("is not JSON: EOF while parsing a value at line 1 column 0");
+    written(&"[".repeat(100_000)).says("is not JSON: recursion limit exceeded at line 1 column 128");
     written("[1]").says("holds JSON, but no object");
+}
+
+#[test]
+fn a_mark_of_the_encoding_before_the_json_is_passed_over() {
+    let project = Project::good();
+    let text = project.read("goldens/good/case.json");
+    project.write("goldens/good/case.json", format!("\u{feff}{text}"));
+    project.karat(["run"]).exits(0).judges("good", "pass");
 }
 
 #[test]
@@ -177,6 +186,7 @@ fn an_input_from_a_case_that_has_another_tensor_there_is_refused() {
     edited(|case| case["inputs"]["x"] = json!({ "tensor": "x.npy", "from": "good:y" }))
         .judges("bad", "broken")
         .says("goldens/bad/case.json: inputs.x.from: names good:y, whose reference is")
+        .keeps_quiet_of("input `x`")
         .says("another tensor than")
         .says("name that file, or correct `from`");
     edited(|case| case["inputs"]["x"] = json!({ "tensor": "x.npy", "from": "good:z" }))

@@ -33,6 +33,7 @@ fn an_input_or_an_output_whose_file_is_not_there_is_missing() {
     addressed("xx.npy", "y.npy")
         .judges("bad", "missing")
         .says("input `x`: goldens/bad/xx.npy: no such file; the nearest is x.npy")
+        .says("put it back, or correct its name")
         .says("then: karat run -k bad");
     addressed("x.npy", "Y.npy")
         .judges("bad", "missing")

@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use karat::Tensor;
 use karat::golden::write_npy;
@@ -153,7 +156,7 @@ impl Project {
         A: AsRef<OsStr>,
     {
         let mut command = self.command(KARAT);
-        Said::of(command.args(arguments).envs(variables.iter().copied()).output().expect("the binary starts"))
+        Said::of(in_time(command.args(arguments).envs(variables.iter().copied())))
     }
 
     /// Types a line into a shell in which `karat` is found.
@@ -163,8 +166,36 @@ impl Project {
         let mut path = folder.as_os_str().to_owned();
         path.push(":");
         path.push(std::env::var_os("PATH").unwrap_or_default());
-        Said::of(self.command("sh").arg("-c").arg(line).env("PATH", path).output().expect("a shell"))
+        Said::of(in_time(self.command("sh").arg("-c").arg(line).env("PATH", path)))
     }
+}
+
+/// What the process says and how it ends; killed, and so without an exit code, where it waits for what never comes.
+fn in_time(command: &mut Command) -> Output {
+    const PATIENCE: Duration = Duration::from_secs(60);
+    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let mut child = child.expect("the program starts");
+    let stdout = reader(child.stdout.take().expect("it is piped"));
+    let stderr = reader(child.stderr.take().expect("it is piped"));
+    let started = Instant::now();
+    let status = loop {
+        match child.try_wait().expect("it is a child") {
+            Some(status) => break status,
+            None if started.elapsed() > PATIENCE => child.kill().expect("it runs"),
+            None => thread::sleep(Duration::from_millis(1)),
+        }
+    };
+    let text = |reader: JoinHandle<Vec<u8>>| reader.join().expect("a pipe can be read");
+    Output { status, stdout: text(stdout), stderr: text(stderr) }
+}
+
+/// Reads all of a pipe while the process runs, which else would wait for its reader.
+fn reader(mut pipe: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        pipe.read_to_end(&mut bytes).expect("a pipe can be read");
+        bytes
+    })
 }
 
 /// Every file below that folder, links followed.
@@ -181,7 +212,7 @@ impl Said {
     fn of(output: Output) -> Said {
         let text = |bytes| String::from_utf8(bytes).expect("karat speaks UTF-8");
         Said {
-            code: output.status.code().expect("no signal ended it"),
+            code: output.status.code().expect("it ends in time, and no signal ends it"),
             stdout: text(output.stdout),
             stderr: text(output.stderr),
         }

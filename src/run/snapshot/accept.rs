@@ -7,6 +7,7 @@ use super::record::Recorder;
 use super::settings::in_ci;
 use super::store::promote;
 use crate::error::{Error, Result};
+use crate::golden::CaseId;
 
 /// What became of the pending snapshots.
 #[derive(Debug, Default)]
@@ -19,8 +20,9 @@ pub struct Accepted {
 }
 
 impl Recorder {
-    /// Accepts every pending snapshot whose case id contains the filter, or all of them. Each is written whole or not at
-    /// all, and one that is damaged keeps no other from being accepted. Nothing pending is no error.
+    /// Accepts every pending snapshot whose case id contains the filter, or all of them; of the case alone whose id the
+    /// filter is. Each is written whole or not at all, and one that is damaged keeps no other from being accepted. Nothing
+    /// pending is no error.
     ///
     /// # Errors
     ///
@@ -35,7 +37,12 @@ impl Recorder {
             ));
         }
         let pending = files(&self.pending_folder(), ".snap.new")?;
-        let is_selected = |id: &str| filter.is_none_or(|filter| id.contains(filter));
+        // Whoever accepts `h.1` has not looked at `h.10`.
+        let whole = filter.filter(|filter| self.knows(filter, &pending));
+        let is_selected = |id: &str| match whole {
+            Some(whole) => id == whole,
+            None => filter.is_none_or(|filter| id.contains(filter)),
+        };
         if let Some(filter) =
             filter.filter(|_| !pending.is_empty() && !pending.iter().any(|(id, ..)| is_selected(id.as_str())))
         {
@@ -55,6 +62,12 @@ impl Recorder {
             }
         }
         Ok(accepted)
+    }
+
+    /// Whether a filter is the whole id of a case that has snapshots, pending or accepted.
+    fn knows(&self, filter: &str, pending: &[(CaseId, String, PathBuf)]) -> bool {
+        let is_recorded = |id: CaseId| self.recorded(&id).is_ok_and(|outputs| !outputs.is_empty());
+        pending.iter().any(|(id, ..)| id.as_str() == filter) || CaseId::new(filter).is_ok_and(is_recorded)
     }
 
     /// The folder that pending snapshots are below, in the tree of the snapshots.
