@@ -1,6 +1,16 @@
 //! Numeric golden testing: hold every checkpoint of ported code against an independent reference.
 //!
+//! A [`Harness`] walks a folder of golden cases, each a `case.json` beside its tensors, and makes every case a cargo test.
+//! What flows where:
+//!
+//! 1. [`golden::Goldens`] finds the cases, [`golden::Case`] reads one, and [`golden::read_tensor`] its tensors;
+//! 2. an [`Executor`] runs the checkpoint that the case names: it is given [`Inputs`] and returns [`Outputs`];
+//! 3. [`numeric::compare`] holds each output against its reference by a [`Tolerance`]: the accuracy gate;
+//! 4. [`run::Recorder`] holds its summary against the accepted insta snapshot: the drift gate;
+//! 5. a [`run::Session`] puts these together into a [`run::RunOutcome`], which [`report`] tells.
+//!
 //! The folders read as a sentence: *numeric* measures, *golden* remembers, *run* executes and judges, *report* tells.
+//! In an ordinary test, [`assert_close!`] and [`assert_summary!`] do without cases.
 
 #[cfg(feature = "harness")]
 pub mod cli;
@@ -17,3 +27,8 @@ pub use error::{Error, Result};
 pub use harness::Harness;
 pub use numeric::{DType, Tensor, Tolerance};
 pub use run::{CheckpointResult, Executor, Inputs, Outputs, Skip};
+
+/// The README's examples, as doctests.
+#[cfg(all(doctest, feature = "harness"))]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

@@ -129,6 +129,7 @@ struct Packed {
     method: u16,
     crc: u32,
     size: u32,
+    packed: u32,
     bytes: Vec<u8>,
 }
 
@@ -136,29 +137,31 @@ impl Packed {
     fn stored(name: &'static str, bytes: &[u8]) -> Packed {
         let mut crc = Crc::new();
         crc.update(bytes);
-        Packed { name, flags: 0, method: 0, crc: crc.sum(), size: bytes.len() as u32, bytes: bytes.to_vec() }
+        let size = bytes.len() as u32;
+        Packed { name, flags: 0, method: 0, crc: crc.sum(), size, packed: size, bytes: bytes.to_vec() }
     }
 
     fn deflated(name: &'static str, bytes: &[u8]) -> Packed {
         let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
         encoder.write_all(bytes).unwrap();
-        Packed { method: 8, bytes: encoder.finish().unwrap(), ..Packed::stored(name, bytes) }
+        let deflated = encoder.finish().unwrap();
+        Packed { method: 8, packed: deflated.len() as u32, bytes: deflated, ..Packed::stored(name, bytes) }
     }
 }
 
 /// A zip of those files.
 fn zip(files: &[Packed]) -> Vec<u8> {
     let (mut bytes, mut directory) = (Vec::new(), Vec::new());
-    for Packed { name, flags, method, crc, size, bytes: packed } in files {
+    for Packed { name, flags, method, crc, size, packed, bytes: contents } in files {
         let offset = bytes.len() as u32;
         let mut common = Vec::new();
         common.extend([20u16, *flags, *method, 0, 33].iter().flat_map(|x| x.to_le_bytes()));
-        common.extend([*crc, packed.len() as u32, *size].iter().flat_map(|x| x.to_le_bytes()));
+        common.extend([*crc, *packed, *size].iter().flat_map(|x| x.to_le_bytes()));
         common.extend([name.len() as u16, 0].iter().flat_map(|x| x.to_le_bytes()));
         bytes.extend(b"PK\x03\x04");
         bytes.extend(&common);
         bytes.extend(name.as_bytes());
-        bytes.extend(packed);
+        bytes.extend(contents);
         directory.extend(b"PK\x01\x02\x14\x00");
         directory.extend(&common);
         directory.extend([0; 10]);
@@ -253,6 +256,9 @@ fn nested_headers_are_refused_at_once() {
     for (open, close) in [("[", "]"), ("{", "}"), ("(", ",)")] {
         let nested = format!("{}1{}", open.repeat(2000), close.repeat(2000));
         folder.write("y.npy", npy(&nested, &[])).assert_broken("y.npy", records);
+        // As deep as the parser may go, and as long.
+        let wide = format!("{}{}{}", open.repeat(2), "1, ".repeat(3000), close.repeat(2));
+        assert!(read_tensor(&folder.write("y.npy", npy(&wide, &[])).path("y.npy"), None, None).is_err());
     }
 }
 
@@ -410,6 +416,12 @@ fn a_safetensors_header_must_be_one() {
         "w.safetensors: is truncated or no safetensors file: 8 bytes are there, and its header alone claims \
          18446744073709551615; make it again",
     );
+    folder.write("w.safetensors", 100_000_001u64.to_le_bytes());
+    fs::File::options().append(true).open(folder.path("w.safetensors")).unwrap().set_len(200_000_000).unwrap();
+    folder.assert_broken(
+        "w.safetensors",
+        "w.safetensors: has a header of 100000001 bytes; karat reads at most 100000000",
+    );
     let whole = bytes("torch.safetensors");
     folder.write("w.safetensors", &whole[..600]);
     let error = folder.refusal("w.safetensors", Some("f32"), None);
@@ -465,6 +477,20 @@ fn an_npz_member_that_inflates_to_less_than_it_declares_is_refused() {
     let whole = npy_of("|u1", "(100,)", &[7; 100]);
     let short = Packed { size: whole.len() as u32, ..Packed::deflated("x.npy", &whole[..whole.len() - 1]) };
     folder.write("w.npz", zip(&[short])).assert_broken("w.npz", "w.npz#x: ends before its last element; make it again");
+}
+
+#[test]
+fn an_npz_member_that_ends_beyond_the_file_is_refused() {
+    let folder = Folder::new();
+    let x = npy_of("|u1", "(4000000000,)", &[7; 100]);
+    let size = (x.len() - 100 + 4_000_000_000) as u32;
+    let file = zip(&[Packed { size, packed: size, ..Packed::stored("x.npy", &x) }]);
+    let (start, len) = (30 + "x.npy".len(), file.len());
+    let end = start as u64 + u64::from(size);
+    folder.write("w.npz", file).assert_broken(
+        "w.npz",
+        &format!("w.npz#x: is truncated: it ends at byte {end} of a file of {len}; make the file again"),
+    );
 }
 
 #[test]

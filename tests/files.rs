@@ -208,6 +208,25 @@ fn what_is_written_is_to_the_byte_what_numpy_saves() {
 }
 
 #[test]
+fn a_written_header_is_padded_as_numpy_pads_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("y.npy");
+    let headers: Vec<(Vec<usize>, String)> =
+        serde_json::from_str(&fs::read_to_string(data("headers.json")).unwrap()).unwrap();
+    assert_eq!(headers.len(), 72);
+    for (shape, header) in headers {
+        let elements = vec![0u8; shape.iter().product()];
+        write_npy(&path, &Tensor::new(&shape, elements.clone()).unwrap()).unwrap();
+        let mut expected = b"\x93NUMPY\x01\x00".to_vec();
+        expected.extend(u16::try_from(header.len()).unwrap().to_le_bytes());
+        expected.extend(header.as_bytes());
+        expected.extend(elements);
+        assert!(fs::read(&path).unwrap() == expected, "{shape:?}");
+        assert_eq!(read_tensor(&path, None, None).unwrap().shape(), shape);
+    }
+}
+
+#[test]
 fn what_is_written_is_read_back_to_the_bit() {
     let folder = tempfile::tempdir().unwrap();
     for (name, dtype) in variants() {

@@ -20,7 +20,7 @@ const ROOMS: &[(&str, &[&str])] = &[
 
 /// The crates that only one place may name, and that place.
 const OWNERS: &[(&str, &str)] = &[
-    ("insta", "run/snapshot.rs"),
+    ("insta", "run/snapshot/store.rs"),
     ("clap", "cli/"),
     ("indicatif", "cli/"),
     ("libtest_mimic", "harness/"),

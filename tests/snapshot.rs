@@ -186,6 +186,7 @@ fn record(recorder: &Recorder, id: &str, output: &str, mean: f64) -> karat::Resu
         params: &BTreeMap::new(),
         inputs: &BTreeMap::new(),
         reference: None,
+        mask: None,
         rules: None,
         summary: &summary,
         comparison: None,
@@ -369,6 +370,9 @@ fn a_header_that_insta_cannot_read_is_an_error() {
     project.write("snapshots/a/y.snap", &snapshot.replace("source:", "source: ["));
     let said = project.run(&["record a|y|0"]);
     assert!(said[0].contains("Failed parsing the YAML"), "{said:?}");
+    project.write("snapshots/a/y.snap", &snapshot.replace("source:", "<<<<<<< ours\nsource:"));
+    let said = project.run(&["record a|y|0"]);
+    assert!(said[0].contains("y.snap: line 2 holds a merge conflict"), "{said:?}");
 }
 
 #[test]

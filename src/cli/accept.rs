@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{Context, Gate, Place};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::run::{Accepted, Recorder};
 
 /// The arguments of `karat accept`.
@@ -26,6 +26,9 @@ impl Accept {
         let goldens = place.locate(root.as_ref(), context.home)?;
         let recorder = Recorder::new(&goldens.root, &goldens.snapshots)?;
         let Accepted { written, refused } = recorder.accept(filter.as_deref())?;
+        if let (Some(filter), [], []) = (&filter, &*written, &*refused) {
+            return Err(Error::Usage(format!("no pending snapshot has {filter:?} in its case id; nothing is pending")));
+        }
         context.screen.print(|out, _| {
             for path in &written {
                 writeln!(out, "accepted {}", path.strip_prefix(&context.home.base).unwrap_or(path).display())?;

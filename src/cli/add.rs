@@ -1,19 +1,20 @@
 //! `karat add`: writes a `case.json`, and brings the tensors it names inside the root.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::Value;
 
-use super::{Context, Gate};
+use super::made::Made;
+use super::{Context, Gate, source};
 use crate::error::{Error, Result};
 use crate::golden::{
-    Address, Case, CaseFile, CaseId, Goldens, InputField, OutputField, ToleranceField, check_name, read_tensor,
+    Address, Case, CaseFile, CaseId, Goldens, InputField, OutputField, ToleranceField, absolute, check_name,
+    read_tensor,
 };
-use crate::numeric::Tolerance;
+use crate::numeric::{DType, Tolerance};
+use crate::report::Voice;
 
 /// The arguments of `karat add`.
 #[derive(Debug, Args)]
@@ -38,6 +39,9 @@ pub(super) struct Add {
     /// The part relative to the magnitude of the reference
     #[arg(long, value_name = "RTOL", requires = "atol")]
     rtol: Option<f64>,
+    /// What the anonymous bytes of an npy element are: bf16, f8_e4m3, f8_e5m2
+    #[arg(long, value_name = "DTYPE", value_parser = super::parse_dtype)]
+    dtype: Option<DType>,
     /// The goldens root [default: goldens]
     #[arg(long, value_name = "ROOT")]
     root: Option<PathBuf>,
@@ -45,6 +49,7 @@ pub(super) struct Add {
 
 /// A new case, not yet on disk.
 struct Plan {
+    id: CaseId,
     folder: PathBuf,
     /// The files to copy into the folder, by their name there.
     copies: BTreeMap<String, PathBuf>,
@@ -53,37 +58,70 @@ struct Plan {
 
 impl Add {
     pub(super) fn main(self, context: &Context<'_>) -> Result<Gate> {
-        let root = self.root.as_ref().unwrap_or(&context.home.root).clone();
-        let id = CaseId::new(self.case.trim_end_matches('/'))?;
-        fs::create_dir_all(&root).map_err(|error| Error::write(&root, error))?;
-        // Where the snapshots are does not matter to a case that is not run.
-        let goldens = Goldens::locate(&root, Some(Path::new("snapshots")))?;
-        let plan = self.plan(&goldens, &id)?;
-        let written = plan.write()?;
-        Case::load(&goldens.root, &id)?;
-        let command = &context.home.command;
-        let typed = self.root.as_ref().map(|root| format!(" {}", root.display())).unwrap_or_default();
-        context.screen.print(|out, _| {
-            for path in &written {
-                writeln!(out, "wrote {}", path.strip_prefix(&context.home.base).unwrap_or(path).display())?;
+        let mut made = Made::default();
+        let id = match self.make(context, &mut made) {
+            Ok(id) => id,
+            Err(error) => {
+                made.undo();
+                return Err(error);
             }
-            writeln!(out, "to run it:  {command} run{typed} -k {id}")
+        };
+        let voice = self.voice(context);
+        context.screen.print(|out, _| {
+            for path in made.files() {
+                writeln!(out, "wrote {}", path.strip_prefix(&voice.base).unwrap_or(path).display())?;
+            }
+            writeln!(out, "to run it:  {}", voice.run(Some(id.as_str())))
         })?;
         Ok(Gate::Passed)
     }
 
-    /// What would be written, with everything checked that can be: nothing is on disk yet.
-    fn plan(&self, goldens: &Goldens, id: &CaseId) -> Result<Plan> {
-        let folder = id.below(&goldens.root);
-        if folder.join("case.json").exists() {
-            let file = folder.join("case.json");
+    /// Makes the case, and its root where it is the first.
+    fn make(&self, context: &Context<'_>, made: &mut Made) -> Result<CaseId> {
+        let root = absolute(self.root.as_ref().unwrap_or(&context.home.root))?;
+        made.folder(&root)?;
+        let goldens = source(self.root.as_ref(), context.home)?;
+        let plan = self.plan(&goldens)?;
+        plan.write(made)?;
+        Case::load(&goldens.root, &plan.id)?;
+        Ok(plan.id)
+    }
+
+    /// How to name the command that runs the new case.
+    fn voice(&self, context: &Context<'_>) -> Voice {
+        let mut voice = context.voice(self.root.as_ref(), None, None);
+        if self.root.as_ref().is_some_and(|root| Goldens::locate(root, None).is_err()) {
+            voice.snapshots = Some("snapshots".to_owned());
+        }
+        voice
+    }
+
+    /// The id that was typed, where no case can be in its way.
+    fn id(&self, goldens: &Goldens) -> Result<CaseId> {
+        let typed = self.case.trim_end_matches('/');
+        let root = goldens.root.file_name().unwrap_or_default().to_string_lossy();
+        if let Some(id) = typed.strip_prefix(&*root).and_then(|rest| rest.strip_prefix('/')) {
+            return Err(Error::Usage(format!("an id is the path below the root {root}: type {id}")));
+        }
+        CaseId::new(typed)?;
+        let id = CaseId::from_path(&goldens.below.join(typed))?;
+        let file = id.below(&goldens.root).join("case.json");
+        if file.exists() {
             return Err(Error::Usage(format!("{} exists already; nothing was written", file.display())));
         }
-        let mut plan = Plan {
-            copies: BTreeMap::new(),
-            file: CaseFile { karat: 1, checkpoint: self.checkpoint.clone(), ..CaseFile::default() },
-            folder,
-        };
+        let lower = id.as_str().to_lowercase();
+        let whole = Goldens { below: PathBuf::new(), ..goldens.clone() };
+        match whole.discover()?.cases.iter().find(|other| other.as_str().to_lowercase() == lower) {
+            Some(other) => Err(Error::Usage(format!("{id} differs from the case {other} in case alone"))),
+            None => Ok(id),
+        }
+    }
+
+    /// What would be written, with everything checked that can be: nothing of it is on disk yet.
+    fn plan(&self, goldens: &Goldens) -> Result<Plan> {
+        let id = self.id(goldens)?;
+        let file = CaseFile { karat: 1, checkpoint: self.checkpoint.clone(), ..CaseFile::default() };
+        let mut plan = Plan { folder: id.below(&goldens.root), id, copies: BTreeMap::new(), file };
         unique("--input", &self.inputs)?;
         unique("--output", &self.outputs)?;
         unique("--param", &self.params)?;
@@ -92,87 +130,74 @@ impl Add {
             plan.file.params.insert(name.clone(), value);
         }
         for (name, text) in &self.inputs {
-            let tensor = plan.refer(goldens, name, text)?;
-            plan.file.inputs.insert(name.clone(), InputField { tensor, from: None, dtype: None });
+            let (tensor, dtype) = self.refer(&mut plan, goldens, name, text)?;
+            plan.file.inputs.insert(name.clone(), InputField { tensor, from: None, dtype });
         }
         for (name, text) in &self.outputs {
-            let tensor = plan.refer(goldens, name, text)?;
-            let field = OutputField { tensor, mask: None, dtype: None, cast: None, nan: None, empty: false };
+            let (tensor, dtype) = self.refer(&mut plan, goldens, name, text)?;
+            let field = OutputField { tensor, mask: None, dtype, cast: None, nan: None, empty: false };
             plan.file.outputs.insert(name.clone(), field);
         }
         if let (Some(atol), Some(rtol)) = (self.atol, self.rtol) {
             Tolerance::new(atol, rtol)?;
+            if self.outputs.is_empty() {
+                return Err(Error::Usage("--atol and --rtol are for outputs; name one with --output".to_owned()));
+            }
             let field = ToleranceField { atol: Some(atol), rtol: Some(rtol), ..ToleranceField::default() };
             plan.file.tolerance = plan.file.outputs.keys().map(|name| (name.clone(), field.clone())).collect();
         }
         Ok(plan)
     }
+
+    /// The text by which the case names a tensor, and the dtype where only the typed one says it.
+    fn refer(&self, plan: &mut Plan, goldens: &Goldens, name: &str, typed: &str) -> Result<(String, Option<String>)> {
+        check_name(name).map_err(Error::Usage)?;
+        let address = Address::typed(typed);
+        let read = |declared| read_tensor(&address.path, address.member.as_deref(), declared);
+        let dtype = match (read(None), self.dtype) {
+            (Ok(_), _) => None,
+            (Err(_), Some(dtype)) => read(Some(dtype)).map(|_| Some(dtype.name().to_owned()))?,
+            (Err(error), None) => return Err(error),
+        };
+        let path = absolute(&address.path)?;
+        let file = match climb(&goldens.root, &plan.folder, &path) {
+            Some(inside) => inside,
+            None => plan.copy(name, path),
+        };
+        let member = address.member.map(|member| format!("#{member}")).unwrap_or_default();
+        Ok((format!("{file}{member}"), dtype))
+    }
 }
 
 impl Plan {
-    /// The text by which the case names a tensor: where it lies inside the root, or a copy where it lies outside.
-    fn refer(&mut self, goldens: &Goldens, name: &str, text: &str) -> Result<String> {
-        check_name(name).map_err(Error::Usage)?;
-        let address = Address::typed(text);
-        read_tensor(&address.path, address.member.as_deref(), None)?;
-        let member = address.member.map(|member| format!("#{member}")).unwrap_or_default();
-        let path = std::path::absolute(&address.path).map_err(|error| Error::read(&address.path, error))?;
-        if let Some(inside) = climb(&goldens.root, &self.folder, &path) {
-            return Ok(format!("{inside}{member}"));
-        }
-        let file = path.file_name().map(|file| file.to_string_lossy().into_owned()).unwrap_or_default();
-        // Two files of one name from two folders: the second is called after its input or output.
-        let extension = path.extension().map(|end| end.to_string_lossy().into_owned()).unwrap_or_default();
-        let file = match self.copies.get(&file) {
-            Some(other) if *other != path => format!("{name}.{extension}"),
-            _ => file,
+    /// Plans to copy that file, under a name that no other has there.
+    fn copy(&mut self, name: &str, path: PathBuf) -> String {
+        let part = |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
+        let (file, extension) = (part(path.file_name()), part(path.extension()));
+        let numbered = (2..).map(|number| format!("{name}-{number}.{extension}"));
+        let mut names = [file, format!("{name}.{extension}")].into_iter().chain(numbered);
+        let is_free = |file: &String| {
+            let taken = |(other, source): (&String, &PathBuf)| {
+                other.to_lowercase() == file.to_lowercase() && (other != file || *source != path)
+            };
+            !self.copies.iter().any(taken)
         };
+        let file = names.find(is_free).expect("numbers do not end");
         self.copies.insert(file.clone(), path);
-        Ok(format!("{file}{member}"))
+        file
     }
 
-    /// Copies the tensors, then writes `case.json`; overwrites nothing. The files written, in that order.
-    fn write(&self) -> Result<Vec<PathBuf>> {
-        let Plan { folder, copies, file } = self;
-        fs::create_dir_all(folder).map_err(|error| Error::write(folder, error))?;
-        let mut written = Vec::new();
+    /// Copies the tensors, then writes `case.json`; overwrites nothing.
+    fn write(&self, made: &mut Made) -> Result<()> {
+        let Plan { id: _, folder, copies, file } = self;
+        made.folder(folder)?;
         for (name, source) in copies {
-            let target = folder.join(name);
-            let mut copy = tempfile(folder)?;
-            let mut source = fs::File::open(source).map_err(|error| Error::read(source, error))?;
-            std::io::copy(&mut source, &mut copy).map_err(|error| Error::write(&target, error))?;
-            persist(copy, &target)?;
-            written.push(target);
+            made.copy(source, &folder.join(name))?;
         }
-        let target = folder.join("case.json");
         let mut text = serde_json::to_string_pretty(file).expect("a case file is made of JSON values");
         text.push('\n');
-        let mut json = tempfile(folder)?;
-        json.write_all(text.as_bytes()).map_err(|error| Error::write(&target, error))?;
-        persist(json, &target)?;
-        written.push(target);
-        Ok(written)
+        made.write(&folder.join("case.json"), text.as_bytes())
     }
-}
-
-/// A file beside its target, so that it can be renamed to it.
-fn tempfile(folder: &Path) -> Result<tempfile::NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // What a file made by hand would have, less the umask; a temporary file is private by default.
-        builder.permissions(fs::Permissions::from_mode(0o666));
-    }
-    builder.prefix(".karat-").tempfile_in(folder).map_err(|error| Error::write(folder, error))
-}
-
-/// Renames the file to its target, and refuses where that exists.
-fn persist(file: tempfile::NamedTempFile, target: &Path) -> Result<()> {
-    file.persist_noclobber(target).map(|_| ()).map_err(|error| match error.error.kind() {
-        ErrorKind::AlreadyExists => Error::Usage(format!("{} exists already and is left as it is", target.display())),
-        _ => Error::write(target, error.error),
-    })
 }
 
 /// The way from `folder` to `path` with `/`, where both are below `root`.

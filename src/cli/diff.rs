@@ -36,8 +36,14 @@ pub(super) struct Diff {
     json: bool,
 }
 
-/// The tensors on one side, by the name under which the other side has them.
-type Side = BTreeMap<String, Address>;
+/// What is on one side.
+#[derive(Default)]
+struct Side {
+    /// By the name under which the other side has it; the only one of a file that names none has an empty one.
+    tensors: BTreeMap<String, Address>,
+    /// The files below a folder that could not be opened.
+    unread: Vec<Unread>,
+}
 
 impl Diff {
     pub(super) fn main(self, context: &Context<'_>) -> Result<Gate> {
@@ -45,8 +51,7 @@ impl Diff {
             (Some(atol), Some(rtol)) => Some(Tolerance::new(atol, rtol)?),
             _ => None,
         };
-        let (actual, reference) = (side(&self.actual)?, side(&self.reference)?);
-        let view = self.view(&actual, &reference, tolerance)?;
+        let view = self.view(self.sides()?, tolerance)?;
         context.screen.print(|out, palette| match self.json {
             true => json::diff(out, &view),
             false => terminal::diff(out, palette, &view),
@@ -54,30 +59,54 @@ impl Diff {
         Ok(if view.is_close() { Gate::Passed } else { Gate::Failed })
     }
 
+    /// Both sides, of which neither is a single tensor where the other is many.
+    fn sides(&self) -> Result<[Side; 2]> {
+        let typed = [&self.actual, &self.reference];
+        let is_folder = typed.map(|text| Address::typed(text).path.is_dir());
+        let [mut actual, mut reference] = [side(typed[0])?, side(typed[1])?];
+        match is_folder {
+            [true, true] => return Ok([actual, reference]),
+            [true, false] => return Err(unlike(typed[0], typed[1])),
+            [false, true] => return Err(unlike(typed[1], typed[0])),
+            [false, false] => {}
+        }
+        match (actual.is_single(), reference.is_single()) {
+            (true, false) => reference.choose(typed[1], typed[0])?,
+            (false, true) => actual.choose(typed[0], typed[1])?,
+            _ => {}
+        }
+        Ok([actual, reference])
+    }
+
     /// Compares what both sides have, and names what only one has.
-    fn view(&self, actual: &Side, reference: &Side, tolerance: Option<Tolerance>) -> Result<DiffView> {
-        let only = |one: &Side, other: &Side| one.keys().filter(|name| !other.contains_key(*name)).cloned().collect();
-        let mut view = DiffView {
-            actual: self.actual.clone(),
-            reference: self.reference.clone(),
-            pairs: Vec::new(),
-            only_actual: only(actual, reference),
-            only_reference: only(reference, actual),
-            unread: Vec::new(),
-        };
-        for (name, address) in actual {
+    fn view(&self, [actual, reference]: [Side; 2], tolerance: Option<Tolerance>) -> Result<DiffView> {
+        let (actual, reference, mut unread) =
+            (actual.tensors, reference.tensors, [actual.unread, reference.unread].concat());
+        let is_single = actual.len() == 1 && reference.len() == 1 && unread.is_empty();
+        let mut pairs = Vec::new();
+        for (name, address) in &actual {
             let Some(other) = reference.get(name) else { continue };
             match self.pair(name, address, other, tolerance) {
-                Ok(pair) => view.pairs.push(pair),
+                Ok(pair) => pairs.push(pair),
                 // Of one pair alone there is nothing else to tell.
-                Err(error) if actual.len() == 1 && reference.len() == 1 => return Err(error),
-                Err(error) => view.unread.push(Unread { name: name.clone(), error: error.to_string() }),
+                Err(error) if is_single => return Err(error),
+                Err(error) => unread.push(Unread { name: name.clone(), error: error.to_string() }),
             }
         }
-        if actual.is_empty() && reference.is_empty() {
+        if actual.is_empty() && reference.is_empty() && unread.is_empty() {
             return Err(Error::Usage(format!("no tensor in {} nor in {}", self.actual, self.reference)));
         }
-        Ok(view)
+        let only = |one: &BTreeMap<String, Address>, other: &BTreeMap<String, Address>| {
+            one.keys().filter(|name| !other.contains_key(*name)).cloned().collect()
+        };
+        Ok(DiffView {
+            actual: self.actual.clone(),
+            reference: self.reference.clone(),
+            pairs,
+            only_actual: only(&actual, &reference),
+            only_reference: only(&reference, &actual),
+            unread,
+        })
     }
 
     /// Compares one pair, by the tolerance that was typed or that of the dtype.
@@ -107,6 +136,37 @@ impl Diff {
     }
 }
 
+impl Side {
+    fn of(tensors: BTreeMap<String, Address>) -> Side {
+        Side { tensors, unread: Vec::new() }
+    }
+
+    /// Whether it is one tensor without a name.
+    fn is_single(&self) -> bool {
+        self.tensors.contains_key("")
+    }
+
+    /// Takes the only member of a container for the tensor on the other side, `other`.
+    fn choose(&mut self, container: &str, other: &str) -> Result<()> {
+        match (self.tensors.pop_first(), self.tensors.len()) {
+            (Some((_, only)), 0) => self.tensors = BTreeMap::from([(String::new(), only)]),
+            (Some((first, _)), more) => {
+                return Err(Error::Usage(format!(
+                    "{container} holds {} tensors and {other} is one: name which, as in {container}#{first}",
+                    more + 1
+                )));
+            }
+            (None, _) => return Err(Error::Usage(format!("{container} holds no tensor"))),
+        }
+        Ok(())
+    }
+}
+
+/// The error that one is a folder and the other is not.
+fn unlike(folder: &str, file: &str) -> Error {
+    Error::Usage(format!("{folder} is a folder, and {file} is a file: name two of a kind"))
+}
+
 /// The tensors that were typed: one without a name, the members of a container, or the files below a folder.
 fn side(text: &str) -> Result<Side> {
     let address = Address::typed(text);
@@ -114,16 +174,16 @@ fn side(text: &str) -> Result<Side> {
         return folder(&address.path);
     }
     if address.member.is_some() {
-        return Ok(Side::from([(String::new(), address)]));
+        return Ok(Side::of(BTreeMap::from([(String::new(), address)])));
     }
-    file(&address.path, "")
+    file(&address.path, "").map(Side::of)
 }
 
 /// The tensors in one file: one under `name`, or every member behind `name#`.
-fn file(path: &Path, name: &str) -> Result<Side> {
+fn file(path: &Path, name: &str) -> Result<BTreeMap<String, Address>> {
     let at = |member: Option<String>| Address { text: name.to_owned(), path: path.to_path_buf(), member };
     Ok(match contents(path)? {
-        Contents::Tensor => Side::from([(name.to_owned(), at(None))]),
+        Contents::Tensor => BTreeMap::from([(name.to_owned(), at(None))]),
         Contents::Members(members) => {
             let prefix = if name.is_empty() { String::new() } else { format!("{name}#") };
             members.into_iter().map(|member| (format!("{prefix}{member}"), at(Some(member)))).collect()
@@ -133,15 +193,19 @@ fn file(path: &Path, name: &str) -> Result<Side> {
 
 /// The tensors in every tensor file below a folder, by relative path.
 fn folder(root: &Path) -> Result<Side> {
-    let mut side = Side::new();
+    let mut side = Side::default();
     for entry in WalkDir::new(root).follow_links(true).sort_by_file_name() {
         let entry = entry.map_err(|error| Error::Usage(format!("cannot walk {}: {error}", root.display())))?;
-        if !entry.file_type().is_file() || !is_tensor_file(entry.path()) {
+        if entry.file_type().is_dir() || !is_tensor_file(entry.path()) {
             continue;
         }
         let relative = entry.path().strip_prefix(root).expect("the walk stays below its root");
         let name: Vec<_> = relative.iter().map(|part| part.to_string_lossy()).collect();
-        side.extend(file(entry.path(), &name.join("/"))?);
+        let name = name.join("/");
+        match file(entry.path(), &name) {
+            Ok(tensors) => side.tensors.extend(tensors),
+            Err(error) => side.unread.push(Unread { name, error: error.to_string() }),
+        }
     }
     Ok(side)
 }

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Context, Gate, Place};
-use crate::error::{Error, Result};
+use super::{Context, Gate, Place, source};
+use crate::error::Result;
 use crate::golden::{Case, CaseId, Goldens, Tree};
 use crate::report::{CaseLine, json, terminal};
-use crate::run::Filter;
+use crate::run::{Filter, nothing_selected};
 
 /// The arguments of `karat list`.
 #[derive(Debug, Args)]
@@ -28,12 +28,12 @@ pub(super) struct List {
 impl List {
     pub(super) fn main(self, context: &Context<'_>) -> Result<Gate> {
         let List { root, place, filter, json } = self;
-        let goldens = place.locate(root.as_ref(), context.home)?;
+        let goldens = source(root.as_ref(), context.home)?;
         let filter = Filter { patterns: filter };
-        let lines = lines(&goldens, &goldens.discover()?, &filter);
+        let tree = goldens.discover()?;
+        let lines = lines(&goldens, &tree, &filter);
         if lines.is_empty() {
-            let place = goldens.root.join(&goldens.below);
-            return Err(Error::Usage(format!("no case to list below {}", place.display())));
+            return Err(nothing_selected(&goldens, &tree, &filter));
         }
         let voice = context.voice(root.as_ref(), Some(&place), None);
         context.screen.print(|out, palette| match json {
@@ -46,7 +46,8 @@ impl List {
 
 /// A line for every case and every problem that the filter selects, by id.
 fn lines(goldens: &Goldens, tree: &Tree, filter: &Filter) -> Vec<CaseLine> {
-    let cases = tree.cases.iter().map(|id| match Case::load(&goldens.root, id) {
+    let selected = tree.cases.iter().filter(|id| filter.selects(id));
+    let cases = selected.map(|id| match Case::load(&goldens.root, id) {
         Ok(case) => CaseLine {
             id: case.id,
             file: case.file,
@@ -57,8 +58,9 @@ fn lines(goldens: &Goldens, tree: &Tree, filter: &Filter) -> Vec<CaseLine> {
         },
         Err(error) => broken(goldens, id, error.to_string()),
     });
-    let problems = tree.problems.iter().map(|(id, what)| broken(goldens, id, what.clone()));
-    let mut lines: Vec<CaseLine> = cases.chain(problems).filter(|line| filter.selects(&line.id)).collect();
+    let problems = tree.problems.iter().filter(|(id, _)| filter.selects(id));
+    let problems = problems.map(|(id, what)| broken(goldens, id, what.clone()));
+    let mut lines: Vec<CaseLine> = cases.chain(problems).collect();
     lines.sort_by(|a, b| a.id.cmp(&b.id));
     lines
 }

@@ -4,6 +4,7 @@ mod accept;
 mod add;
 mod diff;
 mod list;
+mod made;
 mod output;
 mod progress;
 mod run;
@@ -12,7 +13,7 @@ mod schema;
 mod show;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -97,6 +98,12 @@ impl Place {
         let snapshots = self.snapshots.as_ref().or_else(|| home.snapshots.as_ref().filter(|_| typed.is_none()));
         Goldens::locate(typed.unwrap_or(&home.root), snapshots.map(PathBuf::as_path))
     }
+}
+
+/// The goldens that were typed, or those at home, for a verb that only reads them: where their snapshots are is nothing to it.
+fn source(typed: Option<&PathBuf>, home: &Home) -> Result<Goldens> {
+    let root = typed.unwrap_or(&home.root);
+    Goldens::locate(root, None).or_else(|_| Goldens::locate(root, Some(Path::new("snapshots"))))
 }
 
 /// Everything that a verb is given besides its own arguments.

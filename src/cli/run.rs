@@ -22,7 +22,7 @@ pub(super) struct Run {
     #[arg(short = 'k', long = "filter", value_name = "FILTER")]
     filter: Vec<String>,
     /// Run N cases at a time [default: one a processor]
-    #[arg(short = 'j', long, value_name = "N")]
+    #[arg(short = 'j', long, value_name = "N", value_parser = parse_jobs)]
     jobs: Option<NonZeroUsize>,
     /// Call each checkpoint N times; all calls must agree bit for bit
     #[arg(long = "repeat", value_name = "N", default_value = "1")]
@@ -61,5 +61,13 @@ impl Run {
             false => terminal::run(out, palette, &voice, &outcome),
         })?;
         Ok(if outcome.failed() == 0 { Gate::Passed } else { Gate::Failed })
+    }
+}
+
+/// A number of threads that a system can start.
+fn parse_jobs(text: &str) -> Result<NonZeroUsize, String> {
+    match text.parse() {
+        Ok(jobs) if jobs <= NonZeroUsize::new(1024).expect("1024 is not 0") => Ok(jobs),
+        _ => Err("give a number from 1 to 1024".to_owned()),
     }
 }

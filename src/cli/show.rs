@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::{Context, Gate, Place};
+use super::{Context, Gate, Place, source};
 use crate::error::{Error, Result};
-use crate::golden::{Address, Case, CaseId, Contents, Goldens, Input, Output, contents, read_tensor};
+use crate::golden::{
+    Address, Case, CaseId, Contents, Goldens, Input, Output, absolute, contents, is_tensor_file, read_tensor,
+};
 use crate::numeric::{DType, Summary, Tensor, summarize};
 use crate::report::{CaseView, InputView, OutputView, TensorView, json, terminal};
 
@@ -36,17 +38,20 @@ impl Show {
         }
     }
 
-    /// The case that was typed: an id below the root, or a folder that holds a `case.json`.
+    /// The case that was typed: a folder that holds a `case.json`, that file itself, or an id below the root.
     fn find_case(&self, context: &Context<'_>) -> Option<(Goldens, CaseId)> {
         let typed = Path::new(&self.what);
-        if typed.join("case.json").is_file() {
-            let goldens = self.place.locate(Some(&typed.to_path_buf()), context.home).ok()?;
-            let id = CaseId::from_path(&goldens.below).ok()?;
-            return Some((goldens, id));
-        }
-        let goldens = self.place.locate(self.root.as_ref(), context.home).ok()?;
-        let id = CaseId::new(self.what.trim_end_matches('/')).ok()?;
-        id.below(&goldens.root).join("case.json").is_file().then_some((goldens, id))
+        let folder = if typed.ends_with("case.json") { typed.parent()? } else { typed };
+        let goldens = source(self.root.as_ref(), context.home).ok();
+        let Some(folder) = absolute(folder).ok().filter(|folder| folder.join("case.json").is_file()) else {
+            let (goldens, id) = (goldens?, CaseId::new(self.what.trim_end_matches('/')).ok()?);
+            return id.below(&goldens.root).join("case.json").is_file().then_some((goldens, id));
+        };
+        let below = |goldens: Goldens| {
+            let id = CaseId::from_path(folder.strip_prefix(&goldens.root).ok()?).ok()?;
+            Some((goldens, id))
+        };
+        goldens.and_then(below).or_else(|| below(Goldens::locate(&folder, None).ok()?))
     }
 
     fn show_case(&self, context: &Context<'_>, goldens: &Goldens, id: &CaseId) -> Result<Gate> {
@@ -94,7 +99,8 @@ impl Show {
 
     /// Says that what was typed is neither a case nor a tensor file.
     fn explain(&self, context: &Context<'_>, error: Error) -> Error {
-        if Path::new(&self.what).exists() {
+        let typed = Address::typed(&self.what).path;
+        if typed.exists() || is_tensor_file(&typed) {
             return error;
         }
         let root = self.root.as_ref().unwrap_or(&context.home.root);

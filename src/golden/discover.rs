@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
+use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 
 use walkdir::WalkDir;
 
 use super::case::CASE_FILE;
+use super::file::is_tensor_file;
 use super::id::CaseId;
 use crate::error::{Error, Result};
 
@@ -31,6 +33,13 @@ pub struct Tree {
 }
 
 impl Goldens {
+    /// The folder to which this run is restricted: the root, or one below it.
+    #[must_use]
+    pub fn selected(&self) -> PathBuf {
+        // Joining the empty path would leave a slash behind.
+        self.root.components().chain(self.below.components()).collect()
+    }
+
     /// The root that `path` names, with `snapshots` standing where the last component named `goldens` stood.
     ///
     /// A path *below* a folder named `goldens` restricts the run to that part of it: ids and defaults are the same as
@@ -68,19 +77,17 @@ impl Goldens {
     ///
     /// [`Error::Usage`] where the root itself cannot be read.
     pub fn discover(&self) -> Result<Tree> {
-        check_folder(&self.root.join(&self.below))?;
+        check_folder(&self.selected())?;
         let mut tree = Tree::default();
-        for entry in WalkDir::new(self.root.join(&self.below)).follow_links(true) {
+        for entry in WalkDir::new(self.selected()).follow_links(true) {
             match entry {
                 Ok(entry) if entry.file_name() == CASE_FILE => self.add(&mut tree, entry.path()),
                 Ok(_) => {}
                 Err(error) => {
                     let place = error.path().unwrap_or(&self.root);
-                    let what = match error.loop_ancestor() {
-                        Some(ancestor) => format!("is a link to its own ancestor {}", ancestor.display()),
-                        None => error.to_string(),
-                    };
-                    tree.problems.insert(self.lossy_id(place), format!("{}: {what}", place.display()));
+                    if let Some(what) = unwalked(place, &error) {
+                        tree.problems.insert(self.lossy_id(place), format!("{}: {what}", place.display()));
+                    }
                 }
             }
         }
@@ -122,6 +129,24 @@ impl Goldens {
     }
 }
 
+/// Why that place could not be walked; `None` where no case can be lost by it.
+fn unwalked(place: &Path, error: &walkdir::Error) -> Option<String> {
+    if let Some(ancestor) = error.loop_ancestor() {
+        let ancestor: PathBuf = ancestor.components().collect();
+        return Some(format!("is a link to its own ancestor {}; remove it", ancestor.display()));
+    }
+    match place.read_link() {
+        // The case that names the tensor says so. Editors leave hidden ones beside a file that is open.
+        Ok(_) if is_tensor_file(place) || is_hidden(place) => None,
+        Ok(target) => Some(format!("is a link to {}, which is not there; remove it", target.display())),
+        Err(_) => Some(error.io_error().map_or_else(|| error.to_string(), ToString::to_string)),
+    }
+}
+
+fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
+}
+
 /// Turns cases whose ids differ in case alone into problems: some systems cannot hold both.
 fn refuse_case_twins(tree: &mut Tree) {
     let mut groups: BTreeMap<String, Vec<CaseId>> = BTreeMap::new();
@@ -129,15 +154,16 @@ fn refuse_case_twins(tree: &mut Tree) {
         groups.entry(id.as_str().to_lowercase()).or_default().push(id.clone());
     }
     for twins in groups.into_values().filter(|ids| ids.len() > 1) {
-        let names: Vec<&str> = twins.iter().map(CaseId::as_str).collect();
-        let what = format!("the cases {} differ in case alone; rename all but one", names.join(" and "));
+        let (last, others) = twins.split_last().expect("there are at least two");
+        let others: Vec<&str> = others.iter().map(CaseId::as_str).collect();
+        let what = format!("the cases {} and {last} differ in case alone; rename all but one", others.join(", "));
         tree.cases.retain(|id| !twins.contains(id));
         tree.problems.extend(twins.iter().map(|id| (id.clone(), what.clone())));
     }
 }
 
 /// The path made absolute and rid of `.` and `..` as text, so that links keep their names.
-fn absolute(path: &Path) -> Result<PathBuf> {
+pub(crate) fn absolute(path: &Path) -> Result<PathBuf> {
     let path = std::path::absolute(path).map_err(|error| Error::read(path, error))?;
     Ok(path.components().fold(PathBuf::new(), |mut so_far, part| {
         match part {
@@ -152,7 +178,11 @@ fn absolute(path: &Path) -> Result<PathBuf> {
 
 /// Refuses what is no folder, or may not be listed.
 fn check_folder(path: &Path) -> Result<()> {
-    std::fs::read_dir(path)
-        .map(|_| ())
-        .map_err(|error| Error::Usage(format!("cannot read the goldens root {}: {error}", path.display())))
+    let Err(error) = std::fs::read_dir(path) else { return Ok(()) };
+    let shown = path.display();
+    Err(Error::Usage(match error.kind() {
+        ErrorKind::NotFound => format!("there is no folder {shown}; name the goldens root, or add a first case to it"),
+        ErrorKind::NotADirectory => format!("{shown} is no folder; name the goldens root, or a folder below it"),
+        _ => format!("cannot read the goldens root {shown}: {error}"),
+    }))
 }

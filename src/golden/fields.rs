@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::ser::Error as _;
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
+
+use super::member::nearest;
 
 /// A `case.json`: one checkpoint, its inputs, its reference outputs.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -18,10 +21,10 @@ pub struct CaseFile {
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub params: Map<String, Value>,
     /// The tensors that the checkpoint is given, by name.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", serialize_with = "shortly")]
     pub inputs: BTreeMap<String, InputField>,
     /// The reference tensors that its outputs are held against, by name. Without any, the snapshot alone holds the case.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", serialize_with = "shortly")]
     pub outputs: BTreeMap<String, OutputField>,
     /// How much may differ, by output; `*` is every output that has no entry of its own.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -134,6 +137,18 @@ pub enum NanField {
     Mismatch,
 }
 
+/// Writes an entry that says no more than its `tensor` as that text.
+fn shortly<T: Serialize, S: Serializer>(entries: &BTreeMap<String, T>, serializer: S) -> Result<S::Ok, S::Error> {
+    let short = |entry| match serde_json::to_value(entry) {
+        Ok(Value::Object(mut object)) if object.len() == 1 => {
+            Ok(object.remove("tensor").unwrap_or(Value::Object(object)))
+        }
+        value => value.map_err(S::Error::custom),
+    };
+    let entries: Result<BTreeMap<_, _>, _> = entries.iter().map(|(name, entry)| Ok((name, short(entry)?))).collect();
+    serializer.collect_map(entries?)
+}
+
 /// The names of the fields of `case.json` and `suite.json`.
 pub(super) const CASE: &[&str] =
     &["karat", "checkpoint", "params", "inputs", "outputs", "tolerance", "nan", "skip", "reference"];
@@ -160,16 +175,6 @@ pub(super) fn check_known(object: &Map<String, Value>, known: &[&str]) -> Result
             None => format!("unknown field `{name}`; known fields are {}", known.join(", ")),
         }),
     }
-}
-
-/// The candidate that is most like `name`, if one is like it at all.
-pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    candidates
-        .into_iter()
-        .map(|candidate| (strsim::jaro_winkler(&name.to_lowercase(), &candidate.to_lowercase()), candidate))
-        .filter(|(likeness, _)| *likeness > 0.75)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, candidate)| candidate)
 }
 
 #[cfg(test)]

@@ -44,8 +44,8 @@ enum Source<'a> {
 
 /// Reads one tensor from a `.npy`, `.npz` or `.safetensors` file, whatever its byte order and layout.
 ///
-/// `member` names the tensor in a file of many, and may be left out where there is only one. `declared` is the dtype of a
-/// tensor whose dtype NumPy has no name for: bf16 comes as `V2` from `.npy` and `.npz`, an 8-bit float as `V1`. A
+/// `member` names the tensor in a file of many, and may be left out where there is only one. `declared` is the dtype of
+/// a tensor whose dtype NumPy has no name for: bf16 comes as `V2` from `.npy` and `.npz`, an 8-bit float as `V1`. A
 /// declared dtype that is not the tensor's is an error.
 ///
 /// Reads the elements of that tensor alone, and takes no more memory than they do (twice as much in Fortran order).
@@ -53,8 +53,8 @@ enum Source<'a> {
 /// # Errors
 ///
 /// [`Error::Missing`] where there is no such file (the message names one of a similar name) or no such member, or a
-/// Git LFS pointer in its place. [`Error::Tensor`] where the file is not a regular one, or does not hold what it claims, or
-/// the tensor has a dtype that karat does not read. [`Error::Read`] where the system refuses.
+/// Git LFS pointer in its place. [`Error::Tensor`] where the file is not a regular one, or does not hold what it claims,
+/// or the tensor has a dtype that karat does not read. [`Error::Read`] where the system refuses.
 pub fn read_tensor(path: &Path, member: Option<&str>, declared: Option<DType>) -> Result<Tensor> {
     match open(path)? {
         Source::Npy { mut file, len } => {
@@ -155,7 +155,7 @@ fn open_file(path: &Path) -> Result<(File, u64)> {
 }
 
 #[cfg(unix)]
-fn kind(file_type: FileType) -> &'static str {
+pub(super) fn kind(file_type: FileType) -> &'static str {
     use std::os::unix::fs::FileTypeExt;
     match file_type {
         _ if file_type.is_dir() => "a folder",
@@ -166,7 +166,7 @@ fn kind(file_type: FileType) -> &'static str {
 }
 
 #[cfg(not(unix))]
-fn kind(file_type: FileType) -> &'static str {
+pub(super) fn kind(file_type: FileType) -> &'static str {
     if file_type.is_dir() { "a folder" } else { "a device" }
 }
 

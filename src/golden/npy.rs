@@ -20,9 +20,9 @@ const PREFIX_LEN: usize = MAGIC.len() + 2;
 /// The longest header that is read; NumPy itself stops there too.
 const MAX_HEADER_LEN: usize = 10_000;
 
-/// How deep brackets may nest in a header. A number's has a tuple in a dict; only records go deeper. The parser takes
+/// How deep brackets may nest in a header: a tuple in a dict. Only that of records nests deeper, and the parser takes
 /// time exponential in the depth.
-const MAX_DEPTH: usize = 4;
+const MAX_DEPTH: usize = 2;
 
 /// NumPy leaves room in the header for the first extent to grow to this many digits.
 const GROWTH_DIGITS: usize = 21;
@@ -30,7 +30,7 @@ const GROWTH_DIGITS: usize = 21;
 /// NumPy pads the header so that the elements begin at a multiple of this.
 const ALIGNMENT: usize = 64;
 
-/// Reads the header, up to the first element, and checks that what it promises is what `len`, all bytes, has room for.
+/// Reads the header, up to the first element. What it promises is exactly what the file, of `len` bytes, has after it.
 pub(super) fn read_header(
     reader: &mut impl Read,
     len: u64,
@@ -64,7 +64,7 @@ fn header_bytes(reader: &mut impl Read, len: u64, place: Place<'_>) -> Result<Ve
         place.broken(format!("is truncated: {len} bytes are there, and its header alone takes {end}; make it again"))
     };
     fill(&mut bytes, usize::try_from(len).unwrap_or(PREFIX_LEN).min(PREFIX_LEN))?;
-    if bytes[..bytes.len().min(MAGIC.len())] != MAGIC[..bytes.len().min(MAGIC.len())] {
+    if !bytes.starts_with(&MAGIC[..MAGIC.len().min(bytes.len())]) {
         let hint = if bytes.starts_with(b"PK") { "; it begins as a zip does: name it .npz" } else { "" };
         return Err(place.broken(format!("is no npy file: it does not begin with \\x93NUMPY{hint}")));
     }
@@ -170,7 +170,8 @@ fn nameless(descr: &str, candidates: &[DType], declared: Option<DType>, place: P
         Some(dtype) if candidates.contains(&dtype) => Ok(dtype),
         Some(dtype) => Err(place.broken(format!("has dtype {descr}, which cannot be {dtype}; declare {names}"))),
         None => Err(place.broken(format!(
-            "has dtype {descr}, which is all that numpy keeps of a dtype it does not know; declare {names} if it is that"
+            "has dtype {descr}, which is all that numpy keeps of a dtype it does not know; \
+             declare {names} if it is that"
         ))),
     }
 }
@@ -199,7 +200,8 @@ fn check_len(there: u64, promised: u64, claim: &str, place: Place<'_>) -> Result
     match there.cmp(&promised) {
         Ordering::Equal => Ok(()),
         Ordering::Less => Err(place.broken(format!(
-            "is truncated: {there} bytes of elements are there, and its header promises {promised} ({claim}); make it again"
+            "is truncated: {there} bytes of elements are there, and its header promises {promised} ({claim}); \
+             make it again"
         ))),
         Ordering::Greater => Err(place.broken(format!(
             "has {} trailing bytes after the {promised} of elements that its header promises ({claim}); make it again",

@@ -94,7 +94,8 @@ fn header_bytes(file: &mut File, len: u64, place: Place<'_>) -> Result<Vec<u8>> 
     let header_len = u64::from_le_bytes(prefix);
     if header_len > len - PREFIX_LEN {
         return Err(place.broken(format!(
-            "is truncated or no safetensors file: {len} bytes are there, and its header alone claims {header_len}; make it again"
+            "is truncated or no safetensors file: {len} bytes are there, and its header alone claims {header_len}; \
+             make it again"
         )));
     }
     if header_len > MAX_HEADER_LEN {
@@ -140,7 +141,7 @@ impl<'de> Deserialize<'de> for Listing {
     }
 }
 
-/// What is wrong with tensors, sorted by offsets, that the format's own check refuses: its words seldom name the tensor.
+/// What is wrong with tensors, sorted by offsets, that the format's own check refuses. Its words seldom name one.
 fn unsound(tensors: &[(String, TensorInfo)], error: &SafeTensorError, place: Place<'_>) -> Error {
     let mut expected = 0;
     for (name, info) in tensors {

@@ -12,7 +12,7 @@ use crate::run::{Facts, Recorded, TestSite, has_cargo_insta, in_ci, record_in_te
 
 /// Panics unless the first tensor is close to the second, the reference.
 ///
-/// Takes ndarrays, slices, vectors, arrays, numbers and [`Tensor`](crate::Tensor)s, by value or by reference. Without
+/// Takes ndarrays, slices, vectors, arrays, numbers and [`Tensor`]s, by value or by reference. Without
 /// `atol` and `rtol` the tolerance is that of the reference's dtype, as `torch.testing.assert_close` has it.
 ///
 /// ```
@@ -168,6 +168,7 @@ pub fn check_summary(
         params: &params,
         inputs: &inputs,
         reference: None,
+        mask: None,
         rules: None,
         summary: &summary,
         comparison: None,

@@ -1,59 +1,69 @@
 //! The atol that would have done.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use super::wide::Wide;
 
-/// The largest of the smallest atols that single elements need, largest first: as many as outliers are allowed, and one
-/// more, which is what the whole needs.
+/// The largest of the smallest atols that single elements need: as many as outliers are allowed, and one more, which is
+/// what the whole needs.
 #[derive(Clone, Debug)]
 pub(crate) struct Excess {
     limit: usize,
-    largest_first: Vec<f64>,
+    /// At most `limit` of them after [`prune`](Excess::prune), in no order.
+    atols: Vec<f64>,
+    /// At least `limit` elements need this much, so that one that needs no more changes nothing.
+    floor: f64,
 }
 
+/// The highest floor that any block knows of, so that the others pass over what cannot matter. Which block raises it
+/// when is a matter of chance; what is left in the end is not.
+#[derive(Debug, Default)]
+pub(crate) struct Floor(AtomicU64);
+
 impl Excess {
-    pub(crate) fn new(outliers: u64) -> Excess {
+    pub(crate) fn new(outliers: u64, floor: &Floor) -> Excess {
         let limit = usize::try_from(outliers).unwrap_or(usize::MAX).saturating_add(1);
-        Excess { limit, largest_first: Vec::new() }
+        Excess { limit, atols: Vec::new(), floor: f64::from_bits(floor.0.load(Ordering::Relaxed)) }
     }
 
     /// Takes one pair into account, with `relative` allowed by rtol.
     #[inline]
     pub(crate) fn add<W: Wide>(&mut self, actual: W, reference: W, relative: f64) {
-        let known = if self.largest_first.len() < self.limit { 0.0 } else { self.largest_first[self.limit - 1] };
-        if !actual.is_within(reference, known + relative) {
-            self.insert(smallest_atol(actual, reference, relative));
+        if !actual.is_within(reference, self.floor + relative) {
+            self.atols.push(smallest_atol(actual, reference, relative));
+            if self.atols.len() / 2 >= self.limit {
+                self.prune();
+            }
         }
-    }
-
-    fn insert(&mut self, atol: f64) {
-        let place = self.largest_first.partition_point(|&larger| larger >= atol);
-        self.largest_first.insert(place, atol);
-        self.largest_first.truncate(self.limit);
     }
 
     /// That of two sets of elements together.
-    pub(crate) fn join(mut self, mut other: Excess) -> Excess {
-        if self.largest_first.len() < other.largest_first.len() {
-            std::mem::swap(&mut self, &mut other);
-        }
-        if self.limit == 1 || other.largest_first.len() == 1 {
-            other.largest_first.iter().for_each(|&atol| self.insert(atol));
-        } else if !other.largest_first.is_empty() {
-            self.largest_first.append(&mut other.largest_first);
-            self.largest_first.sort_unstable_by(|left, right| right.total_cmp(left));
-            self.largest_first.truncate(self.limit);
-        }
+    pub(crate) fn join(mut self, mut other: Excess, floor: &Floor) -> Excess {
+        self.atols.append(&mut other.atols);
+        self.floor = self.floor.max(other.floor);
+        self.prune();
+        // The bits of numbers from 0 up are in their order.
+        floor.0.fetch_max(self.floor.to_bits(), Ordering::Relaxed);
         self
     }
 
+    /// Drops what cannot matter.
+    fn prune(&mut self) {
+        if self.atols.len() >= self.limit {
+            let (_, lowest, _) = self.atols.select_nth_unstable_by(self.limit - 1, |left, right| right.total_cmp(left));
+            self.floor = self.floor.max(*lowest);
+            self.atols.truncate(self.limit);
+        }
+    }
+
     /// The smallest atol with which no more elements are outside than are allowed; `None` where no finite one does.
-    pub(crate) fn smallest_atol(&self) -> Option<f64> {
-        let atol = if self.largest_first.len() < self.limit { 0.0 } else { self.largest_first[self.limit - 1] };
-        atol.is_finite().then_some(atol)
+    pub(crate) fn smallest_atol(mut self) -> Option<f64> {
+        self.prune();
+        self.floor.is_finite().then_some(self.floor)
     }
 }
 
-/// The smallest `f64` with which this pair is within `atol + relative` as [`compare`](super::compare) rounds it; an infinity
+/// The smallest `f64` with which this pair is within `atol + relative` as [`compare`](super::compare()) rounds it; an infinity
 /// where there is none.
 ///
 /// `|actual - reference| - relative` is only a guess: the addition rounds, and may hide many values of atol.
@@ -127,13 +137,18 @@ mod tests {
 
     #[test]
     fn the_largest_are_kept_in_whatever_order_they_come() {
-        let mut excess = Excess::new(2);
-        [3.0, 1.0, 5.0, 4.0, 2.0].iter().for_each(|&x| excess.add(x, 0.0, 0.0));
-        assert_eq!(excess.largest_first, [5.0, 4.0, 3.0]);
-        let mut other = Excess::new(2);
-        [4.5, 0.5].iter().for_each(|&x| other.add(x, 0.0, 0.0));
-        assert_eq!(other.smallest_atol(), Some(0.0));
-        assert_eq!(other.join(excess).largest_first, [5.0, 4.5, 4.0]);
+        let floor = Floor::default();
+        let excess = |atols: &[f64]| {
+            let mut excess = Excess::new(2, &floor);
+            atols.iter().for_each(|&x| excess.add(x, 0.0, 0.0));
+            excess
+        };
+        assert_eq!(excess(&[3.0, 1.0, 5.0, 4.0, 2.0, 0.5, 6.0]).smallest_atol(), Some(4.0));
+        assert_eq!(excess(&[3.0, 0.0, 5.0]).smallest_atol(), Some(0.0));
+        let joined = excess(&[4.5, 0.5]).join(excess(&[3.0, 1.0, 5.0, 4.0]), &floor);
+        // A later block starts where this one has arrived.
+        assert!(excess(&[3.9]).atols.is_empty());
+        assert_eq!(joined.join(excess(&[9.0]), &floor).smallest_atol(), Some(4.5));
     }
 
     proptest! {

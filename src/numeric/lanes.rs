@@ -40,17 +40,30 @@ fn join([a, b, c, d, e, f, g, h]: [f64; LANES]) -> f64 {
     ((a + e) + (c + g)) + ((b + f) + (d + h))
 }
 
-/// The largest number of the column that is not below 0, and the first place where it stands.
+/// The largest magnitude in the column, which holds no NaN; 0 where it is empty.
+pub(crate) fn largest(column: &[f64]) -> f64 {
+    highest(column, 0.0, f64::abs)
+}
+
+/// The largest number of the column that is not below 0, and the first place where it stands. There is no NaN in it.
 pub(crate) fn peak(column: &[f64]) -> Option<(f64, usize)> {
+    let peak = highest(column, -1.0, |x| x);
+    column.iter().position(|&x| x == peak && x >= 0.0).map(|place| (peak, place))
+}
+
+/// The largest of the column's values, but no less than the least.
+fn highest(column: &[f64], least: f64, value: impl Fn(f64) -> f64) -> f64 {
+    // A plain comparison, unlike `f64::max`, is one instruction.
+    let higher = |left: f64, right: f64| if right > left { right } else { left };
     let (chunks, rest) = column.as_chunks::<LANES>();
-    let mut peaks = [-1.0f64; LANES];
+    let mut highest = [least; LANES];
     for chunk in chunks {
         for lane in 0..LANES {
-            peaks[lane] = if chunk[lane] > peaks[lane] { chunk[lane] } else { peaks[lane] };
+            highest[lane] = higher(highest[lane], value(chunk[lane]));
         }
     }
-    let peak = peaks.iter().chain(rest).fold(-1.0, |peak, &x| if x > peak { x } else { peak });
-    column.iter().position(|&x| x == peak && x >= 0.0).map(|place| (peak, place))
+    let rest = rest.iter().fold(least, |highest, x| higher(highest, value(*x)));
+    highest.into_iter().fold(rest, higher)
 }
 
 #[cfg(test)]
@@ -63,6 +76,16 @@ mod tests {
             let column: Vec<f64> = (1..=len).map(f64::from).collect();
             assert_eq!(sum(&column), f64::from(len * (len + 1) / 2));
             assert_eq!(dot(&column, &column), f64::from(len * (len + 1) * (2 * len + 1) / 6));
+        }
+    }
+
+    #[test]
+    fn the_largest_magnitude_has_either_sign() {
+        assert_eq!(largest(&[]), 0.0);
+        for place in 0..19 {
+            let mut column = [1.0; 19];
+            column[place] = -2.0;
+            assert_eq!(largest(&column), 2.0);
         }
     }
 

@@ -6,6 +6,7 @@
 
 use super::lanes::{dot, sum};
 use super::scaled::{Scaled, ldexp, tame};
+use super::wide::nearest;
 
 /// A type that moments are taken of: exact differences, and a mean of its own with a rest.
 pub(crate) trait Sample: Copy + PartialOrd + Send {
@@ -67,7 +68,12 @@ impl<S: Sample> Moments<S> {
 
     /// Of the samples of both.
     pub(crate) fn join(self, later: Moments<S>) -> Moments<S> {
-        let exponent = self.exponent.max(later.exponent);
+        // Zeros have no magnitude that could matter.
+        let exponent = match (self.squares == 0.0, later.squares == 0.0) {
+            (true, _) => later.exponent,
+            (_, true) => self.exponent,
+            _ => self.exponent.max(later.exponent),
+        };
         let (left, right) = (self.rescale(exponent), later.rescale(exponent));
         let count = left.count + right.count;
         let distance = right.base.minus(left.base) + (right.rest - left.rest);
@@ -83,7 +89,7 @@ impl<S: Sample> Moments<S> {
         }
     }
 
-    /// The same with a larger exponent.
+    /// The same with another exponent.
     fn rescale(self, exponent: i32) -> Moments<S> {
         let down = self.exponent - exponent;
         if down == 0 {
@@ -149,11 +155,11 @@ impl Sample for f64 {
 
 impl Sample for i128 {
     fn to_f64(self) -> f64 {
-        self as f64
+        nearest(self)
     }
 
     fn minus(self, base: i128) -> f64 {
-        (self - base) as f64
+        nearest(self - base)
     }
 
     fn centre(samples: &[i128]) -> i128 {

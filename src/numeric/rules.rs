@@ -60,6 +60,12 @@ impl Rules {
         Rules { tolerance, nan: NanRule::Mismatch, cast: None, empty: false }
     }
 
+    /// The same, with that tolerance.
+    #[must_use]
+    pub fn with_tolerance(self, tolerance: Tolerance) -> Rules {
+        Rules { tolerance, ..self }
+    }
+
     /// The same, with that rule for NaN.
     #[must_use]
     pub fn with_nan(self, nan: NanRule) -> Rules {

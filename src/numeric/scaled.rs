@@ -2,6 +2,8 @@
 
 use std::ops::{Add, Div, Mul};
 
+use super::lanes::largest;
+
 /// The number `value * 2^exponent`. It reaches far beyond `f64`, so that the square of every `f64` has a place.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Scaled {
@@ -119,12 +121,6 @@ fn is_tame(largest: f64) -> bool {
     (LOWER..=UPPER).contains(&largest) || largest == 0.0
 }
 
-/// The largest magnitude in the column.
-pub(crate) fn largest(column: &[f64]) -> f64 {
-    // A plain comparison, unlike `f64::max`, is one instruction; the columns hold no NaN.
-    column.iter().fold(0.0, |largest, x| if x.abs() > largest { x.abs() } else { largest })
-}
-
 /// The exponent of a finite number that is not 0: `2^exponent <= |x| < 2^(exponent + 1)`.
 fn exponent(x: f64) -> i32 {
     const MANTISSA_BITS: u32 = f64::MANTISSA_DIGITS - 1;
@@ -206,7 +202,10 @@ mod tests {
         assert_eq!(((big * big).sqrt() / big).to_f64(), 1.0);
         assert_eq!(((big + big) / big).to_f64(), 2.0);
         assert_eq!(((big + small) / big).to_f64(), 1.0);
-        assert_eq!((Scaled::default() + small / small).to_f64(), 1.0);
+        // A zero takes nothing away, whatever its exponent.
+        let least = small * small;
+        assert_eq!(((Scaled::default() + least) / least).to_f64(), 1.0);
+        assert_eq!(((least + Scaled::new(0.0, 2000)) / least).to_f64(), 1.0);
         assert_eq!(Scaled::new(9.0, -2).sqrt().to_f64(), 1.5);
         assert_eq!(Scaled::new(2.0, 3).sqrt().to_f64(), 4.0);
     }

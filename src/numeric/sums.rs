@@ -1,7 +1,7 @@
 //! The sums from which the means, the norms and the angle between two tensors come.
 
-use super::lanes::{dot, sum};
-use super::scaled::{Scaled, largest, modulus, tame};
+use super::lanes::{dot, largest, sum};
+use super::scaled::{Scaled, modulus, tame};
 use super::wide::Wide;
 
 /// Sums over the numbers of both sides. Complex numbers count as vectors of two components.
@@ -18,15 +18,12 @@ pub(crate) struct Sums {
 }
 
 impl Sums {
-    /// In columns that hold the first component of every number, then the second where there is one.
+    /// Of the numbers of a block, which are as many on both sides.
     pub(crate) fn of<W: Wide>(actual: &[W], reference: &[W]) -> Sums {
         let count = actual.len();
-        let column = |value: &dyn Fn(usize, usize) -> f64| {
-            (0..W::PARTS).flat_map(|part| (0..count).map(move |place| value(place, part))).collect::<Vec<f64>>()
-        };
-        let mut actuals = column(&|place, part| actual[place].part(part));
-        let mut references = column(&|place, part| reference[place].part(part));
-        let mut differences = column(&|place, part| actual[place].part_difference(reference[place], part));
+        let mut actuals = column::<W>(count, |place, part| actual[place].part(part));
+        let mut references = column::<W>(count, |place, part| reference[place].part(part));
+        let mut differences = column::<W>(count, |place, part| actual[place].part_difference(reference[place], part));
         let overflows = largest(&differences) == f64::INFINITY;
         if overflows {
             // The difference of the halves is finite.
@@ -98,4 +95,13 @@ impl Sums {
         }
         Some((self.product / (self.squared_actual * self.squared_reference).sqrt()).to_f64().clamp(-1.0, 1.0))
     }
+}
+
+/// The values of that many numbers: of the first component of all, then of the second where there is one.
+fn column<W: Wide>(count: usize, value: impl Fn(usize, usize) -> f64) -> Vec<f64> {
+    let mut column = Vec::with_capacity(count * W::PARTS);
+    for part in 0..W::PARTS {
+        column.extend((0..count).map(|place| value(place, part)));
+    }
+    column
 }

@@ -8,6 +8,7 @@ use num_complex::Complex;
 
 use super::dtype::{DType, Element, F8E4M3, F8E5M2};
 use super::scaled::modulus;
+use super::wide::nearest;
 use crate::error::{Error, Result};
 
 /// A dense tensor: a shape, and elements of one [`DType`] in C order (the last axis varies fastest).
@@ -225,7 +226,7 @@ impl Value {
     pub fn to_f64(self) -> f64 {
         match self {
             Value::Bool(x) => f64::from(u8::from(x)),
-            Value::Integer(x) => x as f64,
+            Value::Integer(x) => nearest(x),
             Value::Float32(x) => f64::from(x),
             Value::Float64(x) => x,
             Value::Complex(x) => modulus(x.re, x.im),

@@ -7,7 +7,7 @@ use super::dtype::Element;
 ///
 /// The bits of a float, read as sign and magnitude, are in the order of the values: the distance is the difference of
 /// these integers, as in Bruce Dawson's "Comparing floating point numbers". Both zeros are the same value, and infinity
-/// is the value after the largest finite one. ([`compare`](super::compare) never measures it from an infinity.)
+/// is the value after the largest finite one. ([`compare`](super::compare()) never measures it from an infinity.)
 ///
 /// ```
 /// use half::{bf16, f16};

@@ -108,30 +108,47 @@ impl Wide for i128 {
 
     #[inline]
     fn magnitude(self) -> f64 {
-        self.unsigned_abs() as f64
+        nearest(self).abs()
     }
 
     #[inline]
     fn distance(self, reference: i128) -> f64 {
-        (self - reference).unsigned_abs() as f64
+        nearest(self - reference).abs()
     }
 
     #[inline]
     fn is_within(self, reference: i128, allowed: f64) -> bool {
-        // A whole number is within a bound if it is within the bound's whole part; the conversion saturates, and NaN and
-        // negative bounds become 0.
-        allowed >= 0.0 && (self - reference).unsigned_abs() <= allowed as u128
+        // A whole number is within a bound if it is within the bound's whole part; the conversions saturate, and would
+        // make 0 of NaN and of negative bounds.
+        let distance = (self - reference).unsigned_abs();
+        allowed >= 0.0
+            && match u64::try_from(distance) {
+                Ok(distance) => distance <= allowed as u64,
+                Err(_) => distance <= allowed as u128,
+            }
     }
 
     #[inline]
     fn part(self, _: usize) -> f64 {
-        self as f64
+        nearest(self)
     }
 
     #[inline]
     fn part_difference(self, reference: i128, _: usize) -> f64 {
-        (self - reference) as f64
+        nearest(self - reference)
     }
+}
+
+/// The integer to the nearest `f64`: by the machine's own instruction where 64 bits are enough.
+#[inline]
+pub(crate) fn nearest(x: i128) -> f64 {
+    // Not inline: the compiler would convert both ways and then choose, and this one takes long.
+    #[cold]
+    #[inline(never)]
+    fn beyond(x: i128) -> f64 {
+        x as f64
+    }
+    i64::try_from(x).map_or_else(|_| beyond(x), |x| x as f64)
 }
 
 impl Wide for Complex<f64> {

@@ -26,8 +26,7 @@ fn said(problem: &Problem, case: &CaseOutcome, output: Option<&OutputOutcome>, v
     let checkpoint = case.checkpoint.as_deref().unwrap_or("?");
     let name = output.map_or("?", |output| output.name.as_str());
     match problem {
-        Problem::Error(text) => lines(text),
-        Problem::Missing(text) => lines(text),
+        Problem::Error(text) | Problem::Missing(text) => lines(&voice.relative(text)),
         Problem::Panicked(text) => panicked(checkpoint, text),
         Problem::Failed(text) => failed(checkpoint, text),
         Problem::UnknownCheckpoint { name, known } => unknown_checkpoint(name, known),

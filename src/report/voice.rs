@@ -38,8 +38,24 @@ impl Voice {
         slashes(shown)
     }
 
+    /// The text with the paths in it as the reader sees them.
+    pub(super) fn relative(&self, text: &str) -> String {
+        let base = format!("{}/", slashes(&self.base).trim_end_matches('/'));
+        let mut shown = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(at) = rest.find(&base) {
+            let (before, path) = rest.split_at(at);
+            // Within a longer path it is another folder.
+            let begins = before.chars().last().is_none_or(|c| c.is_whitespace() || "`'\"(".contains(c));
+            shown.push_str(before);
+            shown.push_str(if begins && base.len() > 1 { "" } else { &base });
+            rest = &path[base.len()..];
+        }
+        shown + rest
+    }
+
     /// The command that runs what `filter` selects, or everything.
-    pub(super) fn run(&self, filter: Option<&str>) -> String {
+    pub(crate) fn run(&self, filter: Option<&str>) -> String {
         let root = self.root.as_deref().map(|root| format!(" {}", path_argument(root))).unwrap_or_default();
         let filter = filter.map(|filter| format!(" -k {}", quote(filter))).unwrap_or_default();
         format!("{} run{root}{}{filter}", self.command, option("--snapshots", self.snapshots.as_deref()))
@@ -130,6 +146,14 @@ mod tests {
         assert_eq!(voice().path(Path::new("/home/me/other")), "/home/me/other");
         assert_eq!(voice().path(Path::new("/home/me/port")), ".");
         assert_eq!(voice().path(Path::new("goldens/a")), "goldens/a");
+    }
+
+    #[test]
+    fn paths_in_a_text_are_shown_as_others_are() {
+        let text = "input `x`: /home/me/port/goldens/x.npy: no such file, nor /mnt/home/me/port/x.npy";
+        let shown = "input `x`: goldens/x.npy: no such file, nor /mnt/home/me/port/x.npy";
+        assert_eq!(voice().relative(text), shown);
+        assert_eq!(Voice { base: "/".into(), ..voice() }.relative(text), text);
     }
 
     #[test]

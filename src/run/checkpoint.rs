@@ -197,7 +197,7 @@ impl Outputs {
     }
 }
 
-/// The outputs of a checkpoint: `outputs! { "y" => y, "mask" => mask }`, each an ndarray or a [`Tensor`](crate::Tensor).
+/// The outputs of a checkpoint: `outputs! { "y" => y, "mask" => mask }`, each an ndarray or a [`Tensor`].
 ///
 /// ```
 /// # use karat::outputs;

@@ -59,6 +59,9 @@ pub(super) fn read(address: &Address, declared: Option<DType>) -> Result<Tensor>
 fn check_link(goldens: &Goldens, case: &Case, name: &str, input: &Input, digest: &str) -> Result<()> {
     let Some(Link { case: source, output }) = &input.link else { return Ok(()) };
     let wrong = |what: String| Error::Case { path: case.file.clone(), what: format!("inputs.{name}.from: {what}") };
+    if !source.below(&goldens.root).is_dir() {
+        return Err(wrong(format!("there is no case {source} below {}", goldens.root.display())));
+    }
     let source =
         Case::load(&goldens.root, source).map_err(|error| wrong(format!("names the case {source}: {error}")))?;
     let reference = source.outputs.get(output).ok_or_else(|| {

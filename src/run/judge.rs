@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::execute::read;
 use super::outcome::{OutputOutcome, Problem, Verdict};
-use super::record::{Recorded, Recorder};
-use super::text::Facts;
+use super::snapshot::{Facts, Recorded, Recorder};
 use crate::error::{Error, Result};
 use crate::golden::{Case, Output, check_name, sha256, write_npy};
 use crate::numeric::{DType, Pair, Rules, Tensor, compare, summarize};
@@ -25,6 +24,7 @@ struct Reference {
     tensor: Tensor,
     mask: Option<Tensor>,
     digest: String,
+    mask_digest: Option<String>,
     rules: Rules,
 }
 
@@ -62,24 +62,29 @@ impl Held<'_> {
     /// Judges one output; without a reference its snapshot alone holds it.
     fn hold(&self, name: &str, output: Option<&Output>, actual: &Tensor) -> OutputOutcome {
         let mut outcome = OutputOutcome::new(name);
-        outcome.summary = Some(summarize(actual, None));
         let reference = match output.map(|output| self.reference(name, output)).transpose() {
             Ok(reference) => reference,
-            Err(error) => return self.stop(outcome, Problem::from_error("", &error)),
+            Err(error) => {
+                outcome.summary = Some(summarize(actual, None));
+                return self.stop(outcome, Problem::from_error("", &error));
+            }
         };
         outcome.tolerance = reference.as_ref().map(|reference| reference.rules.tolerance);
-        if let Some(&repeat) = self.unstable.get(name) {
-            return self.stop(outcome, Problem::NotRepeatable { repeat });
-        }
-        if let Some(Reference { tensor, mask, rules, .. }) = &reference {
-            match compare(Pair { actual, reference: tensor, mask: mask.as_ref() }, rules) {
-                Err(mismatch) => return self.stop(outcome, Problem::Mismatch(mismatch)),
+        let mut mask = None;
+        if let Some(Reference { tensor, mask: its, rules, .. }) = &reference {
+            match compare(Pair { actual, reference: tensor, mask: its.as_ref() }, rules) {
+                // A mask that does not fit cannot say what to summarise.
+                Err(mismatch) => outcome.problems.push(Problem::Mismatch(mismatch)),
                 Ok(comparison) => {
                     outcome.problems = comparison.mismatches.iter().cloned().map(Problem::Mismatch).collect();
                     outcome.comparison = Some(comparison);
-                    outcome.summary = Some(summarize(actual, mask.as_ref()));
+                    mask = its.as_ref();
                 }
             }
+        }
+        outcome.summary = Some(summarize(actual, mask));
+        if let Some(&repeat) = self.unstable.get(name) {
+            outcome.problems.push(Problem::NotRepeatable { repeat });
         }
         if outcome.problems.is_empty() { self.record(outcome, reference.as_ref()) } else { self.settle(outcome) }
     }
@@ -97,7 +102,7 @@ impl Held<'_> {
         rules.nan = output.nan;
         rules.cast = output.cast;
         rules.empty = output.empty;
-        Ok(Reference { digest: sha256(&tensor), tensor, mask, rules })
+        Ok(Reference { digest: sha256(&tensor), mask_digest: mask.as_ref().map(sha256), tensor, mask, rules })
     }
 
     /// Holds an output that is close to its reference against its snapshot.
@@ -107,6 +112,7 @@ impl Held<'_> {
             params: &self.case.params,
             inputs: self.digests,
             reference: reference.map(|reference| reference.digest.as_str()),
+            mask: reference.and_then(|reference| reference.mask_digest.as_deref()),
             rules: reference.map(|reference| &reference.rules),
             summary: outcome.summary.as_ref().expect("an output that is recorded was summarised"),
             comparison: outcome.comparison.as_ref(),

@@ -10,10 +10,8 @@ use rayon::prelude::*;
 use super::checkpoint::Executor;
 use super::execute::{Executed, Gathered, execute, gather};
 use super::judge::{Held, hold_all};
-use super::orphan::Orphan;
 use super::outcome::{CaseOutcome, Gate, OutputOutcome, Problem, RunOutcome, Verdict};
-use super::record::Recorder;
-use super::settings::reviewed;
+use super::snapshot::{Orphan, Recorder, reviewed};
 use crate::error::{Error, Result};
 use crate::golden::{Case, CaseId, Goldens, Tree};
 
@@ -126,7 +124,7 @@ impl Session {
             outcome
         };
         let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(self.options.jobs.get())
+            .num_threads(self.options.jobs.get().min(ids.len()).max(1))
             .build()
             .map_err(|error| Error::Usage(format!("cannot start {} threads: {error}", self.options.jobs)))?;
         let mut cases: Vec<CaseOutcome> = pool.install(|| ids.par_iter().map(|id| report(self.case(id))).collect());
@@ -232,7 +230,7 @@ impl Session {
             }
         };
         let mut folders: BTreeMap<CaseId, Vec<OutputOutcome>> = BTreeMap::new();
-        let selected = self.goldens.root.join(&self.goldens.below);
+        let selected = self.goldens.selected();
         for Orphan { id, output, path } in orphans {
             if id.below(&self.goldens.root).starts_with(&selected) && filter.selects(&id) {
                 folders.entry(id).or_default().push(OutputOutcome::orphaned(output, path));
@@ -259,8 +257,8 @@ impl Session {
 }
 
 /// The error of a run that would have run nothing.
-fn nothing_selected(goldens: &Goldens, tree: &Tree, filter: &Filter) -> Error {
-    let place = goldens.root.join(&goldens.below);
+pub(crate) fn nothing_selected(goldens: &Goldens, tree: &Tree, filter: &Filter) -> Error {
+    let place = goldens.selected();
     Error::Usage(if tree.cases.is_empty() {
         format!("no case below {}: a case is a folder that holds a case.json", place.display())
     } else {

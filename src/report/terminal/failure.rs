@@ -13,7 +13,7 @@ use crate::report::voice::Voice;
 use crate::run::{CaseOutcome, Drift, Gate, OutputOutcome, Problem, RunOutcome, Verdict};
 
 /// Writes the message of each case that did not pass: the case's own problem, then every output, the ones that passed
-/// too. A skipped case has one only where it fails the gate; the [end](super::end) lists the others.
+/// too. A skipped case has one only where it fails the gate; the [end](super::end()) lists the others.
 ///
 /// # Errors
 ///

@@ -9,6 +9,7 @@ integers as they are, floats as the shortest digits that read back the same, wha
 numbers as pairs.
 """
 
+import io
 import json
 import pathlib
 import zipfile
@@ -57,6 +58,13 @@ def word(x):
     return x
 
 
+def header(shape):
+    """What `numpy.save` writes before the elements of bytes of that shape."""
+    file = io.BytesIO()
+    np.save(file, np.zeros(shape, np.uint8))
+    return file.getvalue()[10 : -int(np.prod(shape))].decode()
+
+
 def main():
     here = pathlib.Path(__file__).parent
     expected = {}
@@ -95,6 +103,11 @@ def main():
     with zipfile.ZipFile(shapes / "zip64.npz", "w", zipfile.ZIP_DEFLATED) as file:
         with file.open("x.npy", "w", force_zip64=True) as member:
             np.save(member, count)
+
+    with open(here / "headers.json", "w") as file:
+        # How the padding falls depends on the length, so take every length up to three lines.
+        headers = [[shape, header(shape)] for axes in range(36) for shape in [(1,) * axes, (10,) + (1,) * axes]]
+        file.write("[\n" + ",\n".join(f"  {json.dumps(entry)}" for entry in headers) + "\n]\n")
 
     refused = here / "refused"
     refused.mkdir(exist_ok=True)

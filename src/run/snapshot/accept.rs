@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::orphan::files;
 use super::record::Recorder;
 use super::settings::in_ci;
-use super::snapshot::promote;
+use super::store::promote;
 use crate::error::{Error, Result};
 
 /// What became of the pending snapshots.

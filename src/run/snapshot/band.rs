@@ -1,9 +1,9 @@
 //! Whether a summary still holds against its snapshot: which lines must be equal, and how far the others may move. Pure.
 
-use super::outcome::Drift;
 use super::parse::{Fault, finite_count, number, parse, value};
 use super::text::{Facts, Line, join, lines};
 use crate::numeric::{DType, Kind};
+use crate::run::outcome::Drift;
 
 /// How many eps a statistic may move. Between honest references (other machines, other BLAS) at most 14 were measured;
 /// this leaves room for those nobody measured, and is far below what a wrong formula does.
@@ -274,6 +274,7 @@ mod tests {
         change("param eps", |sample| drop(sample.params.insert("eps".to_owned(), 1e-6.into())));
         change("input x", |sample| drop(sample.inputs.insert("x".to_owned(), "0".repeat(64))));
         change("reference", |sample| sample.reference = Some("0".repeat(64)));
+        change("where", |sample| sample.mask = Some("0".repeat(64)));
         change("shape", |sample| sample.summary.shape = vec![8, 8]);
         change("atol", |sample| sample.rules.as_mut().expect("rules").tolerance.atol = 1.0001e-5);
         change("rtol", |sample| sample.rules.as_mut().expect("rules").tolerance.rtol = 1e-30);

@@ -10,14 +10,14 @@ use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::band::judge;
-use super::outcome::Drift;
 use super::settings::{self, is_ci, process};
-use super::snapshot::{Stored, Target, assert};
+use super::store::{Stored, Target, assert};
 use super::text::{Facts, text};
 use super::tool::has_cargo_insta;
 use super::workspace::{self, Workspace, tidy};
 use crate::error::{Error, Result};
 use crate::golden::{CaseId, check_name};
+use crate::run::outcome::Drift;
 
 /// Holds summaries against the snapshots of one goldens root, and records what moved.
 #[derive(Clone, Debug)]
@@ -223,7 +223,7 @@ impl Recorder {
 
     /// Whether `cargo insta test --unreferenced` rejects or deletes what no case has any more. It does neither after a run
     /// that failed, so that one that fails for an orphan could never end in its deletion.
-    pub(super) fn leaves_orphans(&self) -> bool {
+    pub(in crate::run) fn leaves_orphans(&self) -> bool {
         self.references.is_some() && process("INSTA_CARGO_INSTA").as_deref() == Some("1")
     }
 
@@ -281,7 +281,7 @@ mod tests {
             fs::create_dir_all(file.parent().expect("a folder")).expect("folders");
             fs::write(&file, format!("---\nsource: x\n---\n{}", stored.text())).expect("a file");
             let mut command = Command::new(std::env::current_exe().expect("a test is a program"));
-            command.args(["--exact", "run::record::tests::child", "--ignored"]);
+            command.args(["--exact", "run::snapshot::record::tests::child", "--ignored"]);
             // As under `cargo insta test`, which would take a pending file for a failure in CI too.
             for name in ["INSTA_PENDING_DIR", "INSTA_WORKSPACE_ROOT", "INSTA_FORCE_PASS"] {
                 command.env_remove(name);

@@ -47,6 +47,8 @@ pub struct Facts<'a> {
     pub inputs: &'a BTreeMap<String, String>,
     /// The sha256 of the reference, in lower-case hex; `None` where the snapshot alone holds the output.
     pub reference: Option<&'a str>,
+    /// The sha256 of the mask, in lower-case hex; `None` where nothing is left out.
+    pub mask: Option<&'a str>,
     /// The rules that the output was held to; `None` without a reference.
     pub rules: Option<&'a Rules>,
     /// The numbers that describe the actual tensor.
@@ -77,13 +79,16 @@ pub(super) fn join(lines: &[Line]) -> String {
 
 /// The facts as lines, in the order of the text.
 pub(super) fn lines(facts: &Facts<'_>) -> Vec<Line> {
-    let Facts { checkpoint, params, inputs, reference, rules, summary, comparison } = *facts;
+    let Facts { checkpoint, params, inputs, reference, mask, rules, summary, comparison } = *facts;
     let mut lines = Lines(Vec::new());
     lines.add("karat", VERSION);
     lines.add("checkpoint", word(checkpoint));
     params.iter().for_each(|(name, value)| lines.add(&format!("param {}", word(name)), json(value)));
     inputs.iter().for_each(|(name, hash)| lines.add(&format!("input {}", word(name)), format!("sha256 {hash}")));
     lines.add("reference", reference.map_or("none".to_owned(), |hash| format!("sha256 {hash}")));
+    if let Some(hash) = mask {
+        lines.add("where", format!("sha256 {hash}"));
+    }
     if let Some(rules) = rules {
         lines.rules(rules);
     }

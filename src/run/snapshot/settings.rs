@@ -296,6 +296,7 @@ mod tests {
             "x: it's\nbehavior:\n  force_pass: true",
             "x: say 'hello\nbehavior:\n  force_pass: true\ny: bye'",
             "{x: \"\\\"\", force_pass: true, y: \"\"}",
+            "{x: y,#z: 1, force_pass: true}",
         ] {
             assert!(said(&[], Some(yaml)).is_some(), "{yaml}");
             assert_eq!(said(&[("INSTA_CARGO_INSTA", "1")], Some(yaml)), None, "{yaml}");

@@ -131,6 +131,7 @@ fn form(quantity: &str) -> Option<Form> {
         "karat" | "nan" | "inf" | "-inf" | "left out" | "outliers" | "max_ulps" => Form::Count,
         "checkpoint" => Form::Word,
         "reference" => Form::HashOrNone,
+        "where" => Form::Hash,
         "atol" | "rtol" | "max_rel_rms" | "largest difference" | "rmse" => Form::Number,
         "min" | "max" | "mean" | "std" | "l2" => Form::Number,
         "cast" | "dtype" => Form::DType,

@@ -14,6 +14,7 @@ pub(super) struct Sample {
     pub params: BTreeMap<String, Json>,
     pub inputs: BTreeMap<String, String>,
     pub reference: Option<String>,
+    pub mask: Option<String>,
     pub rules: Option<Rules>,
     pub summary: Summary,
     pub comparison: Option<Comparison>,
@@ -29,6 +30,7 @@ pub(super) fn sample() -> Sample {
         params: BTreeMap::from([("eps".to_owned(), Json::from(1e-5))]),
         inputs: BTreeMap::from([("x".to_owned(), "ab".repeat(32))]),
         reference: Some("cd".repeat(32)),
+        mask: None,
         rules: Some(rules),
         summary: Summary {
             shape: vec![1, 8, 8],
@@ -81,6 +83,7 @@ impl Sample {
             params: &self.params,
             inputs: &self.inputs,
             reference: self.reference.as_deref(),
+            mask: self.mask.as_deref(),
             rules: self.rules.as_ref(),
             summary: &self.summary,
             comparison: self.comparison.as_ref(),

@@ -5,10 +5,10 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use super::catch::catch;
 use super::parse::{Fault, conflict, parse};
 use super::settings;
 use crate::error::{Error, Result};
+use crate::run::catch::catch;
 
 /// A snapshot file as it is on disk.
 pub(super) struct Stored {

@@ -1,0 +1,102 @@
+//! Reading a file that is one JSON object, in which no field is there twice.
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
+
+use super::file::kind;
+use crate::error::{Error, Result};
+
+/// The JSON object in that file, or `None` where there is no such file.
+pub(super) fn read_object(file: &Path) -> Result<Option<Map<String, Value>>> {
+    let wrong = |what: String| Error::Case { path: file.to_path_buf(), what };
+    match fs::metadata(file) {
+        // Reading a named pipe would wait for ever.
+        Ok(metadata) if !metadata.is_file() => {
+            return Err(wrong(format!("is {}, not a file", kind(metadata.file_type()))));
+        }
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match fs::read_link(file) {
+            // Defaults that are out of reach are not the same as none.
+            Ok(target) => return Err(wrong(format!("is a link to {}, which is not there", target.display()))),
+            Err(_) => return Ok(None),
+        },
+        Err(error) => return Err(Error::read(file, error)),
+    }
+    let bytes = fs::read(file).map_err(|error| Error::read(file, error))?;
+    let text = std::str::from_utf8(&bytes).map_err(|error| wrong(format!("is not UTF-8: {error}")))?;
+    match serde_json::from_str(text) {
+        Ok(Strict(Value::Object(object))) => Ok(Some(object)),
+        Ok(_) => Err(wrong("holds JSON, but no object".to_owned())),
+        // serde_json's own text ends in "at line L column C".
+        Err(error) if error.is_data() => Err(wrong(error.to_string())),
+        Err(error) => Err(wrong(format!("is not JSON: {error}"))),
+    }
+}
+
+/// Any JSON. A field that is there twice is refused: of the two serde_json would silently keep the last.
+struct Strict(Value);
+
+impl<'de> Deserialize<'de> for Strict {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Strict, D::Error> {
+        deserializer.deserialize_any(Any).map(Strict)
+    }
+}
+
+struct Any;
+
+impl<'de> Visitor<'de> for Any {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Value, A::Error> {
+        let mut array = Vec::new();
+        while let Some(Strict(element)) = elements.next_element()? {
+            array.push(element);
+        }
+        Ok(array.into())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Value, A::Error> {
+        let mut object = Map::new();
+        while let Some(name) = fields.next_key::<String>()? {
+            if object.contains_key(&name) {
+                return Err(A::Error::custom(format_args!("`{name}` is there twice")));
+            }
+            let Strict(value) = fields.next_value()?;
+            object.insert(name, value);
+        }
+        Ok(object.into())
+    }
+}

@@ -1,0 +1,227 @@
+//! From the fields of a case's files to the case: types, names and paths checked.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+
+use super::address::Address;
+use super::case::{Case, Input, Limits, Link, Output};
+use super::fields::{INPUT, InputField, NanField, OUTPUT, OutputField, TOLERANCE, ToleranceField, check_known};
+use super::id::CaseId;
+use super::layer::{Layer, merge};
+use crate::numeric::{DType, NanRule, Tolerance};
+
+/// What is wrong, and with which field, or which entry of it.
+pub(super) struct Fault {
+    field: &'static str,
+    entry: Option<String>,
+    pub(super) what: String,
+}
+
+impl Fault {
+    /// A fault of a whole field.
+    fn of(field: &'static str, what: impl Into<String>) -> Fault {
+        Fault { field, entry: None, what: what.into() }
+    }
+
+    /// A fault of the entry of that name, told behind both.
+    fn at(field: &'static str, entry: &str, what: impl AsRef<str>) -> Fault {
+        Fault { field, entry: Some(entry.to_owned()), what: format!("{field}.{entry}: {}", what.as_ref()) }
+    }
+
+    /// The file that says what is wrong: the nearest that has the field, or else the last, which should have.
+    pub(super) fn file(&self, layers: &[Layer]) -> PathBuf {
+        let nearest = layers.iter().rev().find(|layer| layer.says(self.field, self.entry.as_deref()));
+        nearest.or(layers.last()).map(|layer| layer.file.clone()).unwrap_or_default()
+    }
+}
+
+/// The case that the layers make together.
+pub(super) fn resolve(root: &Path, id: &CaseId, layers: &[Layer]) -> Result<Case, Fault> {
+    let fields = merge(layers);
+    let own = layers.last().expect("a case has a case.json");
+    let case_nan: Option<NanField> = optional(&fields, "nan")?;
+    let inputs: BTreeMap<String, InputField> = entries(&fields, "inputs", INPUT, Shorthand::Tensor)?;
+    let outputs: BTreeMap<String, OutputField> = entries(&fields, "outputs", OUTPUT, Shorthand::Tensor)?;
+    let tolerances: BTreeMap<String, ToleranceField> = entries(&fields, "tolerance", TOLERANCE, Shorthand::None)?;
+    check_names("inputs", inputs.keys())?;
+    check_names("outputs", outputs.keys())?;
+    // In a suite a tolerance may be for the outputs of some of its cases.
+    let unknown = |name: &&String| *name != "*" && !outputs.contains_key(*name) && own.says("tolerance", Some(name));
+    if let Some(name) = tolerances.keys().find(unknown) {
+        let known = outputs.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let known = if known.is_empty() { "there is none" } else { &known };
+        return Err(Fault::at("tolerance", name, format!("there is no such output; outputs are {known}")));
+    }
+    let skip: Option<String> = optional(&fields, "skip")?;
+    if skip.as_ref().is_some_and(|reason| reason.trim().is_empty()) {
+        return Err(Fault::of("skip", "skip: needs a written reason"));
+    }
+    let missing = "field `checkpoint` is missing; it names the computation under test";
+    Ok(Case {
+        id: id.clone(),
+        file: own.file.clone(),
+        checkpoint: optional(&fields, "checkpoint")?.ok_or_else(|| Fault::of("checkpoint", missing))?,
+        params: optional(&fields, "params")?.unwrap_or_default(),
+        inputs: inputs
+            .into_iter()
+            .map(|(name, field)| match resolve_input(root, id, field) {
+                Ok(input) => Ok((name, input)),
+                Err(what) => Err(Fault::at("inputs", &name, what)),
+            })
+            .collect::<Result<_, Fault>>()?,
+        outputs: outputs
+            .into_iter()
+            .map(|(name, field)| {
+                let limits = limits(&tolerances, &name)?;
+                match resolve_output(root, id, field, limits, case_nan) {
+                    Ok(output) => Ok((name, output)),
+                    Err(what) => Err(Fault::at("outputs", &name, what)),
+                }
+            })
+            .collect::<Result<_, Fault>>()?,
+        skip,
+        reference: optional(&fields, "reference")?.unwrap_or_default(),
+    })
+}
+
+/// Whether an entry may be plain text that stands for its `tensor`.
+#[derive(Clone, Copy, PartialEq)]
+enum Shorthand {
+    None,
+    Tensor,
+}
+
+/// The entries of an object field, each checked for unknown fields of its own.
+fn entries<T: DeserializeOwned>(
+    fields: &Map<String, Value>,
+    field: &'static str,
+    known: &[&str],
+    shorthand: Shorthand,
+) -> Result<BTreeMap<String, T>, Fault> {
+    let object: Map<String, Value> = optional(fields, field)?.unwrap_or_default();
+    let entry = |value| match value {
+        Value::String(text) if shorthand == Shorthand::Tensor => read(&json!({ "tensor": text })),
+        Value::Object(object) => check_known(&object, known).and_then(|()| read(&Value::Object(object))),
+        other if shorthand == Shorthand::Tensor => Err(format!("is {other}, and must be text or an object")),
+        other => Err(format!("is {other}, and must be an object")),
+    };
+    object
+        .into_iter()
+        .map(|(name, value)| match entry(value) {
+            Ok(entry) => Ok((name, entry)),
+            Err(what) => Err(Fault::at(field, &name, what)),
+        })
+        .collect()
+}
+
+/// A field of any type, where it is there.
+fn optional<T: DeserializeOwned>(fields: &Map<String, Value>, field: &'static str) -> Result<Option<T>, Fault> {
+    fields.get(field).map(read).transpose().map_err(|what| Fault::of(field, format!("{field}: {what}")))
+}
+
+/// The value as a `T`; errors name the path inside it.
+fn read<T: DeserializeOwned>(value: &Value) -> Result<T, String> {
+    serde_path_to_error::deserialize(value).map_err(|error| match error.path().to_string().as_str() {
+        "." => error.inner().to_string(),
+        path => format!("{path}: {}", error.inner()),
+    })
+}
+
+/// Refuses names that cannot be file names everywhere, and names that differ in case alone.
+fn check_names<'a>(field: &'static str, names: impl Iterator<Item = &'a String>) -> Result<(), Fault> {
+    let fault = |name: &str, what| Fault { field, entry: Some(name.to_owned()), what };
+    let mut seen = BTreeMap::new();
+    for name in names {
+        check_name(name).map_err(|what| fault(name, format!("{field}: {what}")))?;
+        if let Some(other) = seen.insert(name.to_lowercase(), name) {
+            return Err(fault(name, format!("{field}: `{other}` and `{name}` differ in case alone; rename one")));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses the name of an input or output that cannot be a file name everywhere.
+pub(crate) fn check_name(name: &str) -> Result<(), String> {
+    let forbidden = |c: char| c.is_control() || "/\\:#*?\"<>|".contains(c);
+    if name.is_empty() || name.starts_with('.') || name.len() > 200 || name.contains(forbidden) {
+        return Err(format!("`{name}` cannot be a name; it must be usable as a file name on every system"));
+    }
+    Ok(())
+}
+
+fn resolve_input(root: &Path, id: &CaseId, field: InputField) -> Result<Input, String> {
+    let InputField { tensor, from, dtype } = field;
+    Ok(Input {
+        address: Address::resolve(root, id, &tensor)?,
+        link: from.map(|text| resolve_link(&text)).transpose()?,
+        dtype: dtype.map(|name| resolve_dtype("dtype", &name)).transpose()?,
+    })
+}
+
+fn resolve_link(text: &str) -> Result<Link, String> {
+    let wrong = || format!("from: `{text}` must be a case and its output, such as `suite/case:y`");
+    let (case, output) = text.rsplit_once(':').ok_or_else(wrong)?;
+    let case = CaseId::new(case).map_err(|_| wrong())?;
+    Ok(Link { case, output: output.to_owned() })
+}
+
+fn resolve_output(
+    root: &Path,
+    id: &CaseId,
+    field: OutputField,
+    limits: Limits,
+    case_nan: Option<NanField>,
+) -> Result<Output, String> {
+    let OutputField { tensor, mask, dtype, cast, nan, empty } = field;
+    Ok(Output {
+        address: Address::resolve(root, id, &tensor)?,
+        mask: mask
+            .map(|text| Address::resolve(root, id, &text).map_err(|what| format!("where: {what}")))
+            .transpose()?,
+        dtype: dtype.map(|name| resolve_dtype("dtype", &name)).transpose()?,
+        cast: cast.map(|name| resolve_dtype("cast", &name)).transpose()?,
+        limits,
+        nan: match nan.or(case_nan) {
+            Some(NanField::Match) => NanRule::Match,
+            Some(NanField::Mismatch) | None => NanRule::Mismatch,
+        },
+        empty,
+    })
+}
+
+fn resolve_dtype(field: &str, name: &str) -> Result<DType, String> {
+    DType::from_name(name).ok_or_else(|| {
+        let known: Vec<&str> = DType::ALL.into_iter().map(DType::name).collect();
+        format!("{field}: `{name}` is no dtype; dtypes are {}", known.join(", "))
+    })
+}
+
+/// The limits of the output of that name: its own entry, or that of every output.
+fn limits(tolerances: &BTreeMap<String, ToleranceField>, name: &str) -> Result<Limits, Fault> {
+    let entry = if tolerances.contains_key(name) { name } else { "*" };
+    match tolerances.get(entry).map(resolve_limits) {
+        None => Ok(Limits::default()),
+        Some(Ok(limits)) => Ok(limits),
+        Some(Err(what)) => Err(Fault::at("tolerance", entry, what)),
+    }
+}
+
+fn resolve_limits(field: &ToleranceField) -> Result<Limits, String> {
+    let ToleranceField { atol, rtol, outliers, max_ulps, max_rel_rms } = *field;
+    let parts = match (atol, rtol) {
+        (Some(atol), Some(rtol)) => Some((atol, rtol)),
+        (None, None) => None,
+        (Some(_), None) => return Err("has atol without rtol; give both or neither".to_owned()),
+        (None, Some(_)) => return Err("has rtol without atol; give both or neither".to_owned()),
+    };
+    if let Some((atol, rtol)) = parts {
+        Tolerance::new(atol, rtol).map_err(|error| error.to_string())?;
+    }
+    if let Some(share) = max_rel_rms.filter(|share| !(share.is_finite() && *share >= 0.0)) {
+        return Err(format!("max_rel_rms is {share}; it must be finite and not negative"));
+    }
+    Ok(Limits { parts, outliers: outliers.unwrap_or(0), max_ulps, max_rel_rms })
+}

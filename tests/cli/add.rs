@@ -1,0 +1,185 @@
+//! `karat add`: a case from files, which then runs; or nothing at all.
+
+use serde_json::json;
+
+use crate::bytes::npy;
+use crate::project::{Project, Said};
+
+/// Tensors of a case that passes, in a folder outside the root.
+fn captured() -> Project {
+    let project = Project::good();
+    for name in ["x", "weight", "bias", "y"] {
+        project.write(&format!("captured/{name}.npy"), project.files("goldens")[&format!("good/{name}.npy")].clone());
+    }
+    project
+}
+
+/// Adds a case of `layer_norm` with these files for x and y, and more.
+fn add(project: &Project, id: &str, [x, y]: [&str; 2], more: &[&str]) -> Said {
+    let (x, y) = (format!("x={x}"), format!("y={y}"));
+    let mut arguments = vec!["add", id, "--checkpoint", "layer_norm", "--input", &x, "--output", &y];
+    arguments.extend(["--input", "weight=captured/weight.npy", "--input", "bias=captured/bias.npy"]);
+    project.karat(arguments.iter().chain(more))
+}
+
+const FILES: [&str; 2] = ["captured/x.npy", "captured/y.npy"];
+
+#[test]
+fn what_lies_outside_the_root_is_copied_and_the_case_runs() {
+    let project = captured();
+    let said = add(&project, "suite/new", FILES, &["--param", "eps=0", "--atol", "1e-5", "--rtol", "0"]).exits(0);
+    let written = ["bias.npy", "weight.npy", "x.npy", "y.npy", "case.json"]
+        .map(|name| format!("wrote goldens/suite/new/{name}\n"));
+    assert_eq!(said.stdout, format!("{}to run it:  karat run -k suite/new\n", written.concat()));
+    for name in ["x", "weight", "bias", "y"] {
+        let copy = &project.files("goldens")[&format!("suite/new/{name}.npy")];
+        assert!(*copy == project.files("captured")[&format!("{name}.npy")]);
+    }
+    let case: serde_json::Value = serde_json::from_str(&project.read("goldens/suite/new/case.json")).expect("JSON");
+    let inputs = json!({ "x": "x.npy", "weight": "weight.npy", "bias": "bias.npy" });
+    let tolerance = json!({ "y": { "atol": 1e-5, "rtol": 0.0 } });
+    let whole = json!({
+        "karat": 1, "checkpoint": "layer_norm", "params": { "eps": 0 }, "inputs": inputs, "outputs": { "y": "y.npy" },
+        "tolerance": tolerance
+    });
+    assert_eq!(case, whole);
+    let said = project.karat(["run", "-k", "suite/new"]).exits(1);
+    said.judges("suite/new", "unrecorded").says("no difference").says("1 case, 1 fails");
+}
+
+#[test]
+fn what_lies_inside_the_root_is_referred_to() {
+    let project = captured();
+    let files = ["captured/../goldens/good/x.npy", "goldens/good/y.npy"];
+    let said = add(&project, "suite/new", files, &["--param", "eps=0"]).exits(0);
+    assert!(!said.stdout.contains("x.npy"), "{}", said.stdout);
+    let case: serde_json::Value = serde_json::from_str(&project.read("goldens/suite/new/case.json")).expect("JSON");
+    assert_eq!(case["inputs"]["x"], "../../good/x.npy");
+    assert_eq!(case["outputs"]["y"], "../../good/y.npy");
+    project.karat(["run", "-k", "suite/new"]).exits(1).judges("suite/new", "unrecorded");
+}
+
+#[test]
+fn a_member_keeps_its_name_and_its_container_is_copied_once() {
+    let project = Project::gpt2_tiny();
+    std::fs::rename(project.path("goldens"), project.path("elsewhere")).expect("a folder");
+    let weights = "elsewhere/gpt2-tiny/weights.safetensors#transformer.ln_f";
+    let (weight, bias) = (format!("weight={weights}.weight"), format!("bias={weights}.bias"));
+    let arguments =
+        ["add", "new", "--checkpoint", "layer_norm", "--input", "x=elsewhere/gpt2-tiny/ln_f/x.npy", "--input", &weight];
+    let more = ["--input", &bias, "--output", "y=elsewhere/gpt2-tiny/ln_f/y.npy", "--param", "eps=1e-5"];
+    // The root is made with its first case.
+    project.karat(arguments.iter().chain(&more)).exits(0);
+    let case: serde_json::Value = serde_json::from_str(&project.read("goldens/new/case.json")).expect("JSON");
+    assert_eq!(case["inputs"]["bias"], "weights.safetensors#transformer.ln_f.bias");
+    let names: Vec<String> = project.files("goldens").into_keys().collect();
+    assert_eq!(names, ["new/case.json", "new/weights.safetensors", "new/x.npy", "new/y.npy"]);
+    project.karat(["run"]).exits(1).judges("new", "unrecorded");
+}
+
+#[test]
+fn files_of_one_name_are_copied_under_several() {
+    let project = Project::empty();
+    for (folder, value) in [("a", 1.0f32), ("b", 2.0), ("c", 3.0)] {
+        project.tensor(&format!("{folder}/t.npy"), &[1], vec![value]);
+    }
+    let arguments =
+        ["add", "new", "--checkpoint", "f", "--input", "x=a/t.npy", "--input", "y=b/t.npy", "--output", "y=c/t.npy"];
+    project.karat(arguments).exits(0);
+    let said = project.karat(["show", "new"]).exits(0);
+    said.says("x f32 [1] 1 to 1").says("y f32 [1] 2 to 2").says("y f32 [1] 3 to 3");
+}
+
+#[test]
+fn params_are_json_and_what_is_none_is_text() {
+    let project = captured();
+    let params = ["eps=1e-5", "flag=true", "mode=tanh", "heads=[1,2]", "text=\"1\"", "a=b=c"];
+    let more: Vec<&str> = params.iter().flat_map(|param| ["--param", param]).collect();
+    add(&project, "new", FILES, &more).exits(0);
+    let case: serde_json::Value = serde_json::from_str(&project.read("goldens/new/case.json")).expect("JSON");
+    let params = json!({ "eps": 1e-5, "flag": true, "mode": "tanh", "heads": [1, 2], "text": "1", "a": "b=c" });
+    assert_eq!(case["params"], params);
+}
+
+/// Holds that nothing is added, and that everything is as it was.
+#[track_caller]
+fn refused(project: &Project, run: impl FnOnce(&Project) -> Said, why: &str) {
+    let before = project.files("");
+    let folders = |project: &Project| walkdir::WalkDir::new(project.path("")).into_iter().count();
+    let count = folders(project);
+    let said = run(project).exits(2).says(why);
+    assert_eq!(said.stdout, "");
+    assert!(project.files("") == before, "{:?}", project.files("").keys());
+    assert_eq!(folders(project), count, "a folder was left");
+}
+
+#[test]
+fn it_refuses_to_overwrite_and_leaves_everything_as_it_was() {
+    let project = captured();
+    refused(
+        &project,
+        |project| add(project, "good", FILES, &[]),
+        "goldens/good/case.json exists already; nothing was written",
+    );
+    project.write("goldens/half/y.npy", "something else");
+    refused(
+        &project,
+        |project| add(project, "half", FILES, &[]),
+        "goldens/half/y.npy exists already; nothing was written",
+    );
+}
+
+#[test]
+fn what_is_wrong_is_refused_before_anything_is_written() {
+    let project = captured();
+    let new = |files, more| move |project: &Project| add(project, "suite/new", files, more);
+    refused(&project, new(["captured/xx.npy", FILES[1]], &[]), "captured/xx.npy: no such file; the nearest is x.npy");
+    refused(&project, new(FILES, &["--input", "x=captured/y.npy"]), "--input x is given twice");
+    refused(&project, new(FILES, &["--input", "a/b=captured/y.npy"]), "`a/b` cannot be a name");
+    refused(&project, new(FILES, &["--input", "nothing"]), "write it as NAME=VALUE");
+    refused(&project, new(FILES, &["--atol", "1"]), "--rtol");
+    refused(&project, new(FILES, &["--atol=-1", "--rtol=0"]), "atol is -1");
+    refused(&project, new(FILES, &["--output", "Y=captured/y.npy"]), "`Y` and `y` differ in case alone");
+    for id in ["../out", "a//b", "/abs", ".", "a\\b"] {
+        refused(&project, |project| add(project, id, FILES, &[]), &format!("case id {id:?}"));
+    }
+    refused(&project, |project| add(project, "GOOD", FILES, &[]), "GOOD differs from the case good in case alone");
+    refused(
+        &project,
+        |project| add(project, "goldens/new", FILES, &[]),
+        "an id is the path below the root goldens: type new",
+    );
+    let empty = ["add", "new", "--checkpoint", "f", "--atol", "1", "--rtol", "0"];
+    refused(&project, |project| project.karat(empty), "--atol and --rtol are for outputs");
+    project.write("goldens/suite/suite.json", "{");
+    refused(&project, new(FILES, &[]), "goldens/suite/suite.json: is not JSON");
+    project.remove("goldens");
+    refused(&project, new(["nix.npy", FILES[1]], &[]), "nix.npy: no such file");
+}
+
+#[test]
+fn a_root_of_another_name_and_a_folder_below_one_can_be_added_to() {
+    let project = captured();
+    let said = add(&project, "new", FILES, &["--param", "eps=0", "--root", "cases"]).exits(0);
+    let command = said.command("to run it").to_owned();
+    assert_eq!(command, "karat run cases --snapshots snapshots -k new");
+    project.karat(command.split(' ').skip(1)).exits(1).judges("new", "unrecorded");
+    let said = add(&project, "new", ["goldens/good/x.npy", FILES[1]], &["--param", "eps=0", "--root", "goldens/suite"])
+        .exits(0);
+    assert_eq!(said.command("to run it"), "karat run goldens/suite -k suite/new");
+    assert!(project.read("goldens/suite/new/case.json").contains("\"x\": \"../../good/x.npy\""));
+    project.karat(["run", "goldens/suite"]).exits(1).judges("suite/new", "unrecorded");
+}
+
+#[test]
+fn anonymous_bytes_are_declared_by_the_dtype_that_is_typed() {
+    let project = Project::empty();
+    project.write("w.npy", npy("{'descr': '<V2', 'fortran_order': False, 'shape': (1,), }", &[0x80, 0x3f]));
+    project.tensor("x.npy", &[1], vec![1.0f32]);
+    let arguments = ["add", "new", "--checkpoint", "f", "--input", "x=x.npy", "--output", "y=w.npy"];
+    project.karat(arguments).exits(2).says("declare \"dtype\": \"bf16\" if it is that");
+    project.karat(arguments.iter().chain(&["--dtype", "bf16"])).exits(0);
+    let case: serde_json::Value = serde_json::from_str(&project.read("goldens/new/case.json")).expect("JSON");
+    assert_eq!(case["outputs"]["y"], json!({ "tensor": "w.npy", "dtype": "bf16" }));
+    assert_eq!(case["inputs"]["x"], "x.npy");
+}

@@ -1,0 +1,192 @@
+//! A place that is wrong: snapshots that are none, cases that cannot be beside each other, folders that cannot be walked.
+
+use std::fs;
+
+use crate::project::Project;
+
+/// A good case beside another one, both accepted.
+fn two() -> Project {
+    let project = Project::good();
+    project.case("bad", |_| {});
+    project.accept_all();
+    project.karat(["run"]).exits(0);
+    project
+}
+
+#[test]
+fn a_snapshot_with_a_merge_conflict_is_broken() {
+    let project = two();
+    let snapshot = project.read("snapshots/bad/y.snap");
+    let conflict =
+        snapshot.replacen("\ncheckpoint:", "\n<<<<<<< HEAD\nmean: 1\n=======\n>>>>>>> other\ncheckpoint:", 1);
+    assert_ne!(snapshot, conflict);
+    project.write("snapshots/bad/y.snap", conflict);
+    project
+        .karat(["run"])
+        .exits(1)
+        .judges("good", "pass")
+        .judges("bad", "broken")
+        .says("snapshots/bad/y.snap: line")
+        .says("holds a merge conflict; resolve it by hand, or delete the file, run again and accept the new one");
+}
+
+#[test]
+fn a_snapshot_that_is_not_karats_is_broken() {
+    let project = two();
+    project.write("snapshots/bad/y.snap", "---\nsource: x\n---\nhello\n");
+    project.karat(["run"]).exits(1).judges("good", "pass").judges("bad", "broken").says("snapshots/bad/y.snap: line 4");
+    project.write("snapshots/bad/y.snap", "");
+    project.karat(["run"]).exits(1).judges("good", "pass").judges("bad", "broken").says("snapshots/bad/y.snap: ");
+}
+
+#[test]
+fn a_file_where_the_snapshots_of_a_case_should_be_breaks_that_case() {
+    let project = Project::good();
+    project.case("bad", |_| {});
+    project.write("snapshots/bad", "");
+    project
+        .karat(["run"])
+        .exits(1)
+        .judges("good", "pass")
+        .judges("bad", "broken")
+        .says("snapshots/bad: it is a file, where karat keeps a folder of snapshots; move it away");
+}
+
+#[test]
+fn a_file_where_the_snapshots_folder_should_be_breaks_every_case() {
+    let project = Project::good();
+    project.remove("snapshots");
+    project.write("snapshots", "");
+    project
+        .karat(["run"])
+        .exits(1)
+        .judges("good", "broken")
+        .says("snapshots: it is a file, where karat keeps a folder of snapshots; move it away");
+    project.karat(["accept"]).exits(2).says("it is a file, where karat keeps a folder of snapshots");
+    assert_eq!(project.read("snapshots"), "");
+}
+
+#[test]
+fn a_snapshot_without_a_case_is_orphaned() {
+    let project = two();
+    project.remove("goldens/bad");
+    let said = project.karat(["run"]).exits(1).judges("good", "pass").judges("bad", "orphaned");
+    assert_eq!(said.command("to delete it"), "rm snapshots/bad/y.snap");
+    project.remove("snapshots/bad");
+    project.karat(["run"]).exits(0);
+}
+
+#[test]
+fn a_snapshot_of_an_output_that_is_gone_is_orphaned() {
+    let project = two();
+    project.write("snapshots/bad/z.snap", project.read("snapshots/bad/y.snap"));
+    project.karat(["run"]).exits(1).judges("good", "pass").judges("bad", "orphaned").says("orphaned bad › z");
+}
+
+/// Only where the file system can hold both.
+#[cfg(target_os = "linux")]
+#[test]
+fn cases_whose_names_differ_in_case_alone_are_refused() {
+    let project = Project::good();
+    project.case("suite/bad", |_| {});
+    project.case("suite/BAD", |_| {});
+    project
+        .karat(["run"])
+        .exits(1)
+        .judges("good", "pass")
+        .judges("suite/bad", "broken")
+        .judges("suite/BAD", "broken")
+        .says("the cases suite/BAD and suite/bad differ in case alone; rename all but one");
+    project.case("Suite/bad", |_| {});
+    project.karat(["run"]).exits(1).says("the cases Suite/bad, suite/BAD and suite/bad differ in case alone");
+}
+
+#[test]
+fn a_case_in_the_root_itself_is_refused() {
+    let project = Project::good();
+    project.write("goldens/case.json", "{}");
+    project
+        .karat(["run"])
+        .exits(1)
+        .judges("good", "pass")
+        .judges("case.json", "broken")
+        .says("goldens/case.json: a case is a folder below the root; move it into one");
+}
+
+#[test]
+fn a_folder_named_case_json_is_a_broken_case() {
+    let project = Project::good();
+    fs::create_dir_all(project.path("goldens/bad/case.json")).expect("a folder");
+    project
+        .karat(["run"])
+        .exits(1)
+        .judges("good", "pass")
+        .judges("bad", "broken")
+        .says("goldens/bad/case.json: is a folder, not a file");
+}
+
+#[cfg(unix)]
+mod links {
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::fs::symlink;
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn a_link_to_its_own_ancestor_is_told_and_not_followed() {
+        let project = Project::good();
+        fs::create_dir(project.path("goldens/loop")).expect("a folder");
+        symlink("..", project.path("goldens/loop/again")).expect("a link");
+        project
+            .karat(["run"])
+            .exits(1)
+            .judges("good", "pass")
+            .judges("loop/again", "broken")
+            .says("goldens/loop/again: is a link to its own ancestor goldens; remove it");
+    }
+
+    #[test]
+    fn a_link_that_leads_nowhere_is_told() {
+        let project = Project::good();
+        symlink("nowhere", project.path("goldens/bad")).expect("a link");
+        project
+            .karat(["run"])
+            .exits(1)
+            .judges("good", "pass")
+            .judges("bad", "broken")
+            .says("goldens/bad: is a link to nowhere, which is not there; remove it");
+    }
+
+    #[test]
+    fn a_case_json_or_suite_json_that_is_a_pipe_is_waited_for_by_nobody() {
+        for name in ["case.json", "suite.json"] {
+            let project = Project::good();
+            project.case("bad", |_| {});
+            let file = project.path(&format!("goldens/bad/{name}"));
+            fs::remove_file(&file).ok();
+            assert!(Command::new("mkfifo").arg(file).status().expect("mkfifo").success());
+            project
+                .karat(["run"])
+                .exits(1)
+                .judges("good", "pass")
+                .judges("bad", "broken")
+                .says(&format!("goldens/bad/{name}: is a named pipe, not a file"));
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_folder_whose_name_is_not_utf_8_is_refused() {
+        let project = Project::good();
+        let folder = project.path("goldens").join(std::ffi::OsStr::from_bytes(b"b\xffd"));
+        fs::create_dir(&folder).expect("a folder");
+        fs::write(folder.join("case.json"), "{}").expect("a file");
+        project
+            .karat(["run"])
+            .exits(1)
+            .judges("good", "pass")
+            .judges("b\u{fffd}d", "broken")
+            .says("case folder \"b\\xFFd\" has a name that is not UTF-8");
+    }
+}

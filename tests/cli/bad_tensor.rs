@@ -1,0 +1,181 @@
+//! A tensor file that is not there, damaged or no file at all: the verdict, the file and what to do; nothing else stops.
+
+use std::time::{Duration, Instant};
+
+use crate::bytes::{deflate, npy, pair, safetensors, zip};
+use crate::project::{Project, Said};
+
+/// Runs a good case beside one whose reference is that file with those bytes.
+#[track_caller]
+fn reference(name: &str, bytes: impl AsRef<[u8]>) -> Said {
+    let project = Project::good();
+    project.case("bad", |case| case["outputs"]["y"] = name.into());
+    project.write(&format!("goldens/bad/{}", name.split('#').next().expect("a file")), bytes);
+    project.karat(["run"]).exits(1).judges("good", "pass").says("2 cases, 1 fails")
+}
+
+/// Runs a good case beside one whose x and y are at those addresses.
+#[track_caller]
+fn addressed(x: &str, y: &str) -> Said {
+    let project = Project::good();
+    project.write("goldens/all.safetensors", safetensors(TWO, &[0; 16]));
+    project.case("bad", |case| {
+        case["inputs"]["x"] = x.into();
+        case["outputs"]["y"] = y.into();
+    });
+    project.karat(["run"]).exits(1).judges("good", "pass").says("2 cases, 1 fails")
+}
+
+const TWO: &str = r#"{"y.a":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]},"y.b":{"dtype":"F32","shape":[1,2],"data_offsets":[8,16]}}"#;
+
+#[test]
+fn an_input_or_an_output_whose_file_is_not_there_is_missing() {
+    addressed("xx.npy", "y.npy")
+        .judges("bad", "missing")
+        .says("input `x`: goldens/bad/xx.npy: no such file; the nearest is x.npy")
+        .says("then: karat run -k bad");
+    addressed("x.npy", "Y.npy")
+        .judges("bad", "missing")
+        .says("goldens/bad/Y.npy: no such file; there is y.npy, and upper and lower case differ");
+    addressed("x.npy", "far/away.npy").judges("bad", "missing").says("away.npy: no such file, nor its folder");
+}
+
+#[test]
+fn a_tensor_name_that_the_file_does_not_hold_is_missing() {
+    addressed("x.npy", "../all.safetensors#y.c")
+        .judges("bad", "missing")
+        .says("goldens/all.safetensors#y.c: no such tensor; the nearest is y.")
+        .says("the file holds y.a, y.b");
+    addressed("x.npy", "../all.safetensors")
+        .judges("bad", "broken")
+        .says("holds 2 tensors and none was named: append its name, as in #y.a");
+    addressed("x.npy#x", "y.npy").judges("bad", "broken").says("leave out what follows the #");
+}
+
+#[test]
+fn a_git_lfs_pointer_in_place_of_a_tensor_is_missing() {
+    reference("y.npy", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
+        .judges("bad", "missing")
+        .says("goldens/bad/y.npy: is a Git LFS pointer in place of the tensor; run `git lfs pull`");
+}
+
+#[test]
+fn a_truncated_npy_is_broken() {
+    reference("y.npy", &pair()[..pair().len() - 1])
+        .judges("bad", "broken")
+        .says("goldens/bad/y.npy: is truncated: 7 bytes of elements are there, and its header promises 8");
+    reference("y.npy", "").judges("bad", "broken").says("goldens/bad/y.npy: is empty; make it again");
+    reference("y.npy", &pair()[..9]).judges("bad", "broken").says("is truncated");
+    reference("y.npy", "hello").judges("bad", "broken").says("is no npy file");
+}
+
+#[test]
+fn an_npy_with_trailing_bytes_is_broken() {
+    reference("y.npy", [pair(), vec![0]].concat())
+        .judges("bad", "broken")
+        .says("goldens/bad/y.npy: has 1 trailing bytes after the 8 of elements that its header promises");
+}
+
+#[test]
+fn a_header_that_claims_2_to_the_60_elements_is_broken_and_costs_no_memory() {
+    let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (1073741824, 1073741824), }";
+    reference("y.npy", npy(header, &[0; 8])).judges("bad", "broken").says(
+        "goldens/bad/y.npy: is truncated: 8 bytes of elements are there, and its header promises 4611686018427387904",
+    );
+    let header = r#"{"y":{"dtype":"F32","shape":[1073741824,1073741824],"data_offsets":[0,4611686018427387904]}}"#;
+    reference("y.safetensors", safetensors(header, &[0; 8]))
+        .judges("bad", "broken")
+        .says("goldens/bad/y.safetensors: its header is not sound: y claims F32 [1073741824, 1073741824]");
+}
+
+#[test]
+fn pickled_objects_are_never_loaded() {
+    reference("y.npy", npy("{'descr': '|O', 'fortran_order': False, 'shape': (1,), }", b"cos\nsystem\n."))
+        .judges("bad", "broken")
+        .says(
+            "goldens/bad/y.npy: holds pickled Python objects (dtype |O), which karat never loads; save plain numbers",
+        );
+}
+
+#[test]
+fn a_safetensors_file_with_overlapping_or_out_of_range_offsets_is_broken() {
+    let overlapping = TWO.replace("[8,16]", "[4,12]");
+    reference("y.safetensors#y.a", safetensors(&overlapping, &[0; 16]))
+        .judges("bad", "broken")
+        .says("goldens/bad/y.safetensors: its header is not sound: y.b begins at offset 4, in the tensor before it");
+    reference("y.safetensors#y.a", safetensors(TWO, &[0; 12]))
+        .judges("bad", "broken")
+        .says("is truncated: 12 bytes of elements are there, and its header promises 16");
+    reference("y.safetensors#y.a", "\u{7f}".repeat(40))
+        .judges("bad", "broken")
+        .says("is truncated or no safetensors file");
+}
+
+#[test]
+fn an_npz_that_is_no_zip_is_broken() {
+    reference("y.npz#y", pair()).judges("bad", "broken").says("goldens/bad/y.npz: is no npz file, or a truncated one");
+}
+
+#[test]
+fn an_npz_that_inflates_far_beyond_its_size_is_broken_at_once() {
+    let started = Instant::now();
+    // 64 MiB of zeros behind two floats.
+    let bomb = zip("y.npy", &deflate(&pair(), 1 << 18), pair().len() as u32);
+    reference("y.npz#y", bomb)
+        .judges("bad", "broken")
+        .says("goldens/bad/y.npz#y: inflates beyond the 136 bytes it declares; make the file again");
+    let liar = zip("y.npy", &deflate(&pair(), 1), u32::MAX - 1);
+    reference("y.npz#y", liar).judges("bad", "broken").says("declares 4294967294 bytes, which its");
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+}
+
+#[test]
+fn a_file_that_is_no_tensor_file_by_its_name_is_broken() {
+    reference("y.bin", pair()).judges("bad", "broken").says("karat reads .npy, .npz and .safetensors");
+}
+
+#[cfg(unix)]
+mod not_a_file {
+    use std::os::unix::fs::symlink;
+    use std::process::Command;
+
+    use super::*;
+
+    /// Runs a good case beside one whose reference is what `make` puts there.
+    #[track_caller]
+    fn instead(make: impl FnOnce(&std::path::Path)) -> Said {
+        let project = Project::good();
+        project.case("bad", |_| {});
+        project.remove("goldens/bad/y.npy");
+        make(&project.path("goldens/bad/y.npy"));
+        project.karat(["run"]).exits(1).judges("good", "pass").says("2 cases, 1 fails")
+    }
+
+    #[test]
+    fn a_folder_in_place_of_a_file_is_broken() {
+        instead(|y| std::fs::create_dir(y).expect("a folder"))
+            .judges("bad", "broken")
+            .says("goldens/bad/y.npy: is a folder, not a file");
+    }
+
+    #[test]
+    fn a_named_pipe_in_place_of_a_file_is_broken_and_waited_for_by_nobody() {
+        instead(|y| assert!(Command::new("mkfifo").arg(y).status().expect("mkfifo").success()))
+            .judges("bad", "broken")
+            .says("goldens/bad/y.npy: is a named pipe, not a file");
+    }
+
+    #[test]
+    fn a_device_in_place_of_a_file_is_broken() {
+        instead(|y| symlink("/dev/zero", y).expect("a link"))
+            .judges("bad", "broken")
+            .says("goldens/bad/y.npy: is a device, not a file");
+    }
+
+    #[test]
+    fn a_link_that_leads_nowhere_is_missing() {
+        instead(|y| symlink("nowhere.npy", y).expect("a link"))
+            .judges("bad", "missing")
+            .says("goldens/bad/y.npy: is a link to nowhere.npy, which is not there");
+    }
+}

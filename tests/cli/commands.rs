@@ -1,0 +1,94 @@
+//! Every message ends with a command, and the command, typed into a shell as it stands, works.
+#![cfg(unix)]
+
+use serde_json::json;
+
+use crate::project::{Project, Said};
+
+/// Runs, and types the command behind that label.
+#[track_caller]
+fn typed(project: &Project, arguments: &[&str], label: &str) -> Said {
+    let said = project.karat(arguments).exits(1);
+    let said = project.shell(said.command(label));
+    assert!(!said.stderr.contains("karat: ") && !said.stderr.contains("error: "), "{}", said.stderr);
+    said
+}
+
+#[test]
+fn a_mismatch_can_be_seen() {
+    let project = Project::good();
+    project.case("a b/größe", |case| case["params"]["eps"] = json!(1));
+    typed(&project, &["run"], "to see it").exits(1).says("reference goldens/a b/größe/y.npy").says("mismatch");
+}
+
+#[test]
+fn a_mismatch_in_a_container_can_be_seen() {
+    let project = Project::gpt2_tiny();
+    project.edit("gpt2-tiny/ln_f", |case| case["outputs"]["y"] = json!("../weights.safetensors#transformer.ln_f.bias"));
+    typed(&project, &["run", "-k", "ln_f"], "to see it").exits(1).says("reference has shape [64]");
+}
+
+#[test]
+fn a_mismatch_by_the_cases_own_tolerance_is_one_when_it_is_seen() {
+    let project = Project::good();
+    project.case("strict", |case| {
+        case["params"]["eps"] = json!(2e-6);
+        case["tolerance"] = json!({ "y": { "atol": 0, "rtol": 0 } });
+    });
+    typed(&project, &["run"], "to see it").exits(1).says("atol 0, rtol 0: nothing may differ");
+}
+
+#[test]
+fn drift_and_what_is_unrecorded_can_be_accepted() {
+    let project = Project::good();
+    project.case("it's new", |_| {});
+    typed(&project, &["run"], "if it is intended").exits(0).says("accepted snapshots/it's new/y.snap");
+    project.karat(["run"]).exits(0);
+    project.edit("good", |case| case["params"]["eps"] = json!(1e-14));
+    typed(&project, &["run"], "1 case to review, where intended").exits(0).says("accepted snapshots/good/y.snap");
+}
+
+#[test]
+fn what_is_broken_can_be_run_again() {
+    let project = Project::good();
+    project.write("goldens/a b/case.json", "{");
+    typed(&project, &["run"], "then").exits(1).judges("a b", "broken").says("1 case, 1 fails");
+}
+
+#[test]
+fn what_a_checkpoint_was_given_can_be_seen() {
+    let project = Project::good();
+    project.case("bad", |case| case["params"] = json!({}));
+    typed(&project, &["run"], "to see what it was given").exits(0).says("checkpoint layer_norm");
+}
+
+#[test]
+fn an_orphan_can_be_deleted() {
+    let project = Project::good();
+    project.case("gone", |_| {});
+    project.accept_all();
+    project.remove("goldens/gone");
+    typed(&project, &["run"], "to delete it").exits(0);
+    project.karat(["run"]).exits(0);
+}
+
+#[test]
+fn a_root_that_was_typed_is_in_every_command() {
+    let project = Project::good();
+    project.case("new", |_| {});
+    project.case("bad", |case| case["params"] = json!({}));
+    std::fs::rename(project.path("goldens"), project.path("my cases")).expect("a folder");
+    let arguments = ["run", "my cases", "--snapshots", "my snapshots"];
+    typed(&project, &arguments, "to see what it was given").exits(0).says("checkpoint layer_norm");
+    typed(&project, &arguments, "if it is intended").exits(0).says("accepted my snapshots/good/y.snap");
+    typed(&project, &arguments, "1 case to review, where intended").exits(0).says("accepted my snapshots/new/y.snap");
+    typed(&project, &arguments, "1 case to correct, each as said above; then").exits(1).judges("good", "pass");
+}
+
+#[test]
+fn an_added_case_can_be_run() {
+    let project = Project::good();
+    let arguments = ["add", "a b", "--checkpoint", "layer_norm", "--input", "x=goldens/good/x.npy"];
+    let said = project.karat(arguments).exits(0);
+    project.shell(said.command("to run it")).exits(1).judges("a b", "broken").says("1 case, 1 fails");
+}

@@ -1,0 +1,135 @@
+//! `karat diff`: files, containers and folders; the second is the reference.
+
+use crate::bytes::{npy, safetensors};
+use crate::project::Project;
+
+/// Two tensors of which one element differs by an eighth.
+fn two() -> Project {
+    let project = Project::empty();
+    project.tensor("a.npy", &[2, 2], vec![1.0f32, 2.0, 3.0, 4.125]);
+    project.tensor("b.npy", &[2, 2], vec![1.0f32, 2.0, 3.0, 4.0]);
+    project
+}
+
+#[test]
+fn what_is_close_exits_0_and_what_is_not_exits_1() {
+    let project = two();
+    project.karat(["diff", "a.npy", "a.npy"]).exits(0).says("pass atol 1e-5 + rtol 1.3e-6 x |reference|");
+    let said = project.karat(["diff", "a.npy", "b.npy"]).exits(1).says("mismatch");
+    said.says("1 of 4 elements (25%) is outside")
+        .says("difference 0.125 [1, 1] 4.125 4")
+        .says("smallest atol that passes");
+    project
+        .karat(["diff", "a.npy", "b.npy", "--atol", "0.125", "--rtol", "0"])
+        .exits(0)
+        .says("pass atol 0.125 + rtol 0");
+    project.karat(["diff", "a.npy", "b.npy", "--atol", "0", "--rtol", "0.03125"]).exits(0);
+    // The reference is on the right of the formula.
+    project.karat(["diff", "b.npy", "a.npy", "--atol", "0", "--rtol", "0.0305"]).exits(0);
+    project.karat(["diff", "a.npy", "b.npy", "--atol", "0", "--rtol", "0.0305"]).exits(1);
+}
+
+#[test]
+fn one_of_atol_and_rtol_and_what_is_no_tolerance_are_refused() {
+    let project = two();
+    project
+        .karat(["diff", "a.npy", "b.npy", "--atol", "1"])
+        .exits(2)
+        .says("required arguments were not provided: --rtol");
+    project
+        .karat(["diff", "a.npy", "b.npy", "--rtol", "1"])
+        .exits(2)
+        .says("required arguments were not provided: --atol");
+    for wrong in ["-1", "NaN", "inf"] {
+        let said = project.karat(["diff", "a.npy", "b.npy", &format!("--atol={wrong}"), "--rtol=0"]).exits(2);
+        said.says("karat: atol is").keeps_quiet_of("pass");
+    }
+}
+
+#[test]
+fn another_shape_or_dtype_is_a_mismatch() {
+    let project = two();
+    project.tensor("flat.npy", &[4], vec![1.0f32, 2.0, 3.0, 4.0]);
+    project.tensor("wide.npy", &[2, 2], vec![1.0f64, 2.0, 3.0, 4.0]);
+    project
+        .karat(["diff", "b.npy", "flat.npy"])
+        .exits(1)
+        .says("actual has shape [2, 2]")
+        .says("reference has shape [4]");
+    project.karat(["diff", "b.npy", "wide.npy"]).exits(1).says("actual is f32, and should be f64");
+    project.tensor::<f32>("none.npy", &[0], vec![]);
+    project.karat(["diff", "none.npy", "none.npy"]).exits(1).says("nothing to compare");
+}
+
+#[test]
+fn nan_matches_nan_only_where_it_is_asked_for() {
+    let project = Project::empty();
+    project.tensor("nan.npy", &[2], vec![f32::NAN, 1.0]);
+    project.karat(["diff", "nan.npy", "nan.npy"]).exits(1).says("mismatch");
+    project.karat(["diff", "nan.npy", "nan.npy", "--nan"]).exits(0).says("pass");
+}
+
+#[test]
+fn containers_are_compared_member_by_member() {
+    let project = Project::empty();
+    let header = |other: &str| {
+        format!(
+            r#"{{"w":{{"dtype":"F32","shape":[1],"data_offsets":[0,4]}},"{other}":{{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}}}"#
+        )
+    };
+    project.write("a.safetensors", safetensors(&header("x"), &[0; 8]));
+    project.write("b.safetensors", safetensors(&header("y"), &[0; 8]));
+    project
+        .karat(["diff", "a.safetensors", "a.safetensors"])
+        .exits(0)
+        .says("pass w no difference")
+        .says("2 tensors: 2 pass");
+    let said = project.karat(["diff", "a.safetensors", "b.safetensors"]).exits(1);
+    said.says("missing x only in actual").says("missing y only in reference").says("3 tensors: 2 missing, 1 pass");
+    project.karat(["diff", "a.safetensors#x", "b.safetensors#y"]).exits(0).says("pass");
+}
+
+#[test]
+fn folders_are_compared_file_by_file() {
+    let project = two();
+    let one = Project::gpt2_tiny();
+    for (name, bytes) in one.files("goldens/gpt2-tiny") {
+        project.write(&format!("one/{name}"), &bytes);
+        project.write(&format!("two/{name}"), &bytes);
+    }
+    let said = project.karat(["diff", "one", "two"]).exits(0).says("pass h.0/ln_1/x.npy no difference");
+    said.says("pass weights.safetensors#transformer.wte.weight no difference");
+    project.write("two/ln_f/y.npy", project.files("two")["ln_f/x.npy"].clone());
+    project.remove("one/h.1/qkv/q.npy");
+    project.write("one/h.1/qkv/k.npy", "no tensor");
+    let said = project.karat(["diff", "one", "two"]).exits(1).says("mismatch ln_f/y.npy difference");
+    let said = said
+        .says("missing h.1/qkv/q.npy only in reference")
+        .says("broken h.1/qkv/k.npy one/h.1/qkv/k.npy: is no npy file");
+    said.says("1 broken, 1 missing, 1 mismatch,");
+}
+
+#[test]
+fn a_broken_container_among_others_hides_none_of_them() {
+    let project = Project::empty();
+    for side in ["one", "two"] {
+        project.tensor(&format!("{side}/a.npy"), &[1], vec![1.0f32]);
+        project.write(&format!("{side}/b.safetensors"), "no tensor");
+    }
+    let said = project.karat(["diff", "one", "two"]).exits(1).says("pass a.npy").says("broken b.safetensors");
+    said.says("one/b.safetensors: is").says("two/b.safetensors: is").says("3 tensors: 2 broken, 1 pass");
+}
+
+#[test]
+fn what_cannot_be_compared_is_an_error() {
+    let project = two();
+    project.karat(["diff", "a.npy", "nix.npy"]).exits(2).says("karat: nix.npy: no such file");
+    std::fs::create_dir(project.path("none")).expect("a folder");
+    project.karat(["diff", "none", "none"]).exits(2).says("no tensor in none nor in none");
+    project.karat(["diff", "a.npy", "none"]).exits(2).says("none is a folder, and a.npy is a file");
+    project.write("f8.npy", npy("{'descr': '|V1', 'fortran_order': False, 'shape': (1,), }", &[0]));
+    project
+        .karat(["diff", "f8.npy", "f8.npy", "--dtype", "f8_e4m3"])
+        .exits(2)
+        .says("f8_e4m3 has no default tolerance; give --atol and --rtol");
+}

@@ -1,0 +1,21 @@
+//! The command line as a user meets it: the real binary in temporary folders, what it says and what it leaves on disk.
+
+mod bytes;
+mod project;
+
+mod accept;
+mod add;
+mod bad_case;
+mod bad_output;
+mod bad_place;
+mod bad_tensor;
+mod commands;
+mod diff;
+mod drift;
+mod json;
+mod list;
+mod places;
+mod run;
+mod schema;
+mod show;
+mod usage;

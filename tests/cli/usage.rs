@@ -1,0 +1,68 @@
+//! What every command line tool owes: help, version, exit codes, and quiet when nobody listens any more.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::Stdio;
+
+use crate::project::{KARAT, Project};
+
+const VERBS: [&str; 7] = ["run", "list", "show", "diff", "add", "accept", "schema"];
+
+#[test]
+fn help_and_version_are_no_errors() {
+    let project = Project::empty();
+    let said = project.karat(["--help"]).exits(0);
+    assert_eq!(said.stderr, "");
+    for verb in VERBS {
+        assert!(said.stdout.lines().any(|line| line.trim_start().starts_with(verb)), "{verb}: {}", said.stdout);
+        project.karat([verb, "--help"]).exits(0).says(&format!("Usage: karat {verb}"));
+    }
+    said.says("Exit status: 0 all passed, 1 the gate failed, 2 karat could not do its job.");
+    let version = project.karat(["--version"]).exits(0);
+    assert_eq!(version.stdout, format!("karat {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn what_is_not_understood_exits_2_and_prints_nothing_to_stdout() {
+    let project = Project::good();
+    for arguments in
+        [&[][..], &["frobnicate"], &["run", "--frobnicate"], &["run", "-j", "many"], &["diff", "one.npy"], &["show"]]
+    {
+        let said = project.karat(arguments).exits(2).says("--help");
+        assert_eq!(said.stdout, "", "{arguments:?}");
+    }
+    project.karat(["lst"]).exits(2).says("a similar subcommand exists: 'list'");
+}
+
+#[test]
+fn a_reader_who_has_seen_enough_is_no_error() {
+    let project = Project::gpt2_tiny();
+    project.accept_all();
+    for arguments in
+        [&["run"][..], &["run", "--json"], &["list"], &["schema"], &["--help"], &["show", "gpt2-tiny/ln_f"]]
+    {
+        let mut command = project.command(KARAT);
+        let mut child =
+            command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+        // Closed before the first line, and after it.
+        if arguments.len() > 1 {
+            let mut line = String::new();
+            let stdout = child.stdout.take().expect("it is piped");
+            BufReader::with_capacity(1, stdout).read_line(&mut line).expect("a line");
+        } else {
+            drop(child.stdout.take());
+        }
+        let mut stderr = String::new();
+        child.stderr.take().expect("it is piped").read_to_string(&mut stderr).expect("text");
+        let code = child.wait().expect("it ends").code();
+        assert_eq!((code, stderr.as_str()), (Some(0), ""), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_closed_stderr_changes_no_exit_code() {
+    let project = Project::empty();
+    let mut child =
+        project.command(KARAT).arg("run").stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
+    drop(child.stderr.take());
+    assert_eq!(child.wait().expect("it ends").code(), Some(2));
+}
