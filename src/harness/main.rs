@@ -105,6 +105,11 @@ impl Harness {
         if is_verb(&arguments[1..]) {
             return cli::main(executor, &home, arguments);
         }
+        if arguments[1..] == ["accept"] {
+            eprintln!(
+                "karat: `accept` alone is a filter of tests; for snapshots say `accept --all` or `accept FILTER`"
+            );
+        }
         match test(executor, home, &Arguments::from_args()) {
             Ok(code) => code,
             Err(error) => {
@@ -126,11 +131,11 @@ fn test(executor: Executor, home: Home, arguments: &Arguments) -> Result<ExitCod
     Ok(libtest_mimic::run(arguments, trials).exit_code())
 }
 
-/// Whether the arguments are a verb and its own. A verb alone that takes arguments is a filter: `cargo test add` hands it
+/// Whether the arguments are a verb and its own. A verb alone that takes arguments, or writes, is a filter: `cargo test add` hands it
 /// to every test target.
 fn is_verb(arguments: &[OsString]) -> bool {
     let Some(first) = arguments.first().and_then(|first| first.to_str()) else { return false };
-    let is_filter = arguments.len() == 1 && ["show", "diff", "add"].contains(&first);
+    let is_filter = arguments.len() == 1 && ["show", "diff", "add", "accept"].contains(&first);
     cli::VERBS.contains(&first) && !is_filter
 }
 
@@ -161,7 +166,8 @@ mod tests {
     fn a_filter_of_cargo_is_no_verb_that_takes_arguments() {
         for (arguments, expected) in [
             (vec!["run"], true),
-            (vec!["accept"], true),
+            (vec!["accept"], false),
+            (vec!["accept", "--all"], true),
             (vec!["add"], false),
             (vec!["add", "a/b"], true),
             (vec!["show"], false),

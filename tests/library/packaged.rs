@@ -39,7 +39,7 @@ fn snapshots_are_beside_the_goldens_of_the_user() {
     assert_eq!(project.names("snapshots"), ["layers/double/y.snap.new"]);
     let pending = project.read("snapshots/layers/double/y.snap.new");
     assert!(pending.contains("\nsource: goldens/layers/double/case.json\n"), "{pending}");
-    project.goldens(&["accept"]).passes();
+    project.goldens(&["accept", "--all"]).passes();
     project.goldens(&[]).passes();
     for folder in ["snapshots", "goldens", "target"] {
         assert!(!karat.join(folder).exists(), "{folder} in the folder of karat itself");
