@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use self::output::Screen;
 use crate::error::Result;
@@ -142,7 +142,8 @@ enum Gate {
 pub fn main(executor: Executor, home: &Home, arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     // SAFETY: the caller is `main`, and no thread has been started.
     unsafe { crate::run::silence() };
-    let cli = match Cli::try_parse_from(arguments) {
+    let command = Cli::command().bin_name(&home.command);
+    let cli = match command.try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => {
             // A closed pipe is nobody's concern here.
@@ -184,8 +185,6 @@ fn parse_dtype(name: &str) -> Result<DType, String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

@@ -89,7 +89,7 @@ pub enum Mismatch {
         /// Of the actual tensor.
         actual: DType,
         /// What it should be.
-        expected: DType,
+        required: DType,
     },
     /// The shapes differ.
     Shape {
@@ -164,12 +164,12 @@ impl Comparison {
 /// let pair = Pair::new(&actual, &reference);
 /// let rules = Rules::new(Tolerance::EXACT);
 ///
-/// assert_eq!(compare(pair, &rules), Err(Mismatch::Dtype { actual: DType::F32, expected: DType::F64 }));
+/// assert_eq!(compare(pair, &rules), Err(Mismatch::Dtype { actual: DType::F32, required: DType::F64 }));
 /// assert!(compare(pair, &rules.with_cast(DType::F32)).unwrap().is_close());
 ///
 /// // A declared cast is held to: the actual tensor must have that dtype.
 /// let rules = rules.with_cast(DType::F16);
-/// assert_eq!(compare(pair, &rules), Err(Mismatch::Dtype { actual: DType::F32, expected: DType::F16 }));
+/// assert_eq!(compare(pair, &rules), Err(Mismatch::Dtype { actual: DType::F32, required: DType::F16 }));
 /// # Ok::<(), karat::Error>(())
 /// ```
 ///
@@ -331,9 +331,9 @@ pub fn compare(pair: Pair<'_>, rules: &Rules) -> Result<Comparison, Mismatch> {
 /// Whether there are two tensors of which the values can be compared.
 fn check_structure(pair: Pair<'_>, rules: &Rules) -> Result<(), Mismatch> {
     let Pair { actual, reference, mask } = pair;
-    let expected = rules.cast.unwrap_or(reference.dtype());
-    if actual.dtype() != expected {
-        return Err(Mismatch::Dtype { actual: actual.dtype(), expected });
+    let required = rules.cast.unwrap_or(reference.dtype());
+    if actual.dtype() != required {
+        return Err(Mismatch::Dtype { actual: actual.dtype(), required });
     }
     let shape = reference.shape().to_vec();
     if actual.shape() != shape {

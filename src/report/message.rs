@@ -138,7 +138,7 @@ pub(super) fn mismatch(
     tolerance: Option<&Tolerance>,
 ) -> Vec<String> {
     match mismatch {
-        Mismatch::Dtype { actual, expected } => dtypes(*actual, *expected),
+        Mismatch::Dtype { actual, required } => dtypes(*actual, *required),
         Mismatch::Shape { actual, reference } => shapes(actual, reference),
         Mismatch::Mask { dtype, shape, reference } => mask(*dtype, shape, reference),
         Mismatch::Empty => empty(),
@@ -150,9 +150,9 @@ pub(super) fn mismatch(
     }
 }
 
-fn dtypes(actual: DType, expected: DType) -> Vec<String> {
+fn dtypes(actual: DType, required: DType) -> Vec<String> {
     vec![
-        format!("actual is {actual}, and should be {expected}"),
+        format!("actual is {actual}, and should be {required}"),
         "another dtype is not compared unless the case declares a cast".into(),
     ]
 }

@@ -48,7 +48,7 @@ fn a_case_by_its_exact_name_reads_no_other() {
     project.write("goldens/broken/case.json", "{");
     project.write("goldens/broken/suite.json", "{");
     project.goldens(&["--exact", "layers/double"]).passes().says(&["running 1 test\n", "1 passed; 0 failed;"]);
-    project.goldens(&["--exact", "broken"]).fails().says(&["not JSON: EOF while parsing an object at line 1 column 1"]);
+    project.goldens(&["--exact", "broken"]).fails().says(&["is not JSON: EOF while parsing an object at"]);
     project.goldens(&["--exact", "layers"]).passes().says(&["running 0 tests\n"]);
 }
 
@@ -59,9 +59,9 @@ fn names_that_differ_in_case_alone_fail_by_their_exact_name_too() {
     let project = Project::accepted("twins");
     project.case("Layers/double", "double");
     for name in ["layers/double", "Layers/double"] {
-        project.goldens(&["--exact", name]).fails().says(&[
-            &format!("test {name} ... FAILED"),
-            "the cases Layers/double and layers/double differ in case alone",
-        ]);
+        project
+            .goldens(&["--exact", name])
+            .fails()
+            .says(&[&format!("test {name} ... FAILED"), "the folders Layers and layers differ in case alone"]);
     }
 }

@@ -198,7 +198,7 @@ impl<'a> From<&'a Comparison> for JsonComparison<'a> {
 #[derive(Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(super) enum JsonMismatch<'a> {
-    Dtype { actual: &'static str, expected: &'static str },
+    Dtype { actual: &'static str, required: &'static str },
     Shape { actual: &'a [usize], reference: &'a [usize] },
     Mask { dtype: &'static str, shape: &'a [usize], reference: &'a [usize] },
     Empty,
@@ -212,8 +212,8 @@ pub(super) enum JsonMismatch<'a> {
 impl<'a> From<&'a Mismatch> for JsonMismatch<'a> {
     fn from(mismatch: &'a Mismatch) -> Self {
         match mismatch {
-            Mismatch::Dtype { actual, expected } => {
-                JsonMismatch::Dtype { actual: actual.name(), expected: expected.name() }
+            Mismatch::Dtype { actual, required } => {
+                JsonMismatch::Dtype { actual: actual.name(), required: required.name() }
             }
             Mismatch::Shape { actual, reference } => JsonMismatch::Shape { actual, reference },
             Mismatch::Mask { dtype, shape, reference } => JsonMismatch::Mask { dtype: dtype.name(), shape, reference },

@@ -234,7 +234,7 @@ fn structure_differs() -> CaseOutcome {
     let outputs = vec![
         OutputOutcome {
             summary: Some(Summary { dtype: DType::F64, ..summary() }),
-            ..plain("dtype", Mismatch::Dtype { actual: DType::F64, expected: DType::F32 })
+            ..plain("dtype", Mismatch::Dtype { actual: DType::F64, required: DType::F32 })
         },
         plain("empty", Mismatch::Empty),
         OutputOutcome {
