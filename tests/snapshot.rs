@@ -10,9 +10,9 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use karat::DType;
-use karat::golden::CaseId;
+use karat::golden::{CaseId, Goldens};
 use karat::numeric::{NonFinite, Summary, Value};
-use karat::run::{Facts, Recorder, silence};
+use karat::run::{Caller, Facts, Recorder, silence};
 use tempfile::TempDir;
 
 /// A project in a temporary folder.
@@ -116,18 +116,22 @@ fn child() {
 fn answer(root: &Path, step: &str) -> karat::Result<String> {
     let goldens = std::env::var("KARAT_TEST_GOLDENS").unwrap_or("goldens".to_owned());
     let snapshots = std::env::var("KARAT_TEST_SNAPSHOTS").unwrap_or("snapshots".to_owned());
-    let recorder = Recorder::new(&root.join(goldens), &root.join(snapshots))?;
+    let goldens = Goldens { root: root.join(goldens), snapshots: root.join(snapshots), below: PathBuf::new() };
+    let recorder = Recorder::new(&goldens.root, &goldens.snapshots, Caller::Test)?;
     let (verb, rest) = step.split_once(' ').unwrap_or((step, ""));
     let words: Vec<&str> = rest.split('|').collect();
     match (verb, &*words) {
         ("record", [id, output, mean]) => {
+            // What is pending for a case that is gone is not accepted.
+            let case = CaseId::new(id)?.below(&goldens.root);
+            fs::create_dir_all(&case).and_then(|()| fs::write(case.join("case.json"), "{}")).expect("a case");
             let recorded = record(&recorder, id, output, mean.parse().expect("a number"))?;
             Ok(format!("{recorded:?}"))
         }
         ("touch", [id, output]) => recorder.touch(&CaseId::new(id)?, output).map(|()| "touched".to_owned()),
         ("touch_all", [id]) => recorder.touch_all(&CaseId::new(id)?).map(|()| "touched".to_owned()),
         ("accept", [filter]) => {
-            let accepted = recorder.accept(Some(*filter).filter(|filter| !filter.is_empty()))?;
+            let accepted = recorder.accept(&goldens, Some(*filter).filter(|filter| !filter.is_empty()))?;
             let written = accepted.written.iter().map(|path| format!("wrote {}", path.display()));
             let refused = accepted.refused.iter().map(ToString::to_string);
             Ok(written.chain(refused).collect::<Vec<_>>().join(" | "))

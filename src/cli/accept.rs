@@ -7,7 +7,7 @@ use clap::builder::NonEmptyStringValueParser;
 
 use super::{Context, Gate, Place};
 use crate::error::{Error, Result};
-use crate::run::{Accepted, Recorder};
+use crate::run::{Accepted, Caller, Recorder};
 
 /// The arguments of `karat accept`.
 #[derive(Debug, Args)]
@@ -15,6 +15,9 @@ pub(super) struct Accept {
     /// Accept only snapshots of the case with that id, or else of cases whose id contains FILTER
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     filter: Option<String>,
+    /// Accept everything that is pending, as without FILTER
+    #[arg(long, conflicts_with = "filter")]
+    all: bool,
     /// The goldens root [default: goldens]
     #[arg(long, value_name = "ROOT")]
     root: Option<PathBuf>,
@@ -24,10 +27,10 @@ pub(super) struct Accept {
 
 impl Accept {
     pub(super) fn main(self, context: &Context<'_>) -> Result<Gate> {
-        let Accept { filter, root, place } = self;
+        let Accept { filter, all: _, root, place } = self;
         let goldens = place.locate(root.as_ref(), context.home)?;
-        let recorder = Recorder::new(&goldens.root, &goldens.snapshots)?;
-        let Accepted { written, refused } = recorder.accept(filter.as_deref())?;
+        let recorder = Recorder::new(&goldens.root, &goldens.snapshots, Caller::CommandLine)?;
+        let Accepted { written, refused } = recorder.accept(&goldens, filter.as_deref())?;
         if let (Some(filter), [], []) = (&filter, &*written, &*refused) {
             return Err(Error::Usage(format!("no pending snapshot has {filter:?} in its case id; nothing is pending")));
         }

@@ -34,10 +34,10 @@ pub(super) struct Add {
     #[arg(long = "param", value_name = "NAME=VALUE", value_parser = parse_pair)]
     params: Vec<(String, String)>,
     /// The absolute part of the tolerance of every output [default: by dtype, as torch.testing has it]
-    #[arg(long, value_name = "ATOL", requires = "rtol")]
+    #[arg(long, value_name = "ATOL", requires = "rtol", allow_negative_numbers = true)]
     atol: Option<f64>,
     /// The part relative to the magnitude of the reference
-    #[arg(long, value_name = "RTOL", requires = "atol")]
+    #[arg(long, value_name = "RTOL", requires = "atol", allow_negative_numbers = true)]
     rtol: Option<f64>,
     /// What the anonymous bytes of an npy element are: bf16, f8_e4m3, f8_e5m2
     #[arg(long, value_name = "DTYPE", value_parser = super::parse_dtype)]

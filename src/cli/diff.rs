@@ -20,10 +20,10 @@ pub(super) struct Diff {
     /// The reference
     reference: String,
     /// The absolute part of the tolerance [default: by dtype, as torch.testing has it]
-    #[arg(long, value_name = "ATOL", requires = "rtol")]
+    #[arg(long, value_name = "ATOL", requires = "rtol", allow_negative_numbers = true)]
     atol: Option<f64>,
     /// The part relative to the magnitude of the reference
-    #[arg(long, value_name = "RTOL", requires = "atol")]
+    #[arg(long, value_name = "RTOL", requires = "atol", allow_negative_numbers = true)]
     rtol: Option<f64>,
     /// Let NaN match NaN
     #[arg(long)]

@@ -11,7 +11,7 @@ use super::{Context, Gate, Place};
 use crate::error::{Error, Result};
 use crate::golden::{CaseId, Goldens};
 use crate::report::{json, terminal};
-use crate::run::{self, Executor, Filter, Options, Session};
+use crate::run::{Executor, Filter, Options, Session};
 
 /// The arguments of `karat run`.
 #[derive(Debug, Args)]
@@ -44,12 +44,7 @@ impl Run {
         check_skips(&goldens, &allow_skip)?;
         allow_skip.extend(context.home.allowed_skips.iter().cloned());
         let defaults = Options::default();
-        let options = Options {
-            jobs: jobs.unwrap_or(defaults.jobs),
-            repeats,
-            gate: run::Gate { ci: run::in_ci(), allowed_skips: allow_skip, reviewed: false },
-            ..defaults
-        };
+        let options = Options { jobs: jobs.unwrap_or(defaults.jobs), repeats, allowed_skips: allow_skip, ..defaults };
         let tree = goldens.discover()?;
         let filter = Filter { patterns: filter };
         let session = Session::new(goldens, executor, options)?;

@@ -138,9 +138,9 @@ fn view(case: Case) -> CaseView {
         outputs: outputs
             .into_iter()
             .map(|(name, output)| {
-                let Output { address, mask, dtype, cast: _, limits, nan: _, empty: _ } = output;
-                let tensor = read(&address, dtype);
-                let tolerance = tensor.as_ref().ok().and_then(|tensor| limits.tolerance(tensor.dtype()));
+                let tensor = read(&output.address, output.dtype);
+                let tolerance = tensor.as_ref().ok().and_then(|tensor| output.tolerance(tensor.dtype()));
+                let Output { address, mask, dtype: _, cast: _, limits: _, nan: _, empty: _ } = output;
                 let kept = mask.as_ref().and_then(|address| read(address, None).ok());
                 OutputView {
                     tensor: named(name, address.text.clone(), tensor.as_ref(), kept.as_ref()),

@@ -100,6 +100,17 @@ impl Limits {
     }
 }
 
+impl Output {
+    /// The tolerance for a reference of that dtype; `None` where neither the case nor the dtype has one.
+    ///
+    /// Where the case declares a cast, the default is that of the dtype that resolves less.
+    #[must_use]
+    pub fn tolerance(&self, reference: DType) -> Option<Tolerance> {
+        let actual = self.cast.unwrap_or(reference);
+        self.limits.tolerance(if actual.eps() > reference.eps() { actual } else { reference })
+    }
+}
+
 impl Case {
     /// Reads the case `id` below `root`: its `case.json`, and every `suite.json` above it.
     ///

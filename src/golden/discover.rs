@@ -1,6 +1,6 @@
 //! Finding the cases below a goldens root.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
@@ -52,17 +52,16 @@ impl Goldens {
     pub fn locate(path: &Path, snapshots: Option<&Path>) -> Result<Goldens> {
         let path = absolute(path)?;
         check_folder(&path)?;
-        if let Some(snapshots) = snapshots {
-            return Ok(Goldens { root: path, snapshots: absolute(snapshots)?, below: PathBuf::new() });
-        }
+        let snapshots = snapshots.map(absolute).transpose()?;
         let root = path.ancestors().find(|ancestor| ancestor.file_name() == Some(OsStr::new("goldens")));
-        match root {
-            Some(root) => Ok(Goldens {
+        match (root, snapshots) {
+            (Some(root), snapshots) => Ok(Goldens {
                 root: root.to_path_buf(),
-                snapshots: root.with_file_name("snapshots"),
+                snapshots: snapshots.unwrap_or_else(|| root.with_file_name("snapshots")),
                 below: path.strip_prefix(root).expect("an ancestor is a prefix").to_path_buf(),
             }),
-            None => Err(Error::Usage(format!(
+            (None, Some(snapshots)) => Ok(Goldens { root: path, snapshots, below: PathBuf::new() }),
+            (None, None) => Err(Error::Usage(format!(
                 "{} is not in a folder named `goldens`; say where its snapshots are with --snapshots DIR",
                 path.display()
             ))),
@@ -82,6 +81,10 @@ impl Goldens {
         for entry in WalkDir::new(self.selected()).follow_links(true) {
             match entry {
                 Ok(entry) if entry.file_name() == CASE_FILE => self.add(&mut tree, entry.path()),
+                Ok(entry) if entry.file_name().eq_ignore_ascii_case(CASE_FILE) => {
+                    let what = format!("{}: is not a case by this name; call it {CASE_FILE}", entry.path().display());
+                    tree.problems.insert(self.lossy_id(entry.path().parent().unwrap_or(&self.root)), what);
+                }
                 Ok(_) => {}
                 Err(error) => {
                     let place = error.path().unwrap_or(&self.root);
@@ -147,19 +150,31 @@ fn is_hidden(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
 }
 
-/// Turns cases whose ids differ in case alone into problems: some systems cannot hold both.
+/// Turns cases into problems whose ids, or folders above them, differ in case alone: some systems cannot hold both.
 fn refuse_case_twins(tree: &mut Tree) {
-    let mut groups: BTreeMap<String, Vec<CaseId>> = BTreeMap::new();
+    let mut spellings: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     for id in &tree.cases {
-        groups.entry(id.as_str().to_lowercase()).or_default().push(id.clone());
+        for folder in above(id.as_str()) {
+            spellings.entry(folder.to_lowercase()).or_default().insert(folder);
+        }
     }
-    for twins in groups.into_values().filter(|ids| ids.len() > 1) {
-        let (last, others) = twins.split_last().expect("there are at least two");
-        let others: Vec<&str> = others.iter().map(CaseId::as_str).collect();
-        let what = format!("the cases {} and {last} differ in case alone; rename all but one", others.join(", "));
-        tree.cases.retain(|id| !twins.contains(id));
-        tree.problems.extend(twins.iter().map(|id| (id.clone(), what.clone())));
-    }
+    spellings.retain(|_, spellings| spellings.len() > 1);
+    let twins: Vec<(CaseId, String)> = tree
+        .cases
+        .iter()
+        .filter_map(|id| {
+            let spellings = above(id.as_str()).find_map(|folder| spellings.get(&folder.to_lowercase()))?;
+            let names: Vec<&str> = spellings.iter().copied().collect();
+            Some((id.clone(), format!("the folders {} differ in case alone; rename all but one", names.join(" and "))))
+        })
+        .collect();
+    tree.cases.retain(|id| twins.iter().all(|(twin, _)| twin != id));
+    tree.problems.extend(twins);
+}
+
+/// The paths of the folders from the root down to that one, itself included.
+fn above(id: &str) -> impl Iterator<Item = &str> {
+    id.match_indices('/').map(|(at, _)| &id[..at]).chain([id])
 }
 
 /// The path made absolute and rid of `.` and `..` as text, so that links keep their names.

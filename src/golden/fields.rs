@@ -13,9 +13,15 @@ use super::member::nearest;
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CaseFile {
-    /// The version of the format: 1.
+    /// Where the JSON Schema of this file is, for an editor; karat does not read it.
+    #[serde(default, rename = "$schema", skip_serializing_if = "Option::is_none")]
+    pub schema: Option<String>,
+    /// The version of the format: 1. Required, here or in a suite.
+    #[serde(default)]
+    #[cfg_attr(feature = "cli", schemars(range(min = 1, max = 1)))]
     pub karat: u32,
-    /// The computation under test, by the name under which an executor has it.
+    /// The computation under test, by the name under which an executor has it. Required, here or in a suite.
+    #[serde(default)]
     pub checkpoint: String,
     /// What the checkpoint needs besides tensors, such as `eps`.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
@@ -45,7 +51,11 @@ pub struct CaseFile {
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct SuiteFile {
+    /// Where the JSON Schema of this file is, for an editor; karat does not read it.
+    #[serde(rename = "$schema")]
+    pub schema: Option<String>,
     /// The version of the format: 1.
+    #[cfg_attr(feature = "cli", schemars(range(min = 1, max = 1)))]
     pub karat: Option<u32>,
     /// As in `case.json`.
     pub checkpoint: Option<String>,
@@ -151,7 +161,7 @@ fn shortly<T: Serialize, S: Serializer>(entries: &BTreeMap<String, T>, serialize
 
 /// The names of the fields of `case.json` and `suite.json`.
 pub(super) const CASE: &[&str] =
-    &["karat", "checkpoint", "params", "inputs", "outputs", "tolerance", "nan", "skip", "reference"];
+    &["$schema", "karat", "checkpoint", "params", "inputs", "outputs", "tolerance", "nan", "skip", "reference"];
 /// The names of the fields of an input.
 pub(super) const INPUT: &[&str] = &["tensor", "from", "dtype"];
 /// The names of the fields of an output.
@@ -172,7 +182,10 @@ pub(super) fn check_known(object: &Map<String, Value>, known: &[&str]) -> Result
         None => Ok(()),
         Some(name) => Err(match nearest(name, known.iter().copied()) {
             Some(near) => format!("unknown field `{name}`; did you mean `{near}`?"),
-            None => format!("unknown field `{name}`; known fields are {}", known.join(", ")),
+            None => format!(
+                "unknown field `{name}`; known fields are {}",
+                known.iter().copied().filter(|name| !name.starts_with('$')).collect::<Vec<_>>().join(", ")
+            ),
         }),
     }
 }

@@ -24,7 +24,8 @@ pub(super) struct Layer {
 
 impl Layer {
     /// The layer of a file, with nothing in it that this karat does not know.
-    fn new(file: PathBuf, fields: Map<String, Value>) -> Result<Layer> {
+    fn new(file: PathBuf, mut fields: Map<String, Value>) -> Result<Layer> {
+        fields.remove("$schema");
         match check_known(&fields, CASE).and_then(|()| fields.get("karat").map_or(Ok(()), check_version)) {
             Ok(()) => Ok(Layer { file, fields }),
             Err(what) => Err(Error::Case { path: file, what }),
@@ -66,18 +67,29 @@ pub(super) fn layers(root: &Path, id: &CaseId) -> Result<Vec<Layer>> {
     Err(Error::Case { path: layers.pop().expect("one was pushed").file, what })
 }
 
-/// The fields of all layers: objects merge by key, the nearest entry is taken whole.
+/// The fields of all layers: objects merge by key, the nearest entry is taken whole, and a `null` takes a default away.
 pub(super) fn merge(layers: &[Layer]) -> Map<String, Value> {
-    layers.iter().fold(Map::new(), |mut merged, layer| {
+    let mut merged = layers.iter().fold(Map::new(), |mut merged, layer| {
         lay(&mut merged, &layer.fields);
         merged
-    })
+    });
+    merged.retain(|_, value| !value.is_null());
+    for field in ["inputs", "outputs", "tolerance"] {
+        if let Some(Value::Object(entries)) = merged.get_mut(field) {
+            entries.retain(|_, value| !value.is_null());
+        }
+    }
+    merged
 }
 
 /// Lays `nearer` over `fields`: objects merge by key, entry by entry; anything else replaces.
 fn lay(fields: &mut Map<String, Value>, nearer: &Map<String, Value>) {
     for (name, value) in nearer {
         match (fields.get_mut(name), value) {
+            // The tolerance of every output is nearer than that of one output further away.
+            (Some(farther), Value::Object(nearer)) if name == "tolerance" && nearer.contains_key("*") => {
+                *farther = value.clone();
+            }
             (Some(Value::Object(entries)), Value::Object(nearer)) => entries.extend(nearer.clone()),
             (_, value) => {
                 fields.insert(name.clone(), value.clone());
@@ -116,5 +128,20 @@ mod tests {
         let mut fields = object(r#"{"checkpoint": "a", "tolerance": {"y": {"atol": 1, "rtol": 0}, "z": {}}}"#);
         lay(&mut fields, &object(r#"{"checkpoint": "b", "tolerance": {"y": {"max_ulps": 4}}}"#));
         assert_eq!(fields, object(r#"{"checkpoint": "b", "tolerance": {"y": {"max_ulps": 4}, "z": {}}}"#));
+    }
+
+    #[test]
+    fn a_tolerance_for_every_output_is_nearer_than_one_for_an_output_further_away() {
+        let mut fields = object(r#"{"tolerance": {"y": {"atol": 10, "rtol": 0}}}"#);
+        lay(&mut fields, &object(r#"{"tolerance": {"*": {"atol": 1, "rtol": 0}}}"#));
+        assert_eq!(fields, object(r#"{"tolerance": {"*": {"atol": 1, "rtol": 0}}}"#));
+    }
+
+    #[test]
+    fn a_null_takes_a_default_away_but_is_a_value_of_a_param() {
+        let layer = |text: &str| Layer { file: PathBuf::new(), fields: object(text) };
+        let suite = layer(r#"{"skip": "slow", "params": {"seed": 1}, "outputs": {"y": "y.npy", "z": "z.npy"}}"#);
+        let case = layer(r#"{"skip": null, "params": {"seed": null}, "outputs": {"z": null}}"#);
+        assert_eq!(merge(&[suite, case]), object(r#"{"params": {"seed": null}, "outputs": {"y": "y.npy"}}"#));
     }
 }

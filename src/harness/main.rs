@@ -10,7 +10,7 @@ use super::trial;
 use crate::cli::{self, Home};
 use crate::error::Result;
 use crate::golden::Goldens;
-use crate::run::{self, CheckpointResult, Executor, Gate, Inputs, Options, Session, Skips};
+use crate::run::{self, Caller, CheckpointResult, Executor, Inputs, Options, Session, Skips};
 
 /// A test target that walks a goldens root.
 ///
@@ -105,6 +105,11 @@ impl Harness {
         if is_verb(&arguments[1..]) {
             return cli::main(executor, &home, arguments);
         }
+        if arguments[1..] == ["accept"] {
+            eprintln!(
+                "karat: `accept` alone is a filter of tests; for snapshots say `accept --all` or `accept FILTER`"
+            );
+        }
         match test(executor, home, &Arguments::from_args()) {
             Ok(code) => code,
             Err(error) => {
@@ -118,19 +123,19 @@ impl Harness {
 /// Runs or lists the trials.
 fn test(executor: Executor, home: Home, arguments: &Arguments) -> Result<ExitCode> {
     let goldens = Goldens::locate(&home.root, home.snapshots.as_deref())?;
-    let gate = Gate { ci: run::in_ci(), allowed_skips: home.allowed_skips.clone(), reviewed: false };
     let skips = if arguments.ignored || arguments.include_ignored { Skips::Ignored } else { Skips::Honoured };
-    let options = Options { gate, skips, ..Options::default() };
+    let allowed_skips = home.allowed_skips.clone();
+    let options = Options { allowed_skips, skips, caller: Caller::Test, ..Options::default() };
     let session = Session::new(goldens, executor, options)?;
     let trials = trial::trials(session, skips, &home, arguments)?;
     Ok(libtest_mimic::run(arguments, trials).exit_code())
 }
 
-/// Whether the arguments are a verb and its own. A verb alone that takes arguments is a filter: `cargo test add` hands it
+/// Whether the arguments are a verb and its own. A verb alone that takes arguments, or writes, is a filter: `cargo test add` hands it
 /// to every test target.
 fn is_verb(arguments: &[OsString]) -> bool {
     let Some(first) = arguments.first().and_then(|first| first.to_str()) else { return false };
-    let is_filter = arguments.len() == 1 && ["show", "diff", "add"].contains(&first);
+    let is_filter = arguments.len() == 1 && ["show", "diff", "add", "accept"].contains(&first);
     cli::VERBS.contains(&first) && !is_filter
 }
 
@@ -161,7 +166,8 @@ mod tests {
     fn a_filter_of_cargo_is_no_verb_that_takes_arguments() {
         for (arguments, expected) in [
             (vec!["run"], true),
-            (vec!["accept"], true),
+            (vec!["accept"], false),
+            (vec!["accept", "--all"], true),
             (vec!["add"], false),
             (vec!["add", "a/b"], true),
             (vec!["show"], false),

@@ -71,7 +71,8 @@ impl Voice {
 
     /// The command that accepts the pending snapshots of one case, or all.
     pub(super) fn accept(&self, id: Option<&str>) -> String {
-        let filter = id.map(|id| format!(" {}", quote(id))).unwrap_or_default();
+        // Alone the verb would be taken for a filter in a test target, which cargo hands to each.
+        let filter = id.map_or(" --all".to_owned(), |id| format!(" {}", quote(id)));
         let root = option("--root", self.root.as_deref());
         format!("{} accept{root}{}{filter}", self.command, option("--snapshots", self.snapshots.as_deref()))
     }
@@ -185,7 +186,7 @@ mod tests {
         assert_eq!(voice.show("y.npy"), "karat show y.npy");
         let voice = Voice { snapshots: Some("s".into()), ..voice };
         assert_eq!(voice.run(Some("a/b")), "karat run 'my goldens' --snapshots s -k a/b");
-        assert_eq!(voice.accept(None), "karat accept --root 'my goldens' --snapshots s");
+        assert_eq!(voice.accept(None), "karat accept --root 'my goldens' --snapshots s --all");
     }
 
     #[test]

@@ -67,7 +67,8 @@ fn check_link(goldens: &Goldens, case: &Case, name: &str, input: &Input, digest:
         let known: Vec<&str> = source.outputs.keys().map(String::as_str).collect();
         wrong(format!("the case {} has no output `{output}`; it has {}", source.id, known.join(", ")))
     })?;
-    let same_place = reference.address.path == input.address.path && reference.address.member == input.address.member;
+    let same_place = (&reference.address.path, &reference.address.member, reference.dtype)
+        == (&input.address.path, &input.address.member, input.dtype);
     if same_place || sha256(&read(&reference.address, reference.dtype)?) == digest {
         return Ok(());
     }

@@ -1,14 +1,14 @@
 //! Judging outputs: against the reference by the tolerance, then against the snapshot by its band.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::execute::read;
 use super::outcome::{OutputOutcome, Problem, Verdict};
 use super::snapshot::{Facts, Recorded, Recorder};
 use crate::error::{Error, Result};
 use crate::golden::{Case, Output, check_name, sha256, write_npy};
-use crate::numeric::{DType, Pair, Rules, Tensor, compare, summarize};
+use crate::numeric::{Pair, Rules, Tensor, compare, summarize};
 
 /// What judging the outputs of a case needs besides the outputs.
 pub(super) struct Held<'a> {
@@ -33,7 +33,8 @@ pub(super) fn hold_all(held: &Held<'_>, actuals: &BTreeMap<String, Tensor>) -> V
     let case = held.case;
     // Where the folder cannot be read, recording says so for every output.
     let recorded = held.recorder.recorded(&case.id).unwrap_or_default();
-    let mut names: Vec<&String> = case.outputs.keys().chain(actuals.keys()).chain(&recorded).collect();
+    let mut names: Vec<&String> =
+        case.outputs.keys().chain(actuals.keys()).chain(held.unstable.keys()).chain(&recorded).collect();
     names.sort();
     names.dedup();
     names
@@ -43,6 +44,7 @@ pub(super) fn hold_all(held: &Held<'_>, actuals: &BTreeMap<String, Tensor>) -> V
                 (Some(output), Some(actual)) => held.hold(name, Some(output), actual),
                 (None, Some(actual)) if case.outputs.is_empty() => held.hold(name, None, actual),
                 (None, Some(_)) => held.extra(name),
+                (_, None) if held.unstable.contains_key(name) => held.settle(OutputOutcome::new(name)),
                 (Some(_), None) => held.left_out(name, actuals),
                 (None, None) if case.outputs.is_empty() => held.left_out(name, actuals),
                 (None, None) if held.recorder.leaves_orphans() => return None,
@@ -52,7 +54,9 @@ pub(super) fn hold_all(held: &Held<'_>, actuals: &BTreeMap<String, Tensor>) -> V
                 }
             };
             outcome.reference = case.outputs.get(name).map(|output| output.address.text.clone());
-            outcome.kept = actuals.get(name).and_then(|actual| held.keep(name, outcome.verdict, actual));
+            if let Some(actual) = actuals.get(name) {
+                held.keep(&mut outcome, actual);
+            }
             Some(outcome)
         })
         .collect()
@@ -83,18 +87,18 @@ impl Held<'_> {
             }
         }
         outcome.summary = Some(summarize(actual, mask));
-        if let Some(&repeat) = self.unstable.get(name) {
-            outcome.problems.push(Problem::NotRepeatable { repeat });
+        match outcome.problems.is_empty() && !self.unstable.contains_key(name) {
+            true => self.record(outcome, reference.as_ref()),
+            false => self.settle(outcome),
         }
-        if outcome.problems.is_empty() { self.record(outcome, reference.as_ref()) } else { self.settle(outcome) }
     }
 
     /// Reads the reference and the mask of an output, and settles the rules.
     fn reference(&self, name: &str, output: &Output) -> Result<Reference> {
         let tensor = read(&output.address, output.dtype)?;
         let mask = output.mask.as_ref().map(|address| read(address, None)).transpose()?;
-        let dtype = coarser(tensor.dtype(), output.cast.unwrap_or(tensor.dtype()));
-        let tolerance = output.limits.tolerance(dtype).ok_or_else(|| Error::Case {
+        let dtype = tensor.dtype();
+        let tolerance = output.tolerance(dtype).ok_or_else(|| Error::Case {
             path: self.case.file.clone(),
             what: format!("tolerance.{name}: {dtype} has no default tolerance; give atol and rtol"),
         })?;
@@ -151,6 +155,9 @@ impl Held<'_> {
 
     /// Takes the worst verdict of the problems; the snapshot counts as referenced all the same.
     fn settle(&self, mut outcome: OutputOutcome) -> OutputOutcome {
+        if let Some(&repeat) = self.unstable.get(&outcome.name) {
+            outcome.problems.push(Problem::NotRepeatable { repeat });
+        }
         if let Err(error) = self.recorder.touch(&self.case.id, &outcome.name) {
             outcome.problems.push(Problem::from_error("", &error));
         }
@@ -159,20 +166,22 @@ impl Held<'_> {
     }
 
     /// Keeps the actual tensor of an output that did not pass, and removes what an earlier run kept of one that did.
-    fn keep(&self, name: &str, verdict: Verdict, actual: &Tensor) -> Option<PathBuf> {
-        // A snapshot-only output may have any name; one that is no file name is refused when it is recorded.
-        check_name(name).ok()?;
-        let path = self.case.id.below(self.keep).join(format!("{name}.npy"));
-        if verdict == Verdict::Pass {
+    fn keep(&self, outcome: &mut OutputOutcome, actual: &Tensor) {
+        // The output of a snapshot-only case may have any name; one that is no file name was refused when it was recorded.
+        if check_name(&outcome.name).is_err() {
+            return;
+        }
+        let path = self.case.id.below(self.keep).join(format!("{}.npy", outcome.name));
+        if outcome.verdict == Verdict::Pass {
             // Nothing to remove is the usual case, and a stale copy harms nobody.
             std::fs::remove_file(&path).ok();
-            return None;
+            return;
         }
-        write_npy(&path, actual).ok().map(|()| path)
+        match write_npy(&path, actual) {
+            Ok(()) => outcome.kept = Some(path),
+            Err(error) => {
+                outcome.problems.push(Problem::Error(format!("the actual tensor could not be kept: {error}")))
+            }
+        }
     }
-}
-
-/// The dtype of the two that resolves less: its default tolerance is the one to go by.
-fn coarser(one: DType, other: DType) -> DType {
-    if other.eps() > one.eps() { other } else { one }
 }

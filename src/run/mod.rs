@@ -13,6 +13,6 @@ pub use outcome::{CaseOutcome, Counts, Drift, Gate, OutputOutcome, Problem, RunO
 pub(crate) use session::nothing_selected;
 pub use session::{Filter, Options, Session, Skips};
 pub use snapshot::{
-    Accepted, Facts, Orphan, Recorded, Recorder, TestSite, has_cargo_insta, in_ci, record_in_test, reviewed, silence,
-    text, workspace,
+    Accepted, Caller, Facts, Orphan, Recorded, Recorder, TestSite, has_cargo_insta, in_ci, record_in_test, reviewed,
+    silence, text, workspace,
 };

@@ -96,9 +96,9 @@ fn cases_whose_names_differ_in_case_alone_are_refused() {
         .judges("good", "pass")
         .judges("suite/bad", "broken")
         .judges("suite/BAD", "broken")
-        .says("the cases suite/BAD and suite/bad differ in case alone; rename all but one");
+        .says("the folders suite/BAD and suite/bad differ in case alone; rename all but one");
     project.case("Suite/bad", |_| {});
-    project.karat(["run"]).exits(1).says("the cases Suite/bad, suite/BAD and suite/bad differ in case alone");
+    project.karat(["run"]).exits(1).says("the folders Suite and suite differ in case alone");
 }
 
 #[test]
@@ -189,4 +189,11 @@ mod links {
             .judges("b\u{fffd}d", "broken")
             .says("case folder \"b\\xFFd\" has a name that is not UTF-8");
     }
+}
+
+#[test]
+fn a_case_json_of_another_spelling_is_told() {
+    let project = Project::good();
+    project.write("goldens/other/Case.json", "{}");
+    project.karat(["run"]).exits(1).judges("good", "pass").judges("other", "broken").says("call it case.json");
 }

@@ -134,7 +134,7 @@ fn much_closer_than_before_passes_and_can_be_tightened() {
     };
     project.write("snapshots/ln/y.snap", snapshot.lines().map(worse).collect::<String>());
     let said = project.karat(["run"]).exits(0).judges("ln", "pass").says("1%, improved");
-    assert_eq!(said.command("1 case improved; to tighten what is accepted"), "karat accept");
+    assert_eq!(said.command("1 case improved; to tighten what is accepted"), "karat accept --all");
     project.karat(["accept"]).exits(0).says("accepted snapshots/ln/y.snap");
     assert_eq!(project.read("snapshots/ln/y.snap"), snapshot);
     project.karat(["run"]).exits(0).keeps_quiet_of("improved");

@@ -21,7 +21,7 @@ fn a_first_run_fails_and_leaves_every_summary_to_be_reviewed() {
     let said = project.karat(["run"]).exits(1).judges("gpt2-tiny/h.0/ln_1", "unrecorded");
     let said = said.says("within tolerance").says("and no snapshot is accepted yet").says("7 cases, 7 fail,");
     assert!(
-        said.stdout.ends_with("7 unrecorded\n7 cases to review, where intended:  karat accept\n"),
+        said.stdout.ends_with("7 unrecorded\n7 cases to review, where intended:  karat accept --all\n"),
         "{}",
         said.stdout
     );

@@ -20,12 +20,13 @@ fn properties(schema: &Value) -> BTreeSet<&str> {
 
 #[test]
 fn it_is_json_schema_that_allows_no_other_field() {
-    for (arguments, required) in [(&["schema"][..], 2), (&["schema", "case"], 2), (&["schema", "suite"], 0)] {
+    for arguments in [&["schema"][..], &["schema", "case"], &["schema", "suite"]] {
         let schema = schema(arguments);
         assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
         assert_eq!(schema["type"], "object");
         assert_eq!(schema["additionalProperties"], false);
-        assert_eq!(schema["required"].as_array().map_or(0, Vec::len), required, "{schema:#}");
+        // Whatever a case needs, its suite may say.
+        assert!(schema.get("required").is_none(), "{schema:#}");
         for reference in references(&schema) {
             assert!(schema.pointer(reference.trim_start_matches('#')).is_some(), "{reference}");
         }
@@ -64,7 +65,7 @@ fn the_committed_goldens_follow_it() {
     let wrong =
         serde_json::json!({ "karat": 1, "checkpoint": "x", "inputs": { "x": { "tensor": "x.npy", "form": "a:y" } } });
     assert!(follows(&case, &case, &wrong).is_err());
-    assert!(follows(&case, &case, &serde_json::json!({ "karat": 1 })).is_err());
+    assert!(follows(&case, &case, &serde_json::json!({ "outputs": { "y": { "nan": "match" } } })).is_err());
 }
 
 /// Whether a value has only properties that the schema knows and all that it requires, however deep.

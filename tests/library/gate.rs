@@ -22,7 +22,7 @@ fn a_first_run_fails_and_leaves_what_it_recorded_beside_the_goldens() {
     let root = project.path("").display().to_string();
     assert!(!pending.contains(&root) && !pending.contains(env!("CARGO_MANIFEST_DIR")), "{pending}");
 
-    project.goldens(&["accept"]).passes().says(&[
+    project.goldens(&["accept", "--all"]).passes().says(&[
         "accepted snapshots/b/y.snap\naccepted snapshots/layers/double/y.snap\n2 snapshots written; commit them\n",
     ]);
     assert_eq!(project.names("snapshots"), ["b/y.snap", "layers/double/y.snap"]);

@@ -206,7 +206,7 @@ impl Project {
     /// Runs the harness and accepts what it recorded.
     pub(crate) fn accept(&self) {
         self.goldens(&[]);
-        self.goldens(&["accept"]).passes();
+        self.goldens(&["accept", "--all"]).passes();
     }
 }
 

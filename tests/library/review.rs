@@ -5,7 +5,7 @@ use rexpect::session::{PtySession, spawn_command};
 use super::project::{GOLDENS, Project, require};
 
 /// How long each step of a review may take.
-const PATIENCE: u64 = 30_000;
+const PATIENCE: u64 = 120_000;
 
 /// A review that waits for its first key.
 fn review(project: &Project) -> PtySession {

@@ -7,7 +7,7 @@ use super::record::Recorder;
 use super::settings::in_ci;
 use super::store::promote;
 use crate::error::{Error, Result};
-use crate::golden::CaseId;
+use crate::golden::{CaseId, Goldens};
 
 /// What became of the pending snapshots.
 #[derive(Debug, Default)]
@@ -20,15 +20,15 @@ pub struct Accepted {
 }
 
 impl Recorder {
-    /// Accepts every pending snapshot whose case id contains the filter, or all of them; of the case alone whose id the
-    /// filter is. Each is written whole or not at all, and one that is damaged keeps no other from being accepted. Nothing
-    /// pending is no error.
+    /// Accepts every pending snapshot below the selected part of the goldens whose case id contains the filter, or all of
+    /// them; of the case alone whose id the filter is. Each is written whole or not at all, and one that is damaged, or whose
+    /// case is gone, keeps no other from being accepted. Nothing pending is no error.
     ///
     /// # Errors
     ///
     /// [`Error::Usage`] in CI, where nobody reviews, and where the filter matches nothing that is pending;
     /// [`Error::Read`] and [`Error::Snapshot`] where the folder cannot be searched.
-    pub fn accept(&self, filter: Option<&str>) -> Result<Accepted> {
+    pub fn accept(&self, goldens: &Goldens, filter: Option<&str>) -> Result<Accepted> {
         if in_ci() {
             return Err(Error::Usage(
                 "accepting is a review, and this is CI (CI or TF_BUILD is set): accept where you can look, and commit \
@@ -36,7 +36,8 @@ impl Recorder {
                     .to_owned(),
             ));
         }
-        let pending = files(&self.pending_folder(), ".snap.new")?;
+        let mut pending = files(&self.pending_folder(), ".snap.new")?;
+        pending.retain(|(id, ..)| id.below(&goldens.root).starts_with(goldens.selected()));
         // Whoever accepts `h.1` has not looked at `h.10`.
         let whole = filter.filter(|filter| self.knows(filter, &pending));
         let is_selected = |id: &str| match whole {
@@ -55,7 +56,9 @@ impl Recorder {
         }
         let mut accepted = Accepted::default();
         for (id, output, new) in pending.iter().filter(|(id, ..)| is_selected(id.as_str())) {
-            let promoted = self.file(id, output).and_then(|snapshot| promote(new, &snapshot).map(|()| snapshot));
+            let promoted = check_case(goldens, id, new)
+                .and_then(|()| self.file(id, output))
+                .and_then(|snapshot| promote(new, &snapshot).map(|()| snapshot));
             match promoted {
                 Ok(snapshot) => accepted.written.push(snapshot),
                 Err(error) => accepted.refused.push(error),
@@ -75,4 +78,13 @@ impl Recorder {
         let probe = self.pending(&self.snapshots().join("x.snap"));
         probe.parent().map(Path::to_path_buf).unwrap_or_default()
     }
+}
+
+/// Refuses what is pending for a case that is gone: accepted, it would be orphaned at once.
+fn check_case(goldens: &Goldens, id: &CaseId, pending: &Path) -> Result<()> {
+    if id.below(&goldens.root).join("case.json").exists() {
+        return Ok(());
+    }
+    let what = format!("its case {id} is gone; restore the case, or delete this file");
+    Err(Error::Snapshot { path: pending.to_path_buf(), what })
 }

@@ -20,7 +20,7 @@ mod workspace;
 pub use accept::Accepted;
 pub use orphan::Orphan;
 pub use record::{Recorded, Recorder};
-pub use settings::{in_ci, reviewed};
+pub use settings::{Caller, in_ci, reviewed};
 pub use site::{TestSite, record_in_test};
 pub use store::silence;
 pub use text::{Facts, text};

@@ -40,10 +40,25 @@ pub fn in_ci() -> bool {
     is_ci(&process)
 }
 
-/// Whether `cargo insta test` drives this process and reviews afterwards what drifts. With `--check` it does not.
+/// Who asks for snapshots to be held.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Caller {
+    /// A command line, which `cargo insta` never starts: a variable that says so has leaked from elsewhere.
+    #[default]
+    CommandLine,
+    /// A cargo test, which `cargo insta test` may drive.
+    Test,
+}
+
+/// Whether `cargo insta test` drives this cargo test and reviews afterwards what drifts. With `--check` it does not.
 #[must_use]
 pub fn reviewed() -> bool {
-    is_reviewed(&process)
+    is_reviewed(Caller::Test, &process)
+}
+
+/// Whether `cargo insta test` drives this process: then its settings are how a review works.
+pub(super) fn is_driven(caller: Caller, env: Env<'_>) -> bool {
+    caller == Caller::Test && env("INSTA_CARGO_INSTA").as_deref() == Some("1")
 }
 
 /// Whether insta knows that value of `INSTA_OUTPUT`.
@@ -59,9 +74,10 @@ pub(super) fn is_ci(env: Env<'_>) -> bool {
     }
 }
 
-fn is_reviewed(env: Env<'_>) -> bool {
-    let is_one = |name| env(name).as_deref() == Some("1");
-    is_one("INSTA_CARGO_INSTA") && is_one("INSTA_FORCE_PASS") && env("INSTA_UPDATE").as_deref() != Some("no")
+/// Whether `cargo insta test` drives this process and reviews afterwards what drifts. With `--check` it does not.
+pub(super) fn is_reviewed(caller: Caller, env: Env<'_>) -> bool {
+    let passes = env("INSTA_FORCE_PASS").as_deref() == Some("1");
+    is_driven(caller, env) && passes && env("INSTA_UPDATE").as_deref() != Some("no")
 }
 
 /// Refuses settings that insta would panic at, and those that let drift pass or rewrite.
@@ -69,7 +85,7 @@ fn is_reviewed(env: Env<'_>) -> bool {
 /// # Errors
 ///
 /// [`Error::Usage`] that names the setting, where it is, what it does, and how to be rid of it.
-pub(super) fn check(workspace: &Path, env: Env<'_>) -> Result<()> {
+pub(super) fn check(workspace: &Path, caller: Caller, env: Env<'_>) -> Result<()> {
     for (name, values) in VALUES {
         if let Some(value) = set(env, name).filter(|value| !values.contains(&value.as_str())) {
             return Err(Error::Usage(format!(
@@ -78,7 +94,7 @@ pub(super) fn check(workspace: &Path, env: Env<'_>) -> Result<()> {
             )));
         }
     }
-    if env("INSTA_CARGO_INSTA").as_deref() == Some("1") {
+    if is_driven(caller, env) {
         return Ok(());
     }
     check_environment(env)?;
@@ -226,11 +242,19 @@ mod tests {
             fs::write(workspace.path().join("insta.yaml"), yaml).expect("a file");
         }
         let env = |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
-        match check(workspace.path(), &env) {
+        match check(workspace.path(), Caller::Test, &env) {
             Ok(()) => None,
             Err(Error::Usage(text)) => Some(text.replace(&workspace.path().display().to_string(), "")),
             Err(other) => panic!("{other}"),
         }
+    }
+
+    #[test]
+    fn a_command_line_does_not_believe_that_cargo_insta_drives_it() {
+        let env = |name: &str| matches!(name, "INSTA_CARGO_INSTA" | "INSTA_FORCE_PASS").then(|| "1".to_owned());
+        let nowhere = Path::new("");
+        assert!(check(nowhere, Caller::Test, &env).is_ok() && is_reviewed(Caller::Test, &env));
+        assert!(check(nowhere, Caller::CommandLine, &env).is_err() && !is_reviewed(Caller::CommandLine, &env));
     }
 
     #[test]
@@ -338,15 +362,17 @@ mod tests {
         fs::create_dir(workspace.path().join(".config")).expect("a folder");
         fs::write(workspace.path().join(".config/insta.yaml"), "behavior: {output: diff}").expect("a file");
         fs::write(workspace.path().join("insta.yaml"), "behavior: {force_pass: true}").expect("a file");
-        assert!(check(workspace.path(), &|_| None).is_ok());
+        assert!(check(workspace.path(), Caller::Test, &|_| None).is_ok());
         fs::remove_file(workspace.path().join(".config/insta.yaml")).expect("a file");
-        assert!(check(workspace.path(), &|_| None).is_err());
+        assert!(check(workspace.path(), Caller::Test, &|_| None).is_err());
     }
 
     #[test]
     fn a_review_follows_cargo_insta_unless_it_only_checks() {
         let with = |variables: &[(&str, &str)]| {
-            is_reviewed(&|name| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
+            is_reviewed(Caller::Test, &|name| {
+                variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+            })
         };
         assert!(with(&[("INSTA_CARGO_INSTA", "1"), ("INSTA_FORCE_PASS", "1"), ("INSTA_UPDATE", "new")]));
         assert!(!with(&[("INSTA_CARGO_INSTA", "1"), ("INSTA_UPDATE", "no")]));

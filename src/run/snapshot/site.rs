@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::record::{Recorded, Recorder};
+use super::settings::Caller;
 use super::text::Facts;
 use crate::error::Result;
 
@@ -25,7 +26,7 @@ pub struct TestSite<'a> {
 /// snapshot.
 pub fn record_in_test(site: &TestSite<'_>, name: &str, facts: &Facts<'_>) -> Result<Recorded> {
     let TestSite { manifest, file, module } = *site;
-    let recorder = Recorder::new(manifest, manifest)?;
+    let recorder = Recorder::new(manifest, manifest, Caller::Test)?;
     recorder.check_settings()?;
     // Cargo compiles members of a workspace from its root, so that `file!()` is relative to that; and a package that the
     // workspace above it excludes from its own folder.
