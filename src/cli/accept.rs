@@ -40,6 +40,7 @@ impl Accept {
             }
             match (written.len(), refused.len()) {
                 (0, 0) => writeln!(out, "nothing is pending"),
+                (0, _) => writeln!(out, "nothing was written"),
                 (1, _) => writeln!(out, "1 snapshot written; commit it"),
                 (count, _) => writeln!(out, "{count} snapshots written; commit them"),
             }

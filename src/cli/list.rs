@@ -32,11 +32,14 @@ impl List {
         let goldens = source(root.as_ref(), context.home)?;
         let filter = Filter { patterns: filter };
         let tree = goldens.discover()?;
-        let lines = lines(&goldens, &tree, &filter);
+        let mut lines = lines(&goldens, &tree, &filter);
         if lines.is_empty() {
             return Err(nothing_selected(&goldens, &tree, &filter));
         }
         let voice = context.voice(root.as_ref(), Some(&place), None);
+        for error in lines.iter_mut().filter_map(|line| line.error.as_mut()) {
+            *error = voice.relative(error);
+        }
         context.screen.print(|out, palette| match json {
             true => json::list(out, &voice, &lines),
             false => terminal::list(out, palette, &lines),

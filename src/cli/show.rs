@@ -55,8 +55,14 @@ impl Show {
     }
 
     fn show_case(&self, context: &Context<'_>, goldens: &Goldens, id: &CaseId) -> Result<Gate> {
-        let view = view(Case::load(&goldens.root, id)?);
+        let mut view = view(Case::load(&goldens.root, id)?);
         let voice = context.voice(self.root.as_ref(), Some(&self.place), None);
+        let inputs = view.inputs.iter_mut().map(|input| &mut input.tensor);
+        for tensor in inputs.chain(view.outputs.iter_mut().map(|output| &mut output.tensor)) {
+            if let Err(error) = &mut tensor.summary {
+                *error = voice.relative(error);
+            }
+        }
         context.screen.print(|out, palette| match self.json {
             true => json::show_case(out, &voice, &view),
             false => terminal::show_case(out, palette, &voice, &view),

@@ -39,7 +39,7 @@ impl Voice {
     }
 
     /// The text with the paths in it as the reader sees them.
-    pub(super) fn relative(&self, text: &str) -> String {
+    pub(crate) fn relative(&self, text: &str) -> String {
         let base = format!("{}/", slashes(&self.base).trim_end_matches('/'));
         let mut shown = String::with_capacity(text.len());
         let mut rest = text;

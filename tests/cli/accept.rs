@@ -99,6 +99,15 @@ fn what_is_damaged_is_refused_and_keeps_nothing_else_from_being_accepted() {
 }
 
 #[test]
+fn what_is_pending_for_a_case_that_is_gone_is_refused() {
+    let project = pending();
+    project.remove("goldens/b");
+    let said = project.karat(["accept", "b"]).exits(1).says("snapshots/b/y.snap.new: its case b is gone");
+    assert_eq!(said.stdout, "nothing was written\n");
+    assert!(!project.has("snapshots/b/y.snap"));
+}
+
+#[test]
 fn it_runs_nothing() {
     let project = pending();
     project.remove("goldens/b/x.npy");

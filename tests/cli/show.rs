@@ -74,7 +74,7 @@ fn a_case_is_found_below_a_root_of_any_name() {
 fn a_case_with_a_tensor_that_is_not_there_is_shown_with_what_is_wrong_and_fails() {
     let project = Project::good();
     project.remove("goldens/good/x.npy");
-    project.karat(["show", "good"]).exits(1).says("weight f32 [2]").says("goldens/good/x.npy: no such file");
+    project.karat(["show", "good"]).exits(1).says("weight f32 [2]").says("x goldens/good/x.npy: no such file");
 }
 
 #[test]

@@ -90,7 +90,7 @@ fn a_snapshot_without_a_case_fails_what_belongs_to_no_case() {
 #[test]
 fn a_root_without_a_case_fails() {
     let project = Project::new("empty_root", &[GOLDENS]);
-    project.goldens(&[]).fails().says(&["there is no folder", "/goldens: "]);
+    project.goldens(&[]).fails().says(&["there is no folder", "/goldens; name the goldens root"]);
     project.write("goldens/readme", "");
     project.goldens(&[]).fails().says(&[
         "test karat::complete ... FAILED",
