@@ -20,6 +20,7 @@ mod safetensors;
 pub use address::Address;
 pub use case::{Case, Input, Limits, Link, Output};
 pub use digest::sha256;
+#[cfg(feature = "harness")]
 pub(crate) use discover::absolute;
 pub use discover::{Goldens, Tree};
 pub use fields::{CaseFile, InputField, NanField, OutputField, SuiteFile, ToleranceField};

@@ -10,6 +10,7 @@ mod snapshot;
 
 pub use checkpoint::{CheckpointResult, Executor, Inputs, Outputs, Skip};
 pub use outcome::{CaseOutcome, Counts, Drift, Gate, OutputOutcome, Problem, RunOutcome, Verdict};
+#[cfg(feature = "harness")]
 pub(crate) use session::nothing_selected;
 pub use session::{Filter, Options, Session, Skips};
 pub use snapshot::{

@@ -90,7 +90,10 @@ fn a_snapshot_without_a_case_fails_what_belongs_to_no_case() {
 #[test]
 fn a_root_without_a_case_fails() {
     let project = Project::new("empty_root", &[GOLDENS]);
-    project.goldens(&[]).fails().says(&["cannot read the goldens root", "/goldens: "]);
+    project
+        .goldens(&[])
+        .fails()
+        .says(&["karat: there is no folder ", "/goldens; name the goldens root, or add a first case to it"]);
     project.write("goldens/readme", "");
     project.goldens(&[]).fails().says(&[
         "test karat::complete ... FAILED",
