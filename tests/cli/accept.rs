@@ -121,11 +121,3 @@ fn below_a_folder_it_accepts_what_is_there_alone() {
     project.karat(["accept", "--root", "goldens/a"]).exits(0).says("2 snapshots written");
     assert!(project.has("snapshots/a/one/y.snap") && !project.has("snapshots/b/y.snap"));
 }
-
-#[test]
-fn what_is_pending_for_a_case_that_is_gone_is_refused() {
-    let project = pending();
-    project.remove("goldens/b/case.json");
-    project.karat(["accept", "--all"]).exits(1).says("b/y.snap.new: its case b is gone").says("2 snapshots written");
-    assert!(!project.has("snapshots/b/y.snap"));
-}
