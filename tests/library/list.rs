@@ -61,7 +61,7 @@ fn names_that_differ_in_case_alone_fail_by_their_exact_name_too() {
     for name in ["layers/double", "Layers/double"] {
         project.goldens(&["--exact", name]).fails().says(&[
             &format!("test {name} ... FAILED"),
-            "the cases Layers/double and layers/double differ in case alone",
+            "the folders Layers and layers differ in case alone; rename all but one",
         ]);
     }
 }

@@ -41,7 +41,7 @@ fn commands_and_paths_in_messages_work_from_the_root() {
     let project = workspace("member_messages");
     project.cargo(&["test", "--test", "goldens"]).fails();
     let verb = ["test", "-p", "member_messages", "--test", "goldens", "--"];
-    project.cargo(&[&verb[..], &["accept"]].concat()).passes();
+    project.cargo(&[&verb[..], &["accept", "--all"]].concat()).passes();
     project.tensor("crates/port/goldens/layers/double/y.npy", &[2.0, 4.0, 6.5]);
     let actual = project.path("target/karat/layers/double/y.npy").display().to_string();
     let reference = project.path("crates/port/goldens/layers/double/y.npy").display().to_string();
