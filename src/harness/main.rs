@@ -135,8 +135,8 @@ fn test(executor: Executor, home: Home, arguments: &Arguments) -> Result<ExitCod
     Ok(libtest_mimic::run(arguments, trials).exit_code())
 }
 
-/// Whether the arguments are a verb and its own. A verb alone that takes arguments, or writes, is a filter: `cargo test add` hands it
-/// to every test target.
+/// Whether the arguments are a verb and its own. A verb alone that takes arguments, or writes, is a filter: `cargo test
+/// add` hands it to every test target.
 fn is_verb(arguments: &[OsString]) -> bool {
     let Some(first) = arguments.first().and_then(|first| first.to_str()) else { return false };
     let is_filter = arguments.len() == 1 && ["show", "diff", "add", "accept"].contains(&first);

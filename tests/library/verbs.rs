@@ -29,11 +29,16 @@ fn each_verb_works_with_the_registered_checkpoints() {
 }
 
 #[test]
-fn a_filter_of_cargo_is_no_verb_that_needs_arguments() {
+fn a_filter_of_cargo_is_no_verb_that_takes_arguments_or_writes() {
     let project = Project::accepted("verb_as_filter");
     for filter in ["add", "show", "diff"] {
         project.cargo(&["test", filter]).passes().says(&["0 passed; 0 failed; 0 ignored; 0 measured; 2 filtered"]);
     }
+    project.case("new", "double");
+    project.goldens(&[]).fails();
+    let said = project.cargo(&["test", "accept"]).passes();
+    said.says(&["0 passed; 0 failed; 0 ignored; 0 measured; 3 filtered", "say `accept --all` or `accept FILTER`"]);
+    assert_eq!(project.names("snapshots/new"), ["y.snap.new"]);
 }
 
 #[test]
