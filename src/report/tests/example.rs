@@ -9,7 +9,7 @@ use crate::report::{Review, Voice};
 use crate::run::{CaseOutcome, Drift, Gate, OutputOutcome, Problem, RunOutcome, Verdict};
 
 pub(super) fn voice() -> Voice {
-    Voice { command: "karat".into(), review: Review::Insta, root: None, snapshots: None, base: "/work/port".into() }
+    Voice { command: "karat".into(), review: Review::Insta, root: None, snapshots: None, base: "/home/me/port".into() }
 }
 
 pub(super) fn run() -> RunOutcome {
@@ -35,8 +35,8 @@ pub(super) fn run() -> RunOutcome {
     cases.extend(broken());
     cases.sort_by(|a, b| a.id.cmp(&b.id));
     RunOutcome {
-        root: "/work/port/goldens".into(),
-        snapshots: "/work/port/snapshots".into(),
+        root: "/home/me/port/goldens".into(),
+        snapshots: "/home/me/port/snapshots".into(),
         executor: "built-in".into(),
         cases,
         filtered_out: 3,
@@ -48,7 +48,7 @@ pub(super) fn run() -> RunOutcome {
 pub(super) fn case(id: &str, checkpoint: &str, outputs: Vec<OutputOutcome>) -> CaseOutcome {
     CaseOutcome {
         id: CaseId::new(id).expect("a path"),
-        file: PathBuf::from(format!("/work/port/goldens/{id}/case.json")),
+        file: PathBuf::from(format!("/home/me/port/goldens/{id}/case.json")),
         checkpoint: Some(checkpoint.into()),
         verdict: outputs.iter().map(|output| output.verdict).min().unwrap_or(Verdict::Pass),
         problems: Vec::new(),
@@ -80,7 +80,7 @@ pub(super) fn output(name: &str, verdict: Verdict) -> OutputOutcome {
 fn mismatch(id: &str, name: &str, mismatches: Vec<Mismatch>) -> OutputOutcome {
     OutputOutcome {
         problems: mismatches.into_iter().map(Problem::Mismatch).collect(),
-        kept: Some(format!("/work/port/target/karat/{id}/{name}.npy").into()),
+        kept: Some(format!("/home/me/port/target/karat/{id}/{name}.npy").into()),
         ..output(name, Verdict::Mismatch)
     }
 }
@@ -298,7 +298,7 @@ fn new_snapshot_only() -> CaseOutcome {
 }
 
 fn orphan() -> CaseOutcome {
-    let snapshot = PathBuf::from("/work/port/snapshots/old case/y.snap");
+    let snapshot = PathBuf::from("/home/me/port/snapshots/old case/y.snap");
     let output = OutputOutcome {
         problems: vec![Problem::Orphaned { snapshot }],
         summary: None,

@@ -33,7 +33,7 @@ pub(super) fn case() -> CaseView {
     let object = |value: serde_json::Value| value.as_object().cloned().unwrap_or_default();
     CaseView {
         id: CaseId::new("gpt2-tiny/h.0/ln_1").expect("a path"),
-        file: "/work/port/goldens/gpt2-tiny/h.0/ln_1/case.json".into(),
+        file: "/home/me/port/goldens/gpt2-tiny/h.0/ln_1/case.json".into(),
         checkpoint: "layer_norm".into(),
         params: object(json!({"eps": 1e-5})),
         inputs: vec![
@@ -97,7 +97,7 @@ fn many_pairs() -> DiffView {
 pub(super) fn cases() -> Vec<CaseLine> {
     let line = |id: &str, checkpoint: Option<&str>, outputs: &[&str]| CaseLine {
         id: CaseId::new(id).expect("a path"),
-        file: format!("/work/port/goldens/{id}/case.json").into(),
+        file: format!("/home/me/port/goldens/{id}/case.json").into(),
         checkpoint: checkpoint.map(str::to_owned),
         outputs: outputs.iter().map(|name| (*name).to_owned()).collect(),
         skip: None,
