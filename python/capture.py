@@ -59,34 +59,17 @@ def capture(options: argparse.Namespace) -> None:
     """Loads, plans, observes and writes, in this order."""
     require_packages()
     try:
-        import activations
-        import gpt2
-        import observer
-        import source
+        import recipes
         import suite
     except ImportError as error:
         raise install(f"a package cannot be used: {error}", "--upgrade") from error
 
     forced = shlex.join([*PROGRAM.split(), *options.typed, "--force"])
     target = suite.target(options.root, options.suite, options.force, forced)
-    loaded = source.load(options)
-    token_ids = source.token_ids(options, loaded)
-    plan = gpt2.plan(loaded.model)
-    observation = observer.observe_tokens(loaded.model, token_ids, plan.places())
-    ranges = activations.measure(observation, plan)
-    if options.random_init:
-        activations.require_trained_size(ranges)
-    reference = {
-        **loaded.reference,
-        **source.versions(),
-        "attn_implementation": source.ATTENTION,
-        "command": command(options),
-        "token_ids": token_ids,
-        "tokenizer": options.tokenizer if options.tokens is None else None,
-        "prompt": options.prompt if options.tokens is None else None,
-    }
-    written = suite.write(target, plan, observation, loaded.model, reference)
-    report(written, ranges, options)
+    captured = recipes.capture(options)
+    written = suite.write(target, captured.plan, captured.observation, captured.model,
+                          {**captured.reference, "command": command(options)})
+    report(written, captured, options)
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -122,6 +105,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 def settle(options: argparse.Namespace) -> None:
     """Fills in the defaults that depend on other options; an option without effect is refused."""
+    options.kind = "text"
     kind = "--random-init" if options.random_init else "--model"
     for name in ("revision",) if options.random_init else ("seed", *SIZES):
         if getattr(options, name) is not None:
@@ -180,11 +164,13 @@ def command(options: argparse.Namespace) -> str:
     return shlex.join(parts)
 
 
-def report(written, ranges, options: argparse.Namespace) -> None:
+def report(written, captured, options: argparse.Namespace) -> None:
     """Says what was written and what to type next."""
     print(f"captured {options.suite}: {written.case_count} cases, {written.byte_count} bytes")
-    for line in ranges.lines():
+    for line in captured.lines:
         print(f"  {line}")
+    for note in captured.notes:
+        print(f"  note: {note}", file=sys.stderr)
     for case in written.dropped:
         print(f"  dropped {case}: it was there and this capture does not make it", file=sys.stderr)
     print(f"to run it:  {shlex.join(['karat', 'run', str(options.root), '-k', options.suite])}")

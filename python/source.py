@@ -1,4 +1,4 @@
-"""Where the model and the token ids come from: the hub, a local folder, or a seed."""
+"""Where the model comes from: the hub, a local folder, a Python package, or a seed."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ import torch
 import transformers
 from huggingface_hub import errors as hub_errors
 from safetensors import SafetensorError
-from transformers import AutoTokenizer, GPT2LMHeadModel
+from transformers import GPT2LMHeadModel
 
 import seeded
-from refusal import PROGRAM, Refusal
+from refusal import PROGRAM, Refusal, first_line, options_refusal
 
 # The one implementation that is a Python function and can be wrapped.
 ATTENTION = "eager"
@@ -27,7 +27,6 @@ ARCHITECTURE = "gpt2"
 
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json",
            "pytorch_model.bin", "pytorch_model.bin.index.json")
-TOKENIZERS = (("tokenizer.json",), ("vocab.json", "merges.txt"))
 
 
 class Loaded(NamedTuple):
@@ -52,7 +51,7 @@ def load(options: argparse.Namespace) -> Loaded:
     else:
         model, place, reference = from_hub(options.model, options.revision)
     model = model.to(torch.float32).eval()
-    about = {"framework": "transformers", "dtype": "float32", "config": config(model)}
+    about = {"framework": "transformers", "dtype": "float32", "attn_implementation": ATTENTION, "config": config(model)}
     return Loaded(model, place, {**about, **reference})
 
 
@@ -131,57 +130,6 @@ def pretrained(place: dict[str, Any], where: str) -> GPT2LMHeadModel:
     return model
 
 
-def token_ids(options: argparse.Namespace, loaded: Loaded) -> list[int]:
-    """The ids to run on, from `--tokens`, the prompt's bytes, or the model's own tokenizer."""
-    if options.tokens is not None:
-        ids, source = options.tokens, "--tokens"
-    elif options.tokenizer == "bytes":
-        ids, source = utf8(options.prompt), f"the UTF-8 bytes of {options.prompt!r}"
-    else:
-        ids, source = tokenize(options.prompt, loaded), f"the tokens of {options.prompt!r}"
-    vocabulary, positions = loaded.model.config.vocab_size, loaded.model.config.n_positions
-    outside = [i for i in ids if not 0 <= i < vocabulary]
-    if not ids:
-        raise options_refusal("no token ids: the prompt is empty", source)
-    if outside:
-        raise options_refusal(f"token id {outside[0]} is outside 0..{vocabulary - 1}", source)
-    if len(ids) > positions:
-        raise options_refusal(f"{len(ids)} token ids, and the model has {positions} positions", source)
-    return ids
-
-
-def utf8(prompt: str) -> list[int]:
-    try:
-        return list(prompt.encode("utf-8"))
-    except UnicodeEncodeError:
-        raise options_refusal("the prompt is not UTF-8", repr(prompt)) from None
-
-
-def tokenize(prompt: str, loaded: Loaded) -> list[int]:
-    """Asks the model's own tokenizer, if there is one.
-
-    Without its files transformers builds an empty one, which turns every prompt into nothing.
-    """
-    where = loaded.place["pretrained_model_name_or_path"]
-    folder = Path(where)
-    if folder.is_dir() and not any(all((folder / f).is_file() for f in files) for files in TOKENIZERS):
-        raise Refusal(
-            "no tokenizer: tokenizer.json is missing",
-            f"in {where}",
-            "to run on token ids instead",
-            f"{PROGRAM} NAME --model {shlex.quote(where)} --tokens 15496,13",
-        )
-    try:
-        return list(AutoTokenizer.from_pretrained(**loaded.place)(prompt)["input_ids"])
-    except (OSError, ValueError, hub_errors.HfHubHTTPError) as error:
-        raise Refusal(
-            f"the tokenizer cannot be loaded: {first_line(error)}",
-            where,
-            "to run on token ids instead",
-            f"{PROGRAM} NAME --model {shlex.quote(where)} --tokens 15496,13",
-        ) from error
-
-
 def versions() -> dict[str, Any]:
     """The versions that decide bits."""
     return {"versions": {
@@ -212,11 +160,3 @@ def hub_refusal(name: str, revision: str | None, error: Exception) -> Refusal:
 
 def weights_refusal(what: str, where: str) -> Refusal:
     return Refusal(what, where, "to capture from the published GPT-2", f"{PROGRAM} gpt2 --model gpt2")
-
-
-def options_refusal(what: str, where: str = "on the command line") -> Refusal:
-    return Refusal(what, where, "to see the options", f"{PROGRAM} --help")
-
-
-def first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0] or type(error).__name__
