@@ -14,8 +14,9 @@ import torch
 import attention
 import cache
 import generation
+import signature
 from plan import INPUT, MODEL, OUTPUT, Place, Plan
-from refusal import PROGRAM, Refusal
+from refusal import PROGRAM, Refusal, first_line
 
 
 class Seen(NamedTuple):
@@ -125,12 +126,17 @@ def module_hooks(module, name: str, recorder: Recorder) -> list:
     outputs = [port for port in recorder.ports(name) if port.split(".")[0] == OUTPUT and name != MODEL]
 
     def before(_, args, kwargs):
-        for port in inputs:
-            recorder.record(name, port, entry({**dict(enumerate(args)), **kwargs}, port))
+        take(inputs, signature.given(module, args, kwargs))
 
     def after(_, args, output):
-        for port in outputs:
-            recorder.record(name, port, entry({0: output}, port))
+        take(outputs, signature.returned(output))
+
+    def take(ports, parts):
+        for port in ports:
+            _, _, part = port.partition(".")
+            tensor = parts.tensors.get(part) if part else next(iter(parts.tensors.values()), None)
+            if tensor is not None:
+                recorder.record(name, port, tensor)
 
     handles = []
     if inputs:
@@ -138,15 +144,6 @@ def module_hooks(module, name: str, recorder: Recorder) -> list:
     if outputs:
         handles.append(module.register_forward_hook(after))
     return handles
-
-
-def entry(arguments: dict, port: str):
-    """The tensor that `port` means: the first argument, or one by its name, also inside the first."""
-    _, _, name = port.partition(".")
-    if not name:
-        value = next(iter(arguments.values()))
-        return value[0] if isinstance(value, tuple) else value
-    return arguments[name] if name in arguments else arguments[0][name]
 
 
 def leaves(value) -> Iterator[torch.Tensor]:
@@ -161,8 +158,10 @@ def leaves(value) -> Iterator[torch.Tensor]:
             yield from leaves(part)
 
 
-def require_calls(recorder: Recorder, calls: int) -> None:
+def require_calls(recorder: Recorder, calls: int | None) -> None:
     """Refuses a module that ran more often than the forward as a whole: its tensors are not one."""
+    if calls is None:
+        return
     for (module, port), count in sorted(recorder.calls.items()):
         if (module, port) in recorder.wanted and count > calls:
             raise Refusal(
@@ -188,7 +187,11 @@ def require_all(seen: Observation, places: set[Place]) -> None:
 
 def copy(tensor: torch.Tensor) -> numpy.ndarray:
     """The values as they are now, in C order."""
-    return numpy.array(tensor.detach().cpu().numpy(), order="C", copy=True)
+    try:
+        return numpy.array(tensor.detach().cpu().numpy(), order="C", copy=True)
+    except (TypeError, RuntimeError) as error:
+        raise Refusal(f"a tensor cannot be written: {first_line(error)}", f"its dtype is {tensor.dtype}",
+                      "to see what can be captured", f"{PROGRAM} --help") from error
 
 
 def same_bits(a: numpy.ndarray, b: numpy.ndarray) -> bool:

@@ -26,8 +26,8 @@ MODEL = ""
 class Place(NamedTuple):
     """A tensor of a forward: a module's name, what of it, and in which of its calls.
 
-    `input` is a module's first argument and `output` its (first) result; `input.NAME` and
-    `output.NAME` are an argument by name and an entry of either that is a dict.
+    `input` is the first tensor that a module is given and `output` the first that it returns;
+    `input.NAME` and `output.NAME` are one by its name (see `signature.py`).
     """
 
     module: str
@@ -74,14 +74,15 @@ class Case:
 
 @dataclass(frozen=True)
 class Plan:
-    """All cases of a suite; places that are only looked at, by what they show; how often a module runs.
+    """All cases of a suite; places that are only looked at, by what they show; how often a module runs
+    (None is any number).
 
     `prefix` is what the names of parameters begin with and the weights file leaves out.
     """
 
     cases: list[Case]
     probes: dict[str, list[Place]] = field(default_factory=dict)
-    calls: int = 1
+    calls: int | None = 1
     prefix: str = ""
 
     def places(self) -> set[Place]:

@@ -9,16 +9,22 @@ import argparse
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import torch
 from torch import nn
 
 import activations
 import generation
 import gpt2
+import modules as chosen
 import noise
 import observer
+import sentence
 import source
 import tokens
+import user
+from options import MODULES, SENTENCES, TEXT
 from plan import Plan
+from refusal import options_refusal
 
 
 class Captured(NamedTuple):
@@ -39,7 +45,7 @@ def capture(options: argparse.Namespace) -> Captured:
 
 def text(options: argparse.Namespace) -> Captured:
     """GPT-2 and a prompt: everything on the way to ten tokens."""
-    loaded = source.load(options)
+    loaded = source.gpt2(options)
     token_ids = tokens.ids(options, loaded, room=generation.NEW_TOKENS - 1)
     forward = lambda model: generation.generate(model, token_ids)
     plan = gpt2.plan(loaded.model)
@@ -61,8 +67,59 @@ def text(options: argparse.Namespace) -> Captured:
                     lines + measured(loaded.model, forward, plan, observation), notes)
 
 
+def sentences(options: argparse.Namespace) -> Captured:
+    """A BERT and a padded batch of sentences: one layer, and the embedding of each."""
+    loaded = source.sentence_transformer(options)
+    features = batch(loaded.model, options.sentence)
+
+    def forward(model):
+        # Every stage adds to the dict that it is given.
+        return {name: value for name, value in model(dict(features)).items() if isinstance(value, torch.Tensor)}
+
+    plan = sentence.plan(loaded.model, options.layer)
+    observation = observer.observe(loaded.model, lambda: forward(loaded.model), plan)
+    reference = {
+        **loaded.reference,
+        **source.versions(["sentence-transformers"]),
+        "sentences": options.sentence,
+        "token_ids": features["input_ids"].tolist(),
+    }
+    lines = [f"tokens of each sentence: {features['attention_mask'].sum(dim=1).tolist()}"]
+    return Captured(loaded.model, plan, observation, reference,
+                    lines + measured(loaded.model, forward, plan, observation), [])
+
+
+def batch(model: nn.Module, texts: list[str]) -> dict[str, Any]:
+    """The sentences as the pipeline itself prepares them; it had another name for that before."""
+    prepare = getattr(model, "preprocess", None) or model.tokenize
+    try:
+        features = prepare(texts)
+    except UnicodeEncodeError:
+        raise options_refusal("a sentence is not UTF-8", "--sentence") from None
+    if not bool(features["attention_mask"].any()):
+        raise options_refusal("no tokens: the sentences are empty", "--sentence")
+    return features
+
+
+def modules(options: argparse.Namespace) -> Captured:
+    """Modules of any model by name: a model of transformers and a text, or a function's module and inputs."""
+    if options.source == "load":
+        model, forward, reference = user.load(options)
+    else:
+        loaded = source.any_class(options)
+        token_ids = tokens.ids(options, loaded)
+        model = loaded.model
+        keywords = {"use_cache": False} if hasattr(model.config, "use_cache") else {}
+        forward = lambda runner: runner(input_ids=torch.tensor([token_ids]), **keywords)
+        reference = {**loaded.reference, **tokens.provenance(options, token_ids)}
+    plan = chosen.plan(model, lambda: forward(model), options.module, dict(options.rename or []), options.atol)
+    observation = observer.observe(model, lambda: forward(model), plan)
+    return Captured(model, plan, observation, {**reference, **source.versions()},
+                    measured(model, forward, plan, observation), [])
+
+
 def measured(model: nn.Module, forward: Callable, plan: Plan, observation: observer.Observation) -> list[str]:
     return noise.lines(noise.measure(model, forward, plan, observation))
 
 
-KINDS = {"text": text}
+KINDS = {TEXT: text, SENTENCES: sentences, MODULES: modules}

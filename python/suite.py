@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import json
 import os
@@ -18,6 +17,7 @@ import torch
 from safetensors.torch import save
 
 from observer import Observation, Seen, same_bits
+from origin import sha256
 from plan import Case, First, Parameter, Place, Plan
 from refusal import PROGRAM, Refusal
 from tolerance import scaled
@@ -134,12 +134,14 @@ def write_case(folder: Path, suite_id: str, case: Case, plan: Plan, observation:
     outputs, tolerances = {}, {}
     for name, place in case.outputs.items():
         seen = observation[place]
-        write_tensor(home / f"{name}.npy", seen.values, place)
+        # An input may have the same name, and then it has the file.
+        file = f"{name}.npy" if name not in case.inputs else f"{name}.output.npy"
+        write_tensor(home / file, seen.values, place)
         where = case.where[name](values, seen.values.shape) if name in case.where else None
-        outputs[name] = write_mask(home, case, name, where)
+        outputs[name] = write_mask(home, case, name, file, where)
         if case.tolerance is not None:
             tolerances[name] = {"atol": scaled(case.tolerance[name], seen.values, where), "rtol": 0}
-        remember(files, File(seen, f"{case.id}/{name}.npy", f"{suite_id}/{case.id}:{name}", case.whole))
+        remember(files, File(seen, f"{case.id}/{file}", f"{suite_id}/{case.id}:{name}", case.whole))
     fields = {
         "karat": FORMAT,
         "checkpoint": case.checkpoint,
@@ -171,16 +173,16 @@ def write_input(home: Path, case: Case, name: str, tensor: Place | Parameter,
     return f"{name}.npy"
 
 
-def write_mask(home: Path, case: Case, name: str, mask: numpy.ndarray | None) -> Any:
+def write_mask(home: Path, case: Case, name: str, file: str, mask: numpy.ndarray | None) -> Any:
     """Writes where an output is compared, if not everywhere; returns what `case.json` says of the output."""
     if mask is None:
-        return f"{name}.npy"
+        return file
     if not mask.any():
         raise Refusal(f"no element of {name} of {case.id} would be compared", "its mask is false everywhere",
                       "to capture another input", f"{PROGRAM} --help")
-    with (home / f"{name}.where.npy").open("xb") as file:
-        numpy.save(file, numpy.ascontiguousarray(mask), allow_pickle=False)
-    return {"tensor": f"{name}.npy", "where": f"{name}.where.npy"}
+    with (home / f"{name}.where.npy").open("xb") as opened:
+        numpy.save(opened, numpy.ascontiguousarray(mask), allow_pickle=False)
+    return {"tensor": file, "where": f"{name}.where.npy"}
 
 
 def remember(files: Files, file: File) -> None:
@@ -215,14 +217,6 @@ def write_json(path: Path, value: dict[str, Any]) -> None:
     text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
     with path.open("x", encoding="utf-8", newline="\n") as file:
         file.write(text + "\n")
-
-
-def sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        for block in iter(lambda: file.read(1 << 20), b""):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def case_ids(folder: Path) -> set[str]:

@@ -189,7 +189,8 @@ class Folders(Capture):
         self.assertEqual({n: b for n, b in loaded.items() if n != "suite.json"},
                          {n: b for n, b in in_memory.items() if n != "suite.json"})
         reference = json.loads((folder / "suite.json").read_text())["reference"]
-        self.assertEqual(reference["model"], {"source": "folder", "path": "my model"})
+        hashes = {"model.safetensors": suite.sha256(self.folder / "my model/model.safetensors")}
+        self.assertEqual(reference["model"], {"source": "folder", "path": "my model", "files": hashes})
         self.assertNotIn("seed", reference)
 
     def test_missing_weights_are_named(self):
