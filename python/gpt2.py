@@ -8,7 +8,7 @@ import generation
 from activations import ATTENTION_PROBABILITIES, PRE_ACTIVATIONS
 from masks import attended
 from plan import (CHOSEN, INPUT, KEY, MODEL, NEW_KEY, NEW_VALUE, OUTPUT, PAST_KEY, PAST_VALUE, PROBABILITIES, QUERY,
-                  SCORES, SELECTED, VALUE, WEIGHTS, Case, First, Parameter, Place, Plan)
+                  RETURNED, SCORES, SELECTED, VALUE, WEIGHTS, Case, First, Parameter, Place, Plan)
 from refusal import PROGRAM, Refusal
 
 # Absolute. At most what the first port of GPT-2 to Rust held itself to, and at least ten times what float32 differs
@@ -16,6 +16,9 @@ from refusal import PROGRAM, Refusal
 LAYER_NORM, QKV, SCORES_ATOL, SOFTMAX, ATTENTION, MLP, BLOCK, LOGITS = 1e-6, 1e-5, 1e-5, 1e-6, 1e-5, 1e-5, 1e-5, 5e-5
 RESIDUAL = 1e-6
 EXACT = 0.0
+
+# The level of cases that are made of those of level 0.
+WHOLE = 1
 
 # Two best logits that are closer than this may change places where both are off by their whole tolerance.
 DOUBT = 2 * LOGITS
@@ -96,7 +99,7 @@ def block(model, layer: int) -> list[Case]:
              {"y": Place(f"{name}.mlp", OUTPUT)}, {"y": MLP}),
         residual(f"{case}/residual_2", middle, Place(f"{name}.mlp", OUTPUT), y),
         Case(f"{case}/block", "block", shape(model), {"x": x, **parameters(name, *BLOCK_PARAMETERS)}, {"y": y},
-             {"y": BLOCK}, whole=True),
+             {"y": BLOCK}, level=WHOLE),
     ]
 
 
@@ -127,8 +130,8 @@ def step(layer: int) -> list[Case]:
 def generate(model) -> Case:
     names = {name.removeprefix("transformer."): Parameter(name) for name, _ in model.named_parameters()}
     return Case("generate", "generate", {"new_tokens": generation.NEW_TOKENS, **shape(model)},
-                {"ids": Place("transformer.wte", INPUT), **names}, {"tokens": Place(MODEL, OUTPUT)},
-                {"tokens": EXACT}, where={"tokens": generation.settled(DOUBT)}, whole=True)
+                {"ids": Place("transformer.wte", INPUT), **names}, {"tokens": Place(MODEL, RETURNED)},
+                {"tokens": EXACT}, where={"tokens": generation.settled(DOUBT)}, level=WHOLE)
 
 
 def layer_norm(model, case_id: str, name: str) -> Case:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import fnmatch
 import re
@@ -42,7 +43,10 @@ def plan(model: nn.Module, forward: Callable[[], Any], rules: list[str], renames
                       "to see how modules are chosen", f"{PROGRAM} --help")
     times = Counter(call.module for call in calls)
     known = names(model)
-    cases = [case(model, call, chosen[call.module], times[call.module], known, renames, atol) for call in calls]
+    cases = [dataclasses.replace(
+        case(model, call, chosen[call.module], times[call.module], known, renames, atol),
+        level=sum(call.module.startswith(f"{outer}." if outer else "") for outer in chosen if outer != call.module),
+    ) for call in calls]
     return Plan(cases, calls=None)
 
 
@@ -51,8 +55,8 @@ def choose(model: nn.Module, rules: list[str]) -> dict[str, str]:
     modules = dict(model.named_modules())
     split = [rule.rpartition("=") if "=" in rule else (rule, "", "") for rule in rules]
     for pattern, equals, checkpoint in split:
-        if not pattern or equals and not checkpoint:
-            raise options_refusal(f"{pattern}{equals}{checkpoint!r} is not like 'h.*.ln_1=layer_norm'", "--module")
+        if equals and not checkpoint:
+            raise options_refusal(f"{pattern}{equals} is not like 'h.*.ln_1=layer_norm'", "--module")
         if not fnmatch.filter(modules, pattern):
             near = difflib.get_close_matches(pattern, modules, n=3, cutoff=0) or list(modules)[:3]
             raise options_refusal(f"no module matches {pattern!r}", f"nearest of {len(modules)}: {', '.join(near)}")

@@ -47,8 +47,9 @@ def measure(model, forward: Callable, plan: Plan, observation: Observation) -> l
     """Runs the same forward in float64 and compares every output, where it is compared at all."""
     wide = copying.deepcopy(model).to(torch.float64)
     rows: dict[tuple[str, str], list[Noise]] = {}
-    for whole in (False, True):
-        cases = [case for case in plan.cases if case.whole is whole]
+    # Of a case that is made of others only the inputs may be substituted, not what is inside it.
+    for level in sorted({case.level for case in plan.cases}):
+        cases = [case for case in plan.cases if case.level == level]
         recorder = Substitute(dataclasses.replace(plan, cases=cases, probes={}), observation)
         with torch.inference_mode(), watch(wide, recorder):
             forward(wide)

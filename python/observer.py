@@ -15,7 +15,7 @@ import attention
 import cache
 import generation
 import signature
-from plan import INPUT, MODEL, OUTPUT, Place, Plan
+from plan import ATTENTION, INPUT, MODEL, OUTPUT, RETURNED, Place, Plan
 from refusal import PROGRAM, Refusal, first_line
 
 
@@ -66,10 +66,7 @@ def observe(model, forward: Callable[[], Any], plan: Plan) -> Observation:
     """Observes the places of a plan in one `forward` of `model`."""
     recorder = Recorder(plan.places())
     result = same(forward, watch(model, recorder))
-    if isinstance(result, torch.Tensor):
-        recorder.record(MODEL, OUTPUT, result)
-    elif OUTPUT in recorder.ports(MODEL):
-        recorder.record(MODEL, OUTPUT, next(iter(leaves(result))))
+    recorder.record(MODEL, RETURNED, next(leaves(result)))
     require_calls(recorder, plan.calls)
     require_all(recorder.seen, recorder.places)
     return recorder.seen
@@ -122,8 +119,7 @@ def module_hooks(module, name: str, recorder: Recorder) -> list:
     The input is taken before the module runs: a module may work in place.
     """
     inputs = [port for port in recorder.ports(name) if port.split(".")[0] == INPUT]
-    # What the model itself returns is not what its forward does: it may be a whole generation.
-    outputs = [port for port in recorder.ports(name) if port.split(".")[0] == OUTPUT and name != MODEL]
+    outputs = [port for port in recorder.ports(name) if port.split(".")[0] == OUTPUT]
 
     def before(_, args, kwargs):
         take(inputs, signature.given(module, args, kwargs))
@@ -176,12 +172,12 @@ def require_all(seen: Observation, places: set[Place]) -> None:
     """Refuses when a place was never reached: a golden that is not there must not look captured."""
     absent = sorted(places - seen.keys())
     if absent:
+        why = "; a model with reorder_and_upcast_attn calls no attention function"
         raise Refusal(
             f"the forward never reached {absent[0]}",
-            f"{len(absent)} of {len(places)} places were not seen; a model with "
-            "reorder_and_upcast_attn calls no attention function",
-            "to capture a model that does",
-            f"{PROGRAM} gpt2 --model gpt2",
+            f"{len(absent)} of {len(places)} places were not seen{why if absent[0].port in ATTENTION else ''}",
+            "to see what can be captured",
+            f"{PROGRAM} --help",
         )
 
 

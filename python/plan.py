@@ -19,8 +19,9 @@ CACHE = frozenset({PAST_KEY, NEW_KEY, PAST_VALUE, NEW_VALUE})
 SELECTED, CHOSEN = "selected", "chosen"
 GENERATION = frozenset({SELECTED, CHOSEN})
 
-# The model itself, as `named_modules` has it.
+# The model itself, as `named_modules` has it, and what the whole run returned, which may be many forwards.
 MODEL = ""
+RETURNED = "returned"
 
 
 class Place(NamedTuple):
@@ -56,10 +57,10 @@ Mask = Callable[[dict[Place, numpy.ndarray], tuple[int, ...]], "numpy.ndarray | 
 
 @dataclass(frozen=True)
 class Case:
-    """A case to be written; `id` is its path below the suite.
+    """A case to be written; `id` is its path below the suite. Without a tolerance it has its dtype's.
 
-    A case that is `whole` is made of other cases: its inputs come from other whole cases, if any
-    has them, so that there is a chain of wholes beside the chain of parts.
+    Cases of one `level` are not made of each other. An input comes from a case of the same level,
+    if one has it: so there is a chain of wholes beside the chain of parts.
     """
 
     id: str
@@ -69,7 +70,7 @@ class Case:
     outputs: dict[str, Place]
     tolerance: dict[str, float] | None
     where: dict[str, Mask] = field(default_factory=dict)
-    whole: bool = False
+    level: int = 0
 
 
 @dataclass(frozen=True)

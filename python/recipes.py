@@ -24,7 +24,7 @@ import tokens
 import user
 from options import MODULES, SENTENCES, TEXT
 from plan import Plan
-from refusal import options_refusal
+from refusal import first_line, options_refusal
 
 
 class Captured(NamedTuple):
@@ -119,7 +119,11 @@ def modules(options: argparse.Namespace) -> Captured:
 
 
 def measured(model: nn.Module, forward: Callable, plan: Plan, observation: observer.Observation) -> list[str]:
-    return noise.lines(noise.measure(model, forward, plan, observation))
+    """The table of the noise; not every module can be copied and run in float64."""
+    try:
+        return noise.lines(noise.measure(model, forward, plan, observation))
+    except Exception as error:  # The model may be anybody's, and may raise anything.
+        return [f"float64: not measured: {type(error).__name__}: {first_line(error)}"]
 
 
 KINDS = {TEXT: text, SENTENCES: sentences, MODULES: modules}

@@ -33,13 +33,15 @@ def returned(output) -> Parts:
 
 
 def named(module: nn.Module, args: tuple, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Every argument, also those that are left to their defaults."""
     try:
         signature = inspect.signature(module.forward)
-        bound = signature.bind(*args, **kwargs).arguments
+        bound = signature.bind(*args, **kwargs)
     except (TypeError, ValueError):
         return {**{str(index): value for index, value in enumerate(args)}, **kwargs}
+    bound.apply_defaults()
     values = {}
-    for name, value in bound.items():
+    for name, value in bound.arguments.items():
         if signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD:
             values.update(value)
         else:

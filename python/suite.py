@@ -114,7 +114,7 @@ class File(NamedTuple):
     seen: Seen
     file: str
     id: str | None
-    whole: bool
+    level: int
 
 
 # By where a tensor of the forward lies in memory, in the order in which the cases were written.
@@ -141,7 +141,7 @@ def write_case(folder: Path, suite_id: str, case: Case, plan: Plan, observation:
         outputs[name] = write_mask(home, case, name, file, where)
         if case.tolerance is not None:
             tolerances[name] = {"atol": scaled(case.tolerance[name], seen.values, where), "rtol": 0}
-        remember(files, File(seen, f"{case.id}/{file}", f"{suite_id}/{case.id}:{name}", case.whole))
+        remember(files, File(seen, f"{case.id}/{file}", f"{suite_id}/{case.id}:{name}", case.level))
     fields = {
         "karat": FORMAT,
         "checkpoint": case.checkpoint,
@@ -163,13 +163,13 @@ def write_input(home: Path, case: Case, name: str, tensor: Place | Parameter,
     seen = observation[tensor]
     # The same tensor, but changed in place since, is no longer that output.
     known = [file for file in files.get(memory(seen.source), []) if same_bits(file.seen.values, seen.values)]
-    # A linked one first; among these the one of this case's own kind.
-    known.sort(key=lambda file: (file.id is None, file.whole != case.whole))
+    # A linked one first; among these the one of this case's own level.
+    known.sort(key=lambda file: (file.id is None, file.level != case.level))
     if known:
         path = posixpath.relpath(known[0].file, case.id)
         return {"tensor": path, "from": known[0].id} if known[0].id else path
     write_tensor(home / f"{name}.npy", seen.values, tensor)
-    remember(files, File(seen, f"{case.id}/{name}.npy", None, case.whole))
+    remember(files, File(seen, f"{case.id}/{name}.npy", None, case.level))
     return f"{name}.npy"
 
 

@@ -19,8 +19,8 @@ import generation
 import gpt2
 import observer
 import suite
-from plan import (CHOSEN, INPUT, KEY, MODEL, NEW_KEY, OUTPUT, PAST_KEY, PROBABILITIES, QUERY, SCORES, SELECTED, VALUE,
-                  Case, Place, Plan)
+from plan import (CHOSEN, INPUT, KEY, MODEL, NEW_KEY, OUTPUT, PAST_KEY, PROBABILITIES, QUERY, RETURNED, SCORES, SELECTED,
+                  VALUE, Case, Place, Plan)
 from refusal import Refusal
 
 
@@ -98,7 +98,7 @@ class Observing(unittest.TestCase):
         selected, chosen = (seen[Place(MODEL, port)].values for port in (SELECTED, CHOSEN))
         self.assertTrue(observer.same_bits(selected, numpy.ascontiguousarray(logits[:, -1])))
         self.assertEqual(chosen.tolist(), [int(logits[0, -1].argmax())])
-        self.assertEqual(seen[Place(MODEL, OUTPUT)].values.shape, (1, 18))
+        self.assertEqual(seen[Place(MODEL, RETURNED)].values.shape, (1, 18))
 
     def test_hooks_are_gone_even_if_the_forward_fails(self):
         attention, update = modeling_gpt2.eager_attention_forward, DynamicCache.update

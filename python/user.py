@@ -61,8 +61,9 @@ def load(options: argparse.Namespace) -> Own:
 def imported(path: Path):
     spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
-    # Where a class in the file looks for itself, for instance to be copied.
+    # Where a class in the file looks for itself, for instance to be copied; and files beside it, to be imported.
     sys.modules.setdefault(path.stem, module)
+    sys.path.append(str(path.resolve().parent))
     spec.loader.exec_module(module)
     return module
 
