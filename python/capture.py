@@ -25,7 +25,6 @@ import importlib.util
 import os
 import shlex
 import sys
-from pathlib import Path
 
 from options import SENTENCES, command, parse
 from refusal import PROGRAM, Refusal

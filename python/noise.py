@@ -7,7 +7,6 @@ import dataclasses
 from collections.abc import Callable
 from typing import NamedTuple
 
-import numpy
 import torch
 
 from observer import Observation, Recorder, watch

@@ -77,7 +77,8 @@ def in_package(name: str) -> Origin:
     if not folders:
         raise Refusal(f"the package {name} carries no model: no config.json beside {WEIGHTS[0]}", f"in {home}",
                       "to capture from a local folder", f"{PROGRAM} NAME --model DIR")
-    distributions = importlib.metadata.packages_distributions().get(name, [])
+    # Python 3.9 cannot tell.
+    distributions = getattr(importlib.metadata, "packages_distributions", dict)().get(name, [])
     packaged = [f"{d} {importlib.metadata.version(d)}" for d in sorted(set(distributions))]
     found = in_folder(folders[0])
     reference = {**found.reference, "source": "package", "package": ", ".join(packaged) or name}

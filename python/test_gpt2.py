@@ -143,6 +143,10 @@ class Noise(unittest.TestCase):
         row = self.rows()["residual", "y"]
         self.assertLessEqual(row.largest_difference, row.largest_value * 2.0**-23)
 
+    def test_the_noise_of_a_block_is_that_of_all_that_it_is_made_of(self):
+        rows = self.rows()
+        self.assertGreater(rows["block", "y"].largest_difference, 2 * rows["residual", "y"].largest_difference)
+
     def test_exact_outputs_and_integers_have_no_noise(self):
         self.assertFalse({"kv_cache", "selected_logits", "argmax", "generate"} & {name for name, _ in self.rows()})
 

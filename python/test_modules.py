@@ -224,6 +224,12 @@ class Transformers(Capture):
         case = json.loads((folder / "transformer.h.0.ln_1/case.json").read_text())
         self.assertEqual((set(case["inputs"]), case["params"]["eps"]), ({"x", "weight", "bias"}, 1e-5))
 
+    def test_blocks_are_given_no_cache_so_that_a_case_can_hold_what_they_are_given(self):
+        folder = self.captured(*SEEDED, "--module", "transformer.h.?")
+        case = json.loads((folder / "transformer.h.1/case.json").read_text())
+        self.assertEqual(case["inputs"]["hidden_states"]["from"], "tiny/transformer.h.0:y")
+        self.assertEqual(case["params"]["use_cache"], False)
+
     def test_a_folder_is_loaded_by_the_class_that_is_named(self):
         model = str(self.saved_model())
         folder = self.captured("--model", model, "--tokens", "1,2", "--module", "h.0.ln_1", "--attention", "sdpa")
