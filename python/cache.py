@@ -1,4 +1,7 @@
-"""What a key-value cache joins when an attention module appends to it."""
+"""What a key-value cache joins when an attention module appends to it.
+
+The first keys are joined to nothing, by some versions of transformers: that is no call of these places.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,8 @@ def watch(model, recorder) -> Iterator[None]:
 
         def joined(tensors, *_, **__):
             for port, tensor in zip(next(pairs, ()), tensors):
-                recorder.record(names[layer], port, tensor)
+                if tensors[0].numel():
+                    recorder.record(names[layer], port, tensor)
 
         with Calls(JOIN if layer in names else set(), joined):
             return original(self, key, value, layer, *args, **kwargs)

@@ -2,7 +2,7 @@
 # requires-python = ">=3.9"
 # dependencies = [
 #     "torch>=2.2",
-#     "transformers>=4.50",
+#     "transformers>=4.57",
 #     "huggingface_hub>=0.26",
 #     "numpy>=1.24",
 #     "safetensors>=0.4.3",
@@ -32,7 +32,7 @@ from refusal import PROGRAM, Refusal
 # The same list as in the header above, which only uv and its like read; a test compares them.
 DEPENDENCIES = (
     "torch>=2.2",
-    "transformers>=4.50",
+    "transformers>=4.57",
     "huggingface_hub>=0.26",
     "numpy>=1.24",
     "safetensors>=0.4.3",

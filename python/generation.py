@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -20,14 +21,15 @@ NEW_TOKENS = 10
 def generate(model, token_ids: list[int]):
     """Ten tokens, greedily, with the cache; and all that the model can return besides.
 
-    The model would compute the last row of the first logits alone: here it computes all of them.
-    No token ends the text early.
+    Today's GPT-2 would compute the last row of the first logits alone: here it computes all of them,
+    as an earlier one always did. No token ends the text early.
     """
     config = GenerationConfig(
         max_new_tokens=NEW_TOKENS, do_sample=False, num_beams=1, use_cache=True, eos_token_id=None,
         pad_token_id=0, return_dict_in_generate=True, output_logits=True, output_hidden_states=True)
     ids = torch.tensor([token_ids], dtype=torch.int64)
-    answer = model.generate(ids, attention_mask=torch.ones_like(ids), generation_config=config, logits_to_keep=0)
+    whole = {"logits_to_keep": 0} if "logits_to_keep" in inspect.signature(model.forward).parameters else {}
+    answer = model.generate(ids, attention_mask=torch.ones_like(ids), generation_config=config, **whole)
     # The cache is left out: it is not a tensor, and its tensors have been seen.
     return answer.sequences, answer.logits, answer.hidden_states
 

@@ -120,8 +120,8 @@ def step(layer: int) -> list[Case]:
     attn = f"transformer.h.{layer}.attn"
     return [
         Case(f"step/h.{layer}/kv_cache", "kv_cache", {},
-             {"past_k": Place(attn, PAST_KEY, 1), "past_v": Place(attn, PAST_VALUE, 1),
-              "new_k": Place(attn, NEW_KEY, 1), "new_v": Place(attn, NEW_VALUE, 1)},
+             {"past_k": Place(attn, PAST_KEY), "past_v": Place(attn, PAST_VALUE),
+              "new_k": Place(attn, NEW_KEY), "new_v": Place(attn, NEW_VALUE)},
              {"k": Place(attn, KEY, 1), "v": Place(attn, VALUE, 1)}, {"k": EXACT, "v": EXACT}),
         attention_scores(f"step/h.{layer}/attention_scores", attn, 1),
     ]

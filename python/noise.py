@@ -67,10 +67,10 @@ def noise(case: Case, single: Observation, double: Observation) -> list[Noise]:
             continue
         where = case.where[name](values, reference.shape) if name in case.where else None
         atol = case.tolerance and scaled(case.tolerance[name], reference, where)
-        difference = abs(reference - double[place].values)
         compared = slice(None) if where is None else where
-        found.append(Noise(case.checkpoint, name, float(difference[compared].max()),
-                           float(abs(reference[compared]).max()), atol))
+        # What is masked may be -inf, and has no difference.
+        reference, exact = reference[compared], double[place].values[compared]
+        found.append(Noise(case.checkpoint, name, float(abs(reference - exact).max()), float(abs(reference).max()), atol))
     return found
 
 

@@ -135,8 +135,10 @@ def pretrained(cls: type, found: Origin, attention: str, architecture: str | Non
         raise weights_refusal(f"missing weights: {absent[0]} is the first of {len(absent)}", found.where)
     other = sorted(info["mismatched_keys"])
     if other:
-        name, stored, wanted = other[0]
-        raise weights_refusal(f"{name} has shape {list(stored)}, and config.json wants {list(wanted)}", found.where)
+        # Earlier versions give the name alone.
+        name, *shapes = other[0] if isinstance(other[0], (tuple, list)) else other
+        told = f": {list(shapes[0])} for {list(shapes[1])}" if len(shapes) == 2 else ""
+        raise weights_refusal(f"{name} has another shape than config.json wants{told}", found.where)
     return model
 
 

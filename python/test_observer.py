@@ -88,7 +88,7 @@ class Observing(unittest.TestCase):
     def test_a_cache_holds_the_keys_of_the_prompt_and_gets_that_of_the_token(self):
         seen = self.observe()
         attn = "transformer.h.1.attn"
-        past, new = (seen[Place(attn, port, 1)].values for port in (PAST_KEY, NEW_KEY))
+        past, new = (seen[Place(attn, port)].values for port in (PAST_KEY, NEW_KEY))
         self.assertTrue(observer.same_bits(past, seen[Place(attn, KEY)].values))
         self.assertTrue(observer.same_bits(numpy.concatenate([past, new], axis=2), seen[Place(attn, KEY, 1)].values))
 
