@@ -14,3 +14,11 @@ class Refusal(Exception):
 
     def __str__(self) -> str:
         return f"error: {self.what}\n       {self.where}\n       {self.purpose}:  {self.command}"
+
+
+def options_refusal(what: str, where: str = "on the command line") -> Refusal:
+    return Refusal(what, where, "to see the options", f"{PROGRAM} --help")
+
+
+def first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0] or type(error).__name__

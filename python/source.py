@@ -1,11 +1,12 @@
-"""Where the model and the token ids come from: the hub, a local folder, or a seed."""
+"""Loads a model: float32, on the CPU, in evaluation mode, with all of its weights and no other."""
 
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
 import json
 import platform
-import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,44 +17,86 @@ import torch
 import transformers
 from huggingface_hub import errors as hub_errors
 from safetensors import SafetensorError
-from transformers import AutoTokenizer, GPT2LMHeadModel
+from torch import nn
+from transformers import GPT2LMHeadModel
 
+import origin
 import seeded
-from refusal import PROGRAM, Refusal
+from options import SIZES
+from origin import Origin
+from refusal import PROGRAM, Refusal, first_line, options_refusal
 
 # The one implementation that is a Python function and can be wrapped.
 ATTENTION = "eager"
 ARCHITECTURE = "gpt2"
 
-WEIGHTS = ("model.safetensors", "model.safetensors.index.json",
-           "pytorch_model.bin", "pytorch_model.bin.index.json")
-TOKENIZERS = (("tokenizer.json",), ("vocab.json", "merges.txt"))
+UNLOADABLE = (OSError, ValueError, RuntimeError, SafetensorError, hub_errors.HfHubHTTPError)
 
 
 class Loaded(NamedTuple):
     """A model ready to run; where its tokenizer is; and what `suite.json` says about it."""
 
-    model: GPT2LMHeadModel
+    model: nn.Module
     place: dict[str, Any]
     reference: dict[str, Any]
 
 
-def load(options: argparse.Namespace) -> Loaded:
-    """Loads the model that the options name, in float32, on the CPU, in evaluation mode."""
+def quiet() -> None:
+    """Silences the libraries: what they warn of is checked, and refused in one message."""
     transformers.logging.set_verbosity(transformers.logging.CRITICAL)
     transformers.logging.disable_progress_bar()
     huggingface_hub.logging.set_verbosity(transformers.logging.CRITICAL)
     # Bits do not depend on the number of threads today; with one they cannot.
     torch.set_num_threads(1)
+
+
+def gpt2(options: argparse.Namespace) -> Loaded:
+    """A GPT-2 with its head: seeded, or pretrained."""
+    quiet()
     if options.random_init:
-        model, place, reference = seeded_model(options), {}, seeded_reference(options)
-    elif Path(options.model).is_dir():
-        model, place, reference = from_folder(Path(options.model))
-    else:
-        model, place, reference = from_hub(options.model, options.revision)
+        return loaded(seeded_model(options), {}, {"source": "seeded", "architecture": "GPT2LMHeadModel"},
+                      {"seed": options.seed, "seeded": seeded.recipe()})
+    found = origin.find(options)
+    return loaded(pretrained(GPT2LMHeadModel, found, ATTENTION, ARCHITECTURE), found.place, found.reference)
+
+
+def any_class(options: argparse.Namespace) -> Loaded:
+    """A model by the class of transformers that `--class` names."""
+    quiet()
+    if options.random_init:
+        return gpt2(options)
+    kind = getattr(transformers, options.model_class, None)
+    if not hasattr(kind, "from_pretrained"):
+        raise options_refusal(f"transformers has no class {options.model_class} that loads models", "--class")
+    found = origin.find(options)
+    return loaded(pretrained(kind, found, options.attention), found.place, found.reference)
+
+
+def sentence_transformer(options: argparse.Namespace) -> Loaded:
+    """The pipeline of sentence-transformers around a BERT; transformers checks the weights first."""
+    import sentence_transformers
+
+    quiet()
+    found = origin.find(options)
+    bert = pretrained(transformers.AutoModel, found, ATTENTION, "bert")
+    keywords = {key: value for key, value in found.place.items() if key != "pretrained_model_name_or_path"}
+    try:
+        model = sentence_transformers.SentenceTransformer(
+            found.place["pretrained_model_name_or_path"], device="cpu", **keywords,
+            model_kwargs={"attn_implementation": ATTENTION})
+    except UNLOADABLE as error:
+        raise weights_refusal(f"the model cannot be loaded: {first_line(error)}", found.where) from error
+    about = {"framework": "sentence-transformers, transformers", "config": config(bert)}
+    return loaded(model, found.place, found.reference, about)
+
+
+def loaded(model: nn.Module, place: dict[str, Any], reference: dict[str, Any],
+           about: dict[str, Any] | None = None) -> Loaded:
     model = model.to(torch.float32).eval()
-    about = {"framework": "transformers", "dtype": "float32", "config": config(model)}
-    return Loaded(model, place, {**about, **reference})
+    settings = {"config": config(model)} if hasattr(model, "config") else {}
+    attention = getattr(getattr(model, "config", None), "_attn_implementation", ATTENTION)
+    return Loaded(model, place, {"framework": "transformers", "dtype": "float32", "attn_implementation": attention,
+                                 "model": reference, **settings, **(about or {})})
 
 
 def config(model) -> dict[str, Any]:
@@ -67,8 +110,7 @@ def config(model) -> dict[str, Any]:
 
 
 def seeded_model(options: argparse.Namespace) -> GPT2LMHeadModel:
-    sizes = {name: getattr(options, name) for name in
-             ("n_layer", "n_embd", "n_head", "n_positions", "vocab_size")}
+    sizes = {name: getattr(options, name) for name in SIZES}
     wrong = [name for name, size in sizes.items() if size < 1]
     if wrong or not 0 <= options.seed < 2**63:
         name = wrong[0] if wrong else "seed"
@@ -78,111 +120,29 @@ def seeded_model(options: argparse.Namespace) -> GPT2LMHeadModel:
     return seeded.model(sizes, options.seed, ATTENTION)
 
 
-def seeded_reference(options: argparse.Namespace) -> dict[str, Any]:
-    return {"model": {"source": "seeded", "architecture": "GPT2LMHeadModel"},
-            "seed": options.seed, "seeded": seeded.recipe()}
-
-
-def from_folder(folder: Path) -> tuple:
-    """Loads the layout of `save_pretrained`; looks for each file first, to name the absent one."""
-    place = {"pretrained_model_name_or_path": str(folder), "local_files_only": True}
-    for kind, names in (("config", ("config.json",)), ("weights", WEIGHTS)):
-        if not any((folder / name).is_file() for name in names):
-            raise Refusal(
-                f"no {kind}: {names[0]} is missing",
-                f"in {folder}",
-                "to fetch a whole GPT-2 into that folder",
-                shlex.join(["hf", "download", "gpt2", "--local-dir", str(folder)]),
-            )
-    name = folder.resolve().name
-    return pretrained(place, f"folder {folder}"), place, {"model": {"source": "folder", "path": name}}
-
-
-def from_hub(name: str, revision: str | None) -> tuple:
-    """Loads from the hub or its local cache, everything at the one commit `revision` stands for."""
-    try:
-        config = huggingface_hub.hf_hub_download(name, "config.json", revision=revision)
-    except (OSError, ValueError, hub_errors.HfHubHTTPError) as error:
-        raise hub_refusal(name, revision, error) from error
-    # A cached file lies in a folder named by its commit.
-    commit = Path(config).parent.name
-    place = {"pretrained_model_name_or_path": name, "revision": commit}
-    reference = {"model": {"source": "hub", "name": name, "revision": commit}}
-    return pretrained(place, f"{name} on the hub, revision {commit}"), place, reference
-
-
-def pretrained(place: dict[str, Any], where: str) -> GPT2LMHeadModel:
+def pretrained(cls: type, found: Origin, attention: str, architecture: str | None = None) -> nn.Module:
     """`from_pretrained`, refusing what it would only warn about: weights it had to invent."""
     try:
-        kind = transformers.AutoConfig.from_pretrained(**place).model_type
-        if kind != ARCHITECTURE:
-            raise weights_refusal(f"the model is a {kind}, not a {ARCHITECTURE}", where)
-        model, info = GPT2LMHeadModel.from_pretrained(
-            **place, attn_implementation=ATTENTION, output_loading_info=True, ignore_mismatched_sizes=True)
-    except (OSError, ValueError, RuntimeError, SafetensorError, hub_errors.HfHubHTTPError) as error:
-        raise weights_refusal(f"the model cannot be loaded: {first_line(error)}", where) from error
+        kind = transformers.AutoConfig.from_pretrained(**found.place).model_type
+        if architecture not in (None, kind):
+            raise weights_refusal(f"the model is a {kind}, not a {architecture}", found.where, architecture)
+        model, info = cls.from_pretrained(
+            **found.place, attn_implementation=attention, output_loading_info=True, ignore_mismatched_sizes=True)
+    except UNLOADABLE as error:
+        raise weights_refusal(f"the model cannot be loaded: {first_line(error)}", found.where) from error
     absent = sorted(info["missing_keys"])
     if absent:
-        raise weights_refusal(f"missing weights: {absent[0]} is the first of {len(absent)}", where)
+        raise weights_refusal(f"missing weights: {absent[0]} is the first of {len(absent)}", found.where)
     other = sorted(info["mismatched_keys"])
     if other:
-        name, stored, wanted = other[0]
-        raise weights_refusal(f"{name} has shape {list(stored)}, and config.json wants {list(wanted)}", where)
+        # Earlier versions give the name alone.
+        name, *shapes = other[0] if isinstance(other[0], (tuple, list)) else other
+        told = f": {list(shapes[0])} for {list(shapes[1])}" if len(shapes) == 2 else ""
+        raise weights_refusal(f"{name} has another shape than config.json wants{told}", found.where)
     return model
 
 
-def token_ids(options: argparse.Namespace, loaded: Loaded) -> list[int]:
-    """The ids to run on, from `--tokens`, the prompt's bytes, or the model's own tokenizer."""
-    if options.tokens is not None:
-        ids, source = options.tokens, "--tokens"
-    elif options.tokenizer == "bytes":
-        ids, source = utf8(options.prompt), f"the UTF-8 bytes of {options.prompt!r}"
-    else:
-        ids, source = tokenize(options.prompt, loaded), f"the tokens of {options.prompt!r}"
-    vocabulary, positions = loaded.model.config.vocab_size, loaded.model.config.n_positions
-    outside = [i for i in ids if not 0 <= i < vocabulary]
-    if not ids:
-        raise options_refusal("no token ids: the prompt is empty", source)
-    if outside:
-        raise options_refusal(f"token id {outside[0]} is outside 0..{vocabulary - 1}", source)
-    if len(ids) > positions:
-        raise options_refusal(f"{len(ids)} token ids, and the model has {positions} positions", source)
-    return ids
-
-
-def utf8(prompt: str) -> list[int]:
-    try:
-        return list(prompt.encode("utf-8"))
-    except UnicodeEncodeError:
-        raise options_refusal("the prompt is not UTF-8", repr(prompt)) from None
-
-
-def tokenize(prompt: str, loaded: Loaded) -> list[int]:
-    """Asks the model's own tokenizer, if there is one.
-
-    Without its files transformers builds an empty one, which turns every prompt into nothing.
-    """
-    where = loaded.place["pretrained_model_name_or_path"]
-    folder = Path(where)
-    if folder.is_dir() and not any(all((folder / f).is_file() for f in files) for files in TOKENIZERS):
-        raise Refusal(
-            "no tokenizer: tokenizer.json is missing",
-            f"in {where}",
-            "to run on token ids instead",
-            f"{PROGRAM} NAME --model {shlex.quote(where)} --tokens 15496,13",
-        )
-    try:
-        return list(AutoTokenizer.from_pretrained(**loaded.place)(prompt)["input_ids"])
-    except (OSError, ValueError, hub_errors.HfHubHTTPError) as error:
-        raise Refusal(
-            f"the tokenizer cannot be loaded: {first_line(error)}",
-            where,
-            "to run on token ids instead",
-            f"{PROGRAM} NAME --model {shlex.quote(where)} --tokens 15496,13",
-        ) from error
-
-
-def versions() -> dict[str, Any]:
+def versions(others: Sequence[str] = ()) -> dict[str, Any]:
     """The versions that decide bits."""
     return {"versions": {
         "numpy": numpy.__version__,
@@ -190,33 +150,11 @@ def versions() -> dict[str, Any]:
         "safetensors": safetensors.__version__,
         "torch": torch.__version__,
         "transformers": transformers.__version__,
+        **{name: importlib.metadata.version(name) for name in others},
     }}
 
 
-def hub_refusal(name: str, revision: str | None, error: Exception) -> Refusal:
-    """Tells a model that does not exist from a hub that does not answer."""
-    wanted = name if revision is None else f"{name} at revision {revision}"
-    if isinstance(error, hub_errors.LocalEntryNotFoundError):
-        what = "the model hub cannot be reached, and the model is not in its local cache"
-    elif isinstance(error, (hub_errors.RepositoryNotFoundError, hub_errors.HFValidationError)):
-        what = "no such local folder, and no such model on the hub"
-    else:
-        what = f"the hub does not give the model: {first_line(error)}"
-    return Refusal(
-        what,
-        f"--model {wanted}",
-        "to capture from a local folder, fetched where the hub can be reached",
-        shlex.join(["hf", "download", name, "--local-dir", "DIR"]) + f" && {PROGRAM} NAME --model DIR",
-    )
-
-
-def weights_refusal(what: str, where: str) -> Refusal:
+def weights_refusal(what: str, where: str, architecture: str | None = ARCHITECTURE) -> Refusal:
+    if architecture == "bert":
+        return Refusal(what, where, "to capture modules of any model", f"{PROGRAM} NAME --model DIR --module 'PATTERN'")
     return Refusal(what, where, "to capture from the published GPT-2", f"{PROGRAM} gpt2 --model gpt2")
-
-
-def options_refusal(what: str, where: str = "on the command line") -> Refusal:
-    return Refusal(what, where, "to see the options", f"{PROGRAM} --help")
-
-
-def first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0] or type(error).__name__

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import itertools
 import json
 import os
 import posixpath
@@ -13,11 +13,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 import numpy
+import torch
 from safetensors.torch import save
 
 from observer import Observation, Seen, same_bits
-from plan import Case, Parameter, Place, Plan
+from origin import sha256
+from plan import Case, First, Parameter, Place, Plan
 from refusal import PROGRAM, Refusal
+from tolerance import scaled
 
 FORMAT = 1
 WEIGHTS = "weights.safetensors"
@@ -64,13 +67,14 @@ def write(target: Target, plan: Plan, observation: Observation, model, reference
     try:
         before = case_ids(target.folder)
         with staged(target.folder) as folder:
-            write_weights(folder / WEIGHTS, model)
-            weights = {"file": WEIGHTS, "sha256": sha256(folder / WEIGHTS)}
-            outputs: dict[int, Output] = {}
-            for case in plan.cases:
-                write_case(folder, target.id, case, observation, outputs)
             present = {name: value for name, value in reference.items() if value is not None}
-            write_json(folder / "suite.json", {"karat": FORMAT, "reference": {**present, "weights": weights}})
+            if plan.parameters():
+                write_weights(folder / WEIGHTS, model, plan)
+                present["weights"] = {"file": WEIGHTS, "sha256": sha256(folder / WEIGHTS)}
+            files: Files = {}
+            for case in plan.cases:
+                write_case(folder, target.id, case, plan, observation, files)
+            write_json(folder / "suite.json", {"karat": FORMAT, "reference": present})
         after = case_ids(target.folder)
         size = sum(path.stat().st_size for path in target.folder.rglob("*") if path.is_file())
     except OSError as error:
@@ -104,79 +108,115 @@ def staged(folder: Path) -> Iterator[Path]:
     shutil.rmtree(old, ignore_errors=True)
 
 
-class Output(NamedTuple):
-    """An output that a case before this one holds, by id and by file."""
+class File(NamedTuple):
+    """A tensor that a case before this one holds: its file, and its id where it is an output."""
 
     seen: Seen
-    id: str
     file: str
+    id: str | None
+    level: int
 
 
-def write_case(folder: Path, suite_id: str, case: Case, observation: Observation, outputs: dict[int, Output]) -> None:
-    """Writes one case; an input that is an earlier case's output refers to that one's file.
+# By where a tensor of the forward lies in memory, in the order in which the cases were written.
+Files = dict[tuple, list[File]]
 
-    `outputs` is keyed by the identity of the tensor in the forward and grows by this case's own.
+
+def write_case(folder: Path, suite_id: str, case: Case, plan: Plan, observation: Observation, files: Files) -> None:
+    """Writes one case; an input that an earlier case holds refers to that one's file.
+
+    `files` grows by this case's own.
     """
     home = folder / case.id
     home.mkdir(parents=True)
-    inputs = {name: write_input(home, case, name, tensor, observation, outputs)
+    values = {place: seen.values for place, seen in observation.items()}
+    inputs = {name: write_input(home, case, name, tensor, plan, observation, files)
               for name, tensor in case.inputs.items()}
+    outputs, tolerances = {}, {}
     for name, place in case.outputs.items():
         seen = observation[place]
-        write_tensor(home / f"{name}.npy", seen.values, place)
-        outputs.setdefault(id(seen.source), Output(seen, f"{suite_id}/{case.id}:{name}", f"{case.id}/{name}.npy"))
-    write_json(home / "case.json", {
+        # An input may have the same name, and then it has the file.
+        file = f"{name}.npy" if name not in case.inputs else f"{name}.output.npy"
+        write_tensor(home / file, seen.values, place)
+        where = case.where[name](values, seen.values.shape) if name in case.where else None
+        outputs[name] = write_mask(home, case, name, file, where)
+        if case.tolerance is not None:
+            tolerances[name] = {"atol": scaled(case.tolerance[name], seen.values, where), "rtol": 0}
+        remember(files, File(seen, f"{case.id}/{file}", f"{suite_id}/{case.id}:{name}", case.level))
+    fields = {
         "karat": FORMAT,
         "checkpoint": case.checkpoint,
-        "params": case.params,
+        "params": {name: int(values[param.place].flat[0]) if isinstance(param, First) else param
+                   for name, param in case.params.items()},
         "inputs": inputs,
-        "outputs": {name: f"{name}.npy" for name in case.outputs},
-        "tolerance": {name: {"atol": case.atol, "rtol": 0} for name in case.outputs},
-    })
+        "outputs": outputs,
+    }
+    if tolerances:
+        fields["tolerance"] = tolerances
+    write_json(home / "case.json", fields)
 
 
 def write_input(home: Path, case: Case, name: str, tensor: Place | Parameter,
-                observation: Observation, outputs: dict[int, Output]) -> Any:
-    """Refers to a weight or to an earlier output, or writes the tensor; returns what `case.json` says."""
+                plan: Plan, observation: Observation, files: Files) -> Any:
+    """Refers to a weight or to an earlier case's file, or writes the tensor; returns what `case.json` says."""
     if isinstance(tensor, Parameter):
-        return f"{posixpath.relpath(WEIGHTS, case.id)}#{tensor.name}"
+        return f"{posixpath.relpath(WEIGHTS, case.id)}#{tensor.name.removeprefix(plan.prefix)}"
     seen = observation[tensor]
-    output = outputs.get(id(seen.source))
-    # The same tensor, but changed in place since: then it is no longer that output.
-    if output and same_bits(output.seen.values, seen.values):
-        return {"tensor": posixpath.relpath(output.file, case.id), "from": output.id}
+    # The same tensor, but changed in place since, is no longer that output.
+    known = [file for file in files.get(memory(seen.source), []) if same_bits(file.seen.values, seen.values)]
+    # A linked one first; among these the one of this case's own level.
+    known.sort(key=lambda file: (file.id is None, file.level != case.level))
+    if known:
+        path = posixpath.relpath(known[0].file, case.id)
+        return {"tensor": path, "from": known[0].id} if known[0].id else path
     write_tensor(home / f"{name}.npy", seen.values, tensor)
+    remember(files, File(seen, f"{case.id}/{name}.npy", None, case.level))
     return f"{name}.npy"
+
+
+def write_mask(home: Path, case: Case, name: str, file: str, mask: numpy.ndarray | None) -> Any:
+    """Writes where an output is compared, if not everywhere; returns what `case.json` says of the output."""
+    if mask is None:
+        return file
+    if not mask.any():
+        raise Refusal(f"no element of {name} of {case.id} would be compared", "its mask is false everywhere",
+                      "to capture another input", f"{PROGRAM} --help")
+    with (home / f"{name}.where.npy").open("xb") as opened:
+        numpy.save(opened, numpy.ascontiguousarray(mask), allow_pickle=False)
+    return {"tensor": file, "where": f"{name}.where.npy"}
+
+
+def remember(files: Files, file: File) -> None:
+    files.setdefault(memory(file.seen.source), []).append(file)
+
+
+def memory(tensor: torch.Tensor) -> tuple:
+    """Equal for two names of one tensor, such as a dropout's input and output when it drops nothing."""
+    return tensor.data_ptr(), tuple(tensor.shape), tensor.stride(), tensor.dtype
 
 
 def write_tensor(path: Path, values: numpy.ndarray, place: Place) -> None:
     """Writes an npy file in C order; NaN in a reference would make it worthless."""
     if values.dtype.kind in "fc" and numpy.isnan(values).any():
-        raise Refusal(f"{place.port} of {place.module} holds NaN", "computed by the model itself",
+        raise Refusal(f"{place} holds NaN", "computed by the model itself",
                       "to capture another model", f"{PROGRAM} --help")
     with path.open("xb") as file:
         numpy.save(file, values, allow_pickle=False)
 
 
-def write_weights(path: Path, model) -> None:
-    """Every parameter once under its first name: no buffers, and a tied head is not there twice."""
+def write_weights(path: Path, model, plan: Plan) -> None:
+    """Every parameter and buffer that a case uses, once: a tied head is not there twice."""
+    used = plan.parameters()
+    named = itertools.chain(model.named_parameters(), model.named_buffers())
+    tensors = {name.removeprefix(plan.prefix): tensor.detach().contiguous() for name, tensor in named if name in used}
     # `save_file` would make a file that only its owner can read.
     with path.open("xb") as file:
-        file.write(save({name: tensor.detach().contiguous() for name, tensor in model.named_parameters()}))
+        file.write(save(tensors))
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:
     text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
     with path.open("x", encoding="utf-8", newline="\n") as file:
         file.write(text + "\n")
-
-
-def sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        for block in iter(lambda: file.read(1 << 20), b""):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def case_ids(folder: Path) -> set[str]:

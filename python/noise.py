@@ -1,0 +1,91 @@
+"""How far float32 itself is from float64: what no implementation can be asked to be closer than."""
+
+from __future__ import annotations
+
+import copy as copying
+import dataclasses
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+
+from observer import Observation, Recorder, watch
+from plan import Case, Plan
+from tolerance import scaled
+
+
+class Noise(NamedTuple):
+    """Of an output: the largest difference, the largest value, the tolerance."""
+
+    checkpoint: str
+    output: str
+    largest_difference: float
+    largest_value: float
+    atol: float | None
+
+
+class Substitute(Recorder):
+    """Keeps what float64 makes of a place, then puts the float32 values there.
+
+    So every operation gets the inputs that its case holds, and its noise is its own.
+    """
+
+    def __init__(self, plan: Plan, observation: Observation):
+        super().__init__(plan.places())
+        self.golden = observation
+
+    def record(self, module: str, port: str, tensor: torch.Tensor) -> None:
+        place = (module, port, self.count(module, port))
+        super().record(module, port, tensor)
+        # An expanded tensor has one place in memory for many elements.
+        if place in self.golden and tensor.is_floating_point() and 0 not in tensor.stride():
+            tensor.copy_(torch.from_numpy(self.golden[place].values))
+
+
+def measure(model, forward: Callable, plan: Plan, observation: Observation) -> list[Noise]:
+    """Runs the same forward in float64 and compares every output, where it is compared at all."""
+    wide = copying.deepcopy(model).to(torch.float64)
+    rows: dict[tuple[str, str], list[Noise]] = {}
+    # Of a case that is made of others only the inputs may be substituted, not what is inside it.
+    for level in sorted({case.level for case in plan.cases}):
+        cases = [case for case in plan.cases if case.level == level]
+        recorder = Substitute(dataclasses.replace(plan, cases=cases, probes={}), observation)
+        with torch.inference_mode(), watch(wide, recorder):
+            forward(wide)
+        for case in cases:
+            for row in noise(case, observation, recorder.seen):
+                rows.setdefault((row.checkpoint, row.output), []).append(row)
+    return [max(same, key=share) for same in rows.values()]
+
+
+def noise(case: Case, single: Observation, double: Observation) -> list[Noise]:
+    values = {place: seen.values for place, seen in single.items()}
+    found = []
+    for name, place in case.outputs.items():
+        reference = values[place]
+        if reference.dtype.kind != "f" or place not in double or case.tolerance and case.tolerance[name] == 0:
+            continue
+        where = case.where[name](values, reference.shape) if name in case.where else None
+        atol = case.tolerance and scaled(case.tolerance[name], reference, where)
+        compared = slice(None) if where is None else where
+        # What is masked may be -inf, and has no difference.
+        reference, exact = reference[compared], double[place].values[compared]
+        found.append(Noise(case.checkpoint, name, float(abs(reference - exact).max()), float(abs(reference).max()), atol))
+    return found
+
+
+def share(row: Noise) -> float:
+    """How much of the tolerance the noise takes; the noise itself where there is none."""
+    return row.largest_difference / (row.atol or 1.0)
+
+
+def lines(rows: list[Noise]) -> list[str]:
+    """For people: a table, and a mark where the noise takes more than a third of the tolerance."""
+    table = ["float32 against float64 on the same inputs; of each checkpoint the case that takes most of its tolerance:",
+             f"  {'checkpoint':<20} {'output':<8} {'|x| to':>10} {'noise':>10} {'atol':>10} {'of atol':>10}"]
+    for row in rows:
+        line = f"  {row.checkpoint:<20} {row.output:<8} {row.largest_value:>10.4g} {row.largest_difference:>10.2e}"
+        if row.atol is not None:
+            line += f" {row.atol:>10.0e} {share(row):>10.1%}" + ("  too tight" if share(row) > 1 / 3 else "")
+        table.append(line)
+    return table

@@ -1,0 +1,27 @@
+"""How much an output may differ: what its checkpoint is held to, or what its size asks for."""
+
+from __future__ import annotations
+
+import math
+
+import numpy
+
+# Half the spacing of float32 at 1 is 2^-24. Four times that, of the largest value: sums of numbers of that size cannot
+# be asked to agree better, and trained models hold a few that are a thousand times the others.
+SHARE = 2.0**-22
+
+
+def scaled(atol: float, values: numpy.ndarray, where: numpy.ndarray | None) -> float:
+    """The checkpoint's `atol`, or more where the output is too large for it; exact stays exact."""
+    compared = values if where is None else values[where]
+    if atol == 0 or values.dtype.kind != "f" or compared.size == 0:
+        return atol
+    return max(atol, round_up(float(abs(compared.astype(numpy.float64)).max()) * SHARE))
+
+
+def round_up(number: float) -> float:
+    """To the next of 1, 2 or 5 times a power of ten."""
+    if number == 0:
+        return 0.0
+    exponent = math.floor(math.log10(number))
+    return next(float(f"{digit}e{exponent}") for digit in (1, 2, 5, 10) if float(f"{digit}e{exponent}") >= number)
