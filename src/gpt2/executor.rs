@@ -1,0 +1,52 @@
+//! The built-in executor: which checkpoint runs which function, on which inputs.
+
+use ndarray::{ArrayView, Dimension, IxDyn};
+
+use super::Qkv;
+use super::weights::Weights;
+use crate::error::Result;
+use crate::numeric::{Element, Tensor};
+use crate::outputs;
+use crate::run::{CheckpointResult, Executor, Inputs};
+
+type Function = fn(&Inputs) -> CheckpointResult;
+
+/// Every checkpoint, in the order of the computation. Names, inputs and params are those of the capture tool.
+const CHECKPOINTS: &[(&str, Function)] =
+    &[("layer_norm", layer_norm), ("qkv", qkv), ("residual", residual), ("mlp", mlp)];
+
+/// The built-in executor: the checkpoints of GPT-2, and those of BERT and of sentence embeddings that GPT-2 has not.
+#[must_use]
+pub fn executor() -> Executor {
+    CHECKPOINTS.iter().fold(Executor::new("karat"), |executor, (name, function)| executor.checkpoint(name, *function))
+}
+
+fn layer_norm(case: &Inputs) -> CheckpointResult {
+    let x = view::<f32, IxDyn>(case, "x")?;
+    Ok(outputs! { "y" => super::layer_norm(x, view(case, "weight")?, view(case, "bias")?, case.param("eps")?)? })
+}
+
+fn qkv(case: &Inputs) -> CheckpointResult {
+    let (x, weight, bias) = (view(case, "x")?, view(case, "weight")?, view(case, "bias")?);
+    let Qkv { q, k, v } = super::qkv(x, weight, bias, case.param("n_head")?)?;
+    Ok(outputs! { "q" => q, "k" => k, "v" => v })
+}
+
+fn residual(case: &Inputs) -> CheckpointResult {
+    Ok(outputs! { "y" => super::residual(view::<f32, IxDyn>(case, "x")?, view(case, "update")?)? })
+}
+
+fn mlp(case: &Inputs) -> CheckpointResult {
+    let (c_fc, c_proj) = (weights(case).conv1d("c_fc")?, weights(case).conv1d("c_proj")?);
+    Ok(outputs! { "y" => super::mlp(view(case, "x")?, c_fc, c_proj, case.param("gelu")?)? })
+}
+
+/// The input of that name, with the dtype and the number of axes that the caller needs; nothing is copied.
+fn view<'a, T: Element, D: Dimension>(case: &'a Inputs, name: &str) -> Result<ArrayView<'a, T, D>> {
+    weights(case).view(name)
+}
+
+/// The inputs as weights by name.
+fn weights<'a>(case: &'a Inputs) -> Weights<'a, impl Fn(&str) -> Result<&'a Tensor>> {
+    Weights(|name| case.tensor(name))
+}
