@@ -2,8 +2,8 @@
 
 use ndarray::{ArrayView, Dimension, IxDyn};
 
-use super::Qkv;
 use super::weights::Weights;
+use super::{Mask, Qkv};
 use crate::error::Result;
 use crate::numeric::{Element, Tensor};
 use crate::outputs;
@@ -12,8 +12,16 @@ use crate::run::{CheckpointResult, Executor, Inputs};
 type Function = fn(&Inputs) -> CheckpointResult;
 
 /// Every checkpoint, in the order of the computation. Names, inputs and params are those of the capture tool.
-const CHECKPOINTS: &[(&str, Function)] =
-    &[("layer_norm", layer_norm), ("qkv", qkv), ("residual", residual), ("mlp", mlp)];
+const CHECKPOINTS: &[(&str, Function)] = &[
+    ("layer_norm", layer_norm),
+    ("qkv", qkv),
+    ("attention_scores", attention_scores),
+    ("softmax", softmax),
+    ("attention_output", attention_output),
+    ("residual", residual),
+    ("mlp", mlp),
+    ("attention_context", attention_context),
+];
 
 /// The built-in executor: the checkpoints of GPT-2, and those of BERT and of sentence embeddings that GPT-2 has not.
 #[must_use]
@@ -30,6 +38,27 @@ fn qkv(case: &Inputs) -> CheckpointResult {
     let (x, weight, bias) = (view(case, "x")?, view(case, "weight")?, view(case, "bias")?);
     let Qkv { q, k, v } = super::qkv(x, weight, bias, case.param("n_head")?)?;
     Ok(outputs! { "q" => q, "k" => k, "v" => v })
+}
+
+fn attention_scores(case: &Inputs) -> CheckpointResult {
+    let mut mask = if case.param("causal")? { Mask::causal() } else { Mask::none() };
+    if case.tensor("mask").is_ok() {
+        mask = mask.with_padding(view(case, "mask")?);
+    }
+    Ok(outputs! { "y" => super::attention_scores(view(case, "q")?, view(case, "k")?, mask)? })
+}
+
+fn softmax(case: &Inputs) -> CheckpointResult {
+    Ok(outputs! { "y" => super::softmax(view::<f32, IxDyn>(case, "x")?)? })
+}
+
+fn attention_output(case: &Inputs) -> CheckpointResult {
+    let (probabilities, v) = (view(case, "probabilities")?, view(case, "v")?);
+    Ok(outputs! { "y" => super::attention_output(probabilities, v, view(case, "weight")?, view(case, "bias")?)? })
+}
+
+fn attention_context(case: &Inputs) -> CheckpointResult {
+    Ok(outputs! { "y" => super::attention_context(view(case, "probabilities")?, view(case, "v")?)? })
 }
 
 fn residual(case: &Inputs) -> CheckpointResult {

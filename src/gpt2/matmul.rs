@@ -5,7 +5,7 @@
 //! changes no bit.
 
 use ndarray::linalg::general_mat_mul;
-use ndarray::{Array3, ArrayView1, ArrayView2, ArrayView3, ArrayViewMut2, Axis};
+use ndarray::{Array3, Array4, ArrayView1, ArrayView2, ArrayView3, ArrayView4, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
 
 use super::shape::{expect, refuse, zeros};
@@ -85,9 +85,28 @@ fn product(left: ArrayView2<'_, f32>, right: ArrayView2<'_, f32>, beta: f32, mut
     blocks.into_par_iter().for_each(|(mut out, right)| general_mat_mul(1.0, &left, &right, beta, &mut out));
 }
 
+/// `scale left right` for each of the `[batch, heads]` matrices: `[.., n, inner]` with `[.., inner, m]`, whose other
+/// extents agree, is `[.., n, m]`.
+pub(super) fn by_head(left: ArrayView4<'_, f32>, right: ArrayView4<'_, f32>, scale: f32) -> Result<Array4<f32>> {
+    let ((batch, heads, n, inner), m) = (left.dim(), right.dim().3);
+    if inner == 0 {
+        return refuse(format!("the last axis of {:?} is empty", left.shape()));
+    }
+    let mut out = zeros((batch, heads, n, m))?;
+    if !out.is_empty() {
+        let matrices = out.as_slice_mut().expect("the layout is standard").par_chunks_mut(n * m);
+        matrices.enumerate().for_each(|(place, matrix)| {
+            let at = s![place / heads, place % heads, .., ..];
+            let mut matrix = ArrayViewMut2::from_shape((n, m), matrix).expect("a chunk is a matrix");
+            general_mat_mul(scale, &left.slice(at), &right.slice(at), 0.0, &mut matrix);
+        });
+    }
+    Ok(out)
+}
+
 #[cfg(test)]
 mod tests {
-    use ndarray::{Array1, Array2, arr1, arr2, arr3, s};
+    use ndarray::{Array1, Array2, arr1, arr2, arr3};
     use rayon::ThreadPoolBuilder;
 
     use super::*;
@@ -129,5 +148,16 @@ mod tests {
         };
         let once = on(1);
         assert!(on(2) == once && on(3) == once);
+    }
+
+    #[test]
+    fn every_head_is_a_product_of_its_own() {
+        let left =
+            Array4::from_shape_fn((2, 3, 1, 2), |(b, h, _, j)| (b * 3 + h) as f32 * if j == 0 { 1.0 } else { 10.0 });
+        let right = Array4::from_shape_fn((2, 3, 2, 1), |(_, h, i, _)| if i == 0 { 1.0 } else { h as f32 });
+        let out = by_head(left.view(), right.view(), 0.5).unwrap();
+        assert_eq!(out.into_raw_vec_and_offset().0, [0.0, 5.5, 21.0, 1.5, 22.0, 52.5]);
+        let nothing = Array4::zeros((2, 3, 0, 2));
+        assert_eq!(by_head(nothing.view(), right.view(), 1.0).unwrap().shape(), [2, 3, 0, 1]);
     }
 }

@@ -6,20 +6,26 @@
 //! Matrix products are in `f32`; norms, softmax, GELU and pooling in `f64`, rounded once. The number of threads
 //! changes no bit. A shape that does not fit is an [`Error::Checkpoint`](crate::Error::Checkpoint) that names it.
 
+mod attention;
 mod executor;
 mod gelu;
 mod heads;
 mod layer_norm;
+mod mask;
 mod matmul;
 mod mlp;
 mod qkv;
 mod rows;
 mod shape;
+mod softmax;
 mod weights;
 
+pub use attention::{attention_context, attention_output, attention_scores};
 pub use executor::executor;
 pub use gelu::{Gelu, gelu};
 pub use layer_norm::{Norm, layer_norm};
+pub use mask::{HIDDEN, Mask};
 pub use matmul::{Conv1d, Dense};
 pub use mlp::{mlp, residual};
 pub use qkv::{Qkv, qkv};
+pub use softmax::softmax;
