@@ -13,6 +13,7 @@ type Function = fn(&Inputs) -> CheckpointResult;
 
 /// Every checkpoint, in the order of the computation. Names, inputs and params are those of the capture tool.
 const CHECKPOINTS: &[(&str, Function)] = &[
+    ("embeddings", embeddings),
     ("layer_norm", layer_norm),
     ("qkv", qkv),
     ("attention_scores", attention_scores),
@@ -20,6 +21,9 @@ const CHECKPOINTS: &[(&str, Function)] = &[
     ("attention_output", attention_output),
     ("residual", residual),
     ("mlp", mlp),
+    ("logits", logits),
+    ("selected_logits", selected_logits),
+    ("argmax", argmax),
     ("attention_context", attention_context),
 ];
 
@@ -27,6 +31,11 @@ const CHECKPOINTS: &[(&str, Function)] = &[
 #[must_use]
 pub fn executor() -> Executor {
     CHECKPOINTS.iter().fold(Executor::new("karat"), |executor, (name, function)| executor.checkpoint(name, *function))
+}
+
+fn embeddings(case: &Inputs) -> CheckpointResult {
+    let (wte, wpe) = (view(case, "wte.weight")?, view(case, "wpe.weight")?);
+    Ok(outputs! { "y" => super::embeddings(view(case, "ids")?, wte, wpe, case.param("offset")?)? })
 }
 
 fn layer_norm(case: &Inputs) -> CheckpointResult {
@@ -68,6 +77,18 @@ fn residual(case: &Inputs) -> CheckpointResult {
 fn mlp(case: &Inputs) -> CheckpointResult {
     let (c_fc, c_proj) = (weights(case).conv1d("c_fc")?, weights(case).conv1d("c_proj")?);
     Ok(outputs! { "y" => super::mlp(view(case, "x")?, c_fc, c_proj, case.param("gelu")?)? })
+}
+
+fn logits(case: &Inputs) -> CheckpointResult {
+    Ok(outputs! { "y" => super::logits(view(case, "x")?, view(case, "weight")?)? })
+}
+
+fn selected_logits(case: &Inputs) -> CheckpointResult {
+    Ok(outputs! { "y" => super::selected_logits(view(case, "x")?)? })
+}
+
+fn argmax(case: &Inputs) -> CheckpointResult {
+    Ok(outputs! { "y" => super::argmax(view(case, "x")?)? })
 }
 
 /// The input of that name, with the dtype and the number of axes that the caller needs; nothing is copied.

@@ -7,10 +7,12 @@
 //! changes no bit. A shape that does not fit is an [`Error::Checkpoint`](crate::Error::Checkpoint) that names it.
 
 mod attention;
+mod embeddings;
 mod executor;
 mod gelu;
 mod heads;
 mod layer_norm;
+mod logits;
 mod mask;
 mod matmul;
 mod mlp;
@@ -21,9 +23,11 @@ mod softmax;
 mod weights;
 
 pub use attention::{attention_context, attention_output, attention_scores};
+pub use embeddings::embeddings;
 pub use executor::executor;
 pub use gelu::{Gelu, gelu};
 pub use layer_norm::{Norm, layer_norm};
+pub use logits::{argmax, logits, selected_logits};
 pub use mask::{HIDDEN, Mask};
 pub use matmul::{Conv1d, Dense};
 pub use mlp::{mlp, residual};
