@@ -2,8 +2,9 @@
 
 use ndarray::{ArrayView, Dimension, IxDyn};
 
+use super::block::Config;
 use super::weights::Weights;
-use super::{Mask, Qkv};
+use super::{KvCache, Mask, Qkv};
 use crate::error::Result;
 use crate::numeric::{Element, Tensor};
 use crate::outputs;
@@ -16,11 +17,13 @@ const CHECKPOINTS: &[(&str, Function)] = &[
     ("embeddings", embeddings),
     ("layer_norm", layer_norm),
     ("qkv", qkv),
+    ("kv_cache", kv_cache),
     ("attention_scores", attention_scores),
     ("softmax", softmax),
     ("attention_output", attention_output),
     ("residual", residual),
     ("mlp", mlp),
+    ("block", block),
     ("logits", logits),
     ("selected_logits", selected_logits),
     ("argmax", argmax),
@@ -47,6 +50,12 @@ fn qkv(case: &Inputs) -> CheckpointResult {
     let (x, weight, bias) = (view(case, "x")?, view(case, "weight")?, view(case, "bias")?);
     let Qkv { q, k, v } = super::qkv(x, weight, bias, case.param("n_head")?)?;
     Ok(outputs! { "q" => q, "k" => k, "v" => v })
+}
+
+fn kv_cache(case: &Inputs) -> CheckpointResult {
+    let (past_k, past_v) = (view(case, "past_k")?, view(case, "past_v")?);
+    let KvCache { k, v } = super::kv_cache(past_k, past_v, view(case, "new_k")?, view(case, "new_v")?)?;
+    Ok(outputs! { "k" => k, "v" => v })
 }
 
 fn attention_scores(case: &Inputs) -> CheckpointResult {
@@ -79,6 +88,11 @@ fn mlp(case: &Inputs) -> CheckpointResult {
     Ok(outputs! { "y" => super::mlp(view(case, "x")?, c_fc, c_proj, case.param("gelu")?)? })
 }
 
+fn block(case: &Inputs) -> CheckpointResult {
+    let (y, _) = super::block(view(case, "x")?, &weights(case).block("")?, config(case)?, None)?;
+    Ok(outputs! { "y" => y })
+}
+
 fn logits(case: &Inputs) -> CheckpointResult {
     Ok(outputs! { "y" => super::logits(view(case, "x")?, view(case, "weight")?)? })
 }
@@ -99,4 +113,8 @@ fn view<'a, T: Element, D: Dimension>(case: &'a Inputs, name: &str) -> Result<Ar
 /// The inputs as weights by name.
 fn weights<'a>(case: &'a Inputs) -> Weights<'a, impl Fn(&str) -> Result<&'a Tensor>> {
     Weights(|name| case.tensor(name))
+}
+
+fn config(case: &Inputs) -> Result<Config> {
+    Ok(Config { n_head: case.param("n_head")?, eps: case.param("eps")?, gelu: case.param("gelu")? })
 }

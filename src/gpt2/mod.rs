@@ -7,6 +7,8 @@
 //! changes no bit. A shape that does not fit is an [`Error::Checkpoint`](crate::Error::Checkpoint) that names it.
 
 mod attention;
+mod block;
+mod cache;
 mod embeddings;
 mod executor;
 mod gelu;
@@ -23,6 +25,8 @@ mod softmax;
 mod weights;
 
 pub use attention::{attention_context, attention_output, attention_scores};
+pub use block::{Block, Config, block};
+pub use cache::{KvCache, kv_cache};
 pub use embeddings::embeddings;
 pub use executor::executor;
 pub use gelu::{Gelu, gelu};

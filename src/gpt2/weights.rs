@@ -2,6 +2,8 @@
 
 use ndarray::{ArrayView, Dimension, IxDyn};
 
+use super::block::Block;
+use super::layer_norm::Norm;
 use super::matmul::Conv1d;
 use super::shape::refuse;
 use crate::error::Result;
@@ -28,8 +30,26 @@ impl<'a, F: Fn(&str) -> Result<&'a Tensor>> Weights<'a, F> {
         }
     }
 
+    /// The weight and bias below that name.
+    pub(super) fn norm(&self, name: &str) -> Result<Norm<'a>> {
+        Ok(Norm { weight: self.view(&format!("{name}.weight"))?, bias: self.view(&format!("{name}.bias"))? })
+    }
+
     /// The weight, `[in, out]`, and bias below that name.
     pub(super) fn conv1d(&self, name: &str) -> Result<Conv1d<'a>> {
         Ok(Conv1d { weight: self.view(&format!("{name}.weight"))?, bias: self.view(&format!("{name}.bias"))? })
+    }
+
+    /// The weights of a block, whose names all begin so.
+    pub(super) fn block(&self, prefix: &str) -> Result<Block<'a>> {
+        let named = |name: &str| format!("{prefix}{name}");
+        Ok(Block {
+            ln_1: self.norm(&named("ln_1"))?,
+            c_attn: self.conv1d(&named("attn.c_attn"))?,
+            attn_c_proj: self.conv1d(&named("attn.c_proj"))?,
+            ln_2: self.norm(&named("ln_2"))?,
+            c_fc: self.conv1d(&named("mlp.c_fc"))?,
+            mlp_c_proj: self.conv1d(&named("mlp.c_proj"))?,
+        })
     }
 }
