@@ -4,7 +4,7 @@ use ndarray::{ArrayView, Dimension, IxDyn};
 
 use super::block::Config;
 use super::weights::Weights;
-use super::{KvCache, Mask, Qkv};
+use super::{KvCache, Mask, Model, Qkv};
 use crate::error::Result;
 use crate::numeric::{Element, Tensor};
 use crate::outputs;
@@ -27,6 +27,7 @@ const CHECKPOINTS: &[(&str, Function)] = &[
     ("logits", logits),
     ("selected_logits", selected_logits),
     ("argmax", argmax),
+    ("generate", generate),
     ("attention_context", attention_context),
 ];
 
@@ -103,6 +104,11 @@ fn selected_logits(case: &Inputs) -> CheckpointResult {
 
 fn argmax(case: &Inputs) -> CheckpointResult {
     Ok(outputs! { "y" => super::argmax(view(case, "x")?)? })
+}
+
+fn generate(case: &Inputs) -> CheckpointResult {
+    let model = Model::from_tensors(|name| case.tensor(name), config(case)?)?;
+    Ok(outputs! { "tokens" => super::generate(&model, view(case, "ids")?, case.param("new_tokens")?)? })
 }
 
 /// The input of that name, with the dtype and the number of axes that the caller needs; nothing is copied.

@@ -52,4 +52,11 @@ impl<'a, F: Fn(&str) -> Result<&'a Tensor>> Weights<'a, F> {
             mlp_c_proj: self.conv1d(&named("mlp.c_proj"))?,
         })
     }
+
+    /// Whether any tensor of a block whose names begin so is there.
+    pub(super) fn has_block(&self, prefix: &str) -> bool {
+        ["ln_1", "attn.c_attn", "attn.c_proj", "ln_2", "mlp.c_fc", "mlp.c_proj"]
+            .iter()
+            .any(|layer| ["weight", "bias"].iter().any(|part| (self.0)(&format!("{prefix}{layer}.{part}")).is_ok()))
+    }
 }
