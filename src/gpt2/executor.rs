@@ -28,7 +28,12 @@ const CHECKPOINTS: &[(&str, Function)] = &[
     ("selected_logits", selected_logits),
     ("argmax", argmax),
     ("generate", generate),
+    ("bert_qkv", bert_qkv),
     ("attention_context", attention_context),
+    ("dense_residual_norm", dense_residual_norm),
+    ("dense_gelu", dense_gelu),
+    ("mean_pooling", mean_pooling),
+    ("normalize", normalize),
 ];
 
 /// The built-in executor: the checkpoints of GPT-2, and those of BERT and of sentence embeddings that GPT-2 has not.
@@ -109,6 +114,31 @@ fn argmax(case: &Inputs) -> CheckpointResult {
 fn generate(case: &Inputs) -> CheckpointResult {
     let model = Model::from_tensors(|name| case.tensor(name), config(case)?)?;
     Ok(outputs! { "tokens" => super::generate(&model, view(case, "ids")?, case.param("new_tokens")?)? })
+}
+
+fn bert_qkv(case: &Inputs) -> CheckpointResult {
+    let weights = weights(case);
+    let (query, key, value) = (weights.dense("query")?, weights.dense("key")?, weights.dense("value")?);
+    let Qkv { q, k, v } = super::bert_qkv(view(case, "x")?, query, key, value, case.param("n_head")?)?;
+    Ok(outputs! { "q" => q, "k" => k, "v" => v })
+}
+
+fn dense_residual_norm(case: &Inputs) -> CheckpointResult {
+    let (dense, norm) = (weights(case).dense("dense")?, weights(case).norm("LayerNorm")?);
+    let (x, residual) = (view(case, "x")?, view(case, "residual")?);
+    Ok(outputs! { "y" => super::dense_residual_norm(x, residual, dense, norm, case.param("eps")?)? })
+}
+
+fn dense_gelu(case: &Inputs) -> CheckpointResult {
+    Ok(outputs! { "y" => super::dense_gelu(view(case, "x")?, weights(case).dense("dense")?, case.param("gelu")?)? })
+}
+
+fn mean_pooling(case: &Inputs) -> CheckpointResult {
+    Ok(outputs! { "y" => super::mean_pooling(view(case, "x")?, view(case, "mask")?)? })
+}
+
+fn normalize(case: &Inputs) -> CheckpointResult {
+    Ok(outputs! { "y" => super::normalize(view(case, "x")?, case.param("eps")?)? })
 }
 
 /// The input of that name, with the dtype and the number of axes that the caller needs; nothing is copied.

@@ -7,6 +7,7 @@
 //! changes no bit. A shape that does not fit is an [`Error::Checkpoint`](crate::Error::Checkpoint) that names it.
 
 mod attention;
+mod bert;
 mod block;
 mod cache;
 mod embeddings;
@@ -20,6 +21,7 @@ mod mask;
 mod matmul;
 mod mlp;
 mod model;
+mod pooling;
 mod qkv;
 mod rows;
 mod shape;
@@ -27,6 +29,7 @@ mod softmax;
 mod weights;
 
 pub use attention::{attention_context, attention_output, attention_scores};
+pub use bert::{bert_qkv, dense_gelu, dense_residual_norm};
 pub use block::{Block, Config, block};
 pub use cache::{KvCache, kv_cache};
 pub use embeddings::embeddings;
@@ -39,5 +42,6 @@ pub use mask::{HIDDEN, Mask};
 pub use matmul::{Conv1d, Dense};
 pub use mlp::{mlp, residual};
 pub use model::Model;
+pub use pooling::{mean_pooling, normalize};
 pub use qkv::{Qkv, qkv};
 pub use softmax::softmax;

@@ -4,7 +4,7 @@ use ndarray::{ArrayView, Dimension, IxDyn};
 
 use super::block::Block;
 use super::layer_norm::Norm;
-use super::matmul::Conv1d;
+use super::matmul::{Conv1d, Dense};
 use super::shape::refuse;
 use crate::error::Result;
 use crate::numeric::{Element, Tensor};
@@ -38,6 +38,11 @@ impl<'a, F: Fn(&str) -> Result<&'a Tensor>> Weights<'a, F> {
     /// The weight, `[in, out]`, and bias below that name.
     pub(super) fn conv1d(&self, name: &str) -> Result<Conv1d<'a>> {
         Ok(Conv1d { weight: self.view(&format!("{name}.weight"))?, bias: self.view(&format!("{name}.bias"))? })
+    }
+
+    /// The weight, `[out, in]`, and bias below that name.
+    pub(super) fn dense(&self, name: &str) -> Result<Dense<'a>> {
+        Ok(Dense { weight: self.view(&format!("{name}.weight"))?, bias: self.view(&format!("{name}.bias"))? })
     }
 
     /// The weights of a block, whose names all begin so.
