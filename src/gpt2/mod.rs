@@ -10,6 +10,8 @@ mod attention;
 mod bert;
 mod block;
 mod cache;
+#[cfg(test)]
+mod contract;
 mod embeddings;
 mod executor;
 mod gelu;
