@@ -1,44 +1,49 @@
-//! GPT-2's building blocks on ndarray, and the executor that has them as checkpoints.
+//! GPT-2 and its building blocks on ndarray, with those of BERT, and the executor that has them as checkpoints.
 //!
-//! Each is a pure function: shapes in its docs, no state, the formula's source named. Weights are as GPT-2 stores them:
-//! a linear layer's weight is `[in, out]` (transformers' `Conv1D`).
+//! Each is a pure function: shapes in its docs, no state, the formula's source named. Weights are as the model stores
+//! them: a linear layer's is `[in, out]` in GPT-2 ([`Conv1d`]) and `[out, in]` in BERT ([`Dense`]).
+//!
+//! Matrix products are in `f32`; norms, softmax, GELU and pooling in `f64`, rounded once. The number of threads
+//! changes no bit. A shape that does not fit is an [`Error::Checkpoint`](crate::Error::Checkpoint) that names it.
 
+mod attention;
+mod bert;
+mod block;
+mod cache;
+#[cfg(test)]
+mod contract;
+mod embeddings;
+mod executor;
+mod gelu;
+mod generate;
+mod heads;
 mod layer_norm;
+mod logits;
+mod mask;
+mod matmul;
+mod mlp;
+mod model;
+mod pooling;
 mod qkv;
+mod rows;
+mod shape;
+mod softmax;
+mod weights;
 
-pub use layer_norm::layer_norm;
+pub use attention::{attention_context, attention_output, attention_scores};
+pub use bert::{bert_qkv, dense_gelu, dense_residual_norm};
+pub use block::{Block, Config, block};
+pub use cache::{KvCache, kv_cache};
+pub use embeddings::embeddings;
+pub use executor::executor;
+pub use gelu::{Gelu, gelu};
+pub use generate::generate;
+pub use layer_norm::{Norm, layer_norm};
+pub use logits::{argmax, logits, selected_logits};
+pub use mask::{HIDDEN, Mask};
+pub use matmul::{Conv1d, Dense};
+pub use mlp::{mlp, residual};
+pub use model::Model;
+pub use pooling::{mean_pooling, normalize};
 pub use qkv::{Qkv, qkv};
-
-use ndarray::{Array, ArrayD, Dimension};
-
-use crate::error::{Error, Result};
-use crate::outputs;
-use crate::run::{CheckpointResult, Executor, Inputs};
-
-/// The built-in executor: the checkpoints `layer_norm` and `qkv`.
-#[must_use]
-pub fn executor() -> Executor {
-    Executor::new("karat").checkpoint("layer_norm", run_layer_norm).checkpoint("qkv", run_qkv)
-}
-
-fn run_layer_norm(case: &Inputs) -> CheckpointResult {
-    let x: ArrayD<f32> = case.input("x")?;
-    let (weight, bias) = (shaped(case, "weight")?, shaped(case, "bias")?);
-    Ok(outputs! { "y" => layer_norm(x.view(), weight.view(), bias.view(), case.param("eps")?)? })
-}
-
-fn run_qkv(case: &Inputs) -> CheckpointResult {
-    let (x, weight, bias) = (shaped(case, "x")?, shaped(case, "weight")?, shaped(case, "bias")?);
-    let Qkv { q, k, v } = qkv(x.view(), weight.view(), bias.view(), case.param("n_head")?)?;
-    Ok(outputs! { "q" => q, "k" => k, "v" => v })
-}
-
-/// The `f32` input of that name with the number of axes that the caller needs.
-fn shaped<D: Dimension>(case: &Inputs, name: &str) -> Result<Array<f32, D>> {
-    let array: ArrayD<f32> = case.input(name)?;
-    let shape = array.shape().to_vec();
-    array.into_dimensionality().map_err(|_| {
-        let axes = D::NDIM.expect("every caller has a fixed number of axes");
-        Error::Checkpoint(format!("input `{name}` is {shape:?}, and the checkpoint needs {axes} axes"))
-    })
-}
+pub use softmax::softmax;

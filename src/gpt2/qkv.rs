@@ -1,8 +1,11 @@
 //! The projection to query, key and value, split into heads.
 
-use ndarray::{Array2, Array4, ArrayView1, ArrayView2, ArrayView3, s};
+use ndarray::{Array4, ArrayView1, ArrayView2, ArrayView3, s};
 
-use crate::error::{Error, Result};
+use super::heads::{check_count, split};
+use super::matmul::Conv1d;
+use super::shape::expect;
+use crate::error::Result;
 
 /// Query, key and value, each `[batch, heads, seq, head_dim]`, as the attention function receives them.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,48 +27,24 @@ pub struct Qkv {
 ///
 /// # Errors
 ///
-/// [`Error::Checkpoint`] where a shape is another, or `n_head` does not divide `n`.
+/// [`Error::Checkpoint`](crate::Error::Checkpoint) where a shape is another, or `n_head` does not divide `n`.
 pub fn qkv(
     x: ArrayView3<'_, f32>,
     weight: ArrayView2<'_, f32>,
     bias: ArrayView1<'_, f32>,
     n_head: usize,
 ) -> Result<Qkv> {
-    let (batch, seq, width) = x.dim();
-    if weight.dim() != (width, 3 * width) || bias.len() != 3 * width {
-        return Err(Error::Checkpoint(format!(
-            "weight is {:?} and bias {:?}; for x {:?} they must be [{width}, {}] and [{}]",
-            weight.shape(),
-            bias.shape(),
-            x.shape(),
-            3 * width,
-            3 * width
-        )));
-    }
-    if n_head == 0 || !width.is_multiple_of(n_head) {
-        return Err(Error::Checkpoint(format!("n_head {n_head} does not divide the width {width} of x")));
-    }
-    let rows = x.to_shape((batch * seq, width)).expect("the element count is the same");
-    let projected = rows.dot(&weight) + bias;
-    let heads =
-        |third: usize| split(projected.slice(s![.., third * width..(third + 1) * width]).to_owned(), batch, n_head);
-    Ok(Qkv { q: heads(0), k: heads(1), v: heads(2) })
-}
-
-/// `[batch x seq, heads x head_dim]` to `[batch, heads, seq, head_dim]`, in C order.
-fn split(rows: Array2<f32>, batch: usize, n_head: usize) -> Array4<f32> {
-    let (positions, width) = rows.dim();
-    let seq = positions / batch.max(1);
-    rows.into_shape_with_order((batch, seq, n_head, width / n_head))
-        .expect("the element count is the same")
-        .permuted_axes([0, 2, 1, 3])
-        .as_standard_layout()
-        .into_owned()
+    let width = x.dim().2;
+    expect("weight", weight.shape(), &[width, width.saturating_mul(3)], format_args!("x {:?}", x.shape()))?;
+    check_count(n_head, width, "x")?;
+    let projected = Conv1d { weight, bias }.apply(x)?;
+    let third = |place: usize| split(projected.slice(s![.., .., place * width..(place + 1) * width]), n_head);
+    Ok(Qkv { q: third(0), k: third(1), v: third(2) })
 }
 
 #[cfg(test)]
 mod tests {
-    use ndarray::{Array1, Array3, arr2};
+    use ndarray::{Array1, Array2, Array3, arr2};
 
     use super::*;
 

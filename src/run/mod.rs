@@ -8,6 +8,7 @@ mod outcome;
 mod session;
 mod snapshot;
 
+pub use crate::golden::CaseId;
 pub use checkpoint::{CheckpointResult, Executor, Inputs, Outputs, Skip};
 pub use outcome::{CaseOutcome, Counts, Drift, Gate, OutputOutcome, Problem, RunOutcome, Verdict};
 #[cfg(feature = "harness")]
