@@ -193,6 +193,7 @@ fn record(recorder: &Recorder, id: &str, output: &str, mean: f64) -> karat::Resu
         alternatives: &[],
         mask: None,
         rules: None,
+        chained: None,
         summary: &summary,
         comparison: None,
     };

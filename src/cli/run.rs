@@ -7,7 +7,7 @@ use super::progress::Progress;
 use super::{Context, Gate};
 use crate::error::Result;
 use crate::report::{json, terminal};
-use crate::run::{Executors, Gates, Session};
+use crate::run::{Executors, Following, Gates, Session};
 
 /// The arguments of `karat run`.
 #[derive(Debug, Args)]
@@ -20,6 +20,9 @@ pub(super) struct Run {
     /// Hold outputs against their references alone: no snapshot is read or written
     #[arg(long)]
     accuracy_only: bool,
+    /// Follow every chain too: each case once more, on what the cases before it really produced
+    #[arg(long)]
+    chained: bool,
     /// Print one JSON document and nothing else
     #[arg(long)]
     json: bool,
@@ -27,7 +30,7 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) fn main(self, executors: Executors, context: &Context<'_>) -> Result<Gate> {
-        let Run { cases, executor: typed, accuracy_only, json } = self;
+        let Run { cases, executor: typed, accuracy_only, chained, json } = self;
         let (executor, other) = match typed {
             None => (executors.into_default(), None),
             Some(name) => {
@@ -37,12 +40,14 @@ impl Run {
             }
         };
         let gates = if accuracy_only || other.is_some() { Gates::Accuracy } else { Gates::Both };
-        let selected = cases.select(context, gates)?;
+        let mut selected = cases.select(context, gates)?;
+        selected.options.following = if chained { Following::Chained } else { Following::Isolated };
         let progress = Progress::start(selected.count(), context.screen.is_watched && !json);
         let Selected { goldens, tree, filter, options } = selected;
         let session = Session::new(goldens, executor, options)?;
         let mut voice = context.voice(cases.root.as_ref(), Some(&cases.place), Some(session.recorder()));
-        voice.options = other.or(accuracy_only.then(|| "--accuracy-only".to_owned()));
+        let options = [other, option(accuracy_only, "--accuracy-only"), option(chained, "--chained")];
+        voice.options = options.into_iter().flatten().reduce(|one, other| format!("{one} {other}"));
 
         let outcome = session.run(&tree, &filter, |case| progress.advance(case))?;
         progress.finish();
@@ -52,4 +57,9 @@ impl Run {
         })?;
         Ok(if outcome.failed() == 0 { Gate::Passed } else { Gate::Failed })
     }
+}
+
+/// A flag that was typed.
+fn option(is_typed: bool, flag: &str) -> Option<String> {
+    is_typed.then(|| flag.to_owned())
 }

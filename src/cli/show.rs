@@ -139,12 +139,16 @@ fn view(case: Case) -> CaseView {
             .into_iter()
             .map(|(name, output)| {
                 let tensor = read(&output.address, output.dtype);
-                let tolerance = tensor.as_ref().ok().and_then(|tensor| output.tolerance(tensor.dtype()));
-                let Output { address, alternatives, mask, dtype: _, cast: _, limits: _, nan: _, empty: _ } = output;
+                let dtype = tensor.as_ref().ok().map(|tensor| tensor.dtype());
+                let tolerance = dtype.and_then(|dtype| output.tolerance(dtype));
+                let chained_tolerance = dtype.and_then(|dtype| output.chained_tolerance(dtype));
+                let Output { address, alternatives, mask, dtype: _, cast: _, limits: _, chained: _, nan: _, empty: _ } =
+                    output;
                 let kept = mask.as_ref().and_then(|address| read(address, None).ok());
                 OutputView {
                     tensor: named(name, address.text.clone(), tensor.as_ref(), kept.as_ref()),
                     tolerance,
+                    chained_tolerance,
                     alternatives: alternatives.into_iter().map(|address| address.text).collect(),
                     mask: mask.map(|address| address.text),
                 }

@@ -71,6 +71,8 @@ pub struct Output {
     pub cast: Option<DType>,
     /// How much may differ.
     pub limits: Limits,
+    /// How much may differ in a chained run; `None` where that is no gate.
+    pub chained: Option<Limits>,
     /// Whether NaN may match NaN.
     pub nan: NanRule,
     /// Whether the tensor is declared to be empty.
@@ -108,8 +110,19 @@ impl Output {
     /// Where the case declares a cast, the default is that of the dtype that resolves less.
     #[must_use]
     pub fn tolerance(&self, reference: DType) -> Option<Tolerance> {
+        self.limits.tolerance(self.coarser(reference))
+    }
+
+    /// The tolerance of a chained run for a reference of that dtype, where the case has one.
+    #[must_use]
+    pub fn chained_tolerance(&self, reference: DType) -> Option<Tolerance> {
+        self.chained.as_ref()?.tolerance(self.coarser(reference))
+    }
+
+    /// Of the dtypes on both sides the one that resolves less.
+    fn coarser(&self, reference: DType) -> DType {
         let actual = self.cast.unwrap_or(reference);
-        self.limits.tolerance(if actual.eps() > reference.eps() { actual } else { reference })
+        if actual.eps() > reference.eps() { actual } else { reference }
     }
 }
 

@@ -35,6 +35,10 @@ pub struct CaseFile {
     /// How much may differ, by output; `*` is every output that has no entry of its own.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tolerance: BTreeMap<String, ToleranceField>,
+    /// How much may differ in a chained run, where inputs are what earlier cases really produced; by output. An output
+    /// without an entry, its own or `*`, is not held to anything there.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub chained: BTreeMap<String, ToleranceField>,
     /// Whether NaN may match NaN in every output that does not say otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nan: Option<NanField>,
@@ -67,6 +71,8 @@ pub struct SuiteFile {
     pub outputs: BTreeMap<String, OutputField>,
     /// As in `case.json`.
     pub tolerance: BTreeMap<String, ToleranceField>,
+    /// As in `case.json`.
+    pub chained: BTreeMap<String, ToleranceField>,
     /// As in `case.json`.
     pub nan: Option<NanField>,
     /// As in `case.json`.
@@ -164,8 +170,19 @@ fn shortly<T: Serialize, S: Serializer>(entries: &BTreeMap<String, T>, serialize
 }
 
 /// The names of the fields of `case.json` and `suite.json`.
-pub(super) const CASE: &[&str] =
-    &["$schema", "karat", "checkpoint", "params", "inputs", "outputs", "tolerance", "nan", "skip", "reference"];
+pub(super) const CASE: &[&str] = &[
+    "$schema",
+    "karat",
+    "checkpoint",
+    "params",
+    "inputs",
+    "outputs",
+    "tolerance",
+    "chained",
+    "nan",
+    "skip",
+    "reference",
+];
 /// The names of the fields of an input.
 pub(super) const INPUT: &[&str] = &["tensor", "from", "dtype"];
 /// The names of the fields of an output.

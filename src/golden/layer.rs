@@ -74,7 +74,7 @@ pub(super) fn merge(layers: &[Layer]) -> Map<String, Value> {
         merged
     });
     merged.retain(|_, value| !value.is_null());
-    for field in ["inputs", "outputs", "tolerance"] {
+    for field in ["inputs", "outputs", "tolerance", "chained"] {
         if let Some(Value::Object(entries)) = merged.get_mut(field) {
             entries.retain(|_, value| !value.is_null());
         }
@@ -87,7 +87,9 @@ fn lay(fields: &mut Map<String, Value>, nearer: &Map<String, Value>) {
     for (name, value) in nearer {
         match (fields.get_mut(name), value) {
             // The tolerance of every output is nearer than that of one output further away.
-            (Some(farther), Value::Object(nearer)) if name == "tolerance" && nearer.contains_key("*") => {
+            (Some(farther), Value::Object(nearer))
+                if matches!(name.as_str(), "tolerance" | "chained") && nearer.contains_key("*") =>
+            {
                 *farther = value.clone();
             }
             (Some(Value::Object(entries)), Value::Object(nearer)) => entries.extend(nearer.clone()),

@@ -45,16 +45,12 @@ pub(super) fn resolve(root: &Path, id: &CaseId, layers: &[Layer]) -> Result<Case
     let case_nan: Option<NanField> = optional(&fields, "nan")?;
     let inputs: BTreeMap<String, InputField> = entries(&fields, "inputs", INPUT, Shorthand::Tensor)?;
     let outputs: BTreeMap<String, OutputField> = entries(&fields, "outputs", OUTPUT, Shorthand::Tensor)?;
-    let tolerances: BTreeMap<String, ToleranceField> = entries(&fields, "tolerance", TOLERANCE, Shorthand::None)?;
+    let tolerances = Tolerances::read(&fields, "tolerance")?;
+    let chained = Tolerances::read(&fields, "chained")?;
     check_names("inputs", inputs.keys())?;
     check_names("outputs", outputs.keys())?;
-    // In a suite a tolerance may be for the outputs of some of its cases.
-    let unknown = |name: &&String| *name != "*" && !outputs.contains_key(*name) && own.says("tolerance", Some(name));
-    if let Some(name) = tolerances.keys().find(unknown) {
-        let known = outputs.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-        let known = if known.is_empty() { "there is none" } else { &known };
-        return Err(Fault::at("tolerance", name, format!("there is no such output; outputs are {known}")));
-    }
+    tolerances.check(own, &outputs)?;
+    chained.check(own, &outputs)?;
     let skip: Option<String> = optional(&fields, "skip")?;
     if skip.as_ref().is_some_and(|reason| reason.trim().is_empty()) {
         return Err(Fault::of("skip", "skip: needs a written reason"));
@@ -75,8 +71,8 @@ pub(super) fn resolve(root: &Path, id: &CaseId, layers: &[Layer]) -> Result<Case
         outputs: outputs
             .into_iter()
             .map(|(name, field)| {
-                let limits = limits(&tolerances, &name)?;
-                match resolve_output(root, id, field, limits, case_nan) {
+                let (limits, chained) = (tolerances.limits(&name)?.unwrap_or_default(), chained.limits(&name)?);
+                match resolve_output(root, id, field, (limits, chained), case_nan) {
                     Ok(output) => Ok((name, output)),
                     Err(what) => Err(Fault::at("outputs", &name, what)),
                 }
@@ -172,7 +168,7 @@ fn resolve_output(
     root: &Path,
     id: &CaseId,
     field: OutputField,
-    limits: Limits,
+    (limits, chained): (Limits, Option<Limits>),
     case_nan: Option<NanField>,
 ) -> Result<Output, String> {
     let OutputField { tensor, alternatives, mask, dtype, cast, nan, empty } = field;
@@ -188,6 +184,7 @@ fn resolve_output(
         dtype: dtype.map(|name| resolve_dtype("dtype", &name)).transpose()?,
         cast: cast.map(|name| resolve_dtype("cast", &name)).transpose()?,
         limits,
+        chained,
         nan: match nan.or(case_nan) {
             Some(NanField::Match) => NanRule::Match,
             Some(NanField::Mismatch) | None => NanRule::Mismatch,
@@ -203,13 +200,31 @@ fn resolve_dtype(field: &str, name: &str) -> Result<DType, String> {
     })
 }
 
-/// The limits of the output of that name: its own entry, or that of every output.
-fn limits(tolerances: &BTreeMap<String, ToleranceField>, name: &str) -> Result<Limits, Fault> {
-    let entry = if tolerances.contains_key(name) { name } else { "*" };
-    match tolerances.get(entry).map(resolve_limits) {
-        None => Ok(Limits::default()),
-        Some(Ok(limits)) => Ok(limits),
-        Some(Err(what)) => Err(Fault::at("tolerance", entry, what)),
+/// The entries of `tolerance`, or of `chained`.
+struct Tolerances {
+    field: &'static str,
+    entries: BTreeMap<String, ToleranceField>,
+}
+
+impl Tolerances {
+    fn read(fields: &Map<String, Value>, field: &'static str) -> Result<Tolerances, Fault> {
+        Ok(Tolerances { field, entries: entries(fields, field, TOLERANCE, Shorthand::None)? })
+    }
+
+    /// Refuses an entry of the case for an output that it has not. In a suite an entry may be for some of its cases.
+    fn check(&self, own: &Layer, outputs: &BTreeMap<String, OutputField>) -> Result<(), Fault> {
+        let unknown = |name: &&String| *name != "*" && !outputs.contains_key(*name) && own.says(self.field, Some(name));
+        let Some(name) = self.entries.keys().find(unknown) else { return Ok(()) };
+        let known = outputs.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let known = if known.is_empty() { "there is none" } else { &known };
+        Err(Fault::at(self.field, name, format!("there is no such output; outputs are {known}")))
+    }
+
+    /// The limits of the output of that name: its own entry, or that of every output.
+    fn limits(&self, name: &str) -> Result<Option<Limits>, Fault> {
+        let entry = if self.entries.contains_key(name) { name } else { "*" };
+        let limits = self.entries.get(entry).map(resolve_limits).transpose();
+        limits.map_err(|what| Fault::at(self.field, entry, what))
     }
 }
 

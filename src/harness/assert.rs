@@ -169,6 +169,7 @@ pub fn check_summary(
         alternatives: &[],
         mask: None,
         rules: None,
+        chained: None,
         summary: &summary,
         comparison: None,
     };

@@ -13,6 +13,8 @@ use crate::run::{CaseOutcome, Filter, Problem, Session, Skips, Verdict};
 
 /// The name of the trial that holds what belongs to no case.
 const COMPLETE: &str = "karat::complete";
+/// The name of the trial that follows the chains, where a case has a tolerance for that.
+const CHAINED: &str = "karat::chained";
 
 /// What every trial shares.
 struct Shared {
@@ -46,6 +48,10 @@ pub(super) fn trials(session: Session, skips: Skips, home: &Home, arguments: &Ar
     let mut trials: Vec<Trial> = tree.cases.iter().map(|id| case_trial(&shared, id, flagged)).collect();
     trials.extend(tree.problems.iter().map(|(id, what)| problem_trial(&shared, id, what)));
     trials.sort_by(|a, b| a.name().cmp(b.name()));
+    // The other of these trials, run alone, has nothing to do with the chains.
+    if exact.is_none_or(|name| name == CHAINED) && gates_chains(shared.session.goldens(), &tree) {
+        trials.push(chained_trial(&shared, tree.clone()));
+    }
     trials.push(complete_trial(&shared, tree));
     Ok(trials)
 }
@@ -111,6 +117,21 @@ fn message(shared: &Shared, outcome: &CaseOutcome) -> String {
 fn problem_trial(shared: &Arc<Shared>, id: &CaseId, what: &str) -> Trial {
     let (shared, own, what) = (Arc::clone(shared), id.clone(), what.to_owned());
     Trial::test(id.as_str(), move || Err(message(&shared, &shared.session.problem(&own, &what)).into()))
+}
+
+/// Whether a case has a tolerance for a chained run.
+fn gates_chains(goldens: &Goldens, tree: &Tree) -> bool {
+    let is_gated = |case: Case| case.outputs.values().any(|output| output.chained.is_some());
+    tree.cases.iter().any(|id| Case::load(&goldens.root, id).is_ok_and(is_gated))
+}
+
+/// Fails on cases that are outside their tolerance for a chained run, or cannot be followed to.
+fn chained_trial(shared: &Arc<Shared>, tree: Tree) -> Trial {
+    let shared = Arc::clone(shared);
+    Trial::test(CHAINED, move || {
+        let faults: Vec<String> = shared.session.chained(&tree).iter().map(|case| message(&shared, case)).collect();
+        if faults.is_empty() { Ok(()) } else { Err(faults.join("\n\n").into()) }
+    })
 }
 
 /// Fails on orphaned snapshots, on an empty root, on a skip that is allowed to no case, and in CI on skips that nobody

@@ -4,7 +4,7 @@
 use super::number::{count, counted, exact, float, float_up, percent, ratio, shape};
 use super::voice::Voice;
 use crate::numeric::{Comparison, DType, Extreme, Mismatch, NonFinite, Tolerance};
-use crate::run::{CaseOutcome, OutputOutcome, Problem, Sum, Verdict};
+use crate::run::{CaseOutcome, Finding, Gap, OutputOutcome, Part, Problem, Sum, Verdict};
 
 /// What fits a line beside the verdict.
 const LINE: usize = 70;
@@ -38,6 +38,10 @@ fn said(problem: &Problem, case: &CaseOutcome, output: Option<&OutputOutcome>, v
             self::mismatch(mismatch, measured, tolerance)
         }
         Problem::NotRepeatable { repeat } => not_repeatable(*repeat),
+        Problem::ChainedOutside { max_abs_diff, tolerance_used, tolerance } => {
+            chained_outside(*max_abs_diff, *tolerance_used, tolerance)
+        }
+        Problem::NotChained { why } => not_chained(why),
         Problem::Orphaned { snapshot } => orphaned(&voice.path(snapshot)),
         Problem::Skipped(reason) => lines(reason),
     }
@@ -55,6 +59,8 @@ pub(super) fn brief(problem: &Problem) -> &'static str {
         Problem::LeftOut { .. } => "an output left out",
         Problem::Mismatch(mismatch) => brief_mismatch(mismatch),
         Problem::NotRepeatable { .. } => "not repeatable",
+        Problem::ChainedOutside { .. } => "outside tolerance in its chain",
+        Problem::NotChained { .. } => "its chain has a hole",
         Problem::Orphaned { .. } => "a snapshot without a case",
         Problem::Skipped(_) => "not run",
     }
@@ -122,6 +128,24 @@ fn names(names: &[String]) -> String {
 
 fn not_repeatable(repeat: usize) -> Vec<String> {
     vec![format!("repeat {repeat} returned other bits than the first, for the same inputs")]
+}
+
+fn chained_outside(largest: Option<f64>, used: f64, tolerance: &Tolerance) -> Vec<String> {
+    let largest = largest.map_or("what comes out has another structure".to_owned(), |largest| {
+        let share = used_share(used).map(|share| format!(", {share}")).unwrap_or_default();
+        format!("the largest difference is {}{share}", float(largest))
+    });
+    vec![
+        format!("in its chain {largest}"),
+        format!("\"chained\" allows {}", self::tolerance(tolerance)),
+        "on golden inputs:".into(),
+    ]
+}
+
+fn not_chained(why: &str) -> Vec<String> {
+    let mut said = vec!["the case has a tolerance for a chained run, and could not be followed to:".to_owned()];
+    said.extend(lines(why));
+    said
 }
 
 fn orphaned(snapshot: &str) -> Vec<String> {
@@ -328,6 +352,45 @@ pub(super) fn sum(sum: &Sum) -> String {
         (holes, _) => said.push(counted(holes as u64, "hole")),
     }
     said.join(", ")
+}
+
+/// The largest difference of a case's outputs, and the share of the tolerance: `2.38e-7 24%`.
+pub(super) fn gap(gap: &Gap) -> String {
+    let Gap { max_abs_diff, tolerance_used, rel_rms: _, is_close: _ } = gap;
+    let largest = max_abs_diff.map_or("unlike".to_owned(), float);
+    match tolerance_used {
+        used if *used > 0.0 && used.is_finite() => {
+            format!("{largest} {}", if *used > 1.0 { ratio(*used) } else { percent(*used) })
+        }
+        _ => largest,
+    }
+}
+
+/// What a case has to do with a divergence, in a word or two; nothing where it is sound.
+pub(super) fn part(part: &Part) -> String {
+    match part {
+        Part::Sound => String::new(),
+        Part::Diverges => "first divergence".into(),
+        Part::AtFaultToo => "at fault too".into(),
+        Part::PassesOn => "passes it on".into(),
+        Part::Accumulates => "accumulates".into(),
+        Part::Hole(why) => format!("hole: {why}"),
+        Part::PastHole(hole) => format!("past the hole {hole}"),
+    }
+}
+
+/// Where a chain leaves its reference.
+pub(super) fn finding(finding: &Finding) -> String {
+    match finding {
+        Finding::Sound => "no divergence: every own difference and every end of the chain is inside tolerance".into(),
+        Finding::Divergence(id) => format!("first divergence: {id}"),
+        Finding::Accumulation { end, amplifier } => {
+            let amplified = amplifier.as_ref().map(|(id, times)| format!("; {id} amplified most, {}", ratio(*times)));
+            let amplified = amplified.unwrap_or_default();
+            format!("accumulation: every own difference is inside tolerance, and {end} is outside{amplified}")
+        }
+        Finding::Unknown(hole) => format!("no divergence before the hole {hole}; past it nothing is claimed"),
+    }
 }
 
 /// A case or output that has no accepted snapshot yet.

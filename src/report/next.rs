@@ -62,6 +62,7 @@ fn correct(voice: &Voice, case: &CaseOutcome, output: Option<&OutputOutcome>, pr
         Problem::NotRepeatable { repeat } => {
             step("to see it again", format!("{} --repeat {repeat}", voice.run(Some(id))))
         }
+        Problem::ChainedOutside { .. } | Problem::NotChained { .. } => step("to see its chain", voice.chained()),
         Problem::Orphaned { snapshot } => step("to delete it", remove(&voice.path(snapshot))),
         Problem::Skipped(_) => again(voice, case, Some(format!("take \"skip\" out of {file}"))),
     }

@@ -55,6 +55,8 @@ pub struct OutputView {
     pub tensor: TensorView,
     /// How far an actual tensor may be from it; `None` where the dtype has no default and the case gives none.
     pub tolerance: Option<Tolerance>,
+    /// How far it may be in a chained run; `None` where that is no gate.
+    pub chained_tolerance: Option<Tolerance>,
     /// The references that it may equal instead, as the case names them.
     pub alternatives: Vec<String>,
     /// The boolean tensor that says which elements count, as the case names it.

@@ -65,6 +65,12 @@ impl Voice {
         format!("{} run{root}{snapshots}{options}{filter}", self.command)
     }
 
+    /// The command that follows every chain.
+    pub(super) fn chained(&self) -> String {
+        let command = self.run(None);
+        if command.contains(" --chained") { command } else { command + " --chained" }
+    }
+
     /// The command that reviews pending snapshots: of one case where the tool can select it.
     pub(super) fn review(&self, id: Option<&str>) -> String {
         match self.review {

@@ -106,6 +106,13 @@ impl Inputs {
         Inputs { id, params, tensors }
     }
 
+    /// The same, with that tensor in place of the input of that name.
+    #[must_use]
+    pub fn with(mut self, name: &str, tensor: Tensor) -> Inputs {
+        self.tensors.insert(name.to_owned(), tensor);
+        self
+    }
+
     /// The case.
     #[must_use]
     pub fn id(&self) -> &CaseId {

@@ -111,7 +111,7 @@ pub(super) fn execute(executor: &Executor, case: &Case, inputs: &Inputs, repeats
 }
 
 /// Whether two tensors are the same bit for bit, NaN payloads and signs of zero included.
-fn same_bits(one: &Tensor, other: &Tensor) -> bool {
+pub(super) fn same_bits(one: &Tensor, other: &Tensor) -> bool {
     fn bytes<T: Element>(elements: &[T]) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(elements.len() * T::DTYPE.size());
         elements.iter().for_each(|x| x.push_le(&mut bytes));

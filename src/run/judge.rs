@@ -8,7 +8,7 @@ use super::outcome::{OutputOutcome, Problem, Verdict};
 use super::snapshot::{Facts, Recorded, Recorder};
 use crate::error::Error;
 use crate::golden::{Case, Output, check_name, sha256, write_npy};
-use crate::numeric::{Comparison, Kind, Mismatch, Pair, Rules, Tensor, compare, summarize};
+use crate::numeric::{Comparison, Kind, Mismatch, Pair, Rules, Tensor, Tolerance, compare, summarize};
 
 /// What judging the outputs of a case needs besides the outputs.
 pub(super) struct Held<'a> {
@@ -30,6 +30,7 @@ struct Reference {
     alternative_digests: Vec<String>,
     mask_digest: Option<String>,
     rules: Rules,
+    chained: Option<Tolerance>,
 }
 
 /// Judges every output that the case names, that the checkpoint returned, or that has a snapshot.
@@ -69,6 +70,39 @@ pub(super) fn hold_all(held: &Held<'_>, actuals: &BTreeMap<String, Tensor>) -> V
 }
 
 impl Reference {
+    /// Reads the reference and the mask of an output, and settles the rules.
+    fn read(case: &Case, name: &str, output: &Output) -> Result<Reference, Error> {
+        let tensor = read(&output.address, output.dtype)?;
+        let alternatives: Vec<Tensor> =
+            output.alternatives.iter().map(|address| read(address, output.dtype)).collect::<Result<_, Error>>()?;
+        if !alternatives.is_empty() && tensor.dtype().kind() != Kind::Integer {
+            return Err(Error::Case {
+                path: case.file.clone(),
+                what: format!("outputs.{name}.or: is for integers, such as tokens; {} has a tolerance", tensor.dtype()),
+            });
+        }
+        let mask = output.mask.as_ref().map(|address| read(address, None)).transpose()?;
+        let dtype = tensor.dtype();
+        let tolerance = output.tolerance(dtype).ok_or_else(|| Error::Case {
+            path: case.file.clone(),
+            what: format!("tolerance.{name}: {dtype} has no default tolerance; give atol and rtol"),
+        })?;
+        let mut rules = Rules::new(tolerance);
+        rules.nan = output.nan;
+        rules.cast = output.cast;
+        rules.empty = output.empty;
+        Ok(Reference {
+            digest: sha256(&tensor),
+            alternative_digests: alternatives.iter().map(sha256).collect(),
+            mask_digest: mask.as_ref().map(sha256),
+            tensor,
+            alternatives,
+            mask,
+            rules,
+            chained: output.chained_tolerance(dtype),
+        })
+    }
+
     /// Compares with the first of all references that the tensor is close to, or else with the first; and which it is.
     fn hold(&self, actual: &Tensor) -> (usize, Result<Comparison, Mismatch>) {
         let compare = |reference| compare(Pair { actual, reference, mask: self.mask.as_ref() }, &self.rules);
@@ -82,11 +116,39 @@ impl Reference {
     }
 }
 
+/// An output of a chained run, held against its reference.
+pub(super) struct Chained {
+    /// What was measured, by the tolerance of the isolated run.
+    pub(super) found: Result<Comparison, Mismatch>,
+    /// What is wrong where the case has a tolerance for a chained run.
+    pub(super) outside: Option<Problem>,
+    /// The sha256 of the reference.
+    pub(super) digest: String,
+}
+
+/// Holds an output of a chained run against its reference.
+pub(super) fn chained(case: &Case, name: &str, output: &Output, actual: &Tensor) -> Result<Chained, Error> {
+    let mut reference = Reference::read(case, name, output)?;
+    let (_, found) = reference.hold(actual);
+    let outside = reference.chained.and_then(|tolerance| {
+        reference.rules.tolerance = tolerance;
+        let (_, found) = reference.hold(actual);
+        let is_outside = !found.as_ref().is_ok_and(Comparison::is_close);
+        let measured = found.as_ref().ok();
+        is_outside.then(|| Problem::ChainedOutside {
+            max_abs_diff: measured.and_then(|measured| Some(measured.max_abs_diff.as_ref()?.value)),
+            tolerance_used: measured.map_or(f64::INFINITY, |measured| measured.tolerance_used),
+            tolerance,
+        })
+    });
+    Ok(Chained { found, outside, digest: reference.digest })
+}
+
 impl Held<'_> {
     /// Judges one output; without a reference its snapshot alone holds it.
     fn hold(&self, name: &str, output: Option<&Output>, actual: &Tensor) -> OutputOutcome {
         let mut outcome = OutputOutcome::new(name);
-        let reference = match output.map(|output| self.reference(name, output)).transpose() {
+        let reference = match output.map(|output| Reference::read(self.case, name, output)).transpose() {
             Ok(reference) => reference,
             Err(error) => {
                 outcome.summary = Some(summarize(actual, None));
@@ -117,38 +179,6 @@ impl Held<'_> {
         }
     }
 
-    /// Reads the reference and the mask of an output, and settles the rules.
-    fn reference(&self, name: &str, output: &Output) -> Result<Reference, Error> {
-        let tensor = read(&output.address, output.dtype)?;
-        let alternatives: Vec<Tensor> =
-            output.alternatives.iter().map(|address| read(address, output.dtype)).collect::<Result<_, Error>>()?;
-        if !alternatives.is_empty() && tensor.dtype().kind() != Kind::Integer {
-            return Err(Error::Case {
-                path: self.case.file.clone(),
-                what: format!("outputs.{name}.or: is for integers, such as tokens; {} has a tolerance", tensor.dtype()),
-            });
-        }
-        let mask = output.mask.as_ref().map(|address| read(address, None)).transpose()?;
-        let dtype = tensor.dtype();
-        let tolerance = output.tolerance(dtype).ok_or_else(|| Error::Case {
-            path: self.case.file.clone(),
-            what: format!("tolerance.{name}: {dtype} has no default tolerance; give atol and rtol"),
-        })?;
-        let mut rules = Rules::new(tolerance);
-        rules.nan = output.nan;
-        rules.cast = output.cast;
-        rules.empty = output.empty;
-        Ok(Reference {
-            digest: sha256(&tensor),
-            alternative_digests: alternatives.iter().map(sha256).collect(),
-            mask_digest: mask.as_ref().map(sha256),
-            tensor,
-            alternatives,
-            mask,
-            rules,
-        })
-    }
-
     /// Holds an output that is close to its reference against its snapshot.
     fn record(&self, mut outcome: OutputOutcome, reference: Option<&Reference>) -> OutputOutcome {
         let Some(recorder) = self.recorder else { return outcome };
@@ -160,6 +190,7 @@ impl Held<'_> {
             alternatives: reference.map_or(&[], |reference| &reference.alternative_digests),
             mask: reference.and_then(|reference| reference.mask_digest.as_deref()),
             rules: reference.map(|reference| &reference.rules),
+            chained: reference.and_then(|reference| reference.chained.as_ref()),
             summary: outcome.summary.as_ref().expect("an output that is recorded was summarised"),
             comparison: outcome.comparison.as_ref(),
         };

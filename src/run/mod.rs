@@ -1,6 +1,7 @@
 //! Executing and judging: runs checkpoints, compares, holds against snapshots. Prints nothing.
 
 mod catch;
+mod chain;
 mod checkpoint;
 mod execute;
 mod executors;
@@ -11,13 +12,14 @@ mod session;
 mod snapshot;
 
 pub use crate::golden::CaseId;
+pub use chain::{ChainOutcome, Finding, Gap, Part, Step};
 pub use checkpoint::{CheckpointResult, Executor, Inputs, Outputs, Skip};
 pub use executors::Executors;
 pub use matrix::{Cell, Column, Group, Matrix, Row, Sum};
 pub use outcome::{CaseOutcome, Counts, Drift, Gate, Gates, OutputOutcome, Problem, RunOutcome, Verdict};
 #[cfg(feature = "harness")]
 pub(crate) use session::nothing_selected;
-pub use session::{Filter, Options, Session, Skips};
+pub use session::{Filter, Following, Options, Session, Skips};
 pub use snapshot::{
     Accepted, Caller, Facts, Orphan, Recorded, Recorder, TestSite, has_cargo_insta, in_ci, record_in_test, reviewed,
     silence, text, workspace,

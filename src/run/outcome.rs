@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::chain::ChainOutcome;
 use crate::error::Error;
 use crate::golden::CaseId;
 use crate::numeric::{Comparison, Mismatch, Summary, Tolerance};
@@ -43,6 +44,8 @@ pub struct RunOutcome {
     pub gates: Gates,
     /// One for each selected case, and one for each snapshot folder without a case, sorted by id.
     pub cases: Vec<CaseOutcome>,
+    /// One for each chain, where the run followed them.
+    pub chains: Vec<ChainOutcome>,
     /// How many cases a filter left out.
     pub filtered_out: usize,
     /// What this run lets through besides a pass.
@@ -183,6 +186,20 @@ pub enum Problem {
         /// Which repeat, counted from 1.
         repeat: usize,
     },
+    /// On what the cases before it produced, the output is outside what the case allows there (`chained`).
+    ChainedOutside {
+        /// The largest absolute difference; `None` where structure forbids one.
+        max_abs_diff: Option<f64>,
+        /// The largest share of the tolerance that an element uses.
+        tolerance_used: f64,
+        /// What the case allows.
+        tolerance: Tolerance,
+    },
+    /// The case has a tolerance for a chained run, and could not be followed to, for that reason.
+    NotChained {
+        /// The reason.
+        why: String,
+    },
     /// There is a snapshot, but no such case or output.
     Orphaned {
         /// The `.snap` file.
@@ -278,11 +295,16 @@ impl Problem {
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         match self {
-            Problem::Error(_) | Problem::Panicked(_) | Problem::Failed(_) | Problem::UnknownCheckpoint { .. } => {
-                Verdict::Broken
-            }
+            Problem::Error(_)
+            | Problem::Panicked(_)
+            | Problem::Failed(_)
+            | Problem::UnknownCheckpoint { .. }
+            | Problem::NotChained { .. } => Verdict::Broken,
             Problem::Missing(_) | Problem::LeftOut { .. } => Verdict::Missing,
-            Problem::ExtraOutput { .. } | Problem::Mismatch(_) | Problem::NotRepeatable { .. } => Verdict::Mismatch,
+            Problem::ExtraOutput { .. }
+            | Problem::Mismatch(_)
+            | Problem::NotRepeatable { .. }
+            | Problem::ChainedOutside { .. } => Verdict::Mismatch,
             Problem::Orphaned { .. } => Verdict::Orphaned,
             Problem::Skipped(_) => Verdict::Skipped,
         }
@@ -315,6 +337,21 @@ impl OutputOutcome {
 }
 
 impl CaseOutcome {
+    /// Adds a problem of the case as a whole.
+    pub(super) fn add(&mut self, problem: Problem) {
+        self.verdict = self.verdict.min(problem.verdict());
+        self.problems.push(problem);
+    }
+
+    /// Adds a problem of the output of that name.
+    pub(super) fn add_to(&mut self, name: &str, problem: Problem) {
+        self.verdict = self.verdict.min(problem.verdict());
+        if let Some(output) = self.outputs.iter_mut().find(|output| output.name == name) {
+            output.verdict = output.verdict.min(problem.verdict());
+            output.problems.push(problem);
+        }
+    }
+
     /// A case that could not be run as a whole: the worst of its problems is its verdict.
     pub(crate) fn whole(id: &CaseId, file: PathBuf, checkpoint: Option<String>, problems: Vec<Problem>) -> CaseOutcome {
         CaseOutcome {

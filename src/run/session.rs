@@ -8,13 +8,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::checkpoint::Executor;
+use super::chain::follow;
+use super::checkpoint::{Executor, Inputs};
 use super::execute::{Executed, Gathered, execute, gather};
 use super::judge::{Held, hold_all};
 use super::outcome::{CaseOutcome, Gate, Gates, OutputOutcome, Problem, RunOutcome, Verdict};
 use super::snapshot::{Caller, Orphan, Recorder, in_ci};
 use crate::error::{Error, Result};
 use crate::golden::{Case, CaseId, Goldens, Tree};
+use crate::numeric::Tensor;
 
 /// Everything that a run needs besides the list of cases.
 #[derive(Debug)]
@@ -43,6 +45,25 @@ pub struct Options {
     pub skips: Skips,
     /// What outputs are held against.
     pub gates: Gates,
+    /// On what cases run.
+    pub following: Following,
+}
+
+/// What a case that ran was given, and what came out.
+pub(super) struct Ran {
+    pub(super) case: Case,
+    pub(super) inputs: Inputs,
+    pub(super) outputs: BTreeMap<String, Tensor>,
+}
+
+/// On what cases run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Following {
+    /// On golden inputs alone: each has its own difference.
+    #[default]
+    Isolated,
+    /// On golden inputs, and once more on what the cases before them really produced: each has a propagated difference too.
+    Chained,
 }
 
 /// What becomes of a case with a written `skip`.
@@ -83,6 +104,7 @@ impl Default for Options {
             caller: Caller::default(),
             skips: Skips::default(),
             gates: Gates::default(),
+            following: Following::default(),
         }
     }
 }
@@ -115,6 +137,11 @@ impl Session {
         &self.goldens
     }
 
+    /// The executor.
+    pub(super) fn executor(&self) -> &Executor {
+        &self.executor
+    }
+
     /// The recorder: where snapshots go, and how they are accepted.
     #[must_use]
     pub fn recorder(&self) -> &Recorder {
@@ -141,7 +168,10 @@ impl Session {
             progress(&outcome);
             outcome
         };
-        let mut cases = self.each(&ids, &report);
+        let (mut cases, chains) = match self.options.following {
+            Following::Isolated => (self.share(&ids, |id| report(self.case(id))), Vec::new()),
+            Following::Chained => follow(self, self.options.gates, &ids, &report),
+        };
         cases.extend(self.tree_problems(tree, filter).into_iter().map(report));
         cases.extend(self.orphans(tree, filter).into_iter().map(report));
         if cases.is_empty() {
@@ -154,47 +184,67 @@ impl Session {
             executor: self.executor.name().to_owned(),
             gates: self.options.gates,
             cases,
+            chains,
             filtered_out: tree.cases.len() - ids.len(),
             gate: self.gate.clone(),
             elapsed: started.elapsed(),
         })
     }
 
-    /// Runs those cases, as many at a time as there are jobs.
+    /// Does that work for each of those cases, as many at a time as there are jobs.
     ///
     /// On threads of their own, not on rayon's: a checkpoint that waits for rayon inside a lock would be handed another
     /// case to run meanwhile, on the thread that holds the lock.
-    fn each(&self, ids: &[&CaseId], report: &(impl Fn(CaseOutcome) -> CaseOutcome + Sync)) -> Vec<CaseOutcome> {
+    pub(super) fn share<I: Sync, O: Send>(&self, cases: &[I], work: impl Fn(&I) -> O + Sync) -> Vec<O> {
         let next = AtomicUsize::new(0);
-        let work = || {
-            let ids = std::iter::from_fn(|| ids.get(next.fetch_add(1, Ordering::Relaxed)));
-            ids.map(|id| report(self.case(id))).collect::<Vec<_>>()
+        let some = || {
+            let cases = std::iter::from_fn(|| cases.get(next.fetch_add(1, Ordering::Relaxed)));
+            cases.map(&work).collect::<Vec<_>>()
         };
         thread::scope(|scope| {
-            let jobs = self.options.jobs.get().min(ids.len()).max(1);
-            let threads: Vec<_> = (1..jobs).map(|_| scope.spawn(work)).collect();
-            let mut cases = work();
+            let jobs = self.options.jobs.get().min(cases.len()).max(1);
+            let threads: Vec<_> = (1..jobs).map(|_| scope.spawn(some)).collect();
+            let mut done = some();
             for thread in threads {
                 // A checkpoint's panic is caught; this would be karat's own.
-                cases.extend(thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
+                done.extend(thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
             }
-            cases
+            done
         })
+    }
+
+    /// Follows every chain, and returns the cases that are outside their tolerance for a chained run, or that have one and
+    /// could not be followed to. It looks at no snapshot: each case does so by itself.
+    pub fn chained(&self, tree: &Tree) -> Vec<CaseOutcome> {
+        let ids: Vec<&CaseId> = tree.cases.iter().collect();
+        let (cases, _) = follow(self, Gates::Accuracy, &ids, &|case| case);
+        let is_chained =
+            |problem: &Problem| matches!(problem, Problem::ChainedOutside { .. } | Problem::NotChained { .. });
+        let of = |case: &CaseOutcome| {
+            case.problems.iter().chain(case.outputs.iter().flat_map(|output| &output.problems)).any(is_chained)
+        };
+        cases.into_iter().filter(of).collect()
     }
 
     /// Runs one case.
     pub fn case(&self, id: &CaseId) -> CaseOutcome {
+        self.examine(id, self.options.gates).0
+    }
+
+    /// Runs one case, and returns what it was given and what came out, where it ran.
+    pub(super) fn examine(&self, id: &CaseId, gates: Gates) -> (CaseOutcome, Option<Ran>) {
+        let recorder = self.recorder_for(gates);
         let case = match Case::load(&self.goldens.root, id) {
             Ok(case) => case,
             Err(error) => {
-                return self.stopped(id, None, vec![Problem::from_error("", &error)]);
+                return (self.stopped(recorder, id, None, vec![Problem::from_error("", &error)]), None);
             }
         };
-        let stopped = |problems| self.stopped(id, Some(case.checkpoint.clone()), problems);
+        let stopped = |problems| (self.stopped(recorder, id, Some(case.checkpoint.clone()), problems), None);
         if let (Some(reason), Skips::Honoured) = (&case.skip, self.options.skips) {
             return stopped(vec![Problem::Skipped(reason.clone())]);
         }
-        if case.outputs.is_empty() && self.options.gates == Gates::Accuracy {
+        if case.outputs.is_empty() && gates == Gates::Accuracy {
             return stopped(vec![Problem::Skipped(SNAPSHOT_ONLY.to_owned())]);
         }
         let Gathered { inputs, digests } = match gather(&self.goldens, &case) {
@@ -204,26 +254,26 @@ impl Session {
         match execute(&self.executor, &case, &inputs, self.options.repeats.get()) {
             Err(problem) => stopped(vec![problem]),
             Ok(Executed { outputs, unstable, elapsed }) => {
-                let held = Held {
-                    case: &case,
-                    digests: &digests,
-                    unstable: &unstable,
-                    recorder: self.gating_recorder(),
-                    keep: &self.keep,
-                };
-                self.finish(&case, hold_all(&held, &outputs), elapsed)
+                let held = Held { case: &case, digests: &digests, unstable: &unstable, recorder, keep: &self.keep };
+                (self.finish(&case, hold_all(&held, &outputs), elapsed), Some(Ran { case, inputs, outputs }))
             }
         }
     }
 
-    /// The recorder where drift is a gate.
-    fn gating_recorder(&self) -> Option<&Recorder> {
-        Some(&self.recorder).filter(|_| self.options.gates == Gates::Both)
+    /// The recorder, where drift is a gate.
+    fn recorder_for(&self, gates: Gates) -> Option<&Recorder> {
+        Some(&self.recorder).filter(|_| gates == Gates::Both)
     }
 
     /// The outcome of a case that could not run; its snapshots count as referenced all the same.
-    fn stopped(&self, id: &CaseId, checkpoint: Option<String>, mut problems: Vec<Problem>) -> CaseOutcome {
-        if let Some(Err(error)) = self.gating_recorder().map(|recorder| recorder.touch_all(id)) {
+    fn stopped(
+        &self,
+        recorder: Option<&Recorder>,
+        id: &CaseId,
+        checkpoint: Option<String>,
+        mut problems: Vec<Problem>,
+    ) -> CaseOutcome {
+        if let Some(Err(error)) = recorder.map(|recorder| recorder.touch_all(id)) {
             problems.push(Problem::from_error("", &error));
         }
         CaseOutcome::whole(id, self.file(id), checkpoint, problems)
@@ -255,13 +305,14 @@ impl Session {
 
     /// The outcome of what could not be walked, or may not be a case.
     pub fn problem(&self, id: &CaseId, what: &str) -> CaseOutcome {
-        self.stopped(id, None, vec![Problem::Error(what.to_owned())])
+        self.stopped(self.recorder_for(self.options.gates), id, None, vec![Problem::Error(what.to_owned())])
     }
 
     /// Every snapshot without a case, among what the filter selects, a case outcome for each folder; or a broken one where
     /// the snapshots folder cannot be searched. None where accuracy alone is a gate, and where `cargo insta test --unreferenced` sees to them.
     pub fn orphans(&self, tree: &Tree, filter: &Filter) -> Vec<CaseOutcome> {
-        let Some(recorder) = self.gating_recorder().filter(|recorder| !recorder.leaves_orphans()) else {
+        let recorder = self.recorder_for(self.options.gates);
+        let Some(recorder) = recorder.filter(|recorder| !recorder.leaves_orphans()) else {
             return Vec::new();
         };
         // What a known case does not produce any more is found when the case runs.

@@ -9,6 +9,7 @@ mod bad_case;
 mod bad_output;
 mod bad_place;
 mod bad_tensor;
+mod chained;
 mod commands;
 mod diff;
 mod drift;

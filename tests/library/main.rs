@@ -3,6 +3,7 @@
 mod project;
 
 mod assertions;
+mod chained;
 mod gate;
 mod insta;
 mod list;

@@ -2,6 +2,7 @@
 //!
 //! What is absent is `null`, never left out. A float that JSON cannot hold is the word `"nan"`, `"inf"` or `"-inf"`.
 
+mod chain;
 mod diff;
 mod list;
 mod matrix;

@@ -4,7 +4,8 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::measured::{JsonComparison, JsonMismatch, JsonSummary, JsonTolerance};
+use super::chain::JsonChain;
+use super::measured::{Float, JsonComparison, JsonMismatch, JsonSummary, JsonTolerance};
 use super::write;
 use crate::report::next::{Next, next};
 use crate::report::{Voice, message};
@@ -16,7 +17,7 @@ use crate::run::{CaseOutcome, Counts, Drift, Gate, OutputOutcome, Problem, RunOu
 ///
 /// What `out` returns.
 pub fn run(out: &mut dyn Write, voice: &Voice, run: &RunOutcome) -> io::Result<()> {
-    let RunOutcome { root, snapshots, executor, gates, cases, filtered_out, gate, elapsed } = run;
+    let RunOutcome { root, snapshots, executor, gates, cases, chains, filtered_out, gate, elapsed } = run;
     let Gate { ci, allowed_skips, reviewed } = gate;
     let Counts { broken, missing, mismatch, orphaned, unrecorded, drift, skipped, pass } = run.counts();
     let content = JsonRun {
@@ -32,6 +33,7 @@ pub fn run(out: &mut dyn Write, voice: &Voice, run: &RunOutcome) -> io::Result<(
         counts: JsonCounts { broken, missing, mismatch, orphaned, unrecorded, drift, skipped, pass },
         elapsed_seconds: elapsed.as_secs_f64(),
         cases: cases.iter().map(|case| json_case(voice, gate, case)).collect(),
+        chains: chains.iter().map(JsonChain::from).collect(),
     };
     write(out, "run", content)
 }
@@ -50,6 +52,7 @@ struct JsonRun<'a> {
     counts: JsonCounts,
     elapsed_seconds: f64,
     cases: Vec<JsonCase<'a>>,
+    chains: Vec<JsonChain<'a>>,
 }
 
 #[derive(Serialize)]
@@ -135,6 +138,8 @@ enum Kind<'a> {
     ExtraOutput { known: &'a [String] },
     LeftOut { returned: &'a [String] },
     NotRepeatable { repeat: usize },
+    ChainedOutside { max_abs_diff: Option<Float>, tolerance_used: Float, tolerance: JsonTolerance },
+    NotChained { why: &'a str },
     Orphaned { snapshot: String },
     Skipped { reason: &'a str },
 }
@@ -216,6 +221,12 @@ fn what<'a>(voice: &Voice, problem: &'a Problem) -> What<'a> {
         Problem::ExtraOutput { known } => Kind::ExtraOutput { known },
         Problem::LeftOut { returned } => Kind::LeftOut { returned },
         Problem::NotRepeatable { repeat } => Kind::NotRepeatable { repeat: *repeat },
+        Problem::ChainedOutside { max_abs_diff, tolerance_used, tolerance } => Kind::ChainedOutside {
+            max_abs_diff: max_abs_diff.map(Float),
+            tolerance_used: Float(*tolerance_used),
+            tolerance: tolerance.into(),
+        },
+        Problem::NotChained { why } => Kind::NotChained { why },
         Problem::Orphaned { snapshot } => Kind::Orphaned { snapshot: voice.path(snapshot) },
         Problem::Skipped(reason) => Kind::Skipped { reason },
     })

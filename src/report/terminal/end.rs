@@ -15,7 +15,8 @@ use crate::run::{CaseOutcome, Counts, Gate, Gates, Problem, RunOutcome, Verdict}
 ///
 /// What `out` returns.
 pub fn end(out: &mut dyn Write, palette: &Palette, voice: &Voice, run: &RunOutcome) -> io::Result<()> {
-    let RunOutcome { root: _, snapshots: _, executor, gates, cases, filtered_out: _, gate: _, elapsed: _ } = run;
+    let RunOutcome { root: _, snapshots: _, executor, gates, cases, chains: _, filtered_out: _, gate: _, elapsed: _ } =
+        run;
     skipped(out, palette, cases)?;
     total(out, palette, run)?;
     tally(out, palette, &run.counts())?;

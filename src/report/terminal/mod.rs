@@ -2,6 +2,7 @@
 
 mod assertion;
 mod case_line;
+mod chain;
 mod diff;
 mod end;
 mod failure;
@@ -18,6 +19,7 @@ use crate::run::RunOutcome;
 
 pub use assertion::{drift, mismatches};
 pub use case_line::{Columns, case_line};
+pub use chain::chain;
 pub use diff::diff;
 pub use end::end;
 pub use failure::{failure, failures};
@@ -25,7 +27,7 @@ pub use list::list;
 pub use matrix::{matrix, matrix_by_checkpoint};
 pub use show::{show_case, show_members, show_tensor};
 
-/// Tells a whole run: a line a case, then in full what failed, then the end.
+/// Tells a whole run: a line a case, in full what failed, what became of each chain, and the end.
 ///
 /// # Errors
 ///
@@ -36,6 +38,7 @@ pub fn run(out: &mut dyn Write, palette: &Palette, voice: &Voice, run: &RunOutco
     run.cases.iter().try_for_each(|case| case_line(out, palette, columns, case))?;
     writeln!(out)?;
     failures(out, palette, voice, run)?;
+    run.chains.iter().try_for_each(|of| chain(out, palette, of))?;
     end(out, palette, voice, run)
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::WIDTH;
 use super::table::Table;
 use super::text::{padded, paragraphs, width};
-use crate::numeric::{NonFinite, Summary, Tensor};
+use crate::numeric::{NonFinite, Summary, Tensor, Tolerance};
 use crate::report::histogram::{Bin, Histogram};
 use crate::report::message::{self, non_finite_counts};
 use crate::report::number::{bytes, count, exact, float, shape};
@@ -139,16 +139,18 @@ fn outputs_of(out: &mut dyn Write, outputs: &[OutputView]) -> io::Result<()> {
         return paragraphs(out, 2, &[message::SNAPSHOT_ONLY.into()]);
     }
     let mut table = Table::default();
-    for OutputView { tensor, tolerance: _, alternatives: _, mask: _ } in outputs {
+    for OutputView { tensor, .. } in outputs {
         table.row(row(tensor));
     }
     table.write(out, 2)?;
-    for OutputView { tensor, tolerance, alternatives, mask } in outputs {
-        let limit = tolerance.as_ref().map_or("no tolerance given".into(), |tolerance| {
+    for OutputView { tensor, tolerance, chained_tolerance, alternatives, mask } in outputs {
+        let limits = |tolerance: &Tolerance| {
             let mut limits = vec![message::tolerance(tolerance)];
             limits.extend(message::more_asked(tolerance));
             limits.join(", ")
-        });
+        };
+        let mut limit = tolerance.as_ref().map_or("no tolerance given".into(), limits);
+        limit.extend(chained_tolerance.iter().map(|chained| format!("; in a chained run {}", limits(chained))));
         let mask = mask.as_ref().map(|mask| format!(", where {mask}")).unwrap_or_default();
         let or: String = alternatives.iter().map(|place| format!(" or {place}")).collect();
         paragraphs(out, 2, &[format!("{} is {}{or}{mask}; {limit}", tensor.name, tensor.place)])?;

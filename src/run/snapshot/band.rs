@@ -143,7 +143,7 @@ fn moved(quantity: &str, stored: &str, measured: &str, band: String) -> Drift {
 mod tests {
     use super::super::sample::{BAND, Sample, comparison, sample};
     use super::*;
-    use crate::numeric::{NonFinite, Summary, Value};
+    use crate::numeric::{NonFinite, Summary, Tolerance, Value};
 
     /// The quantities that drifted and those that improved, from a stored sample to a changed one.
     fn moves(stored: &Sample, change: impl FnOnce(&mut Sample)) -> (Vec<String>, Vec<String>) {
@@ -283,6 +283,17 @@ mod tests {
         change("nan", |sample| sample.summary.non_finite.nan = 1);
         change("inf", |sample| sample.summary.non_finite.pos_inf = 1);
         change("-inf", |sample| sample.summary.non_finite.neg_inf = 1);
+    }
+
+    #[test]
+    fn what_a_case_allows_besides_is_held_exactly_too() {
+        let tolerance = |rtol| Some(Tolerance::new(1.0, rtol).expect("valid"));
+        let chained = sample().with(|sample| sample.chained = tolerance(0.0));
+        assert_eq!(moves(&chained, |sample| sample.chained = tolerance(0.5)).0, ["chained rtol"]);
+        let either = sample().with(|sample| sample.alternatives = vec!["0".repeat(64)]);
+        assert_eq!(moves(&either, |sample| sample.alternatives = vec!["1".repeat(64)]).0, ["or"]);
+        // Which of the two came out is nothing to the snapshot.
+        assert_eq!(moves(&either, |sample| sample.summary.max = Some(Value::Float32(3.0))).0, NONE);
     }
 
     #[test]

@@ -128,6 +128,8 @@ enum Form {
 }
 
 fn form(quantity: &str) -> Option<Form> {
+    let tolerance = ["atol", "rtol", "outliers", "max_ulps", "max_rel_rms"];
+    let quantity = quantity.strip_prefix("chained ").filter(|rest| tolerance.contains(rest)).unwrap_or(quantity);
     Some(match quantity {
         "karat" | "nan" | "inf" | "-inf" | "left out" | "outliers" | "max_ulps" => Form::Count,
         "checkpoint" => Form::Word,

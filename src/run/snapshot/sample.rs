@@ -17,6 +17,7 @@ pub(super) struct Sample {
     pub alternatives: Vec<String>,
     pub mask: Option<String>,
     pub rules: Option<Rules>,
+    pub chained: Option<Tolerance>,
     pub summary: Summary,
     pub comparison: Option<Comparison>,
 }
@@ -34,6 +35,7 @@ pub(super) fn sample() -> Sample {
         alternatives: Vec::new(),
         mask: None,
         rules: Some(rules),
+        chained: None,
         summary: Summary {
             shape: vec![1, 8, 8],
             dtype: DType::F32,
@@ -88,6 +90,7 @@ impl Sample {
             alternatives: &self.alternatives,
             mask: self.mask.as_deref(),
             rules: self.rules.as_ref(),
+            chained: self.chained.as_ref(),
             summary: &self.summary,
             comparison: self.comparison.as_ref(),
         }

@@ -53,6 +53,8 @@ pub struct Facts<'a> {
     pub mask: Option<&'a str>,
     /// The rules that the output was held to; `None` without a reference.
     pub rules: Option<&'a Rules>,
+    /// What a chained run holds the output to; `None` where that is no gate.
+    pub chained: Option<&'a Tolerance>,
     /// The numbers that describe the actual tensor.
     pub summary: &'a Summary,
     /// What was measured against the reference; `None` without one.
@@ -81,7 +83,8 @@ pub(super) fn join(lines: &[Line]) -> String {
 
 /// The facts as lines, in the order of the text.
 pub(super) fn lines(facts: &Facts<'_>) -> Vec<Line> {
-    let Facts { checkpoint, params, inputs, reference, alternatives, mask, rules, summary, comparison } = *facts;
+    let Facts { checkpoint, params, inputs, reference, alternatives, mask, rules, chained, summary, comparison } =
+        *facts;
     let mut lines = Lines(Vec::new());
     lines.add("karat", VERSION);
     lines.add("checkpoint", word(checkpoint));
@@ -97,6 +100,9 @@ pub(super) fn lines(facts: &Facts<'_>) -> Vec<Line> {
     }
     if let Some(rules) = rules {
         lines.rules(rules);
+    }
+    if let Some(tolerance) = chained {
+        lines.tolerance("chained ", tolerance);
     }
     if let Some(comparison) = comparison {
         lines.some("largest difference", comparison.max_abs_diff.as_ref().map(|extreme| float(extreme.value)));
@@ -128,15 +134,19 @@ impl Lines {
     /// How far the output may be from its reference: what a case may only loosen under review.
     fn rules(&mut self, rules: &Rules) {
         let Rules { tolerance, nan, cast, empty } = *rules;
-        let Tolerance { atol, rtol, outliers, max_ulps, max_rel_rms } = tolerance;
-        self.add("atol", float(atol));
-        self.add("rtol", float(rtol));
-        self.some("outliers", (outliers > 0).then_some(outliers));
-        self.some("max_ulps", max_ulps);
-        self.some("max_rel_rms", max_rel_rms.map(float));
+        self.tolerance("", &tolerance);
         self.some("nan rule", (nan == NanRule::Match).then_some("match"));
         self.some("cast", cast);
         self.some("empty", empty.then_some("declared"));
+    }
+
+    fn tolerance(&mut self, of: &str, tolerance: &Tolerance) {
+        let Tolerance { atol, rtol, outliers, max_ulps, max_rel_rms } = *tolerance;
+        self.add(&format!("{of}atol"), float(atol));
+        self.add(&format!("{of}rtol"), float(rtol));
+        self.some(&format!("{of}outliers"), (outliers > 0).then_some(outliers));
+        self.some(&format!("{of}max_ulps"), max_ulps);
+        self.some(&format!("{of}max_rel_rms"), max_rel_rms.map(float));
     }
 
     /// What kind of tensor came out.
@@ -253,6 +263,22 @@ mod tests {
         let rules =
             "rtol: 0\noutliers: 3\nmax_ulps: 2\nmax_rel_rms: 0.25\nnan rule: match\ncast: bf16\nempty: declared\n";
         assert!(loose.text().contains(rules), "{}", loose.text());
+    }
+
+    #[test]
+    fn what_a_chained_run_allows_has_its_lines() {
+        let tolerance = Tolerance { outliers: 2, ..Tolerance::new(1e-3, 0.0).expect("valid") };
+        let text = sample().with(|sample| sample.chained = Some(tolerance)).text();
+        assert!(text.contains("rtol: 0\nchained atol: 0.001\nchained rtol: 0\nchained outliers: 2\n"), "{text}");
+    }
+
+    #[test]
+    fn where_any_of_several_references_will_do_no_statistic_is_held() {
+        let (ab, cd) = ("ab".repeat(32), "cd".repeat(32));
+        let either = sample().with(|sample| sample.alternatives = vec![ab.clone(), cd.clone()]);
+        let text = either.text();
+        assert!(text.contains(&format!("\nor: sha256 {ab}, sha256 {cd}\n")), "{text}");
+        assert!(text.ends_with("left out: 0\n"), "{text}");
     }
 
     #[test]

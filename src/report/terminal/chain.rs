@@ -1,0 +1,37 @@
+//! Own and propagated differences along a chain.
+
+use std::io::{self, Write};
+
+use super::table::Table;
+use super::text::paragraphs;
+use crate::report::message;
+use crate::report::number::{counted, ratio};
+use crate::report::palette::Palette;
+use crate::run::{ChainOutcome, Step};
+
+/// Writes a row for each case of the chain, in the order of the computation, and where the chain leaves its reference.
+///
+/// # Errors
+///
+/// What `out` returns.
+pub fn chain(out: &mut dyn Write, palette: &Palette, chain: &ChainOutcome) -> io::Result<()> {
+    let ChainOutcome { name, steps, finding } = chain;
+    writeln!(out, "chain {}, {}", palette.strong(name), counted(steps.len() as u64, "case"))?;
+    let mut table = Table::default();
+    table.row(["case", "own", "propagated", "amplified", ""]);
+    for Step { id, checkpoint: _, own, propagated, amplification, part } in steps {
+        // The head has said where the chain is.
+        let short = id.as_str().strip_prefix(name.as_str()).and_then(|rest| rest.strip_prefix('/'));
+        let absent = || "-".to_owned();
+        table.row([
+            short.unwrap_or(id.as_str()).to_owned(),
+            own.as_ref().map_or_else(absent, message::gap),
+            propagated.as_ref().map_or_else(absent, message::gap),
+            amplification.map_or_else(absent, ratio),
+            message::part(part),
+        ]);
+    }
+    table.write(out, 2)?;
+    paragraphs(out, 0, &[message::finding(finding)])?;
+    writeln!(out)
+}

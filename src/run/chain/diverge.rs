@@ -1,0 +1,131 @@
+//! Where a chain leaves its reference, and what every case has to do with it. Pure.
+
+use std::collections::BTreeSet;
+
+use super::graph::Graph;
+use super::outcome::{Finding, Gap, Part};
+use crate::golden::CaseId;
+
+/// What is known of one case before anything is concluded.
+#[derive(Clone, Debug)]
+pub(super) struct Known {
+    pub(super) id: CaseId,
+    /// Whether its own difference is outside tolerance, or its own summary drifted.
+    pub(super) is_at_fault: bool,
+    pub(super) propagated: Option<Gap>,
+    pub(super) amplification: Option<f64>,
+    /// Why nothing is known of what it would produce, by a reason of its own.
+    pub(super) hole: Option<String>,
+    /// What it was to be given, and was not.
+    pub(super) starved: Option<String>,
+}
+
+/// The part of each case of a chain, and the finding of the whole. `order` has every case of the chain, sources first.
+pub(super) fn conclude(graph: &Graph, known: &[Known], order: &[usize]) -> (Vec<Part>, Finding) {
+    let mut parts: Vec<Part> = Vec::with_capacity(order.len());
+    let mut first: Option<usize> = None;
+    for &case in order {
+        let before = graph.before(case);
+        let of = &known[case];
+        let hole_before = order.iter().find(|&&other| before.contains(&other) && known[other].hole.is_some());
+        let is_outside = of.propagated.is_some_and(|gap| !gap.is_close);
+        parts.push(match (&of.hole, hole_before) {
+            (Some(why), _) => Part::Hole(why.clone()),
+            (None, Some(&hole)) => Part::PastHole(known[hole].id.clone()),
+            _ if of.starved.is_some() => Part::Hole(of.starved.clone().unwrap_or_default()),
+            _ if of.is_at_fault && first.is_none() => {
+                first = Some(case);
+                Part::Diverges
+            }
+            _ if of.is_at_fault => Part::AtFaultToo,
+            _ if is_outside && before.iter().any(|&other| known[other].is_at_fault) => Part::PassesOn,
+            _ if is_outside => Part::Accumulates,
+            _ => Part::Sound,
+        });
+    }
+    let finding = match first {
+        Some(case) => Finding::Divergence(known[case].id.clone()),
+        None => accumulation(graph, known, order, &parts),
+    };
+    (parts, finding)
+}
+
+/// The finding where no case is at fault by itself.
+fn accumulation(graph: &Graph, known: &[Known], order: &[usize], parts: &[Part]) -> Finding {
+    let sources: BTreeSet<usize> = order.iter().flat_map(|&case| graph.sources(case)).copied().collect();
+    let ends = order.iter().zip(parts).filter(|(case, part)| !sources.contains(case) && **part == Part::Accumulates);
+    if let Some((&end, _)) = ends.into_iter().next() {
+        let mut on_the_way = graph.before(end);
+        on_the_way.insert(end);
+        let amplifiers = order.iter().filter(|case| on_the_way.contains(case));
+        let amplifiers = amplifiers.filter_map(|&case| Some((case, known[case].amplification?)));
+        let most = amplifiers.max_by(|(_, one), (_, other)| one.total_cmp(other));
+        let amplifier = most.map(|(case, times)| (known[case].id.clone(), times));
+        return Finding::Accumulation { end: known[end].id.clone(), amplifier };
+    }
+    let hole = order.iter().zip(parts).find(|(_, part)| matches!(part, Part::Hole(_)));
+    hole.map_or(Finding::Sound, |(&case, _)| Finding::Unknown(known[case].id.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A line of cases `0`, `1`, ..: each is sound (`.`), at fault (`x`), outside on its inputs alone (`o`) or a hole (`-`).
+    fn line(cases: &str) -> (Vec<Part>, Finding) {
+        let sources = (0..cases.len()).map(|case| case.checked_sub(1).into_iter().collect()).collect();
+        let known: Vec<Known> = cases.char_indices().map(|(at, kind)| known(at, kind)).collect();
+        conclude(&Graph::new(sources), &known, &(0..cases.len()).collect::<Vec<_>>())
+    }
+
+    fn known(at: usize, kind: char) -> Known {
+        let gap = |is_close| Gap { is_close, ..Gap::default() };
+        Known {
+            id: id(at),
+            is_at_fault: kind == 'x',
+            propagated: (kind != '-').then(|| gap(kind == '.')),
+            amplification: (kind == 'o').then_some(10.0 - at as f64),
+            hole: (kind == '-').then(|| "skipped".to_owned()),
+            starved: None,
+        }
+    }
+
+    fn id(at: usize) -> CaseId {
+        CaseId::new(&at.to_string()).expect("a number is an id")
+    }
+
+    #[test]
+    fn the_first_fault_diverges_and_later_ones_are_at_fault_too_or_pass_it_on() {
+        let (parts, finding) = line(".xo.x");
+        assert_eq!(parts, [Part::Sound, Part::Diverges, Part::PassesOn, Part::Sound, Part::AtFaultToo]);
+        assert_eq!(finding, Finding::Divergence(id(1)));
+    }
+
+    #[test]
+    fn without_a_fault_an_end_outside_is_accumulation_by_who_amplified_most() {
+        let (parts, finding) = line("..oo");
+        assert_eq!(parts[2..], [Part::Accumulates, Part::Accumulates]);
+        assert_eq!(finding, Finding::Accumulation { end: id(3), amplifier: Some((id(2), 8.0)) });
+        // What was outside on the way and is inside again has done no harm.
+        assert_eq!(line("..o.").1, Finding::Sound);
+    }
+
+    #[test]
+    fn past_a_hole_nothing_is_claimed() {
+        let (parts, finding) = line(".-xo");
+        let past = || Part::PastHole(id(1));
+        assert_eq!(parts, [Part::Sound, Part::Hole("skipped".into()), past(), past()]);
+        assert_eq!(finding, Finding::Unknown(id(1)));
+        assert_eq!(line("x-").1, Finding::Divergence(id(0)));
+    }
+
+    #[test]
+    fn a_hole_on_one_branch_says_nothing_of_another() {
+        // 1 and 2 take from 0, 3 from 2; 1 is a hole.
+        let graph = Graph::new([vec![], vec![0], vec![0], vec![2]].map(|sources| sources.into_iter().collect()).into());
+        let known = [known(0, '.'), known(1, '-'), known(2, 'x'), known(3, 'o')];
+        let (parts, finding) = conclude(&graph, &known, &[0, 1, 2, 3]);
+        assert_eq!(parts[2..], [Part::Diverges, Part::PassesOn]);
+        assert_eq!(finding, Finding::Divergence(id(2)));
+    }
+}

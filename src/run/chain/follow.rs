@@ -1,0 +1,289 @@
+//! Running cases twice: on golden inputs, and on what the cases before them really produced.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+
+use super::diverge::{Known, conclude};
+use super::graph::Graph;
+use super::outcome::{ChainOutcome, Gap, Part, Step};
+use crate::golden::{Case, CaseId};
+use crate::numeric::{Comparison, Mismatch, Tensor};
+use crate::run::checkpoint::Inputs;
+use crate::run::execute::{execute, same_bits};
+use crate::run::judge::{Chained, chained};
+use crate::run::outcome::{CaseOutcome, Gates, Problem, Verdict};
+use crate::run::session::{Ran, Session};
+
+/// A tensor that a case produced in a chained run, and how far it is from its reference.
+struct Produced {
+    tensor: Tensor,
+    rel_rms: Option<f64>,
+}
+
+/// What the chained run of one case came to.
+#[derive(Default)]
+struct Followed {
+    /// One for each output.
+    found: Vec<Result<Comparison, Mismatch>>,
+    /// The outputs that are outside what the case allows in a chained run.
+    outside: Vec<(String, Problem)>,
+    /// The largest distance of its linked inputs, relative to RMS; `None` where it has none.
+    came_in: Option<f64>,
+    /// The sha256 of each reference.
+    digests: BTreeSet<String>,
+    /// Why nothing was produced, by a reason of its own.
+    hole: Option<String>,
+    /// What it was to be given, and was not.
+    starved: Option<String>,
+}
+
+/// Everything known of a case that was run.
+struct Station {
+    outcome: CaseOutcome,
+    /// Whether it is at fault by itself, whatever the chained run says.
+    is_at_fault: bool,
+    /// How many inputs it has.
+    inputs: usize,
+    followed: Followed,
+}
+
+/// What the cases of earlier levels produced, by case and output.
+type Store = BTreeMap<(CaseId, String), Produced>;
+
+/// Runs those cases isolated and chained: the outcome of each, in their order, and of each chain.
+///
+/// A case whose chained difference is a gate (`chained` in `case.json`) gets a problem where it is outside.
+pub(in crate::run) fn follow(
+    session: &Session,
+    gates: Gates,
+    ids: &[&CaseId],
+    report: &(impl Fn(CaseOutcome) -> CaseOutcome + Sync),
+) -> (Vec<CaseOutcome>, Vec<ChainOutcome>) {
+    let graph = links(session, ids);
+    let stations: Vec<Mutex<Option<Station>>> = ids.iter().map(|_| Mutex::new(None)).collect();
+    let store = Mutex::new(Store::new());
+    let run = |case: usize, cycle: Option<Vec<usize>>| {
+        let cycle = cycle.map(|cycle| named(ids, &cycle));
+        let mut station = station(session, gates, ids[case], &store, cycle);
+        station.outcome = report(station.outcome);
+        *stations[case].lock().expect("a panic is caught") = Some(station);
+    };
+    let levels = graph.levels();
+    for (at, level) in levels.iter().enumerate() {
+        session.share(level, |&case| run(case, None));
+        // What no later case takes is not kept.
+        let later: BTreeSet<&CaseId> = levels[at + 1..]
+            .iter()
+            .flatten()
+            .flat_map(|&case| graph.sources(case))
+            .map(|&source| ids[source])
+            .collect();
+        store.lock().expect("a panic is caught").retain(|(id, _), _| later.contains(id));
+    }
+    let unplaced: Vec<usize> =
+        (0..ids.len()).filter(|&case| stations[case].lock().expect("no panic").is_none()).collect();
+    session.share(&unplaced, |&case| run(case, graph.cycle(case).filter(|cycle| cycle.contains(&case))));
+    let stations: Vec<Station> = stations
+        .into_iter()
+        .map(|station| station.into_inner().expect("no panic").expect("every case was run"))
+        .collect();
+    let chains = graph.chains().iter().map(|chain| outcome(&graph, &stations, chain)).collect();
+    (stations.into_iter().map(|station| station.outcome).collect(), chains)
+}
+
+/// Which of the cases are sources of which. One that cannot be read has none, and says so itself when it is run.
+fn links(session: &Session, ids: &[&CaseId]) -> Graph {
+    let number: BTreeMap<&CaseId, usize> = ids.iter().enumerate().map(|(at, id)| (*id, at)).collect();
+    let sources = |id: &&CaseId| match Case::load(&session.goldens().root, id) {
+        Err(_) => BTreeSet::new(),
+        Ok(case) => {
+            let links = case.inputs.values().filter_map(|input| input.link.as_ref());
+            links.filter_map(|link| number.get(&link.case).copied()).collect()
+        }
+    };
+    Graph::new(ids.iter().map(sources).collect())
+}
+
+/// The ids of a cycle, as they feed one another.
+fn named(ids: &[&CaseId], cycle: &[usize]) -> String {
+    let closed = cycle.iter().chain(cycle.first());
+    closed.map(|&case| ids[case].as_str()).collect::<Vec<_>>().join(" from ")
+}
+
+/// Runs one case, isolated and then chained, and stores what it produced.
+fn station(session: &Session, gates: Gates, id: &CaseId, store: &Mutex<Store>, cycle: Option<String>) -> Station {
+    let (mut outcome, ran) = session.examine(id, gates);
+    let is_at_fault = matches!(outcome.verdict, Verdict::Mismatch | Verdict::Drift);
+    let hole = |why: String| Followed { hole: Some(why), ..Followed::default() };
+    let Some(Ran { case, inputs, outputs }) = ran else {
+        let followed = hole(stopped(&outcome));
+        return Station { outcome, is_at_fault, inputs: 0, followed };
+    };
+    let followed = match cycle {
+        Some(cycle) => hole(format!("a cycle of `from`: {cycle}")),
+        None => produce(session, &case, inputs, outputs, store),
+    };
+    gate(&mut outcome, &case, &followed);
+    Station { outcome, is_at_fault, inputs: case.inputs.len(), followed }
+}
+
+/// Gives the outcome the problems of the chained run, where the case has a tolerance for it. What could not be followed to is
+/// no pass.
+fn gate(outcome: &mut CaseOutcome, case: &Case, followed: &Followed) {
+    let is_gated = case.outputs.values().any(|output| output.chained.is_some());
+    if let (true, Some(why)) = (is_gated, followed.hole.as_ref().or(followed.starved.as_ref())) {
+        outcome.add(Problem::NotChained { why: why.clone() });
+    }
+    for (name, problem) in &followed.outside {
+        outcome.add_to(name, problem.clone());
+    }
+}
+
+/// Why a case produced nothing, in a word or two.
+fn stopped(outcome: &CaseOutcome) -> String {
+    match outcome.problems.first() {
+        Some(Problem::Skipped(reason)) => format!("skipped: {reason}"),
+        Some(Problem::Missing(_)) => "a tensor of it is missing".to_owned(),
+        _ => "it is broken".to_owned(),
+    }
+}
+
+/// Runs the checkpoint on what the cases before it produced.
+fn produce(
+    session: &Session,
+    case: &Case,
+    mut inputs: Inputs,
+    own: BTreeMap<String, Tensor>,
+    store: &Mutex<Store>,
+) -> Followed {
+    let mut followed = Followed::default();
+    let mut differs = false;
+    for (name, input) in &case.inputs {
+        let Some(link) = &input.link else { continue };
+        let store = store.lock().expect("a panic is caught");
+        let Some(Produced { tensor, rel_rms }) = store.get(&(link.case.clone(), link.output.clone())) else {
+            followed.starved = Some(format!("{}:{} was not produced", link.case, link.output));
+            return followed;
+        };
+        followed.came_in = [followed.came_in, *rel_rms].into_iter().flatten().reduce(f64::max);
+        differs |= !inputs.tensor(name).is_ok_and(|golden| same_bits(golden, tensor));
+        inputs = inputs.with(name, tensor.clone());
+    }
+    // On the same inputs a checkpoint gives the same outputs.
+    let outputs = match differs {
+        false => own,
+        true => match execute(session.executor(), case, &inputs, 1) {
+            Ok(executed) => executed.outputs,
+            Err(problem) => {
+                followed.hole = Some(format!("on what came in, {}", told(&problem)));
+                return followed;
+            }
+        },
+    };
+    let mut store = store.lock().expect("a panic is caught");
+    for (name, tensor) in outputs {
+        let found = match case.outputs.get(&name).map(|output| chained(case, &name, output, &tensor)) {
+            None => None,
+            // The own outcome says what is wrong with it.
+            Some(Err(_)) => {
+                followed.hole = Some(format!("there is no reference for {name}"));
+                return followed;
+            }
+            Some(Ok(Chained { found, outside, digest })) => {
+                followed.digests.insert(digest);
+                followed.outside.extend(outside.map(|problem| (name.clone(), problem)));
+                Some(found)
+            }
+        };
+        let rel_rms = found.as_ref().and_then(|found| Gap::of([found])).and_then(|gap| gap.rel_rms);
+        followed.found.extend(found);
+        store.insert((case.id.clone(), name), Produced { tensor, rel_rms });
+    }
+    followed
+}
+
+/// A problem of a checkpoint, in a line.
+fn told(problem: &Problem) -> String {
+    match problem {
+        Problem::Skipped(why) => format!("the checkpoint skips: {why}"),
+        Problem::Panicked(why) => format!("the checkpoint panics: {why}"),
+        Problem::Failed(why) => format!("the checkpoint fails: {why}"),
+        _ => "the checkpoint fails".to_owned(),
+    }
+}
+
+/// One chain, its cases in the order of the computation.
+fn outcome(graph: &Graph, stations: &[Station], chain: &[usize]) -> ChainOutcome {
+    let known: Vec<Known> = stations.iter().map(self::known).collect();
+    let order = order(graph, stations, chain);
+    let (parts, finding) = conclude(graph, &known, &order);
+    let step = |(&case, part): (&usize, Part)| {
+        let Station { outcome, followed, .. } = &stations[case];
+        let is_claimed = !matches!(part, Part::Hole(_) | Part::PastHole(_));
+        Step {
+            id: outcome.id.clone(),
+            checkpoint: outcome.checkpoint.clone(),
+            own: own(outcome),
+            propagated: Gap::of(&followed.found).filter(|_| is_claimed),
+            amplification: known[case].amplification.filter(|_| is_claimed),
+            part,
+        }
+    };
+    let steps: Vec<Step> = order.iter().zip(parts).map(step).collect();
+    ChainOutcome { name: name(&steps), steps, finding }
+}
+
+/// What of a station decides its part.
+fn known(Station { outcome, is_at_fault, followed, .. }: &Station) -> Known {
+    let propagated = Gap::of(&followed.found);
+    let amplification = match (propagated.and_then(|gap| gap.rel_rms), followed.came_in) {
+        (Some(out), Some(came_in)) if out > 0.0 && came_in > 0.0 => Some(out / came_in),
+        _ => None,
+    };
+    Known {
+        id: outcome.id.clone(),
+        is_at_fault: *is_at_fault,
+        propagated,
+        amplification,
+        hole: followed.hole.clone(),
+        starved: followed.starved.clone(),
+    }
+}
+
+/// The own difference of a case.
+fn own(outcome: &CaseOutcome) -> Option<Gap> {
+    let comparisons = outcome.outputs.iter().filter_map(|output| output.comparison.clone()).map(Ok);
+    Gap::of(&comparisons.collect::<Vec<_>>())
+}
+
+/// The cases of a chain, sources first. Where one tensor is the reference of several cases, as of a block and of its last
+/// operation, the case with fewer inputs comes first: a fault shows in a part before it shows in the whole.
+fn order(graph: &Graph, stations: &[Station], chain: &[usize]) -> Vec<usize> {
+    let mut by_reference: BTreeMap<&String, Vec<usize>> = BTreeMap::new();
+    for &case in chain {
+        stations[case].followed.digests.iter().for_each(|digest| by_reference.entry(digest).or_default().push(case));
+    }
+    let mut ordered = graph.clone();
+    for cases in by_reference.values() {
+        let part = cases.iter().copied().min_by_key(|&case| stations[case].inputs).expect("a digest is of a case");
+        let wholes = cases.iter().filter(|&&case| stations[case].inputs > stations[part].inputs);
+        ordered = wholes.fold(ordered, |ordered, &whole| ordered.ordered(part, whole));
+    }
+    let levels = ordered.levels();
+    let placed = levels.iter().flatten().filter(|case| chain.contains(case)).copied();
+    let mut order: Vec<usize> = placed.collect();
+    // What is on a cycle or behind one.
+    order.extend(chain.iter().filter(|case| !levels.iter().flatten().any(|placed| placed == *case)));
+    order
+}
+
+/// The folder that all cases of a chain are in, or the first of them.
+fn name(steps: &[Step]) -> String {
+    let mut common: Vec<&str> = steps[0].id.as_str().split('/').collect();
+    common.pop();
+    for step in steps {
+        let shared = step.id.as_str().split('/').zip(&common).take_while(|(part, common)| part == *common).count();
+        common.truncate(shared);
+    }
+    if common.is_empty() { steps[0].id.to_string() } else { common.join("/") }
+}

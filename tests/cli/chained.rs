@@ -1,0 +1,158 @@
+//! `karat run --chained`: own and propagated differences, the first divergence, holes, and a tolerance for the chain.
+
+use serde_json::json;
+
+use crate::project::{Project, Said};
+
+/// The row of a case in the table of its chain.
+fn row<'a>(said: &'a Said, case: &str) -> Vec<&'a str> {
+    let mut rows = said.stdout.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    rows.find(|words| words.first() == Some(&case) && !words.contains(&"-->")).expect("a row")
+}
+
+/// Two LayerNorms and a sum, each on the output of the one before.
+fn line(project: &Project) {
+    let from = |case: &str| json!({ "tensor": format!("../{case}/y.npy"), "from": format!("line/{case}:y") });
+    project.case("line/a", |_| {});
+    project.case("line/b", |case| case["inputs"]["x"] = from("a"));
+    project.case("line/c", |case| {
+        case["checkpoint"] = json!("residual");
+        case["inputs"] = json!({ "x": from("b"), "update": "x.npy" });
+    });
+    project.tensor("goldens/line/c/y.npy", &[1, 2], vec![0.0f32, 5.5]);
+}
+
+#[test]
+fn the_whole_chain_of_the_committed_goldens_is_sound() {
+    let project = Project::gpt2_tiny();
+    project.accept_all();
+    let said = project.karat(["run", "--chained"]).exits(0).says("chain gpt2-tiny, ");
+    assert_eq!(row(&said, "h.0/qkv")[1], "0");
+    said.says("no divergence: every own difference and every end of the chain is inside tolerance");
+}
+
+#[test]
+fn a_fault_is_the_first_divergence_and_what_follows_passes_it_on() {
+    let project = Project::gpt2_tiny();
+    project.edit("gpt2-tiny/h.0/ln_1", |case| case["params"]["eps"] = json!(1e-3));
+    let said = project.karat(["run", "--chained", "--accuracy-only"]).exits(1);
+    let said = said.says("first divergence: gpt2-tiny/h.0/ln_1\n").judges("gpt2-tiny/h.0/qkv", "pass");
+    assert!(row(&said, "h.0/ln_1").ends_with(&["-", "first", "divergence"]), "{}", said.stdout);
+    assert!(row(&said, "ln_f").ends_with(&["passes", "it", "on"]), "{}", said.stdout);
+    // On golden inputs it is right, and what it is given is wrong.
+    assert_eq!(row(&said, "h.0/qkv")[1], "0");
+    assert!(row(&said, "h.0/qkv")[3].ends_with('x'), "{}", said.stdout);
+    assert_eq!(row(&said, "embeddings").len(), 4, "{}", said.stdout);
+}
+
+#[test]
+fn a_fault_shows_in_a_part_before_it_shows_in_the_whole() {
+    let project = Project::gpt2_tiny();
+    // One fault in the code: in the MLP, and so in the block that it is a part of.
+    for id in ["gpt2-tiny/h.0/mlp", "gpt2-tiny/h.0/block"] {
+        project.edit(id, |case| case["params"]["gelu"] = json!("exact"));
+    }
+    let said = project.karat(["run", "--chained", "--accuracy-only"]).exits(1);
+    let said = said.says("first divergence: gpt2-tiny/h.0/mlp\n");
+    assert!(row(&said, "h.0/block").ends_with(&["at", "fault", "too"]), "{}", said.stdout);
+}
+
+#[test]
+fn past_a_hole_nothing_is_claimed() {
+    let project = Project::empty();
+    line(&project);
+    project.edit("line/b", |case| case["skip"] = json!("not ported"));
+    let said = project.karat(["run", "--chained", "--accuracy-only"]).exits(0);
+    let said = said.says("no divergence before the hole line/b; past it nothing is claimed");
+    assert_eq!(row(&said, "b")[3..], ["-", "hole:", "skipped:", "not", "ported"]);
+    assert_eq!(row(&said, "c")[2..], ["-", "-", "past", "the", "hole", "line/b"]);
+    // A reference that went is a hole too.
+    project.edit("line/b", |case| case["skip"] = json!(null));
+    project.remove("goldens/line/b/y.npy");
+    let said = project.karat(["run", "--chained"]).exits(1);
+    assert_eq!(row(&said, "b")[3..], ["-", "hole:", "there", "is", "no", "reference", "for", "y"]);
+}
+
+#[test]
+fn what_a_filter_leaves_out_is_no_part_of_a_chain() {
+    let project = Project::empty();
+    line(&project);
+    let said = project.karat(["run", "--chained", "--accuracy-only", "-k", "/a", "-k", "/c"]).exits(0);
+    said.says("2 cases, none fails").keeps_quiet_of("no divergence:");
+}
+
+#[test]
+fn a_cycle_is_named_and_what_is_behind_it_is_past_a_hole() {
+    let project = Project::empty();
+    line(&project);
+    let from = |case: &str| json!({ "tensor": format!("../{case}/y.npy"), "from": format!("line/{case}:y") });
+    project.edit("line/a", |case| case["inputs"]["x"] = from("b"));
+    let said = project.karat(["run", "--chained", "--accuracy-only"]).exits(0);
+    let said = said.says("hole: a cycle of `from`: line/a from line/b from line/a");
+    said.says("nothing is claimed").judges("line/c", "pass");
+}
+
+#[test]
+fn a_link_to_nothing_breaks_its_case_and_makes_a_hole() {
+    let project = Project::empty();
+    line(&project);
+    project.edit("line/b", |case| case["inputs"]["x"]["from"] = json!("line/nix:y"));
+    let said =
+        project.karat(["run", "--chained"]).exits(1).judges("line/b", "broken").says("there is no case line/nix");
+    assert_eq!(row(&said, "c")[2..], ["-", "-", "past", "the", "hole", "line/b"]);
+}
+
+#[test]
+fn a_tolerance_for_the_chain_is_a_gate_of_its_own() {
+    let project = Project::gpt2_tiny();
+    let suite = |chained: serde_json::Value| {
+        let mut suite: serde_json::Value =
+            serde_json::from_str(&project.read("goldens/gpt2-tiny/suite.json")).expect("JSON");
+        suite["chained"] = chained;
+        project.write("goldens/gpt2-tiny/suite.json", suite.to_string());
+    };
+    suite(json!({ "*": { "atol": 1e-4, "rtol": 0 } }));
+    project.karat(["run", "--chained", "--accuracy-only"]).exits(0);
+    suite(json!({ "*": { "atol": 1e-7, "rtol": 0 } }));
+    project.karat(["run", "--accuracy-only"]).exits(0);
+    let said = project.karat(["run", "--chained", "--accuracy-only"]).exits(1).judges("gpt2-tiny/logits", "mismatch");
+    let said = said.says("in its chain the largest difference is");
+    let said = said.says("\"chained\" allows atol 1e-7 + rtol 0 x |reference|");
+    assert_eq!(said.command("to see its chain"), "karat run --accuracy-only --chained");
+    // By itself it is as close as ever: it is at no fault.
+    said.says("no divergence: ");
+}
+
+#[test]
+fn what_has_a_tolerance_for_the_chain_and_cannot_be_followed_to_is_no_pass() {
+    let project = Project::empty();
+    line(&project);
+    project.edit("line/b", |case| case["skip"] = json!("not ported"));
+    project.edit("line/c", |case| case["chained"] = json!({ "y": { "atol": 1, "rtol": 0 } }));
+    let said = project.karat(["run", "--chained", "--accuracy-only"]).exits(1).judges("line/c", "broken");
+    said.says("the case has a tolerance for a chained run, and could not be followed to: line/b:y was not produced");
+}
+
+#[test]
+fn the_tolerance_for_the_chain_is_in_the_snapshot() {
+    let project = Project::good();
+    project.edit("good", |case| case["chained"] = json!({ "y": { "atol": 1, "rtol": 0 } }));
+    project.karat(["run"]).exits(1).judges("good", "drift").says("chained atol none 1");
+    project.edit("good", |case| case["chained"] = json!({ "z": { "atol": 1, "rtol": 0 } }));
+    project.karat(["run"]).exits(1).judges("good", "broken").says("chained.z: there is no such output; outputs are y");
+}
+
+#[test]
+fn json_has_the_chains() {
+    let project = Project::empty();
+    line(&project);
+    project.edit("line/b", |case| case["params"]["eps"] = json!(9.0));
+    let said = project.karat(["run", "--chained", "--accuracy-only", "--json"]).exits(1);
+    let document: serde_json::Value = serde_json::from_str(&said.stdout).expect("JSON");
+    let chain = &document["chains"][0];
+    assert_eq!(chain["finding"], json!({ "kind": "divergence", "id": "line/b" }));
+    let parts: Vec<_> = chain["steps"].as_array().expect("steps").iter().map(|step| &step["part"]).collect();
+    assert_eq!(parts, ["sound", "diverges", "passes_on"]);
+    assert!(chain["steps"][2]["amplification"].is_number());
+    assert_eq!(chain["steps"][0]["propagated"]["max_abs_diff"], 0.0);
+}
