@@ -14,6 +14,8 @@
 
 #[cfg(feature = "harness")]
 pub mod cli;
+#[cfg(test)]
+mod contract;
 mod error;
 pub mod golden;
 pub mod gpt2;
