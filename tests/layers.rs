@@ -14,6 +14,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("run", &["error", "numeric", "golden"]),
     ("contract", &["error", "numeric", "run"]),
     ("gpt2", &["error", "numeric", "run", "contract"]),
+    ("candle", &["error", "numeric", "run", "contract"]),
     ("report", &["error", "numeric", "golden", "run"]),
     ("cli", &["error", "numeric", "golden", "run", "report"]),
     ("harness", &["error", "numeric", "golden", "run", "report", "cli"]),
@@ -32,6 +33,8 @@ const OWNERS: &[(&str, &str)] = &[
     ("sha2", "golden/"),
     ("walkdir", "golden/ cli/ run/"),
     ("libm", "gpt2/"),
+    ("candle_core", "candle/"),
+    ("candle_nn", "candle/"),
 ];
 
 /// Every source file below `src/`, by its path there, without comments.
@@ -91,7 +94,7 @@ fn every_room_is_in_the_order() {
 
 #[test]
 fn an_executor_uses_of_run_only_what_a_checkpoint_needs() {
-    for (path, code) in sources().iter().filter(|(path, _)| path.starts_with("gpt2/")) {
+    for (path, code) in sources().iter().filter(|(path, _)| path.starts_with("gpt2/") || path.starts_with("candle/")) {
         for word in ["Session", "Recorder", "Outcome", "Gate"] {
             assert!(!code.contains(word), "{path} names {word}");
         }
