@@ -142,9 +142,14 @@ mod tests {
     /// A known weakness, which a golden with such a row would show; where this test fails, candle has become better.
     #[test]
     fn a_norm_of_a_row_far_from_0_loses_its_digits() {
-        let norm = Norm { weight: tensor(&[2], &[1.0, 1.0]), bias: tensor(&[2], &[0.0, 0.0]) };
-        let y = elements(&norm.apply(&tensor(&[1, 2], &[9999.0, 10001.0]), 1e-5).unwrap());
-        assert!(y[1] > 1.1 || y[1] < 0.9 || y[1].is_nan(), "{y:?} is no longer far from -1 and 1");
+        let norm = |width: usize| Norm {
+            weight: tensor(&[width], &vec![1.0; width]),
+            bias: tensor(&[width], &vec![0.0; width]),
+        };
+        let y = elements(&norm(2).apply(&tensor(&[1, 2], &[9999.0, 10001.0]), 1e-5).unwrap());
+        assert!(y[1] > 1.1 || y[1] < 0.9, "{y:?} is no longer far from -1 and 1");
+        let y = elements(&norm(384).apply(&tensor(&[1, 384], &[3000.1; 384]), 1e-12).unwrap());
+        assert!(y[0].is_nan(), "{} where all are equal is no longer NaN", y[0]);
     }
 
     #[test]

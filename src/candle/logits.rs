@@ -23,7 +23,8 @@ pub(super) fn selected_logits(x: &Tensor) -> Result<Tensor> {
     }
 }
 
-/// `argmax` of each row: the first of the largest. candle passes over NaN, which torch takes for the largest.
+/// `argmax` of each row: the first of the largest. Where there is NaN candle may choose another than torch, for which
+/// NaN is the largest.
 pub(super) fn argmax(x: &Tensor) -> Result<Tensor> {
     let [batch, vocab] = dims(x);
     if vocab == 0 {
