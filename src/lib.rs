@@ -12,8 +12,12 @@
 //! The folders read as a sentence: *numeric* measures, *golden* remembers, *run* executes and judges, *report* tells.
 //! In an ordinary test, [`assert_close!`] and [`assert_summary!`] do without cases.
 
+#[cfg(feature = "candle")]
+pub mod candle;
 #[cfg(feature = "harness")]
 pub mod cli;
+#[cfg(test)]
+mod contract;
 mod error;
 pub mod golden;
 pub mod gpt2;

@@ -41,8 +41,8 @@ pub fn attention_scores(q: ArrayView4<'_, f32>, k: ArrayView4<'_, f32>, mask: Ma
 /// [`Error::Checkpoint`](crate::Error::Checkpoint) where a shape is another.
 pub fn attention_context(probabilities: ArrayView4<'_, f32>, v: ArrayView4<'_, f32>) -> Result<Array3<f32>> {
     let ((batch, heads, _, keys), head_dim) = (probabilities.dim(), v.len_of(Axis(3)));
-    let given = format_args!("probabilities {:?}", probabilities.shape());
-    expect("v", v.shape(), &[batch, heads, keys, head_dim], given)?;
+    let needed = [batch, heads, keys, head_dim];
+    expect("v", v.shape(), &needed, format_args!("probabilities {:?}", probabilities.shape()))?;
     Ok(merge(by_head(probabilities, v, 1.0)?.view()))
 }
 

@@ -13,7 +13,7 @@ use crate::run::{CheckpointResult, Executor, Inputs};
 type Function = fn(&Inputs) -> CheckpointResult;
 
 /// Every checkpoint, in the order of the computation. Names, inputs and params are those of the capture tool.
-pub(super) const CHECKPOINTS: &[(&str, Function)] = &[
+const CHECKPOINTS: &[(&str, Function)] = &[
     ("embeddings", embeddings),
     ("layer_norm", layer_norm),
     ("qkv", qkv),
