@@ -14,6 +14,7 @@ mod plain;
 mod planted;
 mod suite;
 mod table;
+mod threads;
 mod unmasked;
 
 use karat::run::Verdict;
