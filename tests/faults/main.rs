@@ -6,6 +6,7 @@
 //! (*change* says how), and *finding* compares what
 //! karat says with what the plain loops say. *table* holds `docs/faults.md` to it.
 
+mod alone;
 mod change;
 mod effect;
 mod fault;
@@ -19,6 +20,7 @@ mod unmasked;
 
 use karat::run::Verdict;
 
+use alone::alone;
 use effect::Effect;
 use fault::{Fault, Plant};
 use finding::{Field, Rest};
@@ -29,6 +31,12 @@ const SUITES: [(&str, usize); 2] = [("gpt2-tiny", 31), ("minilm", 10)];
 
 #[test]
 fn the_unchanged_control_passes() {
+    alone("control", &[]);
+}
+
+#[test]
+#[ignore = "run by the test above, as a process of its own"]
+fn control() {
     for (name, count) in SUITES {
         let suite = Suite::copy(name);
         let run = suite.run(karat::gpt2::executor());
@@ -60,11 +68,23 @@ fn plain_loops_without_a_fault_are_within_the_tolerance_of_every_reference() {
 
 #[test]
 fn every_fault_in_gpt2_tiny_is_caught_where_it_is_planted_and_the_table_says_so() {
+    alone("gpt2_tiny", &[]);
+}
+
+#[test]
+#[ignore = "run by the test above, as a process of its own"]
+fn gpt2_tiny() {
     every_fault_is_caught("gpt2-tiny", &Fault::ALL);
 }
 
 #[test]
 fn every_fault_in_minilm_is_caught_where_it_is_planted_and_the_table_says_so() {
+    alone("minilm", &[]);
+}
+
+#[test]
+#[ignore = "run by the test above, as a process of its own"]
+fn minilm() {
     // One that is planted in what a checkpoint is given, and one in what it returns: all of this suite takes a second.
     every_fault_is_caught("minilm", &[Fault::Eps, Fault::Nan]);
 }

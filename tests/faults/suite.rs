@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use karat::golden::{Address, Case, CaseId, Goldens, Tree, read_tensor};
-use karat::run::{Caller, CaseOutcome, Filter, Options, RunOutcome, Session};
+use karat::run::{CaseOutcome, Filter, Options, RunOutcome, Session};
 use karat::{Executor, Tensor, Tolerance};
 use tempfile::TempDir;
 use walkdir::WalkDir;
@@ -85,9 +84,7 @@ impl Suite {
     }
 
     fn session(&self, executor: Executor) -> Session {
-        // One case at a time, on the test's own thread, whose output cargo captures: insta prints what drifts.
-        let options = Options { jobs: NonZeroUsize::MIN, caller: Caller::Test, ..Options::default() };
-        Session::new(self.goldens(), executor, options).expect("insta's settings are sound")
+        Session::new(self.goldens(), executor, Options::default()).expect("insta's settings are sound")
     }
 }
 

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::process::Command;
 
 use karat::golden::Goldens;
 use karat::run::{Filter, Options, Session, Verdict};
 
+use crate::alone::alone;
 use crate::suite::repository;
 
 /// The bytes of every output of both suites, by case and name.
@@ -31,18 +31,11 @@ fn three_runs_agree_bit_for_bit_with_1_thread_and_with_2() {
 /// There are no snapshots in its folder, so that karat keeps every output as one that did not pass.
 fn run(threads: usize) -> Bytes {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let mut command = Command::new(std::env::current_exe().expect("a test is a program"));
-    for (name, _) in std::env::vars_os() {
-        if matches!(name.to_str(), Some(name) if name.starts_with("INSTA_") || name == "CARGO_TARGET_DIR") {
-            command.env_remove(name);
-        }
-    }
-    command.args(["--exact", "threads::child", "--ignored", "--nocapture", "--test-threads=1"]);
-    // In CI nothing pending is written, and what is kept is kept all the same.
-    command.env("CI", "true").env("RAYON_NUM_THREADS", threads.to_string()).env("INSTA_WORKSPACE_ROOT", folder.path());
-    let output = command.env("KARAT_TEST_THREADS", threads.to_string()).output().expect("a process");
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    let root = folder.path().to_str().expect("a temporary folder is text").to_owned();
+    let number = threads.to_string();
+    let variables =
+        [("RAYON_NUM_THREADS", number.clone()), ("KARAT_TEST_THREADS", number), ("INSTA_WORKSPACE_ROOT", root)];
+    let said = alone("threads::child", &variables);
     let line = |line: &str| {
         let (name, path) = line.split_once("=> ")?.1.split_once(' ')?;
         let path = PathBuf::from(path);
