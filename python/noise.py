@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import copy as copying
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import torch
 
 from observer import Observation, Recorder, watch
 from plan import Case, Plan
-from tolerance import scaled
+from tolerance import Relative, roomy, scaled
 
 
 class Noise(NamedTuple):
-    """Of an output: the largest difference, the largest value, the tolerance."""
+    """Of an output: the largest difference, the largest value, the tolerance, and what the plan said of it."""
 
     checkpoint: str
     output: str
     largest_difference: float
     largest_value: float
     atol: float | None
+    planned: float | None = None
 
 
 class Substitute(Recorder):
@@ -45,7 +46,7 @@ class Substitute(Recorder):
 def measure(model, forward: Callable, plan: Plan, observation: Observation) -> list[Noise]:
     """Runs the same forward in float64 and compares every output, where it is compared at all."""
     wide = copying.deepcopy(model).to(torch.float64)
-    rows: dict[tuple[str, str], list[Noise]] = {}
+    rows: dict[tuple, list[Noise]] = {}
     # Of a case that is made of others only the inputs may be substituted, not what is inside it.
     for level in sorted({case.level for case in plan.cases}):
         cases = [case for case in plan.cases if case.level == level]
@@ -54,8 +55,23 @@ def measure(model, forward: Callable, plan: Plan, observation: Observation) -> l
             forward(wide)
         for case in cases:
             for row in noise(case, observation, recorder.seen):
-                rows.setdefault((row.checkpoint, row.output), []).append(row)
+                rows.setdefault((row.checkpoint, row.output, row.planned), []).append(row)
     return [max(same, key=share) for same in rows.values()]
+
+
+def with_room(plan: Plan, rows: list[Noise], ceilings: Mapping[str, float]) -> tuple[Plan, list[Noise]]:
+    """The plan, and the rows, with every tolerance that the noise leaves too little of made larger."""
+    larger, told = {}, []
+    for row in rows:
+        atol = row.planned
+        if row.checkpoint in ceilings and atol and not isinstance(atol, Relative):
+            atol = roomy(atol, row.largest_difference, ceilings[row.checkpoint])
+        larger[row.checkpoint, row.output, row.planned] = atol
+        told.append(row if atol == row.planned else row._replace(atol=max(atol, row.atol), planned=atol))
+    cases = [case if case.tolerance is None else dataclasses.replace(case, tolerance={
+        name: larger.get((case.checkpoint, name, atol), atol) for name, atol in case.tolerance.items()})
+        for case in plan.cases]
+    return dataclasses.replace(plan, cases=cases), told
 
 
 def noise(case: Case, single: Observation, double: Observation) -> list[Noise]:
@@ -66,11 +82,13 @@ def noise(case: Case, single: Observation, double: Observation) -> list[Noise]:
         if reference.dtype.kind != "f" or place not in double or case.tolerance and case.tolerance[name] == 0:
             continue
         where = case.where[name](values, reference.shape) if name in case.where else None
-        atol = case.tolerance and scaled(case.tolerance[name], reference, where)
+        planned = case.tolerance and case.tolerance[name]
+        atol = planned and scaled(planned, reference, where)
         compared = slice(None) if where is None else where
         # What is masked may be -inf, and has no difference.
         reference, exact = reference[compared], double[place].values[compared]
-        found.append(Noise(case.checkpoint, name, float(abs(reference - exact).max()), float(abs(reference).max()), atol))
+        found.append(Noise(case.checkpoint, name, float(abs(reference - exact).max()), float(abs(reference).max()), atol,
+                           planned))
     return found
 
 

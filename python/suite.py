@@ -138,7 +138,7 @@ def write_case(folder: Path, suite_id: str, case: Case, plan: Plan, observation:
         file = f"{name}.npy" if name not in case.inputs else f"{name}.output.npy"
         write_tensor(home / file, seen.values, place)
         where = case.where[name](values, seen.values.shape) if name in case.where else None
-        outputs[name] = write_mask(home, case, name, file, where)
+        outputs[name] = output(file, write_mask(home, case, name, where), write_alternatives(home, case, name))
         if case.tolerance is not None:
             tolerances[name] = {"atol": scaled(case.tolerance[name], seen.values, where), "rtol": 0}
         remember(files, File(seen, f"{case.id}/{file}", f"{suite_id}/{case.id}:{name}", case.level))
@@ -173,16 +173,31 @@ def write_input(home: Path, case: Case, name: str, tensor: Place | Parameter,
     return f"{name}.npy"
 
 
-def write_mask(home: Path, case: Case, name: str, file: str, mask: numpy.ndarray | None) -> Any:
-    """Writes where an output is compared, if not everywhere; returns what `case.json` says of the output."""
+def output(file: str, mask: str | None, alternatives: list[str]) -> Any:
+    """What `case.json` says of an output: its file, or an object where there is more to say."""
+    more = {**({"where": mask} if mask else {}), **({"or": alternatives} if alternatives else {})}
+    return {"tensor": file, **more} if more else file
+
+
+def write_alternatives(home: Path, case: Case, name: str) -> list[str]:
+    """Writes what an output may be instead; returns the files."""
+    files = []
+    for number, values in enumerate(case.alternatives.get(name, []), 1):
+        files.append(f"{name}.or.npy" if len(case.alternatives[name]) == 1 else f"{name}.or.{number}.npy")
+        write_tensor(home / files[-1], values, case.outputs[name])
+    return files
+
+
+def write_mask(home: Path, case: Case, name: str, mask: numpy.ndarray | None) -> str | None:
+    """Writes where an output is compared, if not everywhere; returns the file."""
     if mask is None:
-        return file
+        return None
     if not mask.any():
         raise Refusal(f"no element of {name} of {case.id} would be compared", "its mask is false everywhere",
                       "to capture another input", f"{PROGRAM} --help")
     with (home / f"{name}.where.npy").open("xb") as opened:
         numpy.save(opened, numpy.ascontiguousarray(mask), allow_pickle=False)
-    return {"tensor": file, "where": f"{name}.where.npy"}
+    return f"{name}.where.npy"
 
 
 def remember(files: Files, file: File) -> None:
