@@ -1,7 +1,9 @@
-//! The `karat` binary: the command line over the built-in executor.
+//! The `karat` binary: the command line over the built-in executor, and the others that are built in.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+
+use karat::run::Executors;
 
 fn main() -> ExitCode {
     let home = karat::cli::Home {
@@ -11,5 +13,8 @@ fn main() -> ExitCode {
         allowed_skips: Vec::new(),
         base: std::env::current_dir().unwrap_or_default(),
     };
-    karat::cli::main(karat::gpt2::executor(), &home, std::env::args_os())
+    let executors = Executors::new(karat::gpt2::executor());
+    #[cfg(feature = "candle")]
+    let executors = executors.with(karat::candle::executor());
+    karat::cli::main(executors, &home, std::env::args_os())
 }

@@ -190,6 +190,7 @@ fn record(recorder: &Recorder, id: &str, output: &str, mean: f64) -> karat::Resu
         params: &BTreeMap::new(),
         inputs: &BTreeMap::new(),
         reference: None,
+        alternatives: &[],
         mask: None,
         rules: None,
         summary: &summary,

@@ -135,7 +135,15 @@ impl Add {
         }
         for (name, text) in &self.outputs {
             let (tensor, dtype) = self.refer(&mut plan, goldens, name, text)?;
-            let field = OutputField { tensor, mask: None, dtype, cast: None, nan: None, empty: false };
+            let field = OutputField {
+                tensor,
+                alternatives: Vec::new(),
+                mask: None,
+                dtype,
+                cast: None,
+                nan: None,
+                empty: false,
+            };
             plan.file.outputs.insert(name.clone(), field);
         }
         if let (Some(atol), Some(rtol)) = (self.atol, self.rtol) {

@@ -2,9 +2,11 @@
 
 mod accept;
 mod add;
+mod cases;
 mod diff;
 mod list;
 mod made;
+mod matrix;
 mod output;
 mod progress;
 mod run;
@@ -24,7 +26,7 @@ use crate::error::Result;
 use crate::golden::Goldens;
 use crate::numeric::DType;
 use crate::report::{Review, Voice};
-use crate::run::{Executor, Recorder};
+use crate::run::{Executors, Recorder};
 
 /// Where the command line is at home: what it takes when nothing is typed, and how it is called.
 #[derive(Clone, Debug)]
@@ -57,6 +59,8 @@ struct Cli {
 enum Verb {
     /// Run every case, hold it against its reference and its snapshot
     Run(run::Run),
+    /// Run every case with every executor: a table of largest differences and verdicts
+    Matrix(matrix::Matrix),
     /// List the cases
     List(list::List),
     /// Show a tensor file, one of its members, or a case
@@ -75,6 +79,7 @@ enum Verb {
 /// The names of the verbs, as they are typed.
 pub const VERBS: &[&str] = &[
     "run",
+    "matrix",
     "list",
     "show",
     "diff",
@@ -123,6 +128,7 @@ impl Context<'_> {
             },
             root: typed.map(|root| root.display().to_string()),
             snapshots: place.and_then(|place| place.snapshots.as_ref()).map(|folder| folder.display().to_string()),
+            options: None,
             base: self.home.base.clone(),
         }
     }
@@ -139,7 +145,7 @@ enum Gate {
 ///
 /// Prints to stdout and stderr. The exit code is 0 where all passed, 1 where the gate failed, 2 where karat could not do
 /// its job. Call it from `main`, before any thread is started: insta is silenced by way of the environment.
-pub fn main(executor: Executor, home: &Home, arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+pub fn main(executors: Executors, home: &Home, arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     // SAFETY: the caller is `main`, and no thread has been started.
     unsafe { crate::run::silence() };
     let command = Cli::command().bin_name(&home.command);
@@ -156,7 +162,8 @@ pub fn main(executor: Executor, home: &Home, arguments: impl IntoIterator<Item =
     };
     let context = Context { home, screen: Screen::detect() };
     let ended = match cli.verb {
-        Verb::Run(run) => run.main(executor, &context),
+        Verb::Run(run) => run.main(executors, &context),
+        Verb::Matrix(matrix) => matrix.main(executors, &context),
         Verb::List(list) => list.main(&context),
         Verb::Show(show) => show.main(&context),
         Verb::Diff(diff) => diff.main(&context),

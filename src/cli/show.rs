@@ -140,11 +140,12 @@ fn view(case: Case) -> CaseView {
             .map(|(name, output)| {
                 let tensor = read(&output.address, output.dtype);
                 let tolerance = tensor.as_ref().ok().and_then(|tensor| output.tolerance(tensor.dtype()));
-                let Output { address, mask, dtype: _, cast: _, limits: _, nan: _, empty: _ } = output;
+                let Output { address, alternatives, mask, dtype: _, cast: _, limits: _, nan: _, empty: _ } = output;
                 let kept = mask.as_ref().and_then(|address| read(address, None).ok());
                 OutputView {
                     tensor: named(name, address.text.clone(), tensor.as_ref(), kept.as_ref()),
                     tolerance,
+                    alternatives: alternatives.into_iter().map(|address| address.text).collect(),
                     mask: mask.map(|address| address.text),
                 }
             })

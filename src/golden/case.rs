@@ -61,6 +61,8 @@ pub struct Link {
 pub struct Output {
     /// Where the reference is.
     pub address: Address,
+    /// Where the references are that the output may equal instead.
+    pub alternatives: Vec<Address>,
     /// Where the mask is, if some elements are left out.
     pub mask: Option<Address>,
     /// The dtype that the case declares for npy's anonymous bytes.

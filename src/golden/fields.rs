@@ -97,6 +97,10 @@ pub struct InputField {
 pub struct OutputField {
     /// The reference: the file, or `file#name` for a member of an npz or safetensors file, relative to the case.
     pub tensor: String,
+    /// Further references of integers: the output may equal any of them instead, as a whole. For a token whose two best
+    /// logits are closer than the noise.
+    #[serde(default, rename = "or", skip_serializing_if = "Vec::is_empty")]
+    pub alternatives: Vec<String>,
     /// A boolean tensor of the same shape: elements where it is false are neither compared nor summarised.
     #[serde(default, rename = "where", skip_serializing_if = "Option::is_none")]
     pub mask: Option<String>,
@@ -165,7 +169,7 @@ pub(super) const CASE: &[&str] =
 /// The names of the fields of an input.
 pub(super) const INPUT: &[&str] = &["tensor", "from", "dtype"];
 /// The names of the fields of an output.
-pub(super) const OUTPUT: &[&str] = &["tensor", "where", "dtype", "cast", "nan", "empty"];
+pub(super) const OUTPUT: &[&str] = &["tensor", "or", "where", "dtype", "cast", "nan", "empty"];
 /// The names of the fields of a tolerance.
 pub(super) const TOLERANCE: &[&str] = &["atol", "rtol", "outliers", "max_ulps", "max_rel_rms"];
 

@@ -175,9 +175,13 @@ fn resolve_output(
     limits: Limits,
     case_nan: Option<NanField>,
 ) -> Result<Output, String> {
-    let OutputField { tensor, mask, dtype, cast, nan, empty } = field;
+    let OutputField { tensor, alternatives, mask, dtype, cast, nan, empty } = field;
     Ok(Output {
         address: Address::resolve(root, id, &tensor)?,
+        alternatives: alternatives
+            .iter()
+            .map(|text| Address::resolve(root, id, text).map_err(|what| format!("or: {what}")))
+            .collect::<Result<_, String>>()?,
         mask: mask
             .map(|text| Address::resolve(root, id, &text).map_err(|what| format!("where: {what}")))
             .transpose()?,

@@ -39,7 +39,7 @@ pub(super) const CHECKPOINTS: &[(&str, Function)] = &[
 /// The built-in executor: the checkpoints of GPT-2, and those of BERT and of sentence embeddings that GPT-2 has not.
 #[must_use]
 pub fn executor() -> Executor {
-    CHECKPOINTS.iter().fold(Executor::new("karat"), |executor, (name, function)| executor.checkpoint(name, *function))
+    CHECKPOINTS.iter().fold(Executor::new("builtin"), |executor, (name, function)| executor.checkpoint(name, *function))
 }
 
 fn embeddings(case: &Inputs) -> CheckpointResult {

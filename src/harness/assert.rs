@@ -166,6 +166,7 @@ pub fn check_summary(
         params: &params,
         inputs: &inputs,
         reference: None,
+        alternatives: &[],
         mask: None,
         rules: None,
         summary: &summary,

@@ -10,7 +10,7 @@ use super::trial;
 use crate::cli::{self, Home};
 use crate::error::Result;
 use crate::golden::Goldens;
-use crate::run::{self, Caller, CheckpointResult, Executor, Inputs, Options, Session, Skips};
+use crate::run::{self, Caller, CheckpointResult, Executor, Executors, Inputs, Options, Session, Skips};
 
 /// A test target that walks a goldens root.
 ///
@@ -41,13 +41,20 @@ pub struct Harness {
     root: PathBuf,
     snapshots: Option<PathBuf>,
     executor: Executor,
+    others: Vec<Executor>,
     allowed_skips: Vec<String>,
 }
 
 impl Harness {
     /// A harness over the goldens root at that path, relative to the package's folder.
     pub fn new(root: impl Into<PathBuf>) -> Harness {
-        Harness { root: root.into(), snapshots: None, executor: Executor::new("rust"), allowed_skips: Vec::new() }
+        Harness {
+            root: root.into(),
+            snapshots: None,
+            executor: Executor::new("rust"),
+            others: Vec::new(),
+            allowed_skips: Vec::new(),
+        }
     }
 
     /// Takes all checkpoints of an executor, such as [`gpt2::executor`](crate::gpt2::executor); more can be registered
@@ -77,6 +84,13 @@ impl Harness {
         self
     }
 
+    /// Adds an executor for the verbs `run --executor` and `matrix`, beside the one whose checkpoints are tests: another
+    /// implementation of the same, such as [`Executor`]s around a second library or an exported model.
+    pub fn other(mut self, executor: Executor) -> Harness {
+        self.others.push(executor);
+        self
+    }
+
     /// Says where the snapshots are, for a root with no component named `goldens`; relative to the package's folder.
     pub fn snapshots(mut self, folder: impl Into<PathBuf>) -> Harness {
         self.snapshots = Some(folder.into());
@@ -96,7 +110,7 @@ impl Harness {
         unsafe { run::silence() };
         let arguments: Vec<OsString> = std::env::args_os().collect();
         let package = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default();
-        let Harness { root, snapshots, executor, allowed_skips } = self;
+        let Harness { root, snapshots, executor, others, allowed_skips } = self;
         let is_member = run::workspace(&package).is_ok_and(|root| root != package);
         let home = Home {
             command: command(&arguments[0], is_member),
@@ -107,7 +121,8 @@ impl Harness {
             base: if is_member { PathBuf::new() } else { std::env::current_dir().unwrap_or_default() },
         };
         if is_verb(&arguments[1..]) {
-            return cli::main(executor, &home, arguments);
+            let executors = others.into_iter().fold(Executors::new(executor), Executors::with);
+            return cli::main(executors, &home, arguments);
         }
         if arguments[1..] == ["accept"] {
             eprintln!(

@@ -26,7 +26,14 @@ struct Shared {
 /// With `--exact` only what it names is read: nextest starts a process for each.
 pub(super) fn trials(session: Session, skips: Skips, home: &Home, arguments: &Arguments) -> Result<Vec<Trial>> {
     let review = if session.recorder().has_cargo_insta() { Review::Insta } else { Review::Accept };
-    let voice = Voice { command: home.command.clone(), review, root: None, snapshots: None, base: home.base.clone() };
+    let voice = Voice {
+        command: home.command.clone(),
+        review,
+        root: None,
+        snapshots: None,
+        options: None,
+        base: home.base.clone(),
+    };
     let exact = arguments.filter.as_ref().filter(|_| arguments.exact && !arguments.list);
     let single = exact.and_then(|name| case_named(session.goldens(), name));
     // libtest gives no reason for what it ignores by the flag; a case that is selected gives its own.

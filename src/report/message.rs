@@ -4,7 +4,7 @@
 use super::number::{count, counted, exact, float, float_up, percent, ratio, shape};
 use super::voice::Voice;
 use crate::numeric::{Comparison, DType, Extreme, Mismatch, NonFinite, Tolerance};
-use crate::run::{CaseOutcome, OutputOutcome, Problem};
+use crate::run::{CaseOutcome, OutputOutcome, Problem, Sum, Verdict};
 
 /// What fits a line beside the verdict.
 const LINE: usize = 70;
@@ -308,6 +308,28 @@ pub(super) fn used_share(used: f64) -> Option<String> {
     }
 }
 
+/// What came of one or several cases by one executor: `pass 2.38e-7 24%`, `mismatch 0.0475 47,542x`, `2 holes`.
+pub(super) fn sum(sum: &Sum) -> String {
+    let Sum { counts: _, holes, verdict, max_abs_diff, tolerance_used } = sum;
+    let mut said = Vec::new();
+    if let Some(verdict) = verdict {
+        let largest = max_abs_diff.map(|largest| format!(" {}", float(largest))).unwrap_or_default();
+        let share = match tolerance_used {
+            Some(used) if *used > 0.0 && used.is_finite() => {
+                format!(" {}", if *used > 1.0 { ratio(*used) } else { percent(*used) })
+            }
+            _ => String::new(),
+        };
+        said.push(format!("{}{largest}{share}", verdict.word()));
+    }
+    match (*holes, verdict) {
+        (0, _) => {}
+        (1, None) => said.push("hole".into()),
+        (holes, _) => said.push(counted(holes as u64, "hole")),
+    }
+    said.join(", ")
+}
+
 /// A case or output that has no accepted snapshot yet.
 pub(super) fn unrecorded(output: Option<&OutputOutcome>) -> Vec<String> {
     let (held, largest) = match output.and_then(|output| output.comparison.as_ref()) {
@@ -341,6 +363,15 @@ pub(super) fn improved() -> Vec<String> {
 pub(super) fn outliers(outside: u64, tolerance: Option<&Tolerance>) -> Vec<String> {
     let allowed = tolerance.map_or(0, |tolerance| tolerance.outliers);
     vec![format!("{} outside tolerance; the case allows {}", counted(outside, "element"), count(allowed))]
+}
+
+/// Which of several references the output was held against.
+pub(super) fn alternatives(verdict: Verdict, reference: &str, others: &[String]) -> Vec<String> {
+    let also = others.join(" or ");
+    vec![match verdict {
+        Verdict::Mismatch => format!("that is from {reference}; the case accepts {also} as well, and it is none"),
+        _ => format!("it is {reference}; the case accepts {also} as well"),
+    }]
 }
 
 /// Where the actual tensor is kept.

@@ -1,6 +1,6 @@
 //! Telling: finished outcomes become bytes for a reader. Decides nothing.
 //!
-//! [`terminal`] writes for people and [`json`] for programs; what either says about a problem is written once, in
+//! [`terminal`] writes for people, [`json`] for programs and [`markdown`] for pages; what either says about a problem is written once, in
 //! `message`. Nothing here reads the environment or a file: colours and commands are the caller's to choose.
 
 mod histogram;
@@ -12,6 +12,7 @@ mod view;
 mod voice;
 
 pub mod json;
+pub mod markdown;
 pub mod terminal;
 
 #[cfg(test)]

@@ -55,6 +55,8 @@ pub struct OutputView {
     pub tensor: TensorView,
     /// How far an actual tensor may be from it; `None` where the dtype has no default and the case gives none.
     pub tolerance: Option<Tolerance>,
+    /// The references that it may equal instead, as the case names them.
+    pub alternatives: Vec<String>,
     /// The boolean tensor that says which elements count, as the case names it.
     pub mask: Option<String>,
 }

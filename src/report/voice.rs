@@ -17,6 +17,8 @@ pub struct Voice {
     pub root: Option<String>,
     /// The snapshots folder as the reader typed it, where it is not the one beside the root.
     pub snapshots: Option<String>,
+    /// What else `run` takes to run the same again: `--executor candle`, `--accuracy-only`.
+    pub options: Option<String>,
     /// The folder the reader is in: paths below it are shown relative to it.
     pub base: PathBuf,
 }
@@ -58,7 +60,9 @@ impl Voice {
     pub(crate) fn run(&self, filter: Option<&str>) -> String {
         let root = self.root.as_deref().map(|root| format!(" {}", path_argument(root))).unwrap_or_default();
         let filter = filter.map(|filter| format!(" -k {}", quote(filter))).unwrap_or_default();
-        format!("{} run{root}{}{filter}", self.command, option("--snapshots", self.snapshots.as_deref()))
+        let options = self.options.as_deref().map(|options| format!(" {options}")).unwrap_or_default();
+        let snapshots = option("--snapshots", self.snapshots.as_deref());
+        format!("{} run{root}{snapshots}{options}{filter}", self.command)
     }
 
     /// The command that reviews pending snapshots: of one case where the tool can select it.
@@ -137,6 +141,7 @@ mod tests {
             review: Review::Accept,
             root: None,
             snapshots: None,
+            options: None,
             base: "/home/me/port".into(),
         }
     }
@@ -187,6 +192,8 @@ mod tests {
         let voice = Voice { snapshots: Some("s".into()), ..voice };
         assert_eq!(voice.run(Some("a/b")), "karat run 'my goldens' --snapshots s -k a/b");
         assert_eq!(voice.accept(None), "karat accept --root 'my goldens' --snapshots s --all");
+        let voice = Voice { options: Some("--executor candle".into()), ..voice };
+        assert_eq!(voice.run(Some("a/b")), "karat run 'my goldens' --snapshots s --executor candle -k a/b");
     }
 
     #[test]

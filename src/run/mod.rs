@@ -3,14 +3,18 @@
 mod catch;
 mod checkpoint;
 mod execute;
+mod executors;
 mod judge;
+mod matrix;
 mod outcome;
 mod session;
 mod snapshot;
 
 pub use crate::golden::CaseId;
 pub use checkpoint::{CheckpointResult, Executor, Inputs, Outputs, Skip};
-pub use outcome::{CaseOutcome, Counts, Drift, Gate, OutputOutcome, Problem, RunOutcome, Verdict};
+pub use executors::Executors;
+pub use matrix::{Cell, Column, Group, Matrix, Row, Sum};
+pub use outcome::{CaseOutcome, Counts, Drift, Gate, Gates, OutputOutcome, Problem, RunOutcome, Verdict};
 #[cfg(feature = "harness")]
 pub(crate) use session::nothing_selected;
 pub use session::{Filter, Options, Session, Skips};

@@ -39,6 +39,8 @@ pub struct RunOutcome {
     pub snapshots: PathBuf,
     /// The name of the executor.
     pub executor: String,
+    /// What the outputs were held against.
+    pub gates: Gates,
     /// One for each selected case, and one for each snapshot folder without a case, sorted by id.
     pub cases: Vec<CaseOutcome>,
     /// How many cases a filter left out.
@@ -47,6 +49,28 @@ pub struct RunOutcome {
     pub gate: Gate,
     /// The wall time of the whole.
     pub elapsed: Duration,
+}
+
+/// What outputs are held against.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Gates {
+    /// Accuracy and drift: the references by their tolerances, then the accepted snapshots by their bands.
+    #[default]
+    Both,
+    /// Accuracy alone: no snapshot is read or written. For executors besides the default one, which alone has snapshots,
+    /// and for goldens that are not under version control.
+    Accuracy,
+}
+
+impl Gates {
+    /// The word for it in files.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Gates::Both => "both",
+            Gates::Accuracy => "accuracy",
+        }
+    }
 }
 
 /// What a run lets through besides a pass.
@@ -104,8 +128,10 @@ pub struct OutputOutcome {
     pub improved: Vec<Drift>,
     /// The file that keeps the actual tensor, where it did not pass.
     pub kept: Option<PathBuf>,
-    /// The file of the reference, as the case names it (`y.npy`, `all.npz#y`), where there is one.
+    /// The file of the reference that it was held against, as the case names it (`y.npy`, `all.npz#y`), where there is one.
     pub reference: Option<String>,
+    /// The files of the other references that the case accepts as well: `or` in `case.json`.
+    pub alternatives: Vec<String>,
 }
 
 /// A line of a snapshot whose stored value no longer holds.
@@ -226,7 +252,7 @@ impl Counts {
     }
 
     /// Counts one more.
-    fn add(&mut self, verdict: Verdict) {
+    pub(super) fn add(&mut self, verdict: Verdict) {
         let count = match verdict {
             Verdict::Broken => &mut self.broken,
             Verdict::Missing => &mut self.missing,
@@ -277,6 +303,7 @@ impl OutputOutcome {
             improved: Vec::new(),
             kept: None,
             reference: None,
+            alternatives: Vec::new(),
         }
     }
 

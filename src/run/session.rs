@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::checkpoint::Executor;
 use super::execute::{Executed, Gathered, execute, gather};
 use super::judge::{Held, hold_all};
-use super::outcome::{CaseOutcome, Gate, OutputOutcome, Problem, RunOutcome, Verdict};
+use super::outcome::{CaseOutcome, Gate, Gates, OutputOutcome, Problem, RunOutcome, Verdict};
 use super::snapshot::{Caller, Orphan, Recorder, in_ci};
 use crate::error::{Error, Result};
 use crate::golden::{Case, CaseId, Goldens, Tree};
@@ -41,6 +41,8 @@ pub struct Options {
     pub caller: Caller,
     /// Whether cases with a `skip` run all the same.
     pub skips: Skips,
+    /// What outputs are held against.
+    pub gates: Gates,
 }
 
 /// What becomes of a case with a written `skip`.
@@ -60,6 +62,9 @@ pub struct Filter {
     pub patterns: Vec<String>,
 }
 
+/// Why a case without a reference is not run where no snapshot is looked at: nothing would hold it.
+const SNAPSHOT_ONLY: &str = "it names no reference: its snapshot alone holds it, and here no snapshot is looked at";
+
 impl Filter {
     /// Whether that case is selected.
     #[must_use]
@@ -77,6 +82,7 @@ impl Default for Options {
             allowed_skips: Vec::new(),
             caller: Caller::default(),
             skips: Skips::default(),
+            gates: Gates::default(),
         }
     }
 }
@@ -89,10 +95,17 @@ impl Session {
     /// [`Error::Usage`] where a setting of insta would turn the gate off or is invalid.
     pub fn new(goldens: Goldens, executor: Executor, options: Options) -> Result<Session> {
         let recorder = Recorder::new(&goldens.root, &goldens.snapshots, options.caller)?;
-        recorder.check_settings()?;
+        if options.gates == Gates::Both {
+            recorder.check_settings()?;
+        }
         let gate = Gate { ci: in_ci(), allowed_skips: options.allowed_skips.clone(), reviewed: recorder.is_reviewed() };
         let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
-        let keep = recorder.workspace().join(target).join("karat");
+        // A run of another executor leaves what the gate has kept.
+        let folder = match options.gates {
+            Gates::Both => "karat".to_owned(),
+            Gates::Accuracy => format!("karat-{}", executor.name()),
+        };
+        let keep = recorder.workspace().join(target).join(folder);
         Ok(Session { goldens, executor, recorder, options, gate, keep })
     }
 
@@ -139,6 +152,7 @@ impl Session {
             root: self.goldens.root.clone(),
             snapshots: self.goldens.snapshots.clone(),
             executor: self.executor.name().to_owned(),
+            gates: self.options.gates,
             cases,
             filtered_out: tree.cases.len() - ids.len(),
             gate: self.gate.clone(),
@@ -180,6 +194,9 @@ impl Session {
         if let (Some(reason), Skips::Honoured) = (&case.skip, self.options.skips) {
             return stopped(vec![Problem::Skipped(reason.clone())]);
         }
+        if case.outputs.is_empty() && self.options.gates == Gates::Accuracy {
+            return stopped(vec![Problem::Skipped(SNAPSHOT_ONLY.to_owned())]);
+        }
         let Gathered { inputs, digests } = match gather(&self.goldens, &case) {
             Ok(gathered) => gathered,
             Err(problems) => return stopped(problems),
@@ -191,7 +208,7 @@ impl Session {
                     case: &case,
                     digests: &digests,
                     unstable: &unstable,
-                    recorder: &self.recorder,
+                    recorder: self.gating_recorder(),
                     keep: &self.keep,
                 };
                 self.finish(&case, hold_all(&held, &outputs), elapsed)
@@ -199,9 +216,14 @@ impl Session {
         }
     }
 
+    /// The recorder where drift is a gate.
+    fn gating_recorder(&self) -> Option<&Recorder> {
+        Some(&self.recorder).filter(|_| self.options.gates == Gates::Both)
+    }
+
     /// The outcome of a case that could not run; its snapshots count as referenced all the same.
     fn stopped(&self, id: &CaseId, checkpoint: Option<String>, mut problems: Vec<Problem>) -> CaseOutcome {
-        if let Err(error) = self.recorder.touch_all(id) {
+        if let Some(Err(error)) = self.gating_recorder().map(|recorder| recorder.touch_all(id)) {
             problems.push(Problem::from_error("", &error));
         }
         CaseOutcome::whole(id, self.file(id), checkpoint, problems)
@@ -237,14 +259,14 @@ impl Session {
     }
 
     /// Every snapshot without a case, among what the filter selects, a case outcome for each folder; or a broken one where
-    /// the snapshots folder cannot be searched. None where `cargo insta test --unreferenced` sees to them.
+    /// the snapshots folder cannot be searched. None where accuracy alone is a gate, and where `cargo insta test --unreferenced` sees to them.
     pub fn orphans(&self, tree: &Tree, filter: &Filter) -> Vec<CaseOutcome> {
-        if self.recorder.leaves_orphans() {
+        let Some(recorder) = self.gating_recorder().filter(|recorder| !recorder.leaves_orphans()) else {
             return Vec::new();
-        }
+        };
         // What a known case does not produce any more is found when the case runs.
         let known = tree.cases.iter().chain(tree.problems.keys()).map(|id| (id.clone(), None)).collect();
-        let orphans = match self.recorder.orphans(&known) {
+        let orphans = match recorder.orphans(&known) {
             Ok(orphans) => orphans,
             // Every case that looks for its snapshot there says so itself.
             Err(Error::Snapshot { .. }) if !tree.cases.is_empty() => return Vec::new(),

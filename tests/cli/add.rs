@@ -65,8 +65,9 @@ fn a_member_keeps_its_name_and_its_container_is_copied_once() {
     std::fs::rename(project.path("goldens"), project.path("elsewhere")).expect("a folder");
     let weights = "elsewhere/gpt2-tiny/weights.safetensors#transformer.ln_f";
     let (weight, bias) = (format!("weight={weights}.weight"), format!("bias={weights}.bias"));
-    let arguments =
-        ["add", "new", "--checkpoint", "layer_norm", "--input", "x=elsewhere/gpt2-tiny/ln_f/x.npy", "--input", &weight];
+    let block = project.files("elsewhere")["gpt2-tiny/h.1/block/y.npy"].clone();
+    project.write("elsewhere/x.npy", block);
+    let arguments = ["add", "new", "--checkpoint", "layer_norm", "--input", "x=elsewhere/x.npy", "--input", &weight];
     let more = ["--input", &bias, "--output", "y=elsewhere/gpt2-tiny/ln_f/y.npy", "--param", "eps=1e-5"];
     // The root is made with its first case.
     project.karat(arguments.iter().chain(&more)).exits(0);

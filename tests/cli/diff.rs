@@ -97,9 +97,9 @@ fn folders_are_compared_file_by_file() {
         project.write(&format!("one/{name}"), &bytes);
         project.write(&format!("two/{name}"), &bytes);
     }
-    let said = project.karat(["diff", "one", "two"]).exits(0).says("pass h.0/ln_1/x.npy no difference");
+    let said = project.karat(["diff", "one", "two"]).exits(0).says("pass h.0/ln_1/y.npy no difference");
     said.says("pass weights.safetensors#transformer.wte.weight no difference");
-    project.write("two/ln_f/y.npy", project.files("two")["ln_f/x.npy"].clone());
+    project.write("two/ln_f/y.npy", project.files("two")["h.1/block/y.npy"].clone());
     project.remove("one/h.1/qkv/q.npy");
     project.write("one/h.1/qkv/k.npy", "no tensor");
     let said = project.karat(["diff", "one", "two"]).exits(1).says("mismatch ln_f/y.npy difference");

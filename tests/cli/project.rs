@@ -65,6 +65,11 @@ impl Project {
         project
     }
 
+    /// How many cases there are.
+    pub(crate) fn cases(&self) -> usize {
+        self.files("goldens").keys().filter(|name| name.ends_with("/case.json")).count()
+    }
+
     /// Adds a case of `layer_norm` that passes as it is: x, weight and bias in, y out. `edit` is given its `case.json`.
     pub(crate) fn case(&self, id: &str, edit: impl FnOnce(&mut Value)) {
         let folder = format!("goldens/{id}");

@@ -18,17 +18,18 @@ fn timeless(said: &Said) -> String {
 #[test]
 fn a_first_run_fails_and_leaves_every_summary_to_be_reviewed() {
     let project = Project::gpt2_tiny();
+    let count = project.cases();
     let said = project.karat(["run"]).exits(1).judges("gpt2-tiny/h.0/ln_1", "unrecorded");
-    let said = said.says("within tolerance").says("and no snapshot is accepted yet").says("7 cases, 7 fail,");
-    assert!(
-        said.stdout.ends_with("7 unrecorded\n7 cases to review, where intended:  karat accept --all\n"),
-        "{}",
-        said.stdout
-    );
+    let said = said
+        .says("within tolerance")
+        .says("and no snapshot is accepted yet")
+        .says(&format!("{count} cases, {count} fail,"));
+    let end = format!("{count} unrecorded\n{count} cases to review, where intended:  karat accept --all\n");
+    assert!(said.stdout.ends_with(&end), "{}", said.stdout);
     assert_eq!(said.stderr, "");
     let files = project.files("snapshots");
     let names: Vec<&str> = files.keys().map(String::as_str).collect();
-    assert_eq!(names.len(), 11);
+    assert!(names.len() > count);
     assert!(names.iter().all(|name| name.ends_with(".snap.new")), "{names:?}");
     assert!(names.contains(&"gpt2-tiny/h.1/qkv/v.snap.new"));
 }
@@ -38,10 +39,13 @@ fn all_pass_once_accepted_and_the_tree_is_left_as_it_is() {
     let project = accepted();
     let before = (project.files("goldens"), project.files("snapshots"));
     assert!(before.1.keys().all(|name| name.ends_with(".snap")), "{:?}", before.1.keys());
-    let said = project.karat(["run"]).exits(0).says("7 cases, none fails,");
-    assert!(said.stdout.ends_with("\n7 pass\n"), "{}", said.stdout);
-    let line = said.stdout.lines().next().expect("a line");
-    assert_eq!(line, "pass        gpt2-tiny/h.0/ln_1  layer_norm  difference 2.38e-7, 24% of tolerance");
+    let count = project.cases();
+    let said = project.karat(["run"]).exits(0).says(&format!("{count} cases, none fails,"));
+    assert!(said.stdout.ends_with(&format!("\n{count} pass\n")), "{}", said.stdout);
+    let line = said.stdout.lines().find(|line| line.contains("h.0/ln_1")).expect("a line");
+    let columns =
+        "pass        gpt2-tiny/h.0/ln_1                layer_norm        difference 2.38e-7, 24% of tolerance";
+    assert_eq!(line, columns);
     assert!((project.files("goldens"), project.files("snapshots")) == before);
 }
 
@@ -71,7 +75,11 @@ fn in_ci_nothing_is_written_into_the_tree_and_unrecorded_still_fails() {
 #[test]
 fn a_filter_selects_by_part_of_the_id_and_several_add_up() {
     let project = accepted();
-    let said = project.karat(["run", "-k", "h.0/ln"]).exits(0).says("2 cases, none fails,").says("5 filtered out");
+    let said = project
+        .karat(["run", "-k", "h.0/ln"])
+        .exits(0)
+        .says("2 cases, none fails,")
+        .says(&format!("{} filtered out", project.cases() - 2));
     said.judges("gpt2-tiny/h.0/ln_2", "pass").keeps_quiet_of("qkv");
     let said = project.karat(["run", "-k", "ln_f", "--filter", "h.1/qkv"]).exits(0);
     said.judges("gpt2-tiny/ln_f", "pass").judges("gpt2-tiny/h.1/qkv", "pass").says("2 cases, none fails,");
@@ -117,7 +125,7 @@ fn the_number_of_jobs_changes_nothing_that_is_said_or_written() {
 #[test]
 fn repeats_that_agree_pass() {
     let project = accepted();
-    project.karat(["run", "--repeat", "3"]).exits(0).says("7 cases, none fails,");
+    project.karat(["run", "--repeat", "3"]).exits(0).says(&format!("{} cases, none fails,", project.cases()));
     project.karat(["run", "--repeat", "0"]).exits(2);
 }
 
@@ -128,7 +136,7 @@ fn a_folder_below_the_root_selects_its_cases_under_the_same_ids_and_defaults() {
     project.write("goldens/suite.json", "{ \"skip\": \"by the root\" }");
     let said = project.karat(["run", "goldens/gpt2-tiny/h.0"]).exits(0);
     let said = said.judges("gpt2-tiny/h.0/ln_1", "skipped").judges("gpt2-tiny/h.0/qkv", "skipped");
-    said.says("by the root").says("3 cases, none fails").keeps_quiet_of("other");
+    said.says("by the root").says("10 cases, none fails").keeps_quiet_of("other");
     project.remove("goldens/suite.json");
     // Its x is an output of another case, which `from` names by its id below the root.
     let said = project.karat(["run", "goldens/gpt2-tiny/h.0/qkv/"]).exits(1);

@@ -6,6 +6,7 @@ mod assertions;
 mod gate;
 mod insta;
 mod list;
+mod matrix;
 mod packaged;
 #[cfg(unix)]
 mod review;

@@ -4,6 +4,7 @@
 
 mod diff;
 mod list;
+mod matrix;
 mod measured;
 mod run;
 mod show;
@@ -14,6 +15,7 @@ use serde::Serialize;
 
 pub use diff::diff;
 pub use list::list;
+pub use matrix::matrix;
 pub use run::run;
 pub use show::{show_case, show_members, show_tensor};
 

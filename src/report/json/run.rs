@@ -16,13 +16,14 @@ use crate::run::{CaseOutcome, Counts, Drift, Gate, OutputOutcome, Problem, RunOu
 ///
 /// What `out` returns.
 pub fn run(out: &mut dyn Write, voice: &Voice, run: &RunOutcome) -> io::Result<()> {
-    let RunOutcome { root, snapshots, executor, cases, filtered_out, gate, elapsed } = run;
+    let RunOutcome { root, snapshots, executor, gates, cases, filtered_out, gate, elapsed } = run;
     let Gate { ci, allowed_skips, reviewed } = gate;
     let Counts { broken, missing, mismatch, orphaned, unrecorded, drift, skipped, pass } = run.counts();
     let content = JsonRun {
         root: voice.path(root),
         snapshots: voice.path(snapshots),
         executor,
+        gates: gates.word(),
         gate: JsonGate { ci: *ci, allowed_skips, reviewed: *reviewed },
         verdict: run.verdict().word(),
         total: cases.len(),
@@ -40,6 +41,7 @@ struct JsonRun<'a> {
     root: String,
     snapshots: String,
     executor: &'a str,
+    gates: &'static str,
     gate: JsonGate<'a>,
     verdict: &'static str,
     total: usize,
@@ -90,6 +92,7 @@ struct JsonOutput<'a> {
     problems: Vec<JsonProblem<'a>>,
     next: Option<String>,
     reference: Option<&'a str>,
+    or: &'a [String],
     kept: Option<String>,
     tolerance: Option<JsonTolerance>,
     summary: Option<JsonSummary<'a>>,
@@ -157,8 +160,19 @@ fn json_case<'a>(voice: &Voice, gate: &Gate, case: &'a CaseOutcome) -> JsonCase<
 }
 
 fn json_output<'a>(voice: &Voice, gate: &Gate, case: &CaseOutcome, output: &'a OutputOutcome) -> JsonOutput<'a> {
-    let OutputOutcome { name, verdict, problems, summary, tolerance, comparison, drift, improved, kept, reference } =
-        output;
+    let OutputOutcome {
+        name,
+        verdict,
+        problems,
+        summary,
+        tolerance,
+        comparison,
+        drift,
+        improved,
+        kept,
+        reference,
+        alternatives,
+    } = output;
     let problem = |problem: &'a Problem| JsonProblem {
         what: what(voice, problem),
         message: message::of_output(case, output, problem, voice).join("\n"),
@@ -169,6 +183,7 @@ fn json_output<'a>(voice: &Voice, gate: &Gate, case: &CaseOutcome, output: &'a O
         problems: problems.iter().map(problem).collect(),
         next: next(voice, gate, case, Some(output)).map(command),
         reference: reference.as_deref(),
+        or: alternatives,
         kept: kept.as_ref().map(|kept| voice.path(kept)),
         tolerance: tolerance.as_ref().map(JsonTolerance::from),
         summary: summary.as_ref().map(JsonSummary::from),

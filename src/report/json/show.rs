@@ -101,6 +101,7 @@ struct JsonInput<'a> {
 #[derive(Serialize)]
 struct JsonOutput<'a> {
     tolerance: Option<JsonTolerance>,
+    or: &'a [String],
     #[serde(rename = "where")]
     mask: Option<&'a str>,
     #[serde(flatten)]
@@ -121,9 +122,10 @@ fn json_input(InputView { tensor, from }: &InputView) -> JsonInput<'_> {
     JsonInput { from: from.as_deref(), tensor: json_tensor(tensor) }
 }
 
-fn json_output(OutputView { tensor, tolerance, mask }: &OutputView) -> JsonOutput<'_> {
+fn json_output(OutputView { tensor, tolerance, alternatives, mask }: &OutputView) -> JsonOutput<'_> {
     JsonOutput {
         tolerance: tolerance.as_ref().map(JsonTolerance::from),
+        or: alternatives,
         mask: mask.as_deref(),
         tensor: json_tensor(tensor),
     }

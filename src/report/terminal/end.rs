@@ -7,7 +7,7 @@ use super::text::paragraphs;
 use crate::report::number::{counted, duration};
 use crate::report::palette::Palette;
 use crate::report::voice::Voice;
-use crate::run::{CaseOutcome, Counts, Gate, Problem, RunOutcome, Verdict};
+use crate::run::{CaseOutcome, Counts, Gate, Gates, Problem, RunOutcome, Verdict};
 
 /// Writes what was skipped and why, the counts by verdict, worst first, and what to do next.
 ///
@@ -15,10 +15,13 @@ use crate::run::{CaseOutcome, Counts, Gate, Problem, RunOutcome, Verdict};
 ///
 /// What `out` returns.
 pub fn end(out: &mut dyn Write, palette: &Palette, voice: &Voice, run: &RunOutcome) -> io::Result<()> {
-    let RunOutcome { root: _, snapshots: _, executor: _, cases, filtered_out: _, gate: _, elapsed: _ } = run;
+    let RunOutcome { root: _, snapshots: _, executor, gates, cases, filtered_out: _, gate: _, elapsed: _ } = run;
     skipped(out, palette, cases)?;
     total(out, palette, run)?;
     tally(out, palette, &run.counts())?;
+    if *gates == Gates::Accuracy {
+        writeln!(out, "executor {executor}, accuracy alone: no snapshot was looked at")?;
+    }
     improved(out, palette, voice, cases)?;
     next(out, palette, voice, run)
 }

@@ -69,8 +69,19 @@ fn part(
     case: &CaseOutcome,
     output: &OutputOutcome,
 ) -> io::Result<()> {
-    let OutputOutcome { name, verdict, problems, summary, tolerance, comparison, drift, improved, kept, reference: _ } =
-        output;
+    let OutputOutcome {
+        name,
+        verdict,
+        problems,
+        summary,
+        tolerance,
+        comparison,
+        drift,
+        improved,
+        kept,
+        reference,
+        alternatives,
+    } = output;
     let kind = summary.as_ref().map(|summary| format!("{} {}", summary.dtype, shape(&summary.shape)));
     let indent = head(out, palette, *verdict, case.id.as_str(), Some(name), kind.as_deref())?;
     for problem in problems {
@@ -95,6 +106,9 @@ fn part(
         }
     } else if *verdict == Verdict::Pass {
         paragraphs(out, indent, &[message::SNAPSHOT_ONLY.into()])?;
+    }
+    if let (Some(reference), false) = (reference, alternatives.is_empty()) {
+        paragraphs(out, indent, &message::alternatives(*verdict, reference, alternatives))?;
     }
     if !improved.is_empty() {
         paragraphs(out, indent, &message::improved())?;

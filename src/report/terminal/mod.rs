@@ -6,6 +6,7 @@ mod diff;
 mod end;
 mod failure;
 mod list;
+mod matrix;
 mod show;
 mod table;
 mod text;
@@ -21,6 +22,7 @@ pub use diff::diff;
 pub use end::end;
 pub use failure::{failure, failures};
 pub use list::list;
+pub use matrix::{matrix, matrix_by_checkpoint};
 pub use show::{show_case, show_members, show_tensor};
 
 /// Tells a whole run: a line a case, then in full what failed, then the end.

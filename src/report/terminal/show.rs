@@ -139,18 +139,19 @@ fn outputs_of(out: &mut dyn Write, outputs: &[OutputView]) -> io::Result<()> {
         return paragraphs(out, 2, &[message::SNAPSHOT_ONLY.into()]);
     }
     let mut table = Table::default();
-    for OutputView { tensor, tolerance: _, mask: _ } in outputs {
+    for OutputView { tensor, tolerance: _, alternatives: _, mask: _ } in outputs {
         table.row(row(tensor));
     }
     table.write(out, 2)?;
-    for OutputView { tensor, tolerance, mask } in outputs {
+    for OutputView { tensor, tolerance, alternatives, mask } in outputs {
         let limit = tolerance.as_ref().map_or("no tolerance given".into(), |tolerance| {
             let mut limits = vec![message::tolerance(tolerance)];
             limits.extend(message::more_asked(tolerance));
             limits.join(", ")
         });
         let mask = mask.as_ref().map(|mask| format!(", where {mask}")).unwrap_or_default();
-        paragraphs(out, 2, &[format!("{} is {}{mask}; {limit}", tensor.name, tensor.place)])?;
+        let or: String = alternatives.iter().map(|place| format!(" or {place}")).collect();
+        paragraphs(out, 2, &[format!("{} is {}{or}{mask}; {limit}", tensor.name, tensor.place)])?;
     }
     Ok(())
 }

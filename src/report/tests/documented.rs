@@ -1,6 +1,6 @@
 //! The examples in `docs/json.md` are what karat writes.
 
-use super::{assert_told, example, told_as_json, verbs};
+use super::{assert_told, example, matrix, told_as_json, verbs};
 use crate::report::json;
 use crate::run::{Gate, OutputOutcome, RunOutcome, Verdict};
 
@@ -32,6 +32,7 @@ fn the_examples_of_the_page_are_what_is_written() {
     let (tensor, summary) = verbs::tensor();
     let written = [
         told_as_json(|out| json::run(out, &voice, &run())),
+        told_as_json(|out| json::matrix(out, &voice, &matrix::matrix())),
         told_as_json(|out| json::list(out, &voice, &verbs::cases())),
         told_as_json(|out| json::show_tensor(out, "goldens/a/y.npy", &tensor, &summary)),
         told_as_json(|out| json::show_case(out, &voice, &verbs::case())),

@@ -6,10 +6,17 @@ use std::time::Duration;
 use crate::golden::CaseId;
 use crate::numeric::{Comparison, DType, Extreme, Mismatch, NonFinite, Summary, Tolerance, Value};
 use crate::report::{Review, Voice};
-use crate::run::{CaseOutcome, Drift, Gate, OutputOutcome, Problem, RunOutcome, Verdict};
+use crate::run::{CaseOutcome, Drift, Gate, Gates, OutputOutcome, Problem, RunOutcome, Verdict};
 
 pub(super) fn voice() -> Voice {
-    Voice { command: "karat".into(), review: Review::Insta, root: None, snapshots: None, base: "/home/me/port".into() }
+    Voice {
+        command: "karat".into(),
+        review: Review::Insta,
+        root: None,
+        snapshots: None,
+        options: None,
+        base: "/home/me/port".into(),
+    }
 }
 
 pub(super) fn run() -> RunOutcome {
@@ -37,7 +44,8 @@ pub(super) fn run() -> RunOutcome {
     RunOutcome {
         root: "/home/me/port/goldens".into(),
         snapshots: "/home/me/port/snapshots".into(),
-        executor: "built-in".into(),
+        executor: "builtin".into(),
+        gates: Gates::Both,
         cases,
         filtered_out: 3,
         gate: Gate::default(),
@@ -74,6 +82,7 @@ pub(super) fn output(name: &str, verdict: Verdict) -> OutputOutcome {
         improved: Vec::new(),
         kept: None,
         reference: Some(format!("{name}.npy")),
+        alternatives: Vec::new(),
     }
 }
 

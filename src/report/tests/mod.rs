@@ -2,6 +2,7 @@
 
 mod documented;
 mod example;
+mod matrix;
 mod run;
 mod verbs;
 

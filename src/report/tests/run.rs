@@ -126,6 +126,7 @@ fn commands_are_those_that_work_where_they_are_read() {
         review: Review::Accept,
         root: Some("my goldens".into()),
         snapshots: None,
+        options: None,
         base: "/home/me".into(),
     };
     let told = failures(&voice, &only(Verdict::Drift)) + &failures(&voice, &only(Verdict::Missing));

@@ -49,6 +49,7 @@ pub(super) fn case() -> CaseView {
         outputs: vec![OutputView {
             tensor: view("y", "y.npy", Ok(Summary { left_out: 64, elements: 448, ..example::summary() })),
             tolerance: Some(Tolerance::new(1e-5, 0.0).expect("valid")),
+            alternatives: Vec::new(),
             mask: Some("../mask.npy".into()),
         }],
         skip: None,

@@ -119,6 +119,7 @@ enum Form {
     Json,
     Hash,
     HashOrNone,
+    Hashes,
     Number,
     Count,
     DType,
@@ -132,6 +133,7 @@ fn form(quantity: &str) -> Option<Form> {
         "checkpoint" => Form::Word,
         "reference" => Form::HashOrNone,
         "where" => Form::Hash,
+        "or" => Form::Hashes,
         "atol" | "rtol" | "max_rel_rms" | "largest difference" | "rmse" => Form::Number,
         "min" | "max" | "mean" | "std" | "l2" => Form::Number,
         "cast" | "dtype" => Form::DType,
@@ -156,6 +158,7 @@ fn reads(quantity: &str, value: &str) -> bool {
         }
         Some(Form::Json) => serde_json::from_str::<Json>(value).is_ok(),
         Some(Form::Hash) => is_hash(value),
+        Some(Form::Hashes) => value.split(", ").all(is_hash),
         Some(Form::HashOrNone) => value == "none" || is_hash(value),
         // The extremes of a boolean tensor are booleans.
         Some(Form::Number) => number(value, false).is_some() || matches!(value, "true" | "false"),
@@ -174,7 +177,8 @@ fn required(lines: &[Line]) -> Vec<&'static str> {
     if value(lines, "reference").is_some_and(|reference| reference != "none") {
         all.extend(["atol", "rtol"]);
     }
-    if finite_count(lines).is_some_and(|count| count > 0) {
+    // Where any of several references will do, no statistic is held.
+    if value(lines, "or").is_none() && finite_count(lines).is_some_and(|count| count > 0) {
         all.extend(["min", "max", "mean", "std", "l2"]);
     }
     all

@@ -14,6 +14,7 @@ pub(super) struct Sample {
     pub params: BTreeMap<String, Json>,
     pub inputs: BTreeMap<String, String>,
     pub reference: Option<String>,
+    pub alternatives: Vec<String>,
     pub mask: Option<String>,
     pub rules: Option<Rules>,
     pub summary: Summary,
@@ -30,6 +31,7 @@ pub(super) fn sample() -> Sample {
         params: BTreeMap::from([("eps".to_owned(), Json::from(1e-5))]),
         inputs: BTreeMap::from([("x".to_owned(), "ab".repeat(32))]),
         reference: Some("cd".repeat(32)),
+        alternatives: Vec::new(),
         mask: None,
         rules: Some(rules),
         summary: Summary {
@@ -83,6 +85,7 @@ impl Sample {
             params: &self.params,
             inputs: &self.inputs,
             reference: self.reference.as_deref(),
+            alternatives: &self.alternatives,
             mask: self.mask.as_deref(),
             rules: self.rules.as_ref(),
             summary: &self.summary,

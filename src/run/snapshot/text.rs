@@ -47,6 +47,8 @@ pub struct Facts<'a> {
     pub inputs: &'a BTreeMap<String, String>,
     /// The sha256 of the reference, in lower-case hex; `None` where the snapshot alone holds the output.
     pub reference: Option<&'a str>,
+    /// The sha256 of each reference that the output may equal instead, in lower-case hex.
+    pub alternatives: &'a [String],
     /// The sha256 of the mask, in lower-case hex; `None` where nothing is left out.
     pub mask: Option<&'a str>,
     /// The rules that the output was held to; `None` without a reference.
@@ -79,13 +81,17 @@ pub(super) fn join(lines: &[Line]) -> String {
 
 /// The facts as lines, in the order of the text.
 pub(super) fn lines(facts: &Facts<'_>) -> Vec<Line> {
-    let Facts { checkpoint, params, inputs, reference, mask, rules, summary, comparison } = *facts;
+    let Facts { checkpoint, params, inputs, reference, alternatives, mask, rules, summary, comparison } = *facts;
     let mut lines = Lines(Vec::new());
     lines.add("karat", VERSION);
     lines.add("checkpoint", word(checkpoint));
     params.iter().for_each(|(name, value)| lines.add(&format!("param {}", word(name)), json(value)));
     inputs.iter().for_each(|(name, hash)| lines.add(&format!("input {}", word(name)), format!("sha256 {hash}")));
     lines.add("reference", reference.map_or("none".to_owned(), |hash| format!("sha256 {hash}")));
+    if !alternatives.is_empty() {
+        let hashes: Vec<String> = alternatives.iter().map(|hash| format!("sha256 {hash}")).collect();
+        lines.add("or", hashes.join(", "));
+    }
     if let Some(hash) = mask {
         lines.add("where", format!("sha256 {hash}"));
     }
@@ -96,7 +102,11 @@ pub(super) fn lines(facts: &Facts<'_>) -> Vec<Line> {
         lines.some("largest difference", comparison.max_abs_diff.as_ref().map(|extreme| float(extreme.value)));
         lines.some("rmse", comparison.rmse.map(float));
     }
-    lines.summary(summary);
+    lines.form(summary);
+    // Which of several references came out is the machine's to decide.
+    if alternatives.is_empty() {
+        lines.statistics(summary);
+    }
     lines.0
 }
 
@@ -129,10 +139,10 @@ impl Lines {
         self.some("empty", empty.then_some("declared"));
     }
 
-    /// What came out.
-    fn summary(&mut self, summary: &Summary) {
+    /// What kind of tensor came out.
+    fn form(&mut self, summary: &Summary) {
         // `elements` is the product of the shape, less what is left out.
-        let Summary { shape, dtype, elements: _, left_out, non_finite, min, max, mean, std, l2 } = summary;
+        let Summary { shape, dtype, elements: _, left_out, non_finite, .. } = summary;
         let NonFinite { nan, pos_inf, neg_inf } = non_finite;
         self.add("dtype", dtype);
         self.add("shape", format!("{shape:?}"));
@@ -140,6 +150,11 @@ impl Lines {
         self.add("inf", pos_inf);
         self.add("-inf", neg_inf);
         self.add("left out", left_out);
+    }
+
+    /// How large its elements are.
+    fn statistics(&mut self, summary: &Summary) {
+        let Summary { dtype, min, max, mean, std, l2, .. } = summary;
         self.some("min", min.map(|value| extremum(value, *dtype)));
         self.some("max", max.map(|value| extremum(value, *dtype)));
         self.some("mean", mean.map(float));

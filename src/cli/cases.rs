@@ -1,0 +1,89 @@
+//! Which cases a verb runs, and how: what `run` and `matrix` are both asked.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
+
+use super::{Context, Place};
+use crate::error::{Error, Result};
+use crate::golden::{CaseId, Goldens, Tree};
+use crate::run::{Filter, Gates, Options};
+
+/// The arguments that select cases and say how they run.
+#[derive(Debug, Args)]
+pub(super) struct Cases {
+    /// The goldens root, or a folder below it [default: goldens]
+    pub(super) root: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) place: Place,
+    /// Run only cases whose id contains FILTER; several add up
+    #[arg(short = 'k', long = "filter", value_name = "FILTER", value_parser = NonEmptyStringValueParser::new())]
+    filter: Vec<String>,
+    /// Run N cases at a time [default: one a processor]
+    #[arg(short = 'j', long, value_name = "N", value_parser = parse_jobs)]
+    jobs: Option<NonZeroUsize>,
+    /// Call each checkpoint N times; all calls must agree bit for bit
+    #[arg(long = "repeat", value_name = "N", default_value = "1")]
+    repeats: NonZeroUsize,
+    /// Let the case with that id be skipped in CI; several add up
+    #[arg(long = "allow-skip", value_name = "ID")]
+    allow_skip: Vec<String>,
+}
+
+/// The same, looked up on disk.
+pub(super) struct Selected {
+    pub(super) goldens: Goldens,
+    pub(super) tree: Tree,
+    pub(super) filter: Filter,
+    pub(super) options: Options,
+}
+
+impl Selected {
+    /// How many cases are selected.
+    pub(super) fn count(&self) -> usize {
+        self.tree.cases.iter().filter(|id| self.filter.selects(id)).count()
+    }
+}
+
+impl Cases {
+    /// Looks up what is selected.
+    pub(super) fn select(&self, context: &Context<'_>, gates: Gates) -> Result<Selected> {
+        let goldens = self.place.locate(self.root.as_ref(), context.home)?;
+        check_skips(&goldens, &self.allow_skip)?;
+        let allowed_skips = self.allow_skip.iter().chain(&context.home.allowed_skips).cloned().collect();
+        let defaults = Options::default();
+        Ok(Selected {
+            tree: goldens.discover()?,
+            goldens,
+            filter: Filter { patterns: self.filter.clone() },
+            options: Options {
+                jobs: self.jobs.unwrap_or(defaults.jobs),
+                repeats: self.repeats,
+                allowed_skips,
+                gates,
+                ..defaults
+            },
+        })
+    }
+}
+
+/// A number of threads that a system can start.
+fn parse_jobs(text: &str) -> Result<NonZeroUsize, String> {
+    match text.parse() {
+        Ok(jobs) if jobs <= NonZeroUsize::new(1024).expect("1024 is not 0") => Ok(jobs),
+        _ => Err("give a number from 1 to 1024".to_owned()),
+    }
+}
+
+/// Refuses to allow the skip of a case that there is not: its name would go on to allow whatever is called so next.
+fn check_skips(goldens: &Goldens, allowed: &[String]) -> Result<()> {
+    let is_case = |id: &&String| CaseId::new(id).is_ok_and(|id| id.below(&goldens.root).join("case.json").exists());
+    match allowed.iter().find(|id| !is_case(id)) {
+        Some(id) => {
+            Err(Error::Usage(format!("--allow-skip {id}: there is no such case below {}", goldens.root.display())))
+        }
+        None => Ok(()),
+    }
+}

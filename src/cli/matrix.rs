@@ -1,0 +1,73 @@
+//! `karat matrix`: cases by executors, each held to accuracy alone.
+
+use clap::{Args, ValueEnum};
+
+use super::cases::{Cases, Selected};
+use super::progress::Progress;
+use super::{Context, Gate};
+use crate::error::{Error, Result};
+use crate::report::{json, markdown, terminal};
+use crate::run::{Executors, Gates, Matrix as Outcomes, Session};
+
+/// The arguments of `karat matrix`.
+#[derive(Debug, Args)]
+pub(super) struct Matrix {
+    #[command(flatten)]
+    cases: Cases,
+    /// Run that executor; several add up [default: all]
+    #[arg(long = "executor", value_name = "NAME")]
+    executors: Vec<String>,
+    /// Fail where that executor lacks a checkpoint; several add up
+    #[arg(long = "require", value_name = "NAME")]
+    required: Vec<String>,
+    /// What a row is
+    #[arg(long, value_enum, default_value = "case")]
+    by: By,
+    /// Print a Markdown table and nothing else
+    #[arg(long, conflicts_with = "json")]
+    markdown: bool,
+    /// Print one JSON document and nothing else, always by case
+    #[arg(long, conflicts_with = "by")]
+    json: bool,
+}
+
+/// What a row of the table is.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum By {
+    /// One case
+    Case,
+    /// All cases of one checkpoint in one suite
+    Checkpoint,
+}
+
+impl Matrix {
+    pub(super) fn main(self, executors: Executors, context: &Context<'_>) -> Result<Gate> {
+        let Matrix { cases, executors: typed, required, by, markdown, json } = self;
+        for name in &required {
+            executors.check(name)?;
+            if !typed.is_empty() && !typed.contains(name) {
+                return Err(Error::Usage(format!("--require {name}: --executor leaves it out")));
+            }
+        }
+        let chosen = executors.choose(&typed)?;
+        let selected = cases.select(context, Gates::Accuracy)?;
+        let progress = Progress::start(selected.count() * chosen.len(), context.screen.is_watched && !json);
+        let Selected { goldens, tree, filter, options } = selected;
+        let run = |executor| {
+            let session = Session::new(goldens.clone(), executor, options.clone())?;
+            session.run(&tree, &filter, |case| progress.advance(case))
+        };
+        let runs = chosen.into_iter().map(run).collect::<Result<Vec<_>>>()?;
+        progress.finish();
+        let outcomes = Outcomes::of(runs, &required);
+        let voice = context.voice(cases.root.as_ref(), Some(&cases.place), None);
+        context.screen.print(|out, palette| match (json, markdown, by) {
+            (true, _, _) => json::matrix(out, &voice, &outcomes),
+            (_, true, By::Case) => markdown::cases(out, &outcomes),
+            (_, true, By::Checkpoint) => markdown::checkpoints(out, &outcomes),
+            (_, _, By::Case) => terminal::matrix(out, palette, &voice, &outcomes),
+            (_, _, By::Checkpoint) => terminal::matrix_by_checkpoint(out, palette, &voice, &outcomes),
+        })?;
+        Ok(if outcomes.failed() == 0 { Gate::Passed } else { Gate::Failed })
+    }
+}

@@ -1,0 +1,126 @@
+//! Cases by executors.
+
+use std::io::{self, Write};
+
+use super::failure::failure;
+use super::table::Table;
+use super::text::paragraphs;
+use crate::report::message;
+use crate::report::number::{counted, duration};
+use crate::report::palette::Palette;
+use crate::report::voice::Voice;
+use crate::run::{CaseOutcome, Cell, Column, Group, Matrix, Problem, Row, Sum, Verdict};
+
+/// Tells what several executors made of the same cases: a row a case, then in full what failed, then each executor's
+/// count.
+///
+/// # Errors
+///
+/// What `out` returns.
+pub fn matrix(out: &mut dyn Write, palette: &Palette, voice: &Voice, matrix: &Matrix) -> io::Result<()> {
+    let mut table = Table::default();
+    table.row(["case"].into_iter().chain(executors(matrix)));
+    for Row { id, checkpoint: _, cells } in &matrix.rows {
+        let cells = cells.iter().map(|cell| message::sum(&Sum::of([cell])));
+        table.row([id.as_str().to_owned()].into_iter().chain(cells));
+    }
+    table.write(out, 0)?;
+    rest(out, palette, voice, matrix)
+}
+
+/// The same, a row for all cases of one checkpoint in one suite.
+///
+/// # Errors
+///
+/// What `out` returns.
+pub fn matrix_by_checkpoint(out: &mut dyn Write, palette: &Palette, voice: &Voice, matrix: &Matrix) -> io::Result<()> {
+    let mut table = Table::default();
+    table.row(["suite", "checkpoint", "cases"].into_iter().chain(executors(matrix)));
+    for Group { suite, checkpoint, cases, sums } in matrix.groups() {
+        let checkpoint = checkpoint.unwrap_or_else(|| "-".to_owned());
+        table.row([suite, checkpoint, cases.to_string()].into_iter().chain(sums.iter().map(message::sum)));
+    }
+    table.write(out, 0)?;
+    rest(out, palette, voice, matrix)
+}
+
+fn executors(matrix: &Matrix) -> impl Iterator<Item = &str> {
+    matrix.columns.iter().map(|column| column.executor.as_str())
+}
+
+/// What stands below the table.
+fn rest(out: &mut dyn Write, palette: &Palette, voice: &Voice, matrix: &Matrix) -> io::Result<()> {
+    writeln!(out)?;
+    for column in 0..matrix.columns.len() {
+        failures(out, palette, voice, matrix, column)?;
+    }
+    skipped(out, palette, matrix)?;
+    total(out, palette, matrix)?;
+    (0..matrix.columns.len()).try_for_each(|column| tally(out, palette, matrix, column))?;
+    writeln!(out, "accuracy alone: no snapshot was looked at")
+}
+
+/// What failed by that executor, in full, below its name. A hole has nothing more to tell than the count.
+fn failures(out: &mut dyn Write, palette: &Palette, voice: &Voice, matrix: &Matrix, column: usize) -> io::Result<()> {
+    let failed = matrix.rows.iter().filter(|row| matrix.fails(row, column));
+    let failed: Vec<&CaseOutcome> = failed.filter_map(|row| outcome(&row.cells[column])).collect();
+    if failed.is_empty() {
+        return Ok(());
+    }
+    let executor = &matrix.columns[column].executor;
+    let voice = Voice { options: Some(format!("--accuracy-only --executor {executor}")), ..voice.clone() };
+    writeln!(out, "executor {}\n", palette.strong(executor))?;
+    failed.into_iter().try_for_each(|case| failure(out, palette, &voice, &matrix.gate, case))
+}
+
+fn outcome(cell: &Cell) -> Option<&CaseOutcome> {
+    match cell {
+        Cell::Hole => None,
+        Cell::Outcome(case) => Some(case),
+    }
+}
+
+/// What was skipped, and why, once for all executors that say the same.
+fn skipped(out: &mut dyn Write, palette: &Palette, matrix: &Matrix) -> io::Result<()> {
+    for row in &matrix.rows {
+        let reasons = row.cells.iter().filter_map(outcome).filter_map(|case| match case.problems.first() {
+            Some(Problem::Skipped(reason)) => Some(reason.as_str()),
+            _ => None,
+        });
+        let mut reasons: Vec<&str> = reasons.collect();
+        reasons.dedup();
+        for reason in reasons {
+            writeln!(out, "{}{}", palette.verdict(Verdict::Skipped, 10), palette.strong(row.id.as_str()))?;
+            paragraphs(out, 10, &reason.lines().map(str::to_owned).collect::<Vec<_>>())?;
+        }
+    }
+    Ok(())
+}
+
+fn total(out: &mut dyn Write, palette: &Palette, matrix: &Matrix) -> io::Result<()> {
+    let Matrix { root: _, columns, rows, filtered_out, gate: _, elapsed } = matrix;
+    let failed = match matrix.failed() {
+        0 => "none fails".to_owned(),
+        1 => "1 fails".to_owned(),
+        failed => format!("{failed} fail"),
+    };
+    let filtered = if *filtered_out > 0 { format!(", {filtered_out} filtered out") } else { String::new() };
+    let cases = counted(rows.len() as u64, "case");
+    let executors = counted(columns.len() as u64, "executor");
+    let count = palette.strong(&format!("{cases} by {executors}, {failed},"));
+    writeln!(out, "{count} in {}{filtered}", duration(*elapsed))
+}
+
+/// How many cases of an executor have each verdict, how many are holes, and what it lacks.
+fn tally(out: &mut dyn Write, palette: &Palette, matrix: &Matrix, column: usize) -> io::Result<()> {
+    let Column { executor, required } = &matrix.columns[column];
+    let Sum { counts, holes, .. } = matrix.sum(column);
+    let verdicts = Verdict::ALL.into_iter().filter(|verdict| counts.of(*verdict) > 0);
+    let mut said: Vec<String> = verdicts.map(|verdict| palette.tally(counts.of(verdict), verdict)).collect();
+    if holes > 0 {
+        let lacking = matrix.lacking(column).join(", ");
+        let fails = if *required { "; it is required" } else { "" };
+        said.push(format!("{}, it lacks {lacking}{fails}", counted(holes as u64, "hole")));
+    }
+    writeln!(out, "{executor}: {}", said.join(", "))
+}
