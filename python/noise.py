@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import torch
 
+import bfloat16
 from observer import Observation, Recorder, watch
 from plan import Case, Plan
 from tolerance import Relative, roomy, scaled
@@ -40,7 +41,7 @@ class Substitute(Recorder):
         super().record(module, port, tensor)
         # An expanded tensor has one place in memory for many elements.
         if place in self.golden and tensor.is_floating_point() and 0 not in tensor.stride():
-            tensor.copy_(torch.from_numpy(self.golden[place].values))
+            tensor.copy_(bfloat16.tensor(self.golden[place].values))
 
 
 def measure(model, forward: Callable, plan: Plan, observation: Observation) -> list[Noise]:
@@ -78,7 +79,7 @@ def noise(case: Case, single: Observation, double: Observation) -> list[Noise]:
     values = {place: seen.values for place, seen in single.items()}
     found = []
     for name, place in case.outputs.items():
-        reference = values[place]
+        reference = bfloat16.numbers(values[place])
         if reference.dtype.kind != "f" or place not in double or case.tolerance and case.tolerance[name] == 0:
             continue
         where = case.where[name](values, reference.shape) if name in case.where else None
@@ -86,7 +87,7 @@ def noise(case: Case, single: Observation, double: Observation) -> list[Noise]:
         atol = planned and scaled(planned, reference, where)
         compared = slice(None) if where is None else where
         # What is masked may be -inf, and has no difference.
-        reference, exact = reference[compared], double[place].values[compared]
+        reference, exact = reference[compared], bfloat16.numbers(double[place].values)[compared]
         found.append(Noise(case.checkpoint, name, float(abs(reference - exact).max()), float(abs(reference).max()), atol,
                            planned))
     return found
@@ -99,7 +100,7 @@ def share(row: Noise) -> float:
 
 def lines(rows: list[Noise]) -> list[str]:
     """For people: a table, and a mark where the noise takes more than a third of the tolerance."""
-    table = ["float32 against float64 on the same inputs; of each checkpoint the case that takes most of its tolerance:",
+    table = ["what the model computed against float64 on the same inputs; of each checkpoint the case that takes most of its tolerance:",
              f"  {'checkpoint':<20} {'output':<8} {'|x| to':>10} {'noise':>10} {'atol':>10} {'of atol':>10}"]
     for row in rows:
         line = f"  {row.checkpoint:<20} {row.output:<8} {row.largest_value:>10.4g} {row.largest_difference:>10.2e}"

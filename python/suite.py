@@ -16,6 +16,7 @@ import numpy
 import torch
 from safetensors.torch import save
 
+import bfloat16
 from observer import Observation, Seen, same_bits
 from origin import sha256
 from plan import Case, First, Parameter, Place, Plan
@@ -138,9 +139,10 @@ def write_case(folder: Path, suite_id: str, case: Case, plan: Plan, observation:
         file = f"{name}.npy" if name not in case.inputs else f"{name}.output.npy"
         write_tensor(home / file, seen.values, place)
         where = case.where[name](values, seen.values.shape) if name in case.where else None
-        outputs[name] = output(file, write_mask(home, case, name, where), write_alternatives(home, case, name))
+        said = output(file, write_mask(home, case, name, where), write_alternatives(home, case, name))
+        outputs[name] = bfloat16.named(said, seen.values)
         if case.tolerance is not None:
-            tolerances[name] = {"atol": scaled(case.tolerance[name], seen.values, where), "rtol": 0}
+            tolerances[name] = {"atol": scaled(case.tolerance[name], bfloat16.numbers(seen.values), where), "rtol": 0}
         remember(files, File(seen, f"{case.id}/{file}", f"{suite_id}/{case.id}:{name}", case.level))
     fields = {
         "karat": FORMAT,
@@ -167,10 +169,10 @@ def write_input(home: Path, case: Case, name: str, tensor: Place | Parameter,
     known.sort(key=lambda file: (file.id is None, file.level != case.level))
     if known:
         path = posixpath.relpath(known[0].file, case.id)
-        return {"tensor": path, "from": known[0].id} if known[0].id else path
+        return bfloat16.named({"tensor": path, "from": known[0].id} if known[0].id else path, seen.values)
     write_tensor(home / f"{name}.npy", seen.values, tensor)
     remember(files, File(seen, f"{case.id}/{name}.npy", None, case.level))
-    return f"{name}.npy"
+    return bfloat16.named(f"{name}.npy", seen.values)
 
 
 def output(file: str, mask: str | None, alternatives: list[str]) -> Any:
@@ -211,7 +213,8 @@ def memory(tensor: torch.Tensor) -> tuple:
 
 def write_tensor(path: Path, values: numpy.ndarray, place: Place) -> None:
     """Writes an npy file in C order; NaN in a reference would make it worthless."""
-    if values.dtype.kind in "fc" and numpy.isnan(values).any():
+    numbers = bfloat16.numbers(values)
+    if numbers.dtype.kind in "fc" and numpy.isnan(numbers).any():
         raise Refusal(f"{place} holds NaN", "computed by the model itself",
                       "to capture another model", f"{PROGRAM} --help")
     with path.open("xb") as file:
