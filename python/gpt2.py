@@ -223,30 +223,30 @@ def settle(cases: Plan, values: dict[Place, numpy.ndarray], model) -> Settled:
     doubtful = [step for step, margin in enumerate(margins) if not margin > limit]
     if not doubtful:
         return Settled(cases, [], {})
-    chosen = int(values[Place(MODEL, CHOSEN)][0])
-    others = [token for token, _ in generation.others(generation.scores(values)[0][0], chosen, limit)]
+    chosen = values[Place(MODEL, CHOSEN)]
+    others = [token for token, _ in generation.others(generation.scores(values)[0][0], int(chosen[0]), limit)]
     branches = generation.branches(model, values, limit)
-    ids = values[Place(MODEL, RETURNED)]
-    changed: dict[str, Case | None] = {}
-    for case in cases.cases:
+
+    def either(case: Case) -> Case | None:
+        """The case with what may come instead; None where there is nothing left to compare."""
         if case.checkpoint == "argmax":
-            instead = [numpy.array([other], values[Place(MODEL, CHOSEN)].dtype) for other in others]
-            changed[case.id] = dataclasses.replace(case, alternatives={"y": instead}) \
-                if len(others) <= generation.MOST else None
-        elif case.checkpoint == "generate" and branches is not None:
-            instead = [numpy.array([branch.tokens], ids.dtype) for branch in branches]
-            changed[case.id] = dataclasses.replace(case, alternatives={"tokens": instead})
-        elif case.checkpoint == "generate":
-            changed[case.id] = dataclasses.replace(case, where={"tokens": generation.settled(limit)}) \
-                if doubtful[0] > 0 else None
-    kept = [case for case in (changed.get(case.id, case) for case in cases.cases) if case is not None]
-    return Settled(dataclasses.replace(cases, cases=kept), *told(doubtful[0], margins, branches, limit,
-                                                                 [id for id, case in changed.items() if case is None]))
+            instead = [numpy.array([other], chosen.dtype) for other in others]
+            return dataclasses.replace(case, alternatives={"y": instead}) if len(others) <= generation.MOST else None
+        if case.checkpoint != "generate":
+            return case
+        if branches is None:
+            return dataclasses.replace(case, where={"tokens": generation.settled(limit)}) if doubtful[0] > 0 else None
+        return dataclasses.replace(case, alternatives={"tokens": [numpy.array([b.tokens], chosen.dtype) for b in branches]})
+
+    kept = [case for case in map(either, cases.cases) if case is not None]
+    absent = [case.id for case in cases.cases if case.id not in {case.id for case in kept}]
+    notes, reference = told(doubtful[0], margins, branches, limit, absent)
+    return Settled(dataclasses.replace(cases, cases=kept), notes, reference)
 
 
 def told(first: int, margins: list[float], branches: list[generation.Branch] | None, limit: float,
          absent: list[str]) -> tuple[list[str], dict[str, Any]]:
-    """What people are told of doubtful tokens, and what `reference` says."""
+    """What people are told of doubtful tokens, and what `reference` says; alternatives in the order of their files."""
     reference: dict[str, Any] = {"doubt": limit}
     if branches is None:
         notes = [f"the two best logits of token {first + 1} are {margins[first]:.3g} apart, and may be off by "
@@ -258,6 +258,8 @@ def told(first: int, margins: list[float], branches: list[generation.Branch] | N
                  for branch in branches]
         reference["alternatives"] = [{"token": branch.step + 1, "instead_of": branch.chosen, "is": branch.other,
                                       "behind": branch.behind} for branch in branches]
+    # A token may be in doubt after either of two others.
+    notes = list(dict.fromkeys(notes))
     if absent:
         notes.append(f"not captured: {', '.join(absent)}")
         reference["not_captured"] = absent

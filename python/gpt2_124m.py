@@ -80,7 +80,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--executor", action="append", choices=(karat.BUILTIN, *karat.FEATURES), default=[],
                         help=f"run this one as well; may be repeated ({karat.BUILTIN} always runs)")
     parser.add_argument("--goldens", type=Path, default=CHECKOUT / "target" / "goldens", metavar="DIR",
-                        help="where goldens of each model have a folder (default: target/goldens)")
+                        help="a folder named goldens, in which those of each model have one (default: target/goldens)")
     parser.add_argument("--recapture", action="store_true", help="capture also where there are goldens")
     own, rest = parser.parse_known_args(words)
     named = any(word.split("=")[0] in ("--model", "--random-init", "--package", "--load") for word in rest)
@@ -90,6 +90,10 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     if options.kind != typed.TEXT or options.source not in ("model", "random_init"):
         raise Refusal("this runs a GPT-2 on a text, from --model or with --random-init", "on the command line",
                       "to capture anything else", f"{PROGRAM} --help")
+    if options.root.name != "goldens":
+        # By this name karat finds the root, which `from` in the cases begins at.
+        raise Refusal(f"--goldens {own.goldens} has another name than goldens", "karat knows the root by its name",
+                      "to have one in there", shlex.join([*SELF.split(), "--goldens", str(own.goldens / "goldens"), *rest]))
     options.suite, options.force = name(options), own.recapture
     options.words = words
     options.executors = list(dict.fromkeys([karat.BUILTIN, *own.executor]))
@@ -121,7 +125,7 @@ def goldens(options: argparse.Namespace) -> dict[str, Any]:
             f"transformers {reference['versions']['transformers']}")
     else:
         began = time.monotonic()
-        say("capturing", f"{what(options)}; this takes about half a minute")
+        say("capturing", f"{what(options)}; at full size this takes up to a minute")
         written, captured = capture.capture(options)
         for note in captured.notes:
             say("note", note)

@@ -32,7 +32,8 @@ def outcome(cases: list[dict], executor: str = "builtin", **other) -> dict:
     """What `karat run --accuracy-only --json` says."""
     verdicts = ("broken", "missing", "mismatch", "orphaned", "unrecorded", "drift", "skipped", "pass")
     return {"executor": executor, "gates": "accuracy", "snapshots": "/nowhere/snapshots", "total": len(cases),
-            "filtered_out": 0, "elapsed_seconds": 0.5, "cases": cases,
+            "filtered_out": 0, "failed": sum(case["verdict"] != "pass" for case in cases), "elapsed_seconds": 0.5,
+            "cases": cases,
             "counts": {verdict: sum(case["verdict"] == verdict for case in cases) for verdict in verdicts}, **other}
 
 
@@ -161,6 +162,11 @@ class Refused(Command):
                 self.assertEqual(code, 2)
                 self.assertTrue(err.startswith("error: "), err)
 
+    def test_the_goldens_root_has_the_name_by_which_karat_finds_it(self):
+        code, _, err = self.prove(*SEEDED, "--goldens", str(self.folder / "elsewhere"))
+        self.assertEqual(code, 2)
+        self.assertIn(f"--goldens {self.folder}/elsewhere/goldens", err)
+
     def test_a_python_without_packages_is_told_what_to_install(self):
         ran = self.spawn("--random-init", python=("-S",), PYTHONPATH="")
         self.refused((ran.returncode, ran.stdout, ran.stderr), "not installed: torch, transformers", "-m pip install 'torch")
@@ -187,6 +193,7 @@ class Verdicts(Command):
         self.assertTrue(account.passed(one))
         self.assertFalse(account.passed(outcome([])))
         self.assertFalse(account.passed({**one, "filtered_out": 1}))
+        self.assertFalse(account.passed({**one, "failed": 1}))
 
     def test_another_executor_runs_besides_the_built_in_one(self):
         self.assertEqual(self.prove(*SEEDED, "--executor", "candle")[0], 0)
