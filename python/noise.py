@@ -12,11 +12,11 @@ import torch
 import bfloat16
 from observer import Observation, Recorder, watch
 from plan import Case, Plan
-from tolerance import Relative, roomy, scaled
+from tolerance import LARGEST, ROOM, Relative, roomy, scaled
 
 
 class Noise(NamedTuple):
-    """Of an output: the largest difference, the largest value, the tolerance, and what the plan said of it."""
+    """Of an output: the largest difference, the largest value, the tolerance, what the plan said of it, and of which case."""
 
     checkpoint: str
     output: str
@@ -24,6 +24,7 @@ class Noise(NamedTuple):
     largest_value: float
     atol: float | None
     planned: float | None = None
+    case: str = ""
 
 
 class Substitute(Recorder):
@@ -47,7 +48,7 @@ class Substitute(Recorder):
 def measure(model, forward: Callable, plan: Plan, observation: Observation) -> list[Noise]:
     """Runs the same forward in float64 and compares every output, where it is compared at all."""
     wide = copying.deepcopy(model).to(torch.float64)
-    rows: dict[tuple, list[Noise]] = {}
+    rows: list[Noise] = []
     # Of a case that is made of others only the inputs may be substituted, not what is inside it.
     for level in sorted({case.level for case in plan.cases}):
         cases = [case for case in plan.cases if case.level == level]
@@ -55,9 +56,16 @@ def measure(model, forward: Callable, plan: Plan, observation: Observation) -> l
         with torch.inference_mode(), watch(wide, recorder):
             forward(wide)
         for case in cases:
-            for row in noise(case, observation, recorder.seen):
-                rows.setdefault((row.checkpoint, row.output, row.planned), []).append(row)
-    return [max(same, key=share) for same in rows.values()]
+            rows += noise(case, observation, recorder.seen)
+    return rows
+
+
+def worst(rows: list[Noise]) -> list[Noise]:
+    """Of each output of a checkpoint the case that takes most of its tolerance."""
+    groups: dict[tuple, list[Noise]] = {}
+    for row in rows:
+        groups.setdefault((row.checkpoint, row.output, isinstance(row.planned, Relative)), []).append(row)
+    return [max(group, key=share) for group in groups.values()]
 
 
 def with_room(plan: Plan, rows: list[Noise], ceilings: Mapping[str, float]) -> tuple[Plan, list[Noise]]:
@@ -65,12 +73,12 @@ def with_room(plan: Plan, rows: list[Noise], ceilings: Mapping[str, float]) -> t
     larger, told = {}, []
     for row in rows:
         atol = row.planned
-        if row.checkpoint in ceilings and atol and not isinstance(atol, Relative):
-            atol = roomy(atol, row.largest_difference, ceilings[row.checkpoint])
-        larger[row.checkpoint, row.output, row.planned] = atol
-        told.append(row if atol == row.planned else row._replace(atol=max(atol, row.atol), planned=atol))
+        if row.checkpoint in ceilings and atol and not isinstance(atol, Relative) and share(row) > 1 / ROOM:
+            atol = roomy(row.atol, row.largest_difference, max(ceilings[row.checkpoint], row.largest_value * LARGEST))
+        larger[row.case, row.output] = atol
+        told.append(row if atol == row.planned else row._replace(atol=atol, planned=atol))
     cases = [case if case.tolerance is None else dataclasses.replace(case, tolerance={
-        name: larger.get((case.checkpoint, name, atol), atol) for name, atol in case.tolerance.items()})
+        name: larger.get((case.id, name), atol) for name, atol in case.tolerance.items()})
         for case in plan.cases]
     return dataclasses.replace(plan, cases=cases), told
 
@@ -89,7 +97,7 @@ def noise(case: Case, single: Observation, double: Observation) -> list[Noise]:
         # What is masked may be -inf, and has no difference.
         reference, exact = reference[compared], bfloat16.numbers(double[place].values)[compared]
         found.append(Noise(case.checkpoint, name, float(abs(reference - exact).max()), float(abs(reference).max()), atol,
-                           planned))
+                           planned, case.id))
     return found
 
 
@@ -102,9 +110,9 @@ def lines(rows: list[Noise]) -> list[str]:
     """For people: a table, and a mark where the noise takes more than a third of the tolerance."""
     table = ["what the model computed against float64 on the same inputs; of each checkpoint the case that takes most of its tolerance:",
              f"  {'checkpoint':<20} {'output':<8} {'|x| to':>10} {'noise':>10} {'atol':>10} {'of atol':>10}"]
-    for row in rows:
+    for row in worst(rows):
         line = f"  {row.checkpoint:<20} {row.output:<8} {row.largest_value:>10.4g} {row.largest_difference:>10.2e}"
         if row.atol is not None:
-            line += f" {row.atol:>10.0e} {share(row):>10.1%}" + ("  too tight" if share(row) > 1 / 3 else "")
+            line += f" {row.atol:>10.0e} {share(row):>10.1%}" + ("  too tight" if share(row) > 1 / ROOM else "")
         table.append(line)
     return table

@@ -13,6 +13,9 @@ SHARE = 2.0**-22
 # What float32 differs from float64 takes a third of a tolerance at most: an implementation that is as far off on the
 # other side then still has a third to spare.
 ROOM = 3
+# Sixteen times half the spacing of float32 at the largest value: a sum of numbers of that size rounds a few times, and
+# no more than this is ever given to it.
+LARGEST = 2.0**-20
 
 
 class Relative(float):
