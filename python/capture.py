@@ -21,31 +21,21 @@ reported in one line and options are checked before seconds of importing.
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import os
 import shlex
 import sys
 
+import packages
 from options import SENTENCES, command, parse
 from refusal import PROGRAM, Refusal
-
-# The same list as in the header above, which only uv and its like read; a test compares them.
-DEPENDENCIES = (
-    "torch>=2.2",
-    "transformers>=4.57",
-    "huggingface_hub>=0.26",
-    "numpy>=1.24",
-    "safetensors>=0.4.3",
-)
-PACKAGES = ("torch", "transformers", "huggingface_hub", "numpy", "safetensors")
-# Needed by `--sentence` only, and heavy.
-FOR_SENTENCES = "sentence-transformers>=3"
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the capture; 0 when a suite was written, 2 with one message when it was not."""
     try:
-        capture(parse(arguments))
+        options = parse(arguments)
+        packages.require(*([packages.FOR_SENTENCES] if options.kind == SENTENCES else []))
+        report(*capture(options), options)
     except Refusal as refusal:
         print(refusal, file=sys.stderr)
         return 2
@@ -54,39 +44,20 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def capture(options: argparse.Namespace) -> None:
-    """Loads, plans, observes and writes, in this order."""
-    require_packages(options.kind)
+def capture(options: argparse.Namespace) -> tuple:
+    """Loads, plans, observes and writes, in this order; what was written, and what was captured."""
     try:
         import recipes
         import suite
     except ImportError as error:
-        raise install(f"a package cannot be used: {error}", "--upgrade") from error
+        raise packages.install(f"a package cannot be used: {error}", "--upgrade") from error
 
     forced = shlex.join([*PROGRAM.split(), *options.typed, "--force"])
     target = suite.target(options.root, options.suite, options.force, forced)
     captured = recipes.capture(options)
     written = suite.write(target, captured.plan, captured.observation, captured.model,
                           {**captured.reference, "command": command(options)})
-    report(written, captured, options)
-
-
-def require_packages(kind: str) -> None:
-    """Refuses when a package is not installed, before any of them is imported."""
-    extra = [FOR_SENTENCES] if kind == SENTENCES else []
-    wanted = [*PACKAGES, *(["sentence_transformers"] if extra else [])]
-    absent = [name for name in wanted if importlib.util.find_spec(name) is None]
-    if absent:
-        raise install(f"not installed: {', '.join(absent)}", *extra)
-
-
-def install(what: str, *pip_arguments: str) -> Refusal:
-    return Refusal(
-        what,
-        f"needed by python/capture.py, run by Python {sys.version.split()[0]}",
-        "to install",
-        shlex.join([sys.executable or "python3", "-m", "pip", "install", *pip_arguments, *DEPENDENCIES]),
-    )
+    return written, captured
 
 
 def report(written, captured, options: argparse.Namespace) -> None:

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import dataclasses
+from typing import Any, NamedTuple
+
 import numpy
 
 import generation
 from activations import ATTENTION_PROBABILITIES, PRE_ACTIVATIONS
 from masks import attended
-from plan import (CHOSEN, INPUT, KEY, MODEL, NEW_KEY, NEW_VALUE, OUTPUT, PAST_KEY, PAST_VALUE, PROBABILITIES, QUERY,
+from plan import (CHOSEN, DISTRIBUTION, INPUT, KEY, MODEL, NEW_KEY, NEW_VALUE, OUTPUT, PAST_KEY, PAST_VALUE, PROBABILITIES, QUERY,
                   RETURNED, SCORES, SELECTED, VALUE, WEIGHTS, Case, First, Parameter, Place, Plan)
 from refusal import PROGRAM, Refusal
+from tolerance import LARGEST, Relative, scaled
 
-# Absolute. At most what the first port of GPT-2 to Rust held itself to, and at least ten times what float32 differs
-# from float64 in the model in this repository: the capture prints both.
+# Absolute. At most what the first port of GPT-2 to Rust held itself to, and four times or more what float32 differs
+# from float64 in the model in this repository, mostly ten: the capture prints both.
 LAYER_NORM, QKV, SCORES_ATOL, SOFTMAX, ATTENTION, MLP, BLOCK, LOGITS = 1e-6, 1e-5, 1e-5, 1e-6, 1e-5, 1e-5, 1e-5, 5e-5
 RESIDUAL = 1e-6
 EXACT = 0.0
+# Exponential, sum and quotient make four times half the spacing or so.
+# Of 50257 probabilities most are 1e-5, where the tolerance of attention's softmax would see nothing.
+PROBABILITIES_SHARE = Relative(LARGEST)
+
+# What the first port of GPT-2 to Rust held itself to, by checkpoint: no noise makes a tolerance larger.
+CEILINGS = {"layer_norm": 1e-5, "qkv": 1e-4, "attention_scores": 1e-4, "softmax": 1e-6, "attention_output": 1e-4,
+            "mlp": 1e-4, "block": 1e-4, "logits": 1e-3}
 
 # The level of cases that are made of those of level 0.
 WHOLE = 1
-
-# Two best logits that are closer than this may change places where both are off by their whole tolerance.
-DOUBT = 2 * LOGITS
 
 # The functions that `gelu` names, by what config.json calls them.
 GELU = {"gelu_new": "tanh", "gelu_pytorch_tanh": "tanh", "gelu": "exact"}
@@ -111,6 +119,8 @@ def head(model) -> list[Case]:
         Case("logits", "logits", {}, {"x": Place("lm_head", INPUT), "weight": Parameter(head_weight(model))},
              {"y": logits}, {"y": LOGITS}),
         Case("selected_logits", "selected_logits", {}, {"x": logits}, {"y": selected}, {"y": EXACT}),
+        Case("probabilities", "softmax", {}, {"x": selected}, {"y": Place(MODEL, DISTRIBUTION)},
+             {"y": PROBABILITIES_SHARE}),
         Case("argmax", "argmax", {}, {"x": selected}, {"y": Place(MODEL, CHOSEN)}, {"y": EXACT}),
     ]
 
@@ -131,7 +141,7 @@ def generate(model) -> Case:
     names = {name.removeprefix("transformer."): Parameter(name) for name, _ in model.named_parameters()}
     return Case("generate", "generate", {"new_tokens": generation.NEW_TOKENS, **shape(model)},
                 {"ids": Place("transformer.wte", INPUT), **names}, {"tokens": Place(MODEL, RETURNED)},
-                {"tokens": EXACT}, where={"tokens": generation.settled(DOUBT)}, level=WHOLE)
+                {"tokens": EXACT}, level=WHOLE)
 
 
 def layer_norm(model, case_id: str, name: str) -> Case:
@@ -189,16 +199,68 @@ def head_weight(model) -> str:
     return next(name for name, parameter in model.named_parameters() if parameter is model.lm_head.weight)
 
 
-def without_doubt(cases: Plan, values: dict[Place, numpy.ndarray]) -> tuple[Plan, list[str]]:
-    """Leaves out `argmax` where its token is in doubt, and says what is in doubt."""
+def doubt(cases: Plan, values: dict[Place, numpy.ndarray]) -> float:
+    """Two logits that are closer than this may change places where both are off by their whole tolerance."""
+    logits = next(case for case in cases.cases if case.checkpoint == "logits")
+    return 2 * scaled(logits.tolerance["y"], values[logits.outputs["y"]], None)
+
+
+class Settled(NamedTuple):
+    """The plan with what may come instead of each token, words about it, and what `reference` says."""
+
+    plan: Plan
+    notes: list[str]
+    reference: dict[str, Any]
+
+
+def settle(cases: Plan, values: dict[Place, numpy.ndarray], model) -> Settled:
+    """Lets `argmax` and `generate` accept either token where two are in doubt.
+
+    Where there are too many, `argmax` is not captured, and `generate` up to the first of them.
+    """
+    limit = doubt(cases, values)
     margins = generation.margins(values)
-    doubtful = [step for step, margin in enumerate(margins) if not margin > DOUBT]
+    doubtful = [step for step, margin in enumerate(margins) if not margin > limit]
     if not doubtful:
-        return cases, []
-    first = doubtful[0]
-    notes = [f"the two best logits of token {first + 1} are {margins[first]:.3g} apart, and may be off by {LOGITS:g} "
-             f"each: `generate` is compared up to the token before"]
-    if first > 0:
-        return cases, notes
-    kept = [case for case in cases.cases if case.checkpoint not in ("argmax", "generate")]
-    return Plan(kept, cases.probes, cases.calls, cases.prefix), [*notes, "not captured: argmax, generate"]
+        return Settled(cases, [], {})
+    chosen = values[Place(MODEL, CHOSEN)]
+    others = [token for token, _ in generation.others(generation.scores(values)[0][0], int(chosen[0]), limit)]
+    branches = generation.branches(model, values, limit)
+
+    def either(case: Case) -> Case | None:
+        """The case with what may come instead; None where there is nothing left to compare."""
+        if case.checkpoint == "argmax":
+            instead = [numpy.array([other], chosen.dtype) for other in others]
+            return dataclasses.replace(case, alternatives={"y": instead}) if len(others) <= generation.MOST else None
+        if case.checkpoint != "generate":
+            return case
+        if branches is None:
+            return dataclasses.replace(case, where={"tokens": generation.settled(limit)}) if doubtful[0] > 0 else None
+        return dataclasses.replace(case, alternatives={"tokens": [numpy.array([b.tokens], chosen.dtype) for b in branches]})
+
+    kept = [case for case in map(either, cases.cases) if case is not None]
+    absent = [case.id for case in cases.cases if case.id not in {case.id for case in kept}]
+    notes, reference = told(doubtful[0], margins, branches, limit, absent)
+    return Settled(dataclasses.replace(cases, cases=kept), notes, reference)
+
+
+def told(first: int, margins: list[float], branches: list[generation.Branch] | None, limit: float,
+         absent: list[str]) -> tuple[list[str], dict[str, Any]]:
+    """What people are told of doubtful tokens, and what `reference` says; alternatives in the order of their files."""
+    reference: dict[str, Any] = {"doubt": limit}
+    if branches is None:
+        notes = [f"the two best logits of token {first + 1} are {margins[first]:.3g} apart, and may be off by "
+                 f"{limit / 2:g} each; more than {generation.MOST} texts may come: `generate` is compared up to the token before"]
+        reference["compared_tokens"] = first
+    else:
+        notes = [f"the logits of {branch.chosen} and {branch.other} for token {branch.step + 1} are {branch.behind:.3g} apart, "
+                 f"and may be off by {limit / 2:g} each: either is accepted, and what the model generates after it"
+                 for branch in branches]
+        reference["alternatives"] = [{"token": branch.step + 1, "instead_of": branch.chosen, "is": branch.other,
+                                      "behind": branch.behind} for branch in branches]
+    # A token may be in doubt after either of two others.
+    notes = list(dict.fromkeys(notes))
+    if absent:
+        notes.append(f"not captured: {', '.join(absent)}")
+        reference["not_captured"] = absent
+    return notes, reference

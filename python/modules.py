@@ -139,7 +139,7 @@ def label(part: str, parts: list[str], alone: str, renames: dict[str, str]) -> s
         return renames[part]
     if len(parts) == 1:
         return alone
-    return f"{alone}.{part}" if part.isdigit() else part
+    return f"{alone}.{part}" if part.split(".")[0].isdigit() else part
 
 
 def port(kind: str, part: str) -> str:

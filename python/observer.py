@@ -12,6 +12,7 @@ import numpy
 import torch
 
 import attention
+import bfloat16
 import cache
 import generation
 import signature
@@ -184,7 +185,7 @@ def require_all(seen: Observation, places: set[Place]) -> None:
 def copy(tensor: torch.Tensor) -> numpy.ndarray:
     """The values as they are now, in C order."""
     try:
-        return numpy.array(tensor.detach().cpu().numpy(), order="C", copy=True)
+        return numpy.array(bfloat16.array(tensor.detach().cpu()), order="C", copy=True)
     except (TypeError, RuntimeError) as error:
         raise Refusal(f"a tensor cannot be written: {first_line(error)}", f"its dtype is {tensor.dtype}",
                       "to see what can be captured", f"{PROGRAM} --help") from error

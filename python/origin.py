@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import huggingface_hub
 from huggingface_hub import errors as hub_errors
 
-from refusal import PROGRAM, Refusal, first_line
+from refusal import PROGRAM, HubRefusal, Refusal, first_line
 
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json",
            "pytorch_model.bin", "pytorch_model.bin.index.json")
@@ -109,7 +109,7 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def hub_refusal(name: str, revision: str | None, error: Exception) -> Refusal:
+def hub_refusal(name: str, revision: str | None, error: Exception) -> HubRefusal:
     """Tells a model that does not exist from a hub that does not answer."""
     wanted = name if revision is None else f"{name} at revision {revision}"
     if isinstance(error, hub_errors.LocalEntryNotFoundError):
@@ -118,7 +118,7 @@ def hub_refusal(name: str, revision: str | None, error: Exception) -> Refusal:
         what = "no such local folder, and no such model on the hub"
     else:
         what = f"the hub does not give the model: {first_line(error)}"
-    return Refusal(
+    return HubRefusal(
         what,
         f"--model {wanted}",
         "to capture from a local folder, fetched where the hub can be reached",

@@ -15,9 +15,9 @@ ATTENTION = frozenset({QUERY, KEY, VALUE, SCORES, PROBABILITIES, WEIGHTS})
 # What a cache joins when an attention module appends to it.
 PAST_KEY, NEW_KEY, PAST_VALUE, NEW_VALUE = "past_key", "new_key", "past_value", "new_value"
 CACHE = frozenset({PAST_KEY, NEW_KEY, PAST_VALUE, NEW_VALUE})
-# What a greedy generation takes the largest of, and where it is.
-SELECTED, CHOSEN = "selected", "chosen"
-GENERATION = frozenset({SELECTED, CHOSEN})
+# What a greedy generation takes the largest of, where it is, and the probabilities that sampling would draw from.
+SELECTED, CHOSEN, DISTRIBUTION = "selected", "chosen", "distribution"
+GENERATION = frozenset({SELECTED, CHOSEN, DISTRIBUTION})
 
 # The model itself, as `named_modules` has it, and what the whole run returned, which may be many forwards.
 MODEL = ""
@@ -60,7 +60,8 @@ class Case:
     """A case to be written; `id` is its path below the suite. Without a tolerance it has its dtype's.
 
     Cases of one `level` are not made of each other. An input comes from a case of the same level,
-    if one has it: so there is a chain of wholes beside the chain of parts.
+    if one has it: so there is a chain of wholes beside the chain of parts. `alternatives` are what
+    an output may be instead, as a whole.
     """
 
     id: str
@@ -71,6 +72,7 @@ class Case:
     tolerance: dict[str, float] | None
     where: dict[str, Mask] = field(default_factory=dict)
     level: int = 0
+    alternatives: dict[str, list[numpy.ndarray]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

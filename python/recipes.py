@@ -6,7 +6,8 @@ Each loads a model, says what one forward is, plans the cases and observes them.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import torch
@@ -53,18 +54,18 @@ def text(options: argparse.Namespace) -> Captured:
     ranges = activations.measure(observation, plan)
     if options.random_init:
         activations.require_trained_size(ranges)
+    plan, table = measured(loaded.model, forward, plan, observation, gpt2.CEILINGS)
     values = {place: seen.values for place, seen in observation.items()}
-    plan, notes = gpt2.without_doubt(plan, values)
+    plan, notes, doubts = gpt2.settle(plan, values, loaded.model)
     margin = min(generation.margins(values))
     reference = {
         **loaded.reference,
         **source.versions(),
         **tokens.provenance(options, token_ids),
-        "generation": {"new_tokens": generation.NEW_TOKENS, "smallest_margin": margin},
+        "generation": {"new_tokens": generation.NEW_TOKENS, "smallest_margin": margin, **doubts},
     }
-    lines = [*ranges.lines(), f"greedy tokens: the best logit is ahead by {margin:.3g} or more"]
-    return Captured(loaded.model, plan, observation, reference,
-                    lines + measured(loaded.model, forward, plan, observation), notes)
+    lines = [*ranges.lines(), f"greedy tokens: the best logit is ahead by {margin:.3g} or more", *table]
+    return Captured(loaded.model, plan, observation, reference, lines, notes)
 
 
 def sentences(options: argparse.Namespace) -> Captured:
@@ -84,9 +85,9 @@ def sentences(options: argparse.Namespace) -> Captured:
         "sentences": options.sentence,
         "token_ids": features["input_ids"].tolist(),
     }
-    lines = [f"tokens of each sentence: {features['attention_mask'].sum(dim=1).tolist()}"]
-    return Captured(loaded.model, plan, observation, reference,
-                    lines + measured(loaded.model, forward, plan, observation), [])
+    plan, table = measured(loaded.model, forward, plan, observation)
+    lines = [f"tokens of each sentence: {features['attention_mask'].sum(dim=1).tolist()}", *table]
+    return Captured(loaded.model, plan, observation, reference, lines, [])
 
 
 def batch(model: nn.Module, texts: list[str]) -> dict[str, Any]:
@@ -114,16 +115,19 @@ def modules(options: argparse.Namespace) -> Captured:
         reference = {**loaded.reference, **tokens.provenance(options, token_ids)}
     plan = chosen.plan(model, lambda: forward(model), options.module, dict(options.rename or []), options.atol)
     observation = observer.observe(model, lambda: forward(model), plan)
-    return Captured(model, plan, observation, {**reference, **source.versions()},
-                    measured(model, forward, plan, observation), [])
+    plan, table = measured(model, forward, plan, observation)
+    return Captured(model, plan, observation, {**reference, **source.versions()}, table, [])
 
 
-def measured(model: nn.Module, forward: Callable, plan: Plan, observation: observer.Observation) -> list[str]:
-    """The table of the noise; not every module can be copied and run in float64."""
+def measured(model: nn.Module, forward: Callable, plan: Plan, observation: observer.Observation,
+             ceilings: Mapping[str, float] = MappingProxyType({})) -> tuple[Plan, list[str]]:
+    """The plan with room for the noise, and its table; not every module can be copied and run in float64."""
     try:
-        return noise.lines(noise.measure(model, forward, plan, observation))
+        rows = noise.measure(model, forward, plan, observation)
     except Exception as error:  # The model may be anybody's, and may raise anything.
-        return [f"float64: not measured: {type(error).__name__}: {first_line(error)}"]
+        return plan, [f"float64: not measured: {type(error).__name__}: {first_line(error)}"]
+    plan, rows = noise.with_room(plan, rows, ceilings)
+    return plan, noise.lines(rows)
 
 
 KINDS = {TEXT: text, SENTENCES: sentences, MODULES: modules}

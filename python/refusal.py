@@ -16,6 +16,10 @@ class Refusal(Exception):
         return f"error: {self.what}\n       {self.where}\n       {self.purpose}:  {self.command}"
 
 
+class HubRefusal(Refusal):
+    """The model is not to be had from the hub."""
+
+
 def options_refusal(what: str, where: str = "on the command line") -> Refusal:
     return Refusal(what, where, "to see the options", f"{PROGRAM} --help")
 

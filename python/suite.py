@@ -16,6 +16,7 @@ import numpy
 import torch
 from safetensors.torch import save
 
+import bfloat16
 from observer import Observation, Seen, same_bits
 from origin import sha256
 from plan import Case, First, Parameter, Place, Plan
@@ -138,9 +139,10 @@ def write_case(folder: Path, suite_id: str, case: Case, plan: Plan, observation:
         file = f"{name}.npy" if name not in case.inputs else f"{name}.output.npy"
         write_tensor(home / file, seen.values, place)
         where = case.where[name](values, seen.values.shape) if name in case.where else None
-        outputs[name] = write_mask(home, case, name, file, where)
+        said = output(file, write_mask(home, case, name, where), write_alternatives(home, case, name))
+        outputs[name] = bfloat16.named(said, seen.values)
         if case.tolerance is not None:
-            tolerances[name] = {"atol": scaled(case.tolerance[name], seen.values, where), "rtol": 0}
+            tolerances[name] = {"atol": scaled(case.tolerance[name], bfloat16.numbers(seen.values), where), "rtol": 0}
         remember(files, File(seen, f"{case.id}/{file}", f"{suite_id}/{case.id}:{name}", case.level))
     fields = {
         "karat": FORMAT,
@@ -167,22 +169,37 @@ def write_input(home: Path, case: Case, name: str, tensor: Place | Parameter,
     known.sort(key=lambda file: (file.id is None, file.level != case.level))
     if known:
         path = posixpath.relpath(known[0].file, case.id)
-        return {"tensor": path, "from": known[0].id} if known[0].id else path
+        return bfloat16.named({"tensor": path, "from": known[0].id} if known[0].id else path, seen.values)
     write_tensor(home / f"{name}.npy", seen.values, tensor)
     remember(files, File(seen, f"{case.id}/{name}.npy", None, case.level))
-    return f"{name}.npy"
+    return bfloat16.named(f"{name}.npy", seen.values)
 
 
-def write_mask(home: Path, case: Case, name: str, file: str, mask: numpy.ndarray | None) -> Any:
-    """Writes where an output is compared, if not everywhere; returns what `case.json` says of the output."""
+def output(file: str, mask: str | None, alternatives: list[str]) -> Any:
+    """What `case.json` says of an output: its file, or an object where there is more to say."""
+    more = {**({"where": mask} if mask else {}), **({"or": alternatives} if alternatives else {})}
+    return {"tensor": file, **more} if more else file
+
+
+def write_alternatives(home: Path, case: Case, name: str) -> list[str]:
+    """Writes what an output may be instead; returns the files."""
+    files = []
+    for number, values in enumerate(case.alternatives.get(name, []), 1):
+        files.append(f"{name}.or.npy" if len(case.alternatives[name]) == 1 else f"{name}.or.{number}.npy")
+        write_tensor(home / files[-1], values, case.outputs[name])
+    return files
+
+
+def write_mask(home: Path, case: Case, name: str, mask: numpy.ndarray | None) -> str | None:
+    """Writes where an output is compared, if not everywhere; returns the file."""
     if mask is None:
-        return file
+        return None
     if not mask.any():
         raise Refusal(f"no element of {name} of {case.id} would be compared", "its mask is false everywhere",
                       "to capture another input", f"{PROGRAM} --help")
     with (home / f"{name}.where.npy").open("xb") as opened:
         numpy.save(opened, numpy.ascontiguousarray(mask), allow_pickle=False)
-    return {"tensor": file, "where": f"{name}.where.npy"}
+    return f"{name}.where.npy"
 
 
 def remember(files: Files, file: File) -> None:
@@ -196,7 +213,8 @@ def memory(tensor: torch.Tensor) -> tuple:
 
 def write_tensor(path: Path, values: numpy.ndarray, place: Place) -> None:
     """Writes an npy file in C order; NaN in a reference would make it worthless."""
-    if values.dtype.kind in "fc" and numpy.isnan(values).any():
+    numbers = bfloat16.numbers(values)
+    if numbers.dtype.kind in "fc" and numpy.isnan(numbers).any():
         raise Refusal(f"{place} holds NaN", "computed by the model itself",
                       "to capture another model", f"{PROGRAM} --help")
     with path.open("xb") as file:

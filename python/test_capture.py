@@ -20,6 +20,7 @@ from tokenizers.pre_tokenizers import Whitespace
 from transformers import PreTrainedTokenizerFast
 
 import capture
+import packages
 import seeded
 import suite
 from trial import HERE, SEEDED, SIZES, Capture, run, spawn, tiny_model, tree
@@ -303,14 +304,28 @@ class Packages(Capture):
         self.assertRefused((ran.returncode, ran.stdout, ran.stderr), "torch, transformers", "-m pip install 'torch")
 
     def test_without_torch_only_torch_is_named(self):
-        find = capture.importlib.util.find_spec
-        with mock.patch.object(capture.importlib.util, "find_spec", lambda n: None if n == "torch" else find(n)):
+        find = packages.importlib.util.find_spec
+        with mock.patch.object(packages.importlib.util, "find_spec", lambda n: None if n == "torch" else find(n)):
             self.assertRefused(self.capture(*SEEDED), "not installed: torch\n")
 
+    def test_a_package_that_is_too_old_is_named_with_the_version_that_is_needed(self):
+        find = packages.importlib.metadata.version
+        for old, said in (("2.1.9+cpu", "too old: torch 2.1.9+cpu (needs 2.2)\n"), ("2.2.0rc1", None), ("10.0", None)):
+            with mock.patch.object(packages.importlib.metadata, "version", lambda n: old if n == "torch" else find(n)):
+                if said:
+                    self.assertRefused(self.capture(*SEEDED), said, "-m pip install 'torch>=2.2'")
+                else:
+                    self.assertEqual(packages.require()["torch"], old)
+
+    def test_a_python_that_is_too_old_is_named(self):
+        with mock.patch.object(packages.sys, "version_info", (3, 8, 19)):
+            self.assertRefused(self.capture(*SEEDED), "is too old: 3.9 or later is needed")
+
     def test_the_command_that_installs_names_what_the_file_declares(self):
-        header = re.search(r"^# dependencies = \[\n(.*?)^# \]", (HERE / "capture.py").read_text(), re.MULTILINE | re.DOTALL)
-        self.assertEqual(tuple(re.findall(r'"([^"]+)"', header.group(1))), capture.DEPENDENCIES)
-        self.assertEqual(tuple(re.split("[<>=]", d)[0] for d in capture.DEPENDENCIES), capture.PACKAGES)
+        text = (HERE / "capture.py").read_text()
+        header = re.search(r"^# dependencies = \[\n(.*?)^# \]", text, re.MULTILINE | re.DOTALL)
+        self.assertEqual(tuple(re.findall(r'"([^"]+)"', header.group(1))), packages.DEPENDENCIES)
+        self.assertIn(f'# requires-python = ">={packages.dotted(packages.PYTHON)}"', text)
 
 
 if __name__ == "__main__":

