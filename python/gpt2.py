@@ -9,7 +9,7 @@ import numpy
 
 import generation
 from activations import ATTENTION_PROBABILITIES, PRE_ACTIVATIONS
-from masks import attended
+from masks import attended, hidden
 from plan import (CHOSEN, DISTRIBUTION, INPUT, KEY, MODEL, NEW_KEY, NEW_VALUE, OUTPUT, PAST_KEY, PAST_VALUE, PROBABILITIES, QUERY,
                   RETURNED, SCORES, SELECTED, VALUE, WEIGHTS, Case, First, Parameter, Place, Plan)
 from refusal import PROGRAM, Refusal
@@ -93,6 +93,7 @@ def block(model, layer: int) -> list[Case]:
         layer_norm(model, f"{case}/ln_1", f"{name}.ln_1"),
         qkv(model, f"{case}/qkv", attn),
         attention_scores(f"{case}/attention_scores", attn, 0),
+        attention_mask(f"{case}/attention_mask", attn),
         Case(f"{case}/softmax", "softmax", {}, {"x": Place(attn, SCORES)}, {"y": Place(attn, PROBABILITIES)},
              {"y": SOFTMAX}),
         Case(f"{case}/attention_output", "attention_output", {},
@@ -175,6 +176,13 @@ def attention_scores(case_id: str, attn: str, call: int) -> Case:
     return Case(case_id, "attention_scores", {"causal": True},
                 {"q": Place(attn, QUERY, call), "k": Place(attn, KEY, call)}, {"y": scores},
                 {"y": SCORES_ATOL}, where={"y": attended(scores)})
+
+
+def attention_mask(case_id: str, attn: str) -> Case:
+    """The scores that `attention_scores` leaves out: what is hidden must be hidden, and by the same number."""
+    scores = Place(attn, SCORES)
+    return Case(case_id, "attention_scores", {"causal": True}, {"q": Place(attn, QUERY), "k": Place(attn, KEY)},
+                {"y": scores}, {"y": EXACT}, where={"y": hidden(scores)})
 
 
 def residual(case_id: str, x: Place, update: Place, y: Place) -> Case:

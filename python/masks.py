@@ -19,6 +19,17 @@ def attended(scores: Place) -> Mask:
     return where
 
 
+def hidden(scores: Place) -> Mask:
+    """True where attention scores are masked by the lowest number of their dtype.
+
+    Where they are masked by -inf, as earlier versions of transformers do, nothing is true.
+    """
+    def where(values, shape):
+        return values[scores] == numpy.finfo(values[scores].dtype).min
+
+    return where
+
+
 def tokens(mask: Place, axis: int) -> Mask:
     """True in the rows of real tokens, None where there is no padding.
 

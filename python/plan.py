@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -94,6 +95,15 @@ class Plan:
         tensors += [p.place for case in self.cases for p in case.params.values() if isinstance(p, First)]
         tensors += [place for places in self.probes.values() for place in places]
         return {tensor for tensor in tensors if isinstance(tensor, Place)}
+
+    def compared(self, values: dict[Place, numpy.ndarray]) -> Plan:
+        """The same without the cases that would compare no element."""
+        def selects(case: Case, name: str) -> bool:
+            where = case.where[name](values, values[case.outputs[name]].shape)
+            return where is None or bool(where.any())
+
+        kept = [case for case in self.cases if not case.where or any(selects(case, name) for name in case.where)]
+        return dataclasses.replace(self, cases=kept)
 
     def parameters(self) -> set[str]:
         """The names of every parameter and buffer that a case uses."""

@@ -54,8 +54,8 @@ def text(options: argparse.Namespace) -> Captured:
     ranges = activations.measure(observation, plan)
     if options.random_init:
         activations.require_trained_size(ranges)
-    plan, table = measured(loaded.model, forward, plan, observation, gpt2.CEILINGS)
     values = {place: seen.values for place, seen in observation.items()}
+    plan, table = measured(loaded.model, forward, plan.compared(values), observation, gpt2.CEILINGS)
     plan, notes, doubts = gpt2.settle(plan, values, loaded.model)
     margin = min(generation.margins(values))
     reference = {
@@ -85,7 +85,8 @@ def sentences(options: argparse.Namespace) -> Captured:
         "sentences": options.sentence,
         "token_ids": features["input_ids"].tolist(),
     }
-    plan, table = measured(loaded.model, forward, plan, observation)
+    values = {place: seen.values for place, seen in observation.items()}
+    plan, table = measured(loaded.model, forward, plan.compared(values), observation)
     lines = [f"tokens of each sentence: {features['attention_mask'].sum(dim=1).tolist()}", *table]
     return Captured(loaded.model, plan, observation, reference, lines, [])
 

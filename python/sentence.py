@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from torch import nn
 from transformers import BertModel
 
-from masks import attended, both, tokens
+from masks import attended, both, hidden, tokens
 from plan import (INPUT, KEY, OUTPUT, PROBABILITIES, QUERY, SCORES, VALUE, WEIGHTS, Case, Parameter, Place, Plan)
 from refusal import PROGRAM, Refusal
 
 # Absolute, and at least ten times what float32 differs from float64 on MiniLM: the capture prints both.
 LAYER_NORM, QKV, ATTENTION_SCORES, SOFTMAX, CONTEXT = 5e-6, 2e-5, 2e-5, 1e-6, 2e-6
 DENSE_RESIDUAL_NORM, INTERMEDIATE, POOLING, NORMALIZE = 2e-5, 1e-5, 1e-6, 1e-7
+EXACT = 0.0
 
 # torch.nn.functional.normalize divides by no less than this, and the pipeline does not say otherwise.
 NORMALIZE_EPS = 1e-12
@@ -59,6 +60,9 @@ def layer_cases(case: str, name: str, mask: Place, config) -> list[Case]:
         Case(f"{case}/attention_scores", "attention_scores", {"causal": False},
              {"q": Place(attn, QUERY), "k": Place(attn, KEY), "mask": mask}, {"y": scores},
              {"y": ATTENTION_SCORES}, where={"y": both(attended(scores), tokens(mask, 2))}),
+        Case(f"{case}/attention_mask", "attention_scores", {"causal": False},
+             {"q": Place(attn, QUERY), "k": Place(attn, KEY), "mask": mask}, {"y": scores},
+             {"y": EXACT}, where={"y": hidden(scores)}),
         Case(f"{case}/softmax", "softmax", {}, {"x": scores}, {"y": Place(attn, PROBABILITIES)},
              {"y": SOFTMAX}, where={"y": tokens(mask, 2)}),
         Case(f"{case}/attention_context", "attention_context", {},

@@ -24,7 +24,7 @@ import tolerance
 from plan import MODEL, SELECTED, Place
 from refusal import Refusal
 
-OPERATIONS = {"ln_1", "qkv", "attention_scores", "softmax", "attention_output", "residual_1", "ln_2", "mlp",
+OPERATIONS = {"ln_1", "qkv", "attention_scores", "attention_mask", "softmax", "attention_output", "residual_1", "ln_2", "mlp",
               "residual_2", "block"}
 
 
@@ -67,6 +67,15 @@ class Suite(Capture):
         self.assertEqual(where.shape, (1, 4, 8, 8))
         step = json.loads((folder / "step/h.1/attention_scores/case.json").read_text())
         self.assertEqual(step["outputs"]["y"], "y.npy")
+
+    def test_what_the_mask_hides_is_compared_in_a_case_of_its_own(self):
+        folder = self.captured()
+        shown, hidden = (numpy.load(folder / f"h.1/{name}/y.where.npy") for name in ("attention_scores", "attention_mask"))
+        self.assertTrue((shown != hidden).all())
+        y = numpy.load(folder / "h.1/attention_mask/y.npy")
+        self.assertTrue((y[hidden] == numpy.finfo("f4").min).all())
+        # A single row hides nothing.
+        self.assertFalse((folder / "step/h.1/attention_mask").exists())
 
     def test_the_second_forward_begins_where_the_prompt_ends(self):
         folder = self.captured()

@@ -1,6 +1,6 @@
 //! The faults, where each can be planted, and why it cannot be elsewhere.
 
-use crate::suite::Golden;
+use crate::suite::{ATTENTION_MASK, Golden};
 
 /// One way in which a port goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -88,7 +88,7 @@ impl Fault {
     ///
     /// Why it cannot.
     pub(crate) fn places(self, golden: &Golden) -> Result<Vec<String>, &'static str> {
-        let checkpoint = golden.case.checkpoint.as_str();
+        let checkpoint = golden.checkpoint();
         let is_whole = matches!(checkpoint, "block" | "generate");
         let has = |name: &str| golden.case.params.contains_key(name);
         let takes = |name: &str| golden.inputs.contains_key(name);
@@ -116,6 +116,9 @@ impl Fault {
             Fault::Zeroed => each(&|name| name.ends_with("bias"), "there is no bias"),
             Fault::Mask => once(is_whole || has("causal") || takes("mask"), "there is no mask"),
             Fault::Gelu => once(has("gelu"), "there is no GELU"),
+            Fault::QueryKey | Fault::Unscaled if checkpoint == ATTENTION_MASK => {
+                Err("what is hidden is one number, whatever the scores are")
+            }
             Fault::QueryKey => {
                 let returns = |name: &str| golden.references.contains_key(name);
                 let is_here = (takes("q") && takes("k")) || (returns("q") && returns("k"));
@@ -142,7 +145,7 @@ impl Fault {
     pub(crate) fn unseen(self, checkpoint: &str) -> Option<&'static str> {
         match (self, checkpoint) {
             (Fault::Mask, "attention_scores") => {
-                Some("hidden scores are outside `where`, and a single last row hides none")
+                Some("hidden scores are outside `where`: `attention_mask` compares them")
             }
             (Fault::Gelu, "generate") => Some("it moves no logit far enough to make another token the best"),
             _ => None,

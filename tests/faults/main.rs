@@ -27,7 +27,7 @@ use finding::{Field, Rest};
 use suite::Suite;
 
 /// Each suite with the number of its cases, so that none is lost unseen.
-const SUITES: [(&str, usize); 2] = [("gpt2-tiny", 31), ("minilm", 10)];
+const SUITES: [(&str, usize); 2] = [("gpt2-tiny", 34), ("minilm", 11)];
 
 #[test]
 fn the_unchanged_control_passes() {

@@ -10,6 +10,9 @@ use karat::{Executor, Tensor, Tolerance};
 use tempfile::TempDir;
 use walkdir::WalkDir;
 
+/// The cases that compare the scores which a mask hides.
+pub(crate) const ATTENTION_MASK: &str = "attention_mask";
+
 /// A case with its tensors.
 pub(crate) struct Golden {
     pub(crate) case: Case,
@@ -59,9 +62,9 @@ impl Suite {
         golden.case.id.below(&self.goldens().root)
     }
 
-    /// The checkpoints, each once, by name.
+    /// The checkpoints, each once, by name; and apart from them what compares another part of what one returns.
     pub(crate) fn checkpoints(&self) -> Vec<&str> {
-        let mut names: Vec<&str> = self.cases.iter().map(|golden| golden.case.checkpoint.as_str()).collect();
+        let mut names: Vec<&str> = self.cases.iter().map(Golden::checkpoint).collect();
         names.sort_unstable();
         names.dedup();
         names
@@ -69,7 +72,7 @@ impl Suite {
 
     /// The cases of a checkpoint.
     pub(crate) fn of<'a>(&'a self, checkpoint: &'a str) -> impl Iterator<Item = &'a Golden> {
-        self.cases.iter().filter(move |golden| golden.case.checkpoint == checkpoint)
+        self.cases.iter().filter(move |golden| golden.checkpoint() == checkpoint)
     }
 
     /// Runs all of it.
@@ -102,6 +105,14 @@ impl Golden {
             (name.clone(), Reference { tensor, mask, tolerance })
         });
         Golden { references: references.collect(), inputs, case }
+    }
+
+    /// Its checkpoint, or the name of the case where it compares what the other cases of its checkpoint leave out.
+    pub(crate) fn checkpoint(&self) -> &str {
+        match self.id().rsplit('/').next() {
+            Some(ATTENTION_MASK) => ATTENTION_MASK,
+            _ => &self.case.checkpoint,
+        }
     }
 
     pub(crate) fn id(&self) -> &str {
