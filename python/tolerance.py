@@ -19,7 +19,14 @@ LARGEST = 2.0**-20
 
 
 class Relative(float):
-    """A tolerance as a share of the largest value, in place of a number."""
+    """A tolerance as a share of the largest value, in place of a number, and the most that it may be."""
+
+    most: float
+
+    def __new__(cls, share: float, most: float = math.inf) -> Relative:
+        self = super().__new__(cls, share)
+        self.most = most
+        return self
 
 
 def scaled(atol: float, values: numpy.ndarray, where: numpy.ndarray | None) -> float:
@@ -29,7 +36,7 @@ def scaled(atol: float, values: numpy.ndarray, where: numpy.ndarray | None) -> f
         return atol
     largest = float(abs(compared.astype(numpy.float64)).max())
     if isinstance(atol, Relative):
-        return round_up(largest * atol)
+        return min(round_up(largest * atol), atol.most)
     return max(atol, round_up(largest * SHARE))
 
 
