@@ -54,3 +54,18 @@ fn accuracy_only_fails_on_a_mismatch_and_types_itself_again() {
     assert_eq!(said.command("then"), "karat run --accuracy-only -k worse");
     assert!(project.has("target/karat-builtin/bad/y.npy"));
 }
+
+#[test]
+fn the_figures_of_the_readme_are_of_every_checkpoint_that_the_goldens_have() {
+    let project = Project::good();
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/goldens");
+    let said = project.karat(["matrix", root, "--executor", "builtin", "--by", "checkpoint", "--markdown"]).exits(0);
+    // Suite, checkpoint and number of cases; what was measured is another machine's.
+    let names = |text: &str, is_row: fn(&str) -> bool| -> Vec<String> {
+        text.lines().filter(|line| is_row(line)).map(|line| line.split('|').take(4).collect()).collect()
+    };
+    let is_of_goldens = |line: &str| line.starts_with("| gpt2-tiny | ") || line.starts_with("| minilm | ");
+    let told = names(include_str!("../../README.md"), is_of_goldens);
+    assert_eq!(told, names(&said.stdout, is_of_goldens));
+    assert!(told.len() > 20, "{told:?}");
+}

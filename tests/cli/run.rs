@@ -43,8 +43,7 @@ fn all_pass_once_accepted_and_the_tree_is_left_as_it_is() {
     let said = project.karat(["run"]).exits(0).says(&format!("{count} cases, none fails,"));
     assert!(said.stdout.ends_with(&format!("\n{count} pass\n")), "{}", said.stdout);
     let line = said.stdout.lines().find(|line| line.contains("h.0/ln_1")).expect("a line");
-    let columns =
-        "pass        gpt2-tiny/h.0/ln_1                layer_norm        difference 2.38e-7, 5% of tolerance";
+    let columns = "pass        gpt2-tiny/h.0/ln_1                layer_norm        difference 2.38e-7, 5% of tolerance";
     assert_eq!(line, columns);
     assert!((project.files("goldens"), project.files("snapshots")) == before);
 }
