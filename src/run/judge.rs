@@ -17,7 +17,8 @@ pub(super) struct Held<'a> {
     pub(super) unstable: &'a BTreeMap<String, usize>,
     /// `None` where accuracy alone is a gate.
     pub(super) recorder: Option<&'a Recorder>,
-    pub(super) keep: &'a Path,
+    /// Where actual tensors of outputs that did not pass are kept, where they are.
+    pub(super) keep: Option<&'a Path>,
 }
 
 /// A reference with all that decides whether an actual tensor is close to it.
@@ -241,11 +242,12 @@ impl Held<'_> {
 
     /// Keeps the actual tensor of an output that did not pass, and removes what an earlier run kept of one that did.
     fn keep(&self, outcome: &mut OutputOutcome, actual: &Tensor) {
+        let Some(keep) = self.keep else { return };
         // The output of a snapshot-only case may have any name; one that is no file name was refused when it was recorded.
         if check_name(&outcome.name).is_err() {
             return;
         }
-        let path = self.case.id.below(self.keep).join(format!("{}.npy", outcome.name));
+        let path = self.case.id.below(keep).join(format!("{}.npy", outcome.name));
         if outcome.verdict == Verdict::Pass {
             // Nothing to remove is the usual case, and a stale copy harms nobody.
             std::fs::remove_file(&path).ok();

@@ -3,10 +3,12 @@
 mod catch;
 mod chain;
 mod checkpoint;
+mod examine;
 mod execute;
 mod executors;
 mod judge;
 mod matrix;
+mod options;
 mod outcome;
 mod session;
 mod snapshot;
@@ -16,10 +18,11 @@ pub use chain::{ChainOutcome, Finding, Gap, Part, Step};
 pub use checkpoint::{CheckpointResult, Executor, Inputs, Outputs, Skip};
 pub use executors::Executors;
 pub use matrix::{Cell, Column, Group, Matrix, Row, Sum};
+pub use options::{Filter, Following, Options, Skips};
 pub use outcome::{CaseOutcome, Counts, Drift, Gate, Gates, OutputOutcome, Problem, RunOutcome, Verdict};
+pub use session::Session;
 #[cfg(feature = "harness")]
 pub(crate) use session::nothing_selected;
-pub use session::{Filter, Following, Options, Session, Skips};
 pub use snapshot::{
     Accepted, Caller, Facts, Orphan, Recorded, Recorder, TestSite, has_cargo_insta, in_ci, record_in_test, reviewed,
     silence, text, workspace,

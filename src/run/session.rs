@@ -1,22 +1,17 @@
-//! A run from its parts: one case at a time, or all of them on a pool of threads.
+//! A run from its parts: the cases of a tree, its problems, the snapshots that belong to nothing.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
-use std::panic::resume_unwind;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use super::chain::follow;
-use super::checkpoint::{Executor, Inputs};
-use super::execute::{Executed, Gathered, execute, gather};
-use super::judge::{Held, hold_all};
+use super::checkpoint::Executor;
+use super::examine::Examiner;
+use super::options::{Filter, Following, Options};
 use super::outcome::{CaseOutcome, Gate, Gates, OutputOutcome, Problem, RunOutcome, Verdict};
-use super::snapshot::{Caller, Orphan, Recorder, in_ci};
+use super::snapshot::{Orphan, Recorder, in_ci};
 use crate::error::{Error, Result};
-use crate::golden::{Case, CaseId, Goldens, Tree};
-use crate::numeric::Tensor;
+use crate::golden::{CaseId, Goldens, Tree};
 
 /// Everything that a run needs besides the list of cases.
 #[derive(Debug)]
@@ -28,85 +23,6 @@ pub struct Session {
     gate: Gate,
     /// Where actual tensors of outputs that did not pass are kept.
     keep: PathBuf,
-}
-
-/// How to run.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// How many cases run at a time.
-    pub jobs: NonZeroUsize,
-    /// How often each checkpoint is called; all calls must agree bit for bit.
-    pub repeats: NonZeroUsize,
-    /// The ids of the cases that may be skipped in CI.
-    pub allowed_skips: Vec<String>,
-    /// Who calls: whether `cargo insta test` can be driving this process.
-    pub caller: Caller,
-    /// Whether cases with a `skip` run all the same.
-    pub skips: Skips,
-    /// What outputs are held against.
-    pub gates: Gates,
-    /// On what cases run.
-    pub following: Following,
-}
-
-/// What a case that ran was given, and what came out.
-pub(super) struct Ran {
-    pub(super) case: Case,
-    pub(super) inputs: Inputs,
-    pub(super) outputs: BTreeMap<String, Tensor>,
-}
-
-/// On what cases run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Following {
-    /// On golden inputs alone: each has its own difference.
-    #[default]
-    Isolated,
-    /// On golden inputs, and once more on what the cases before them really produced: each has a propagated difference too.
-    Chained,
-}
-
-/// What becomes of a case with a written `skip`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Skips {
-    /// It is not run.
-    #[default]
-    Honoured,
-    /// It is run as if it had none.
-    Ignored,
-}
-
-/// Which cases of a tree are run.
-#[derive(Clone, Debug, Default)]
-pub struct Filter {
-    /// A case is selected if its id contains one of these; an empty list selects all.
-    pub patterns: Vec<String>,
-}
-
-/// Why a case without a reference is not run where no snapshot is looked at: nothing would hold it.
-const SNAPSHOT_ONLY: &str = "it names no reference: its snapshot alone holds it, and here no snapshot is looked at";
-
-impl Filter {
-    /// Whether that case is selected.
-    #[must_use]
-    pub fn selects(&self, id: &CaseId) -> bool {
-        self.patterns.is_empty() || self.patterns.iter().any(|pattern| id.as_str().contains(pattern))
-    }
-}
-
-impl Default for Options {
-    /// As many jobs as there are processors, one call a checkpoint, no skip allowed in CI, called by a command line.
-    fn default() -> Options {
-        Options {
-            jobs: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
-            repeats: NonZeroUsize::MIN,
-            allowed_skips: Vec::new(),
-            caller: Caller::default(),
-            skips: Skips::default(),
-            gates: Gates::default(),
-            following: Following::default(),
-        }
-    }
 }
 
 impl Session {
@@ -137,11 +53,6 @@ impl Session {
         &self.goldens
     }
 
-    /// The executor.
-    pub(super) fn executor(&self) -> &Executor {
-        &self.executor
-    }
-
     /// The recorder: where snapshots go, and how they are accepted.
     #[must_use]
     pub fn recorder(&self) -> &Recorder {
@@ -169,8 +80,8 @@ impl Session {
             outcome
         };
         let (mut cases, chains) = match self.options.following {
-            Following::Isolated => (self.share(&ids, |id| report(self.case(id))), Vec::new()),
-            Following::Chained => follow(self, self.options.gates, &ids, &report),
+            Following::Isolated => (self.examiner().share(&ids, |id| report(self.case(id))), Vec::new()),
+            Following::Chained => follow(&self.examiner(), &ids, &report),
         };
         cases.extend(self.tree_problems(tree, filter).into_iter().map(report));
         cases.extend(self.orphans(tree, filter).into_iter().map(report));
@@ -191,33 +102,13 @@ impl Session {
         })
     }
 
-    /// Does that work for each of those cases, as many at a time as there are jobs.
-    ///
-    /// On threads of their own, not on rayon's: a checkpoint that waits for rayon inside a lock would be handed another
-    /// case to run meanwhile, on the thread that holds the lock.
-    pub(super) fn share<I: Sync, O: Send>(&self, cases: &[I], work: impl Fn(&I) -> O + Sync) -> Vec<O> {
-        let next = AtomicUsize::new(0);
-        let some = || {
-            let cases = std::iter::from_fn(|| cases.get(next.fetch_add(1, Ordering::Relaxed)));
-            cases.map(&work).collect::<Vec<_>>()
-        };
-        thread::scope(|scope| {
-            let jobs = self.options.jobs.get().min(cases.len()).max(1);
-            let threads: Vec<_> = (1..jobs).map(|_| scope.spawn(some)).collect();
-            let mut done = some();
-            for thread in threads {
-                // A checkpoint's panic is caught; this would be karat's own.
-                done.extend(thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
-            }
-            done
-        })
-    }
-
     /// Follows every chain, and returns the cases that are outside their tolerance for a chained run, or that have one and
-    /// could not be followed to. It looks at no snapshot: each case does so by itself.
+    /// could not be followed to. It looks at no snapshot.
     pub fn chained(&self, tree: &Tree) -> Vec<CaseOutcome> {
         let ids: Vec<&CaseId> = tree.cases.iter().collect();
-        let (cases, _) = follow(self, Gates::Accuracy, &ids, &|case| case);
+        // Nor does it keep what came out, or tidy what is kept: each case does so by itself.
+        let examiner = Examiner { recorder: None, keep: None, ..self.examiner() };
+        let (cases, _) = follow(&examiner, &ids, &|case| case);
         let is_chained =
             |problem: &Problem| matches!(problem, Problem::ChainedOutside { .. } | Problem::NotChained { .. });
         let of = |case: &CaseOutcome| {
@@ -228,74 +119,14 @@ impl Session {
 
     /// Runs one case.
     pub fn case(&self, id: &CaseId) -> CaseOutcome {
-        self.examine(id, self.options.gates).0
+        self.examiner().examine(id).0
     }
 
-    /// Runs one case, and returns what it was given and what came out, where it ran.
-    pub(super) fn examine(&self, id: &CaseId, gates: Gates) -> (CaseOutcome, Option<Ran>) {
-        let recorder = self.recorder_for(gates);
-        let case = match Case::load(&self.goldens.root, id) {
-            Ok(case) => case,
-            Err(error) => {
-                return (self.stopped(recorder, id, None, vec![Problem::from_error("", &error)]), None);
-            }
-        };
-        let stopped = |problems| (self.stopped(recorder, id, Some(case.checkpoint.clone()), problems), None);
-        if let (Some(reason), Skips::Honoured) = (&case.skip, self.options.skips) {
-            return stopped(vec![Problem::Skipped(reason.clone())]);
-        }
-        if case.outputs.is_empty() && gates == Gates::Accuracy {
-            return stopped(vec![Problem::Skipped(SNAPSHOT_ONLY.to_owned())]);
-        }
-        let Gathered { inputs, digests } = match gather(&self.goldens, &case) {
-            Ok(gathered) => gathered,
-            Err(problems) => return stopped(problems),
-        };
-        match execute(&self.executor, &case, &inputs, self.options.repeats.get()) {
-            Err(problem) => stopped(vec![problem]),
-            Ok(Executed { outputs, unstable, elapsed }) => {
-                let held = Held { case: &case, digests: &digests, unstable: &unstable, recorder, keep: &self.keep };
-                (self.finish(&case, hold_all(&held, &outputs), elapsed), Some(Ran { case, inputs, outputs }))
-            }
-        }
-    }
-
-    /// The recorder, where drift is a gate.
-    fn recorder_for(&self, gates: Gates) -> Option<&Recorder> {
-        Some(&self.recorder).filter(|_| gates == Gates::Both)
-    }
-
-    /// The outcome of a case that could not run; its snapshots count as referenced all the same.
-    fn stopped(
-        &self,
-        recorder: Option<&Recorder>,
-        id: &CaseId,
-        checkpoint: Option<String>,
-        mut problems: Vec<Problem>,
-    ) -> CaseOutcome {
-        if let Some(Err(error)) = recorder.map(|recorder| recorder.touch_all(id)) {
-            problems.push(Problem::from_error("", &error));
-        }
-        CaseOutcome::whole(id, self.file(id), checkpoint, problems)
-    }
-
-    /// The outcome of a case that ran.
-    fn finish(&self, case: &Case, outputs: Vec<OutputOutcome>, elapsed: Duration) -> CaseOutcome {
-        let problems = match outputs.is_empty() {
-            true => vec![Problem::Failed("the checkpoint returned no output, and case.json names none".to_owned())],
-            false => Vec::new(),
-        };
-        let worst = outputs.iter().map(|output| output.verdict).min();
-        CaseOutcome {
-            id: case.id.clone(),
-            file: case.file.clone(),
-            checkpoint: Some(case.checkpoint.clone()),
-            verdict: worst.unwrap_or(Verdict::Broken),
-            problems,
-            outputs,
-            snapshot_only: case.outputs.is_empty(),
-            elapsed,
-        }
+    /// What runs one case.
+    fn examiner(&self) -> Examiner<'_> {
+        let Session { goldens, executor, recorder, options, gate: _, keep } = self;
+        let recorder = Some(recorder).filter(|_| options.gates == Gates::Both);
+        Examiner { goldens, executor, options, recorder, keep: Some(keep) }
     }
 
     /// What could not be walked, or may not be a case, among what the filter selects.
@@ -305,14 +136,13 @@ impl Session {
 
     /// The outcome of what could not be walked, or may not be a case.
     pub fn problem(&self, id: &CaseId, what: &str) -> CaseOutcome {
-        self.stopped(self.recorder_for(self.options.gates), id, None, vec![Problem::Error(what.to_owned())])
+        self.examiner().stopped(id, None, vec![Problem::Error(what.to_owned())])
     }
 
     /// Every snapshot without a case, among what the filter selects, a case outcome for each folder; or a broken one where
     /// the snapshots folder cannot be searched. None where accuracy alone is a gate, and where `cargo insta test --unreferenced` sees to them.
     pub fn orphans(&self, tree: &Tree, filter: &Filter) -> Vec<CaseOutcome> {
-        let recorder = self.recorder_for(self.options.gates);
-        let Some(recorder) = recorder.filter(|recorder| !recorder.leaves_orphans()) else {
+        let Some(recorder) = self.examiner().recorder.filter(|recorder| !recorder.leaves_orphans()) else {
             return Vec::new();
         };
         // What a known case does not produce any more is found when the case runs.
@@ -337,7 +167,7 @@ impl Session {
         folders
             .into_iter()
             .map(|(id, outputs)| CaseOutcome {
-                file: self.file(&id),
+                file: id.below(&self.goldens.root).join("case.json"),
                 id,
                 checkpoint: None,
                 verdict: Verdict::Orphaned,
@@ -347,10 +177,6 @@ impl Session {
                 elapsed: Duration::ZERO,
             })
             .collect()
-    }
-
-    fn file(&self, id: &CaseId) -> PathBuf {
-        id.below(&self.goldens.root).join("case.json")
     }
 }
 

@@ -9,10 +9,10 @@ use super::outcome::{ChainOutcome, Gap, Part, Step};
 use crate::golden::{Case, CaseId};
 use crate::numeric::{Comparison, Mismatch, Tensor};
 use crate::run::checkpoint::Inputs;
+use crate::run::examine::{Examiner, Ran};
 use crate::run::execute::{execute, same_bits};
 use crate::run::judge::{Chained, chained};
-use crate::run::outcome::{CaseOutcome, Gates, Problem, Verdict};
-use crate::run::session::{Ran, Session};
+use crate::run::outcome::{CaseOutcome, Problem, Verdict};
 
 /// A tensor that a case produced in a chained run, and how far it is from its reference.
 struct Produced {
@@ -54,23 +54,22 @@ type Store = BTreeMap<(CaseId, String), Produced>;
 ///
 /// A case whose chained difference is a gate (`chained` in `case.json`) gets a problem where it is outside.
 pub(in crate::run) fn follow(
-    session: &Session,
-    gates: Gates,
+    examiner: &Examiner<'_>,
     ids: &[&CaseId],
     report: &(impl Fn(CaseOutcome) -> CaseOutcome + Sync),
 ) -> (Vec<CaseOutcome>, Vec<ChainOutcome>) {
-    let graph = links(session, ids);
+    let graph = links(examiner, ids);
     let stations: Vec<Mutex<Option<Station>>> = ids.iter().map(|_| Mutex::new(None)).collect();
     let store = Mutex::new(Store::new());
     let run = |case: usize, cycle: Option<Vec<usize>>| {
         let cycle = cycle.map(|cycle| named(ids, &cycle));
-        let mut station = station(session, gates, ids[case], &store, cycle);
+        let mut station = station(examiner, ids[case], &store, cycle);
         station.outcome = report(station.outcome);
         *stations[case].lock().expect("a panic is caught") = Some(station);
     };
     let levels = graph.levels();
     for (at, level) in levels.iter().enumerate() {
-        session.share(level, |&case| run(case, None));
+        examiner.share(level, |&case| run(case, None));
         // What no later case takes is not kept.
         let later: BTreeSet<&CaseId> = levels[at + 1..]
             .iter()
@@ -82,7 +81,7 @@ pub(in crate::run) fn follow(
     }
     let unplaced: Vec<usize> =
         (0..ids.len()).filter(|&case| stations[case].lock().expect("no panic").is_none()).collect();
-    session.share(&unplaced, |&case| run(case, graph.cycle(case).filter(|cycle| cycle.contains(&case))));
+    examiner.share(&unplaced, |&case| run(case, graph.cycle(case).filter(|cycle| cycle.contains(&case))));
     let stations: Vec<Station> = stations
         .into_iter()
         .map(|station| station.into_inner().expect("no panic").expect("every case was run"))
@@ -92,9 +91,9 @@ pub(in crate::run) fn follow(
 }
 
 /// Which of the cases are sources of which. One that cannot be read has none, and says so itself when it is run.
-fn links(session: &Session, ids: &[&CaseId]) -> Graph {
+fn links(examiner: &Examiner<'_>, ids: &[&CaseId]) -> Graph {
     let number: BTreeMap<&CaseId, usize> = ids.iter().enumerate().map(|(at, id)| (*id, at)).collect();
-    let sources = |id: &&CaseId| match Case::load(&session.goldens().root, id) {
+    let sources = |id: &&CaseId| match Case::load(&examiner.goldens.root, id) {
         Err(_) => BTreeSet::new(),
         Ok(case) => {
             let links = case.inputs.values().filter_map(|input| input.link.as_ref());
@@ -111,8 +110,8 @@ fn named(ids: &[&CaseId], cycle: &[usize]) -> String {
 }
 
 /// Runs one case, isolated and then chained, and stores what it produced.
-fn station(session: &Session, gates: Gates, id: &CaseId, store: &Mutex<Store>, cycle: Option<String>) -> Station {
-    let (mut outcome, ran) = session.examine(id, gates);
+fn station(examiner: &Examiner<'_>, id: &CaseId, store: &Mutex<Store>, cycle: Option<String>) -> Station {
+    let (mut outcome, ran) = examiner.examine(id);
     let is_at_fault = matches!(outcome.verdict, Verdict::Mismatch | Verdict::Drift);
     let hole = |why: String| Followed { hole: Some(why), ..Followed::default() };
     let Some(Ran { case, inputs, outputs }) = ran else {
@@ -121,7 +120,7 @@ fn station(session: &Session, gates: Gates, id: &CaseId, store: &Mutex<Store>, c
     };
     let followed = match cycle {
         Some(cycle) => hole(format!("a cycle of `from`: {cycle}")),
-        None => produce(session, &case, inputs, outputs, store),
+        None => produce(examiner, &case, inputs, outputs, store),
     };
     gate(&mut outcome, &case, &followed);
     Station { outcome, is_at_fault, inputs: case.inputs.len(), followed }
@@ -150,7 +149,7 @@ fn stopped(outcome: &CaseOutcome) -> String {
 
 /// Runs the checkpoint on what the cases before it produced.
 fn produce(
-    session: &Session,
+    examiner: &Examiner<'_>,
     case: &Case,
     mut inputs: Inputs,
     own: BTreeMap<String, Tensor>,
@@ -172,7 +171,7 @@ fn produce(
     // On the same inputs a checkpoint gives the same outputs.
     let outputs = match differs {
         false => own,
-        true => match execute(session.executor(), case, &inputs, 1) {
+        true => match execute(examiner.executor, case, &inputs, 1) {
             Ok(executed) => executed.outputs,
             Err(problem) => {
                 followed.hole = Some(format!("on what came in, {}", told(&problem)));

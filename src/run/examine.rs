@@ -1,0 +1,124 @@
+//! One case: read, run, judged.
+
+use std::collections::BTreeMap;
+use std::panic::resume_unwind;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use super::checkpoint::{Executor, Inputs};
+use super::execute::{Executed, Gathered, execute, gather};
+use super::judge::{Held, hold_all};
+use super::options::{Options, Skips};
+use super::outcome::{CaseOutcome, OutputOutcome, Problem, Verdict};
+use super::snapshot::Recorder;
+use crate::golden::{Case, CaseId, Goldens};
+use crate::numeric::Tensor;
+
+/// Everything that one case needs to be run.
+#[derive(Clone, Copy)]
+pub(super) struct Examiner<'a> {
+    pub(super) goldens: &'a Goldens,
+    pub(super) executor: &'a Executor,
+    pub(super) options: &'a Options,
+    /// What holds summaries against snapshots, where drift is a gate.
+    pub(super) recorder: Option<&'a Recorder>,
+    /// Where actual tensors of outputs that did not pass are kept, where they are.
+    pub(super) keep: Option<&'a Path>,
+}
+
+/// What a case that ran was given, and what came out.
+pub(super) struct Ran {
+    pub(super) case: Case,
+    pub(super) inputs: Inputs,
+    pub(super) outputs: BTreeMap<String, Tensor>,
+}
+
+/// Why a case without a reference is not run where no snapshot is looked at: nothing would hold it.
+const SNAPSHOT_ONLY: &str = "it names no reference: its snapshot alone holds it, and here no snapshot is looked at";
+
+impl Examiner<'_> {
+    /// Runs one case, and returns what it was given and what came out, where it ran.
+    pub(super) fn examine(&self, id: &CaseId) -> (CaseOutcome, Option<Ran>) {
+        let case = match Case::load(&self.goldens.root, id) {
+            Ok(case) => case,
+            Err(error) => {
+                return (self.stopped(id, None, vec![Problem::from_error("", &error)]), None);
+            }
+        };
+        let stopped = |problems| (self.stopped(id, Some(case.checkpoint.clone()), problems), None);
+        if let (Some(reason), Skips::Honoured) = (&case.skip, self.options.skips) {
+            return stopped(vec![Problem::Skipped(reason.clone())]);
+        }
+        if case.outputs.is_empty() && self.recorder.is_none() {
+            return stopped(vec![Problem::Skipped(SNAPSHOT_ONLY.to_owned())]);
+        }
+        let Gathered { inputs, digests } = match gather(self.goldens, &case) {
+            Ok(gathered) => gathered,
+            Err(problems) => return stopped(problems),
+        };
+        match execute(self.executor, &case, &inputs, self.options.repeats.get()) {
+            Err(problem) => stopped(vec![problem]),
+            Ok(Executed { outputs, unstable, elapsed }) => {
+                let held = Held {
+                    case: &case,
+                    digests: &digests,
+                    unstable: &unstable,
+                    recorder: self.recorder,
+                    keep: self.keep,
+                };
+                (self.finish(&case, hold_all(&held, &outputs), elapsed), Some(Ran { case, inputs, outputs }))
+            }
+        }
+    }
+
+    /// The outcome of a case that could not run; its snapshots count as referenced all the same.
+    pub(super) fn stopped(&self, id: &CaseId, checkpoint: Option<String>, mut problems: Vec<Problem>) -> CaseOutcome {
+        if let Some(Err(error)) = self.recorder.map(|recorder| recorder.touch_all(id)) {
+            problems.push(Problem::from_error("", &error));
+        }
+        CaseOutcome::whole(id, id.below(&self.goldens.root).join("case.json"), checkpoint, problems)
+    }
+
+    /// The outcome of a case that ran.
+    fn finish(&self, case: &Case, outputs: Vec<OutputOutcome>, elapsed: Duration) -> CaseOutcome {
+        let problems = match outputs.is_empty() {
+            true => vec![Problem::Failed("the checkpoint returned no output, and case.json names none".to_owned())],
+            false => Vec::new(),
+        };
+        let worst = outputs.iter().map(|output| output.verdict).min();
+        CaseOutcome {
+            id: case.id.clone(),
+            file: case.file.clone(),
+            checkpoint: Some(case.checkpoint.clone()),
+            verdict: worst.unwrap_or(Verdict::Broken),
+            problems,
+            outputs,
+            snapshot_only: case.outputs.is_empty(),
+            elapsed,
+        }
+    }
+
+    /// Does that work for each of those cases, as many at a time as there are jobs.
+    ///
+    /// On threads of their own, not on rayon's: a checkpoint that waits for rayon inside a lock would be handed another
+    /// case to run meanwhile, on the thread that holds the lock.
+    pub(super) fn share<I: Sync, O: Send>(&self, cases: &[I], work: impl Fn(&I) -> O + Sync) -> Vec<O> {
+        let next = AtomicUsize::new(0);
+        let some = || {
+            let cases = std::iter::from_fn(|| cases.get(next.fetch_add(1, Ordering::Relaxed)));
+            cases.map(&work).collect::<Vec<_>>()
+        };
+        thread::scope(|scope| {
+            let jobs = self.options.jobs.get().min(cases.len()).max(1);
+            let threads: Vec<_> = (1..jobs).map(|_| scope.spawn(some)).collect();
+            let mut done = some();
+            for thread in threads {
+                // A checkpoint's panic is caught; this would be karat's own.
+                done.extend(thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            }
+            done
+        })
+    }
+}

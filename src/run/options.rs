@@ -1,0 +1,76 @@
+//! How a run is run, and over which cases.
+
+use std::num::NonZeroUsize;
+
+use super::outcome::Gates;
+use super::snapshot::Caller;
+use crate::golden::CaseId;
+
+/// How to run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How many cases run at a time.
+    pub jobs: NonZeroUsize,
+    /// How often each checkpoint is called; all calls must agree bit for bit.
+    pub repeats: NonZeroUsize,
+    /// The ids of the cases that may be skipped in CI.
+    pub allowed_skips: Vec<String>,
+    /// Who calls: whether `cargo insta test` can be driving this process.
+    pub caller: Caller,
+    /// Whether cases with a `skip` run all the same.
+    pub skips: Skips,
+    /// What outputs are held against.
+    pub gates: Gates,
+    /// On what cases run.
+    pub following: Following,
+}
+
+/// On what cases run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Following {
+    /// On golden inputs alone: each has its own difference.
+    #[default]
+    Isolated,
+    /// On golden inputs, and once more on what the cases before them really produced: each has a propagated difference too.
+    Chained,
+}
+
+/// What becomes of a case with a written `skip`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Skips {
+    /// It is not run.
+    #[default]
+    Honoured,
+    /// It is run as if it had none.
+    Ignored,
+}
+
+/// Which cases of a tree are run.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// A case is selected if its id contains one of these; an empty list selects all.
+    pub patterns: Vec<String>,
+}
+
+impl Filter {
+    /// Whether that case is selected.
+    #[must_use]
+    pub fn selects(&self, id: &CaseId) -> bool {
+        self.patterns.is_empty() || self.patterns.iter().any(|pattern| id.as_str().contains(pattern))
+    }
+}
+
+impl Default for Options {
+    /// As many jobs as there are processors, one call a checkpoint, no skip allowed in CI, called by a command line.
+    fn default() -> Options {
+        Options {
+            jobs: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            repeats: NonZeroUsize::MIN,
+            allowed_skips: Vec::new(),
+            caller: Caller::default(),
+            skips: Skips::default(),
+            gates: Gates::default(),
+            following: Following::default(),
+        }
+    }
+}
