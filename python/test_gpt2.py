@@ -256,13 +256,14 @@ class Noise(unittest.TestCase):
         self.assertEqual([row.atol for row in told], [2e-6, 1e-5, 1e-4, 1e-6, 2e-3])
         tolerances = {case.id: case.tolerance for case in roomy.cases}
         self.assertEqual([tolerances[name]["y"] for name in ("h.0/ln_1", "h.1/ln_1", "h.0/mlp", "h.0/residual_1", "h.1/mlp")],
-                         [2e-6, 1e-6, 1e-4, 1e-6, 2e-3])
+                         [2e-6, gpt2.LAYER_NORM, 1e-4, 1e-6, 2e-3])
         self.assertEqual(noise.with_room(plan, rows, {})[0], plan)
 
     def test_no_tolerance_is_above_its_ceiling_before_it_is_scaled(self):
         for case in gpt2.plan(tiny_model()).cases:
             for atol in case.tolerance.values():
-                self.assertLessEqual(atol, gpt2.CEILINGS.get(case.checkpoint, 1e-6), case.id)
+                most = atol.most if isinstance(atol, tolerance.Relative) else atol
+                self.assertLessEqual(most, gpt2.CEILINGS.get(case.checkpoint, 1e-6), case.id)
 
     def test_exact_outputs_and_integers_have_no_noise(self):
         self.assertFalse({"kv_cache", "selected_logits", "argmax", "generate"} & {name for name, _ in self.rows()})
