@@ -127,6 +127,7 @@ def goldens(options: argparse.Namespace) -> dict[str, Any]:
         began = time.monotonic()
         say("capturing", f"{what(options)}; at full size this takes up to a minute")
         written, captured = capture.capture(options)
+        print(*captured.lines, sep="\n")
         for note in captured.notes:
             say("note", note)
         reference = recorded(folder)

@@ -85,7 +85,8 @@ impl Harness {
     }
 
     /// Adds an executor for the verbs `run --executor` and `matrix`, beside the one whose checkpoints are tests: another
-    /// implementation of the same, such as [`Executor`]s around a second library or an exported model.
+    /// implementation of the same, such as one around a second library or an exported model. [`Harness::main`] panics where
+    /// two have one name.
     pub fn other(mut self, executor: Executor) -> Harness {
         self.others.push(executor);
         self
@@ -111,6 +112,8 @@ impl Harness {
         let arguments: Vec<OsString> = std::env::args_os().collect();
         let package = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default();
         let Harness { root, snapshots, executor, others, allowed_skips } = self;
+        // A name that is taken fails here, not only where a verb asks for it.
+        let executors = others.into_iter().fold(Executors::new(executor), Executors::with);
         let is_member = run::workspace(&package).is_ok_and(|root| root != package);
         let home = Home {
             command: command(&arguments[0], is_member),
@@ -121,7 +124,6 @@ impl Harness {
             base: if is_member { PathBuf::new() } else { std::env::current_dir().unwrap_or_default() },
         };
         if is_verb(&arguments[1..]) {
-            let executors = others.into_iter().fold(Executors::new(executor), Executors::with);
             return cli::main(executors, &home, arguments);
         }
         if arguments[1..] == ["accept"] {
@@ -129,7 +131,7 @@ impl Harness {
                 "karat: `accept` alone is a filter of tests; for snapshots say `accept --all` or `accept FILTER`"
             );
         }
-        match test(executor, home, &Arguments::from_args()) {
+        match test(executors.into_default(), home, &Arguments::from_args()) {
             Ok(code) => code,
             Err(error) => {
                 eprintln!("karat: {error}");

@@ -28,9 +28,10 @@ pub fn cases(out: &mut dyn Write, matrix: &Matrix) -> io::Result<()> {
 /// What `out` returns.
 pub fn checkpoints(out: &mut dyn Write, matrix: &Matrix) -> io::Result<()> {
     head(out, &["suite", "checkpoint", "cases"], matrix)?;
-    for Group { suite, checkpoint, cases, sums } in matrix.groups() {
-        let names = [suite, code(checkpoint.as_deref().unwrap_or("-")), cases.to_string()];
-        row(out, names.into_iter().chain(sums.iter().map(message::sum)))?;
+    for Group { suite, checkpoint, cases, sums, failed } in matrix.groups() {
+        let names = [escaped(&suite), code(checkpoint.as_deref().unwrap_or("-")), cases.to_string()];
+        let cells = sums.iter().zip(failed).map(|(sum, fails)| strong(message::sum(sum), fails));
+        row(out, names.into_iter().chain(cells))?;
     }
     Ok(())
 }

@@ -4,7 +4,7 @@
 use super::number::{count, counted, exact, float, float_up, percent, ratio, shape};
 use super::voice::Voice;
 use crate::numeric::{Comparison, DType, Extreme, Mismatch, NonFinite, Tolerance};
-use crate::run::{CaseOutcome, Finding, Gap, OutputOutcome, Part, Problem, Sum, Verdict};
+use crate::run::{CaseOutcome, Difference, Finding, OutputOutcome, Part, Problem, Sum, Verdict};
 
 /// What fits a line beside the verdict.
 const LINE: usize = 70;
@@ -355,8 +355,8 @@ pub(super) fn sum(sum: &Sum) -> String {
 }
 
 /// The largest difference of a case's outputs, and the share of the tolerance: `2.38e-7 24%`.
-pub(super) fn gap(gap: &Gap) -> String {
-    let Gap { max_abs_diff, tolerance_used, rel_rms: _, is_close: _ } = gap;
+pub(super) fn difference(difference: &Difference) -> String {
+    let Difference { max_abs_diff, tolerance_used, rel_rms: _, is_close: _ } = difference;
     let largest = max_abs_diff.map_or("unlike".to_owned(), float);
     match tolerance_used {
         used if *used > 0.0 && used.is_finite() => {

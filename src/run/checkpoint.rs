@@ -107,8 +107,7 @@ impl Inputs {
     }
 
     /// The same, with that tensor in place of the input of that name.
-    #[must_use]
-    pub fn with(mut self, name: &str, tensor: Tensor) -> Inputs {
+    pub(super) fn with(mut self, name: &str, tensor: Tensor) -> Inputs {
         self.tensors.insert(name.to_owned(), tensor);
         self
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::checkpoint::{Executor, Inputs};
 use super::execute::{Executed, Gathered, execute, gather};
-use super::judge::{Held, hold_all};
+use super::judge::{Held, hold_all, keep_actual};
 use super::options::{Options, Skips};
 use super::outcome::{CaseOutcome, OutputOutcome, Problem, Verdict};
 use super::snapshot::Recorder;
@@ -39,6 +39,22 @@ pub(super) struct Ran {
 const SNAPSHOT_ONLY: &str = "it names no reference: its snapshot alone holds it, and here no snapshot is looked at";
 
 impl Examiner<'_> {
+    /// The same, which records nothing and keeps nothing: for a case that somebody else tells of.
+    pub(super) fn aside(&self) -> Self {
+        Examiner { recorder: None, keep: None, ..*self }
+    }
+
+    /// Makes of an output that passed by itself one that does not: nothing of it is left for review, and the actual tensor
+    /// that is outside is kept.
+    pub(super) fn spoil(&self, id: &CaseId, output: &mut OutputOutcome, actual: &Tensor) {
+        if let Some(Err(error)) = self.recorder.map(|recorder| recorder.touch(id, &output.name)) {
+            output.problems.push(Problem::from_error("", &error));
+        }
+        if let Some(keep) = self.keep {
+            keep_actual(keep, id, output, actual);
+        }
+    }
+
     /// Runs one case, and returns what it was given and what came out, where it ran.
     pub(super) fn examine(&self, id: &CaseId) -> (CaseOutcome, Option<Ran>) {
         let case = match Case::load(&self.goldens.root, id) {

@@ -1,13 +1,13 @@
 //! Judging outputs: against the reference by the tolerance, then against the snapshot by its band.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::execute::read;
 use super::outcome::{OutputOutcome, Problem, Verdict};
 use super::snapshot::{Facts, Recorded, Recorder};
 use crate::error::Error;
-use crate::golden::{Case, Output, check_name, sha256, write_npy};
+use crate::golden::{Case, CaseId, Output, check_name, sha256, write_npy};
 use crate::numeric::{Comparison, Kind, Mismatch, Pair, Rules, Tensor, Tolerance, compare, summarize};
 
 /// What judging the outputs of a case needs besides the outputs.
@@ -247,17 +247,25 @@ impl Held<'_> {
         if check_name(&outcome.name).is_err() {
             return;
         }
-        let path = self.case.id.below(keep).join(format!("{}.npy", outcome.name));
         if outcome.verdict == Verdict::Pass {
             // Nothing to remove is the usual case, and a stale copy harms nobody.
-            std::fs::remove_file(&path).ok();
+            std::fs::remove_file(kept(keep, &self.case.id, &outcome.name)).ok();
             return;
         }
-        match write_npy(&path, actual) {
-            Ok(()) => outcome.kept = Some(path),
-            Err(error) => {
-                outcome.problems.push(Problem::Error(format!("the actual tensor could not be kept: {error}")))
-            }
-        }
+        keep_actual(keep, &self.case.id, outcome, actual);
     }
+}
+
+/// Keeps an actual tensor below that folder.
+pub(super) fn keep_actual(keep: &Path, id: &CaseId, outcome: &mut OutputOutcome, actual: &Tensor) {
+    let path = kept(keep, id, &outcome.name);
+    match write_npy(&path, actual) {
+        Ok(()) => outcome.kept = Some(path),
+        Err(error) => outcome.problems.push(Problem::Error(format!("the actual tensor could not be kept: {error}"))),
+    }
+}
+
+/// Where the actual tensor of an output is kept.
+fn kept(keep: &Path, id: &CaseId, output: &str) -> PathBuf {
+    id.below(keep).join(format!("{output}.npy"))
 }

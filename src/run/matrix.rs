@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::outcome::{CaseOutcome, Counts, Gate, Problem, RunOutcome, Verdict};
+use super::outcome::{CaseOutcome, Counts, Gate, Problem, RunOutcome, Verdict, larger};
 use crate::golden::CaseId;
 
 /// The same cases, run by several executors, each held to accuracy alone.
@@ -47,13 +47,14 @@ pub struct Row {
 /// What one executor made of one case.
 #[derive(Clone, Debug)]
 pub enum Cell {
-    /// It lacks the checkpoint: nothing ran, nothing passed.
-    Hole,
+    /// It lacks the checkpoint: nothing ran, nothing passed. The outcome says what it has instead.
+    Hole(Box<CaseOutcome>),
     /// It was asked, and this is what came of it.
     Outcome(Box<CaseOutcome>),
 }
 
-/// Cells taken together: the worst verdict, the largest difference, how many are holes.
+/// Cells taken together: the worst verdict, the largest difference and the largest share of a tolerance of any of them
+/// (which may be of two), how many are holes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sum {
     /// How many cells with each verdict.
@@ -79,6 +80,8 @@ pub struct Group {
     pub cases: usize,
     /// One for each column.
     pub sums: Vec<Sum>,
+    /// Whether a cell of it fails, one for each column.
+    pub failed: Vec<bool>,
 }
 
 impl Matrix {
@@ -112,7 +115,7 @@ impl Matrix {
     #[must_use]
     pub fn fails(&self, row: &Row, column: usize) -> bool {
         match &row.cells[column] {
-            Cell::Hole => self.columns[column].required || row.cells.iter().all(Cell::is_hole),
+            Cell::Hole(_) => self.columns[column].required || row.cells.iter().all(Cell::is_hole),
             Cell::Outcome(case) => self.gate.fails(case),
         }
     }
@@ -145,7 +148,14 @@ impl Matrix {
             let rows: Vec<&Row> =
                 self.rows.iter().filter(|row| suite(row) == of && row.checkpoint == checkpoint).collect();
             let sum = |column| Sum::of(rows.iter().map(|row| &row.cells[column]));
-            Group { cases: rows.len(), sums: (0..self.columns.len()).map(sum).collect(), suite: of, checkpoint }
+            let columns = 0..self.columns.len();
+            Group {
+                cases: rows.len(),
+                sums: columns.clone().map(sum).collect(),
+                failed: columns.map(|column| rows.iter().any(|row| self.fails(row, column))).collect(),
+                suite: of,
+                checkpoint,
+            }
         };
         keys.into_iter().map(group).collect()
     }
@@ -164,13 +174,22 @@ impl Matrix {
 impl Cell {
     fn of(case: CaseOutcome) -> Cell {
         let lacks = case.problems.iter().any(|problem| matches!(problem, Problem::UnknownCheckpoint { .. }));
-        if lacks { Cell::Hole } else { Cell::Outcome(Box::new(case)) }
+        let case = Box::new(case);
+        if lacks { Cell::Hole(case) } else { Cell::Outcome(case) }
+    }
+
+    /// What came of it.
+    #[must_use]
+    pub fn outcome(&self) -> &CaseOutcome {
+        match self {
+            Cell::Hole(case) | Cell::Outcome(case) => case,
+        }
     }
 
     /// Whether the executor lacks the checkpoint.
     #[must_use]
     pub fn is_hole(&self) -> bool {
-        matches!(self, Cell::Hole)
+        matches!(self, Cell::Hole(_))
     }
 }
 
@@ -194,9 +213,4 @@ impl Sum {
         }
         sum
     }
-}
-
-/// The larger of two, where there are two.
-fn larger(one: Option<f64>, other: Option<f64>) -> Option<f64> {
-    [one, other].into_iter().flatten().reduce(f64::max)
 }

@@ -14,7 +14,7 @@ mod session;
 mod snapshot;
 
 pub use crate::golden::CaseId;
-pub use chain::{ChainOutcome, Finding, Gap, Part, Step};
+pub use chain::{ChainOutcome, Difference, Finding, Part, Step};
 pub use checkpoint::{CheckpointResult, Executor, Inputs, Outputs, Skip};
 pub use executors::Executors;
 pub use matrix::{Cell, Column, Group, Matrix, Row, Sum};

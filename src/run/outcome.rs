@@ -150,6 +150,18 @@ pub struct Drift {
     pub band: String,
 }
 
+impl Drift {
+    /// Whether it is what came out that moved, not what the case says or is given.
+    #[must_use]
+    pub fn is_measured(&self) -> bool {
+        let facts = ["checkpoint", "reference", "or", "where", "cast", "empty", "nan rule"];
+        let rules = ["atol", "rtol", "outliers", "max_ulps", "max_rel_rms"];
+        let quantity = self.quantity.strip_prefix("chained ").unwrap_or(&self.quantity);
+        let is_named = quantity.starts_with("param ") || quantity.starts_with("input ");
+        !is_named && !facts.contains(&quantity) && !rules.contains(&quantity)
+    }
+}
+
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -207,6 +219,11 @@ pub enum Problem {
     },
     /// The case is not run, for that written reason.
     Skipped(String),
+}
+
+/// The larger of two, where there are two.
+pub(super) fn larger(one: Option<f64>, other: Option<f64>) -> Option<f64> {
+    [one, other].into_iter().flatten().reduce(f64::max)
 }
 
 /// How many cases have each verdict.

@@ -81,7 +81,7 @@ impl Session {
         };
         let (mut cases, chains) = match self.options.following {
             Following::Isolated => (self.examiner().share(&ids, |id| report(self.case(id))), Vec::new()),
-            Following::Chained => follow(&self.examiner(), &ids, &report),
+            Following::Chained => follow(&self.examiner(), &tree.cases, |id| filter.selects(id), &report),
         };
         cases.extend(self.tree_problems(tree, filter).into_iter().map(report));
         cases.extend(self.orphans(tree, filter).into_iter().map(report));
@@ -105,10 +105,8 @@ impl Session {
     /// Follows every chain, and returns the cases that are outside their tolerance for a chained run, or that have one and
     /// could not be followed to. It looks at no snapshot.
     pub fn chained(&self, tree: &Tree) -> Vec<CaseOutcome> {
-        let ids: Vec<&CaseId> = tree.cases.iter().collect();
-        // Nor does it keep what came out, or tidy what is kept: each case does so by itself.
-        let examiner = Examiner { recorder: None, keep: None, ..self.examiner() };
-        let (cases, _) = follow(&examiner, &ids, &|case| case);
+        // Each case records and keeps by itself.
+        let (cases, _) = follow(&self.examiner().aside(), &tree.cases, |_| true, &|case| case);
         let is_chained =
             |problem: &Problem| matches!(problem, Problem::ChainedOutside { .. } | Problem::NotChained { .. });
         let of = |case: &CaseOutcome| {

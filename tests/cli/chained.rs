@@ -74,11 +74,56 @@ fn past_a_hole_nothing_is_claimed() {
 }
 
 #[test]
-fn what_a_filter_leaves_out_is_no_part_of_a_chain() {
+fn what_leads_to_a_selected_case_is_run_and_not_told() {
     let project = Project::empty();
     line(&project);
-    let said = project.karat(["run", "--chained", "--accuracy-only", "-k", "/a", "-k", "/c"]).exits(0);
-    said.says("2 cases, none fails").keeps_quiet_of("no divergence:");
+    let said = project.karat(["run", "--chained", "-k", "line/c"]).exits(1).says("1 case, 1 fails");
+    assert_eq!(row(&said, "b")[1..], ["0", "0", "-"]);
+    let names: Vec<String> = project.files("snapshots").into_keys().collect();
+    assert_eq!(names, ["line/c/y.snap.new"]);
+    // What is in no chain with it is left out.
+    project.case("other", |_| {});
+    project.karat(["run", "--chained", "--accuracy-only", "-k", "other"]).exits(0).keeps_quiet_of("chain line");
+}
+
+#[test]
+fn what_a_case_says_may_drift_without_being_a_fault() {
+    let project = Project::empty();
+    line(&project);
+    project.accept_all();
+    project.edit("line/a", |case| case["tolerance"] = json!({ "y": { "atol": 1, "rtol": 0 } }));
+    project.edit("line/b", |case| case["params"]["eps"] = json!(9.0));
+    let said = project.karat(["run", "--chained"]).exits(1).judges("line/a", "drift").judges("line/b", "mismatch");
+    said.says("first divergence: line/b\n");
+}
+
+#[test]
+fn an_output_that_nobody_compared_is_a_hole() {
+    let project = Project::empty();
+    line(&project);
+    project.edit("line/c", |case| case["outputs"] = json!({ "y": "y.npy", "z": "y.npy" }));
+    let said = project.karat(["run", "--chained", "--accuracy-only"]).exits(1).judges("line/c", "missing");
+    said.says("hole: it does not return z").keeps_quiet_of("no divergence: every");
+    project.edit("line/c", |case| case["outputs"] = json!({}));
+    let said = project.karat(["run", "--chained"]).exits(1);
+    said.says("hole: it names no reference").keeps_quiet_of("no divergence: every");
+}
+
+#[test]
+fn what_is_outside_in_its_chain_alone_is_kept_and_leaves_nothing_to_accept() {
+    let project = Project::empty();
+    line(&project);
+    project.edit("line/b", |case| {
+        case["params"]["eps"] = json!(9.0);
+        case["tolerance"] = json!({ "y": { "atol": 9, "rtol": 0 } });
+    });
+    project.edit("line/c", |case| case["chained"] = json!({ "y": { "atol": 1e-6, "rtol": 0 } }));
+    let said = project.karat(["run", "--chained", "-k", "line/c"]).exits(1).judges("line/c", "mismatch");
+    said.says("actual kept in target/karat/line/c/y.npy");
+    assert!(project.files("snapshots").is_empty());
+    // By itself it is exactly its reference; what is kept is what came out of the chain.
+    let kept = ["diff", "target/karat/line/c/y.npy", "goldens/line/c/y.npy", "--atol", "1e-6", "--rtol", "0"];
+    project.karat(kept).exits(1).says("mismatch");
 }
 
 #[test]

@@ -47,7 +47,12 @@ fn what_an_executor_lacks_is_a_hole_and_a_failure_only_where_it_is_required() {
     said.says(&["2 cases by 2 executors, 1 fails", "sum: 1 pass, 1 hole, it lacks two; it is required\n"]);
     // What nobody ran has not passed.
     let said = project.goldens(&["matrix", "--executor", "sum", "-k", "two"]).fails();
-    said.says(&["layers/two  hole\n", "1 case by 1 executor, 1 fails"]);
+    let said = said.says(&["layers/two  hole\n", "1 case by 1 executor, 1 fails"]);
+    said.says(&[
+        "broken    layers/two\n",
+        "nobody registered a checkpoint \"two\"",
+        "registered, nearest first: double",
+    ]);
     let said = project.goldens(&["matrix", "--executor", "sum", "--require", "rust"]).fails();
     said.says(&["--require rust: --executor leaves it out"]);
     project.goldens(&["matrix", "--require", "nix"]).fails().says(&["there is no executor `nix` here"]);

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::measured::Float;
-use crate::run::{ChainOutcome, Finding, Gap, Part, Step};
+use crate::run::{ChainOutcome, Difference, Finding, Part, Step};
 
 #[derive(Serialize)]
 pub(super) struct JsonChain<'a> {
@@ -34,13 +34,13 @@ struct JsonStep<'a> {
     part: &'static str,
     /// The reason of a hole, or the hole that it is past.
     why: Option<&'a str>,
-    own: Option<JsonGap>,
-    propagated: Option<JsonGap>,
+    own: Option<JsonDifference>,
+    propagated: Option<JsonDifference>,
     amplification: Option<Float>,
 }
 
 #[derive(Serialize)]
-struct JsonGap {
+struct JsonDifference {
     max_abs_diff: Option<Float>,
     tolerance_used: Float,
     rel_rms: Option<Float>,
@@ -85,16 +85,16 @@ impl<'a> From<&'a Step> for JsonStep<'a> {
             checkpoint: checkpoint.as_deref(),
             part,
             why,
-            own: own.as_ref().map(JsonGap::from),
-            propagated: propagated.as_ref().map(JsonGap::from),
+            own: own.as_ref().map(JsonDifference::from),
+            propagated: propagated.as_ref().map(JsonDifference::from),
             amplification: amplification.map(Float),
         }
     }
 }
 
-impl From<&Gap> for JsonGap {
-    fn from(Gap { max_abs_diff, tolerance_used, rel_rms, is_close }: &Gap) -> Self {
-        JsonGap {
+impl From<&Difference> for JsonDifference {
+    fn from(Difference { max_abs_diff, tolerance_used, rel_rms, is_close }: &Difference) -> Self {
+        JsonDifference {
             max_abs_diff: max_abs_diff.map(Float),
             tolerance_used: Float(*tolerance_used),
             rel_rms: rel_rms.map(Float),

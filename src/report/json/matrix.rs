@@ -106,10 +106,7 @@ fn json_row<'a>(voice: &Voice, matrix: &'a Matrix, row: &'a Row) -> JsonRow<'a> 
             failed: matrix.fails(row, column),
             max_abs_diff: max_abs_diff.map(Float),
             tolerance_used: tolerance_used.map(Float),
-            messages: match cell {
-                Cell::Hole => Vec::new(),
-                Cell::Outcome(case) => messages(voice, case),
-            },
+            messages: messages(voice, cell.outcome()),
         }
     };
     JsonRow { id: id.as_str(), checkpoint: checkpoint.as_deref(), cells: cells.iter().enumerate().map(cell).collect() }

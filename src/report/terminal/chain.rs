@@ -25,8 +25,8 @@ pub fn chain(out: &mut dyn Write, palette: &Palette, chain: &ChainOutcome) -> io
         let absent = || "-".to_owned();
         table.row([
             short.unwrap_or(id.as_str()).to_owned(),
-            own.as_ref().map_or_else(absent, message::gap),
-            propagated.as_ref().map_or_else(absent, message::gap),
+            own.as_ref().map_or_else(absent, message::difference),
+            propagated.as_ref().map_or_else(absent, message::difference),
             amplification.map_or_else(absent, ratio),
             message::part(part),
         ]);

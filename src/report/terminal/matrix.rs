@@ -36,7 +36,7 @@ pub fn matrix(out: &mut dyn Write, palette: &Palette, voice: &Voice, matrix: &Ma
 pub fn matrix_by_checkpoint(out: &mut dyn Write, palette: &Palette, voice: &Voice, matrix: &Matrix) -> io::Result<()> {
     let mut table = Table::default();
     table.row(["suite", "checkpoint", "cases"].into_iter().chain(executors(matrix)));
-    for Group { suite, checkpoint, cases, sums } in matrix.groups() {
+    for Group { suite, checkpoint, cases, sums, failed: _ } in matrix.groups() {
         let checkpoint = checkpoint.unwrap_or_else(|| "-".to_owned());
         table.row([suite, checkpoint, cases.to_string()].into_iter().chain(sums.iter().map(message::sum)));
     }
@@ -60,10 +60,10 @@ fn rest(out: &mut dyn Write, palette: &Palette, voice: &Voice, matrix: &Matrix) 
     writeln!(out, "accuracy alone: no snapshot was looked at")
 }
 
-/// What failed by that executor, in full, below its name. A hole has nothing more to tell than the count.
+/// What failed by that executor, in full, below its name; a hole too, where it fails.
 fn failures(out: &mut dyn Write, palette: &Palette, voice: &Voice, matrix: &Matrix, column: usize) -> io::Result<()> {
     let failed = matrix.rows.iter().filter(|row| matrix.fails(row, column));
-    let failed: Vec<&CaseOutcome> = failed.filter_map(|row| outcome(&row.cells[column])).collect();
+    let failed: Vec<&CaseOutcome> = failed.map(|row| row.cells[column].outcome()).collect();
     if failed.is_empty() {
         return Ok(());
     }
@@ -73,17 +73,10 @@ fn failures(out: &mut dyn Write, palette: &Palette, voice: &Voice, matrix: &Matr
     failed.into_iter().try_for_each(|case| failure(out, palette, &voice, &matrix.gate, case))
 }
 
-fn outcome(cell: &Cell) -> Option<&CaseOutcome> {
-    match cell {
-        Cell::Hole => None,
-        Cell::Outcome(case) => Some(case),
-    }
-}
-
 /// What was skipped, and why, once for all executors that say the same.
 fn skipped(out: &mut dyn Write, palette: &Palette, matrix: &Matrix) -> io::Result<()> {
     for row in &matrix.rows {
-        let reasons = row.cells.iter().filter_map(outcome).filter_map(|case| match case.problems.first() {
+        let reasons = row.cells.iter().map(Cell::outcome).filter_map(|case| match case.problems.first() {
             Some(Problem::Skipped(reason)) => Some(reason.as_str()),
             _ => None,
         });

@@ -46,5 +46,5 @@ fn a_group_has_the_worst_verdict_the_largest_difference_and_counts_its_holes() {
     matrix.rows.iter_mut().for_each(|row| row.checkpoint = Some("one".into()));
     let told = told(|out| markdown::checkpoints(out, &matrix));
     let row = told.lines().last().expect("a row");
-    assert_eq!(row, "| gpt2-tiny | `one` | 3 | mismatch 2.1e-4 21x | mismatch 2.1e-4 21x, 1 hole |");
+    assert_eq!(row, "| gpt2-tiny | `one` | 3 | **mismatch 2.1e-4 21x** | **mismatch 2.1e-4 21x, 1 hole** |");
 }

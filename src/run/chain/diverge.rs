@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::graph::Graph;
-use super::outcome::{Finding, Gap, Part};
+use super::outcome::{Difference, Finding, Part};
 use crate::golden::CaseId;
 
 /// What is known of one case before anything is concluded.
@@ -12,7 +12,7 @@ pub(super) struct Known {
     pub(super) id: CaseId,
     /// Whether its own difference is outside tolerance, or its own summary drifted.
     pub(super) is_at_fault: bool,
-    pub(super) propagated: Option<Gap>,
+    pub(super) propagated: Option<Difference>,
     pub(super) amplification: Option<f64>,
     /// Why nothing is known of what it would produce, by a reason of its own.
     pub(super) hole: Option<String>,
@@ -30,14 +30,15 @@ pub(super) fn conclude(graph: &Graph, known: &[Known], order: &[usize]) -> (Vec<
         let hole_before = order.iter().find(|&&other| before.contains(&other) && known[other].hole.is_some());
         let is_outside = of.propagated.is_some_and(|gap| !gap.is_close);
         parts.push(match (&of.hole, hole_before) {
-            (Some(why), _) => Part::Hole(why.clone()),
             (None, Some(&hole)) => Part::PastHole(known[hole].id.clone()),
-            _ if of.starved.is_some() => Part::Hole(of.starved.clone().unwrap_or_default()),
+            // Its own difference needs no chain.
             _ if of.is_at_fault && first.is_none() => {
                 first = Some(case);
                 Part::Diverges
             }
             _ if of.is_at_fault => Part::AtFaultToo,
+            (Some(why), _) => Part::Hole(why.clone()),
+            _ if of.starved.is_some() => Part::Hole(of.starved.clone().unwrap_or_default()),
             _ if is_outside && before.iter().any(|&other| known[other].is_at_fault) => Part::PassesOn,
             _ if is_outside => Part::Accumulates,
             _ => Part::Sound,
@@ -79,7 +80,7 @@ mod tests {
     }
 
     fn known(at: usize, kind: char) -> Known {
-        let gap = |is_close| Gap { is_close, ..Gap::default() };
+        let gap = |is_close| Difference { is_close, ..Difference::default() };
         Known {
             id: id(at),
             is_at_fault: kind == 'x',
@@ -117,6 +118,13 @@ mod tests {
         assert_eq!(parts, [Part::Sound, Part::Hole("skipped".into()), past(), past()]);
         assert_eq!(finding, Finding::Unknown(id(1)));
         assert_eq!(line("x-").1, Finding::Divergence(id(0)));
+    }
+
+    #[test]
+    fn what_is_at_fault_by_itself_is_so_without_its_inputs() {
+        let starved = Known { starved: Some("it was not given x".into()), ..known(0, 'x') };
+        let (parts, finding) = conclude(&Graph::new(vec![[].into()]), &[starved], &[0]);
+        assert_eq!((parts, finding), (vec![Part::Diverges], Finding::Divergence(id(0))));
     }
 
     #[test]

@@ -5,14 +5,14 @@ use std::sync::Mutex;
 
 use super::diverge::{Known, conclude};
 use super::graph::Graph;
-use super::outcome::{ChainOutcome, Gap, Part, Step};
+use super::outcome::{ChainOutcome, Difference, Part, Step};
 use crate::golden::{Case, CaseId};
 use crate::numeric::{Comparison, Mismatch, Tensor};
 use crate::run::checkpoint::Inputs;
 use crate::run::examine::{Examiner, Ran};
 use crate::run::execute::{execute, same_bits};
 use crate::run::judge::{Chained, chained};
-use crate::run::outcome::{CaseOutcome, Problem, Verdict};
+use crate::run::outcome::{CaseOutcome, Drift, Problem, Verdict};
 
 /// A tensor that a case produced in a chained run, and how far it is from its reference.
 struct Produced {
@@ -26,7 +26,7 @@ struct Followed {
     /// One for each output.
     found: Vec<Result<Comparison, Mismatch>>,
     /// The outputs that are outside what the case allows in a chained run.
-    outside: Vec<(String, Problem)>,
+    outside: Vec<(String, Problem, Tensor)>,
     /// The largest distance of its linked inputs, relative to RMS; `None` where it has none.
     came_in: Option<f64>,
     /// The sha256 of each reference.
@@ -50,21 +50,29 @@ struct Station {
 /// What the cases of earlier levels produced, by case and output.
 type Store = BTreeMap<(CaseId, String), Produced>;
 
-/// Runs those cases isolated and chained: the outcome of each, in their order, and of each chain.
+/// Runs the cases that are selected isolated and chained: the outcome of each, in their order, and of each chain that one
+/// is in. What leads to them is run too, and nothing is told, recorded or kept of it.
 ///
 /// A case whose chained difference is a gate (`chained` in `case.json`) gets a problem where it is outside.
 pub(in crate::run) fn follow(
     examiner: &Examiner<'_>,
-    ids: &[&CaseId],
+    cases: &[CaseId],
+    is_selected: impl Fn(&CaseId) -> bool + Sync,
     report: &(impl Fn(CaseOutcome) -> CaseOutcome + Sync),
 ) -> (Vec<CaseOutcome>, Vec<ChainOutcome>) {
-    let graph = links(examiner, ids);
+    let ids = wanted(examiner, cases, &is_selected);
+    let graph = links(examiner, &ids);
     let stations: Vec<Mutex<Option<Station>>> = ids.iter().map(|_| Mutex::new(None)).collect();
     let store = Mutex::new(Store::new());
     let run = |case: usize, cycle: Option<Vec<usize>>| {
-        let cycle = cycle.map(|cycle| named(ids, &cycle));
-        let mut station = station(examiner, ids[case], &store, cycle);
-        station.outcome = report(station.outcome);
+        let cycle = cycle.map(|cycle| named(&ids, &cycle));
+        let station = match is_selected(ids[case]) {
+            false => station(&examiner.aside(), ids[case], &store, cycle),
+            true => {
+                let station = station(examiner, ids[case], &store, cycle);
+                Station { outcome: report(station.outcome), ..station }
+            }
+        };
         *stations[case].lock().expect("a panic is caught") = Some(station);
     };
     let levels = graph.levels();
@@ -86,8 +94,23 @@ pub(in crate::run) fn follow(
         .into_iter()
         .map(|station| station.into_inner().expect("no panic").expect("every case was run"))
         .collect();
-    let chains = graph.chains().iter().map(|chain| outcome(&graph, &stations, chain)).collect();
-    (stations.into_iter().map(|station| station.outcome).collect(), chains)
+    let told = |chain: &&Vec<usize>| chain.iter().any(|&case| is_selected(ids[case]));
+    let chains = graph.chains().iter().filter(told).map(|chain| outcome(&graph, &stations, chain)).collect();
+    let outcomes = stations.into_iter().map(|station| station.outcome);
+    (outcomes.filter(|outcome| is_selected(&outcome.id)).collect(), chains)
+}
+
+/// The cases that are selected, and all that lead to them.
+fn wanted<'a>(examiner: &Examiner<'_>, cases: &'a [CaseId], is_selected: &impl Fn(&CaseId) -> bool) -> Vec<&'a CaseId> {
+    let all: Vec<&CaseId> = cases.iter().collect();
+    let graph = links(examiner, &all);
+    let mut wanted = BTreeSet::new();
+    for case in (0..all.len()).filter(|&case| is_selected(all[case])) {
+        if wanted.insert(case) {
+            wanted.extend(graph.before(case));
+        }
+    }
+    wanted.into_iter().map(|case| all[case]).collect()
 }
 
 /// Which of the cases are sources of which. One that cannot be read has none, and says so itself when it is run.
@@ -112,7 +135,9 @@ fn named(ids: &[&CaseId], cycle: &[usize]) -> String {
 /// Runs one case, isolated and then chained, and stores what it produced.
 fn station(examiner: &Examiner<'_>, id: &CaseId, store: &Mutex<Store>, cycle: Option<String>) -> Station {
     let (mut outcome, ran) = examiner.examine(id);
-    let is_at_fault = matches!(outcome.verdict, Verdict::Mismatch | Verdict::Drift);
+    // A changed fact, such as a tolerance, is for review, and no fault of what came out.
+    let drifted = || outcome.outputs.iter().flat_map(|output| &output.drift).any(Drift::is_measured);
+    let is_at_fault = outcome.verdict == Verdict::Mismatch || (outcome.verdict == Verdict::Drift && drifted());
     let hole = |why: String| Followed { hole: Some(why), ..Followed::default() };
     let Some(Ran { case, inputs, outputs }) = ran else {
         let followed = hole(stopped(&outcome));
@@ -122,19 +147,21 @@ fn station(examiner: &Examiner<'_>, id: &CaseId, store: &Mutex<Store>, cycle: Op
         Some(cycle) => hole(format!("a cycle of `from`: {cycle}")),
         None => produce(examiner, &case, inputs, outputs, store),
     };
-    gate(&mut outcome, &case, &followed);
+    gate(examiner, &mut outcome, &case, &followed);
     Station { outcome, is_at_fault, inputs: case.inputs.len(), followed }
 }
 
 /// Gives the outcome the problems of the chained run, where the case has a tolerance for it. What could not be followed to is
 /// no pass.
-fn gate(outcome: &mut CaseOutcome, case: &Case, followed: &Followed) {
+fn gate(examiner: &Examiner<'_>, outcome: &mut CaseOutcome, case: &Case, followed: &Followed) {
     let is_gated = case.outputs.values().any(|output| output.chained.is_some());
     if let (true, Some(why)) = (is_gated, followed.hole.as_ref().or(followed.starved.as_ref())) {
         outcome.add(Problem::NotChained { why: why.clone() });
     }
-    for (name, problem) in &followed.outside {
+    for (name, problem, actual) in &followed.outside {
         outcome.add_to(name, problem.clone());
+        let output = outcome.outputs.iter_mut().find(|output| output.name == *name);
+        output.into_iter().for_each(|output| examiner.spoil(&case.id, output, actual));
     }
 }
 
@@ -179,6 +206,11 @@ fn produce(
             }
         },
     };
+    if case.outputs.is_empty() {
+        followed.hole = Some("it names no reference".to_owned());
+    } else if let Some(name) = case.outputs.keys().find(|name| !outputs.contains_key(*name)) {
+        followed.hole = Some(format!("it does not return {name}"));
+    }
     let mut store = store.lock().expect("a panic is caught");
     for (name, tensor) in outputs {
         let found = match case.outputs.get(&name).map(|output| chained(case, &name, output, &tensor)) {
@@ -190,11 +222,11 @@ fn produce(
             }
             Some(Ok(Chained { found, outside, digest })) => {
                 followed.digests.insert(digest);
-                followed.outside.extend(outside.map(|problem| (name.clone(), problem)));
+                followed.outside.extend(outside.map(|problem| (name.clone(), problem, tensor.clone())));
                 Some(found)
             }
         };
-        let rel_rms = found.as_ref().and_then(|found| Gap::of([found])).and_then(|gap| gap.rel_rms);
+        let rel_rms = found.as_ref().and_then(|found| Difference::of([found])).and_then(|gap| gap.rel_rms);
         followed.found.extend(found);
         store.insert((case.id.clone(), name), Produced { tensor, rel_rms });
     }
@@ -223,7 +255,7 @@ fn outcome(graph: &Graph, stations: &[Station], chain: &[usize]) -> ChainOutcome
             id: outcome.id.clone(),
             checkpoint: outcome.checkpoint.clone(),
             own: own(outcome),
-            propagated: Gap::of(&followed.found).filter(|_| is_claimed),
+            propagated: Difference::of(&followed.found).filter(|_| is_claimed),
             amplification: known[case].amplification.filter(|_| is_claimed),
             part,
         }
@@ -234,7 +266,7 @@ fn outcome(graph: &Graph, stations: &[Station], chain: &[usize]) -> ChainOutcome
 
 /// What of a station decides its part.
 fn known(Station { outcome, is_at_fault, followed, .. }: &Station) -> Known {
-    let propagated = Gap::of(&followed.found);
+    let propagated = Difference::of(&followed.found);
     let amplification = match (propagated.and_then(|gap| gap.rel_rms), followed.came_in) {
         (Some(out), Some(came_in)) if out > 0.0 && came_in > 0.0 => Some(out / came_in),
         _ => None,
@@ -250,9 +282,9 @@ fn known(Station { outcome, is_at_fault, followed, .. }: &Station) -> Known {
 }
 
 /// The own difference of a case.
-fn own(outcome: &CaseOutcome) -> Option<Gap> {
+fn own(outcome: &CaseOutcome) -> Option<Difference> {
     let comparisons = outcome.outputs.iter().filter_map(|output| output.comparison.clone()).map(Ok);
-    Gap::of(&comparisons.collect::<Vec<_>>())
+    Difference::of(&comparisons.collect::<Vec<_>>())
 }
 
 /// The cases of a chain, sources first. Where one tensor is the reference of several cases, as of a block and of its last

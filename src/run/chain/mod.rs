@@ -9,4 +9,4 @@ mod graph;
 mod outcome;
 
 pub(super) use follow::follow;
-pub use outcome::{ChainOutcome, Finding, Gap, Part, Step};
+pub use outcome::{ChainOutcome, Difference, Finding, Part, Step};

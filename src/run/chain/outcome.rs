@@ -2,6 +2,7 @@
 
 use crate::golden::CaseId;
 use crate::numeric::{Comparison, Mismatch};
+use crate::run::outcome::larger;
 
 /// Cases that `from` links, in the order of the computation.
 ///
@@ -24,9 +25,9 @@ pub struct Step {
     /// The checkpoint it names; `None` where `case.json` could not be read.
     pub checkpoint: Option<String>,
     /// How far its outputs are from the references on golden inputs; `None` where nothing was measured.
-    pub own: Option<Gap>,
+    pub own: Option<Difference>,
     /// How far they are on what the cases before it produced; `None` where nothing was measured.
-    pub propagated: Option<Gap>,
+    pub propagated: Option<Difference>,
     /// The propagated difference of its outputs over the largest of its inputs, each relative to the RMS of its reference;
     /// `None` where one of them is 0 or unknown.
     pub amplification: Option<f64>,
@@ -36,7 +37,7 @@ pub struct Step {
 
 /// How far the outputs of a case are from their references: the largest of all.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Gap {
+pub struct Difference {
     /// The largest absolute difference.
     pub max_abs_diff: Option<f64>,
     /// The largest share of the tolerance that an element uses.
@@ -86,11 +87,11 @@ pub enum Finding {
     Unknown(CaseId),
 }
 
-impl Gap {
+impl Difference {
     /// The largest of several comparisons; a structure that forbids one is not close. `None` where there is none.
     #[must_use]
-    pub fn of<'a>(found: impl IntoIterator<Item = &'a Result<Comparison, Mismatch>>) -> Option<Gap> {
-        found.into_iter().map(Gap::one).reduce(|one, other| Gap {
+    pub fn of<'a>(found: impl IntoIterator<Item = &'a Result<Comparison, Mismatch>>) -> Option<Difference> {
+        found.into_iter().map(Difference::one).reduce(|one, other| Difference {
             max_abs_diff: larger(one.max_abs_diff, other.max_abs_diff),
             tolerance_used: one.tolerance_used.max(other.tolerance_used),
             rel_rms: larger(one.rel_rms, other.rel_rms),
@@ -98,10 +99,10 @@ impl Gap {
         })
     }
 
-    fn one(found: &Result<Comparison, Mismatch>) -> Gap {
+    fn one(found: &Result<Comparison, Mismatch>) -> Difference {
         match found {
-            Err(_) => Gap { tolerance_used: f64::INFINITY, ..Gap::default() },
-            Ok(measured) => Gap {
+            Err(_) => Difference { tolerance_used: f64::INFINITY, ..Difference::default() },
+            Ok(measured) => Difference {
                 max_abs_diff: measured.max_abs_diff.as_ref().map(|extreme| extreme.value),
                 tolerance_used: measured.tolerance_used,
                 // Both sides 0 throughout are no distance apart, whatever it is relative to.
@@ -118,9 +119,4 @@ impl Step {
     pub fn is_unknown(&self) -> bool {
         matches!(self.part, Part::Hole(_) | Part::PastHole(_))
     }
-}
-
-/// The larger of two, where there are two.
-fn larger(one: Option<f64>, other: Option<f64>) -> Option<f64> {
-    [one, other].into_iter().flatten().reduce(f64::max)
 }
