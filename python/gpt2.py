@@ -13,7 +13,7 @@ from masks import attended, hidden
 from plan import (CHOSEN, DISTRIBUTION, INPUT, KEY, MODEL, NEW_KEY, NEW_VALUE, OUTPUT, PAST_KEY, PAST_VALUE, PROBABILITIES, QUERY,
                   RETURNED, SCORES, SELECTED, VALUE, WEIGHTS, Case, First, Parameter, Place, Plan)
 from refusal import PROGRAM, Refusal
-from tolerance import Relative, scaled
+from tolerance import Relative, limits
 
 # Absolute. At most what the first port of GPT-2 to Rust held itself to, and four times or more what float32 differs
 # from float64 in the model in this repository, mostly ten: the capture prints both.
@@ -210,7 +210,9 @@ def head_weight(model) -> str:
 def doubt(cases: Plan, values: dict[Place, numpy.ndarray]) -> float:
     """Two logits that are closer than this may change places where both are off by their whole tolerance."""
     logits = next(case for case in cases.cases if case.checkpoint == "logits")
-    return 2 * scaled(logits.tolerance["y"], values[logits.outputs["y"]], None)
+    y = values[logits.outputs["y"]]
+    allowed = limits(logits.tolerance["y"], y, None)
+    return 2 * (allowed.atol + allowed.rtol * float(abs(y).max()))
 
 
 class Settled(NamedTuple):

@@ -7,16 +7,17 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+import numpy
 import torch
 
 import bfloat16
 from observer import Observation, Recorder, watch
 from plan import Case, Plan
-from tolerance import LARGEST, ROOM, Relative, roomy, scaled
+from tolerance import ROOM, Relative, limits, roomy
 
 
 class Noise(NamedTuple):
-    """Of an output: the largest difference, the largest value, the tolerance, what the plan said of it, and of which case."""
+    """Of an output: the largest difference beyond what its rtol allows, the largest value, the tolerance, what the plan said of it, and of which case."""
 
     checkpoint: str
     output: str
@@ -74,7 +75,7 @@ def with_room(plan: Plan, rows: list[Noise], ceilings: Mapping[str, float]) -> t
     for row in rows:
         atol = row.planned
         if row.checkpoint in ceilings and atol and not isinstance(atol, Relative) and share(row) > 1 / ROOM:
-            atol = roomy(row.atol, row.largest_difference, max(ceilings[row.checkpoint], row.largest_value * LARGEST))
+            atol = roomy(row.atol, row.largest_difference, ceilings[row.checkpoint])
         larger[row.case, row.output] = atol
         told.append(row if atol == row.planned else row._replace(atol=atol, planned=atol))
     cases = [case if case.tolerance is None else dataclasses.replace(case, tolerance={
@@ -92,12 +93,13 @@ def noise(case: Case, single: Observation, double: Observation) -> list[Noise]:
             continue
         where = case.where[name](values, reference.shape) if name in case.where else None
         planned = case.tolerance and case.tolerance[name]
-        atol = planned and scaled(planned, reference, where)
+        atol, rtol = limits(planned, reference, where) if planned else (planned, 0)
         compared = slice(None) if where is None else where
         # What is masked may be -inf, and has no difference.
         reference, exact = reference[compared], bfloat16.numbers(double[place].values)[compared]
-        found.append(Noise(case.checkpoint, name, float(abs(reference - exact).max()), float(abs(reference).max()), atol,
-                           planned, case.id))
+        # What rtol allows is none of atol's business.
+        beyond = numpy.maximum(abs(reference - exact) - rtol * abs(reference), 0)
+        found.append(Noise(case.checkpoint, name, float(beyond.max()), float(abs(reference).max()), atol, planned, case.id))
     return found
 
 

@@ -116,17 +116,17 @@ def modules(options: argparse.Namespace) -> Captured:
         reference = {**loaded.reference, **tokens.provenance(options, token_ids)}
     plan = chosen.plan(model, lambda: forward(model), options.module, dict(options.rename or []), options.atol)
     observation = observer.observe(model, lambda: forward(model), plan)
-    plan, table = measured(model, forward, plan, observation)
+    try:
+        plan, table = measured(model, forward, plan, observation)
+    except Exception as error:  # The model may be anybody's, and may raise anything.
+        table = [f"float64: not measured: {type(error).__name__}: {first_line(error)}"]
     return Captured(model, plan, observation, {**reference, **source.versions()}, table, [])
 
 
 def measured(model: nn.Module, forward: Callable, plan: Plan, observation: observer.Observation,
              ceilings: Mapping[str, float] = MappingProxyType({})) -> tuple[Plan, list[str]]:
-    """The plan with room for the noise, and its table; not every module can be copied and run in float64."""
-    try:
-        rows = noise.measure(model, forward, plan, observation)
-    except Exception as error:  # The model may be anybody's, and may raise anything.
-        return plan, [f"float64: not measured: {type(error).__name__}: {first_line(error)}"]
+    """The plan with room for the noise, and its table. Not every module can be copied and run in float64."""
+    rows = noise.measure(model, forward, plan, observation)
     plan, rows = noise.with_room(plan, rows, ceilings)
     return plan, noise.lines(rows)
 

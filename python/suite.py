@@ -21,7 +21,7 @@ from observer import Observation, Seen, same_bits
 from origin import sha256
 from plan import Case, First, Parameter, Place, Plan
 from refusal import PROGRAM, Refusal
-from tolerance import scaled
+from tolerance import limits
 
 FORMAT = 1
 WEIGHTS = "weights.safetensors"
@@ -142,7 +142,7 @@ def write_case(folder: Path, suite_id: str, case: Case, plan: Plan, observation:
         said = output(file, write_mask(home, case, name, where), write_alternatives(home, case, name))
         outputs[name] = bfloat16.named(said, seen.values)
         if case.tolerance is not None:
-            tolerances[name] = {"atol": scaled(case.tolerance[name], bfloat16.numbers(seen.values), where), "rtol": 0}
+            tolerances[name] = limits(case.tolerance[name], bfloat16.numbers(seen.values), where)._asdict()
         remember(files, File(seen, f"{case.id}/{file}", f"{suite_id}/{case.id}:{name}", case.level))
     fields = {
         "karat": FORMAT,

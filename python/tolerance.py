@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy
 
-# Half the spacing of float32 at 1 is 2^-24. Four times that, of the largest value: sums of numbers of that size cannot
-# be asked to agree better, and trained models hold a few that are a thousand times the others.
+# Half the spacing of float32 at 1 is 2^-24. Where four times that, of the largest value, is more than the tolerance, sums of
+# numbers of that size cannot be asked to agree so well: trained models hold a few that are a thousand times the others.
 SHARE = 2.0**-22
 
 # What float32 differs from float64 takes a third of a tolerance at most: an implementation that is as far off on the
 # other side then still has a third to spare.
 ROOM = 3
-# Sixteen times half the spacing of float32 at the largest value: a sum of numbers of that size rounds a few times, and
-# no more than this is ever given to it.
-LARGEST = 2.0**-20
+# Then every element may differ by sixteen times half its own spacing besides: a sum rounds a few times. What is small
+# beside the few is held as closely as ever.
+RTOL = 2.0**-20
 
 
 class Relative(float):
@@ -29,15 +30,22 @@ class Relative(float):
         return self
 
 
-def scaled(atol: float, values: numpy.ndarray, where: numpy.ndarray | None) -> float:
-    """The checkpoint's `atol`, or more where the output is too large for it; exact stays exact."""
+class Limits(NamedTuple):
+    """What karat allows: |actual - reference| <= atol + rtol * |reference|."""
+
+    atol: float
+    rtol: float
+
+
+def limits(atol: float, values: numpy.ndarray, where: numpy.ndarray | None) -> Limits:
+    """The checkpoint's `atol`, and beside it an rtol where the output is too large for that alone; exact stays exact."""
     compared = values if where is None else values[where]
     if atol == 0 or values.dtype.kind != "f" or compared.size == 0:
-        return atol
+        return Limits(atol, 0)
     largest = float(abs(compared.astype(numpy.float64)).max())
     if isinstance(atol, Relative):
-        return min(round_up(largest * atol), atol.most)
-    return max(atol, round_up(largest * SHARE))
+        return Limits(min(round_up(largest * atol), atol.most), 0)
+    return Limits(atol, RTOL if largest * SHARE > atol else 0)
 
 
 def roomy(atol: float, noise: float, ceiling: float) -> float:
