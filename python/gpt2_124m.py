@@ -188,6 +188,8 @@ def explained(refusal: Refusal) -> Refusal:
         return Refusal(refusal.what, refusal.where, "to run without the hub",
                        f"{SELF} --model DIR, with a folder that was fetched where the hub can be reached "
                        f"(hf download gpt2 --local-dir DIR); or {SELF} --random-init, the same model with seeded weights")
+    if refusal.purpose == "to see the options":
+        return Refusal(refusal.what, refusal.where, refusal.purpose, f"{SELF} --help")
     return Refusal(refusal.what, refusal.where, refusal.purpose, re.sub(
         re.escape(PROGRAM) + r"( NAME\b| gpt2\b)?", lambda found: SELF if found[1] else found[0], refusal.command))
 

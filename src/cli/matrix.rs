@@ -68,6 +68,14 @@ impl Matrix {
             (_, _, By::Case) => terminal::matrix(out, palette, &voice, &outcomes),
             (_, _, By::Checkpoint) => terminal::matrix_by_checkpoint(out, palette, &voice, &outcomes),
         })?;
+        if markdown && outcomes.failed() > 0 {
+            // The table may be in a file: this is what a log shows.
+            let cells = match outcomes.failed() {
+                1 => "1 cell fails".to_owned(),
+                failed => format!("{failed} cells fail"),
+            };
+            context.screen.complain(&format!("{cells}; to see why, run the same without --markdown"));
+        }
         Ok(if outcomes.failed() == 0 { Gate::Passed } else { Gate::Failed })
     }
 }

@@ -119,7 +119,7 @@ impl Reference {
 
 /// An output of a chained run, held against its reference.
 pub(super) struct Chained {
-    /// What was measured, by the tolerance of the isolated run.
+    /// What was measured, by the tolerance for a chained run, or that of the isolated one where there is none.
     pub(super) found: Result<Comparison, Mismatch>,
     /// What is wrong where the case has a tolerance for a chained run.
     pub(super) outside: Option<Problem>,
@@ -130,18 +130,13 @@ pub(super) struct Chained {
 /// Holds an output of a chained run against its reference.
 pub(super) fn chained(case: &Case, name: &str, output: &Output, actual: &Tensor) -> Result<Chained, Error> {
     let mut reference = Reference::read(case, name, output)?;
+    reference.rules.tolerance = reference.chained.unwrap_or(reference.rules.tolerance);
     let (_, found) = reference.hold(actual);
-    let outside = reference.chained.and_then(|tolerance| {
-        reference.rules.tolerance = tolerance;
-        let (_, found) = reference.hold(actual);
-        let is_outside = !found.as_ref().is_ok_and(Comparison::is_close);
-        let measured = found.as_ref().ok();
-        is_outside.then(|| Problem::ChainedOutside {
-            max_abs_diff: measured.and_then(|measured| Some(measured.max_abs_diff.as_ref()?.value)),
-            tolerance_used: measured.map_or(f64::INFINITY, |measured| measured.tolerance_used),
-            tolerance,
-        })
-    });
+    let is_outside = !found.as_ref().is_ok_and(Comparison::is_close);
+    let outside = reference
+        .chained
+        .filter(|_| is_outside)
+        .map(|tolerance| Problem::ChainedOutside { comparison: found.as_ref().ok().cloned().map(Box::new), tolerance });
     Ok(Chained { found, outside, digest: reference.digest })
 }
 

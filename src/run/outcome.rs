@@ -44,8 +44,8 @@ pub struct RunOutcome {
     pub gates: Gates,
     /// One for each selected case, and one for each snapshot folder without a case, sorted by id.
     pub cases: Vec<CaseOutcome>,
-    /// One for each chain, where the run followed them.
-    pub chains: Vec<ChainOutcome>,
+    /// One for each chain; `None` where the run followed none.
+    pub chains: Option<Vec<ChainOutcome>>,
     /// How many cases a filter left out.
     pub filtered_out: usize,
     /// What this run lets through besides a pass.
@@ -200,10 +200,8 @@ pub enum Problem {
     },
     /// On what the cases before it produced, the output is outside what the case allows there (`chained`).
     ChainedOutside {
-        /// The largest absolute difference; `None` where structure forbids one.
-        max_abs_diff: Option<f64>,
-        /// The largest share of the tolerance that an element uses.
-        tolerance_used: f64,
+        /// What was measured; `None` where structure forbids it.
+        comparison: Option<Box<Comparison>>,
         /// What the case allows.
         tolerance: Tolerance,
     },

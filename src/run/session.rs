@@ -80,8 +80,11 @@ impl Session {
             outcome
         };
         let (mut cases, chains) = match self.options.following {
-            Following::Isolated => (self.examiner().share(&ids, |id| report(self.case(id))), Vec::new()),
-            Following::Chained => follow(&self.examiner(), &tree.cases, |id| filter.selects(id), &report),
+            Following::Isolated => (self.examiner().share(&ids, |id| report(self.case(id))), None),
+            Following::Chained => {
+                let (cases, chains) = follow(&self.examiner(), &tree.cases, |id| filter.selects(id), &report);
+                (cases, Some(chains))
+            }
         };
         cases.extend(self.tree_problems(tree, filter).into_iter().map(report));
         cases.extend(self.orphans(tree, filter).into_iter().map(report));

@@ -36,7 +36,7 @@ fn a_tolerance_for_the_chain_is_a_test_that_fails_where_the_chain_is_outside() {
     let said = project.goldens(&["karat::chained", "--exact"]).fails();
     let said = said.says(&[
         "mismatch  layers/again  ›  y",
-        "in its chain the largest difference is 0.0601, 6.01x what is allowed",
+        "in its chain:\n          largest difference 0.0601 at [2], 6.01x what is allowed",
     ]);
     said.says(&["to see its chain:  cargo test --test goldens -- run --chained"]).omits("layers/double  ›");
 }

@@ -76,7 +76,10 @@ fn a_mismatch_of_any_executor_fails_and_is_told_with_the_command_that_runs_it_ag
                  | `layers/two` | `two` | pass 0 | hole | hole |\n";
     assert_eq!(said.stdout, table);
     let said = project.goldens(&["matrix", "--markdown", "--by", "checkpoint"]).fails();
-    said.says(&["| layers | `double` | 1 | pass 0 | pass 0 | mismatch 6 "]);
+    said.says(&[
+        "| layers | `double` | 1 | pass 0 | pass 0 | **mismatch 6 ",
+        "karat: 1 cell fails; to see why, run the same",
+    ]);
 
     let document = document(&project.goldens(&["matrix", "--json"]).fails());
     assert_eq!((&document["total"], &document["failed"]), (&2.into(), &1.into()));

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::chain::JsonChain;
-use super::measured::{Float, JsonComparison, JsonMismatch, JsonSummary, JsonTolerance};
+use super::measured::{JsonComparison, JsonMismatch, JsonSummary, JsonTolerance};
 use super::write;
 use crate::report::next::{Next, next};
 use crate::report::{Voice, message};
@@ -33,7 +33,7 @@ pub fn run(out: &mut dyn Write, voice: &Voice, run: &RunOutcome) -> io::Result<(
         counts: JsonCounts { broken, missing, mismatch, orphaned, unrecorded, drift, skipped, pass },
         elapsed_seconds: elapsed.as_secs_f64(),
         cases: cases.iter().map(|case| json_case(voice, gate, case)).collect(),
-        chains: chains.iter().map(JsonChain::from).collect(),
+        chains: chains.as_ref().map(|chains| chains.iter().map(JsonChain::from).collect()),
     };
     write(out, "run", content)
 }
@@ -52,7 +52,7 @@ struct JsonRun<'a> {
     counts: JsonCounts,
     elapsed_seconds: f64,
     cases: Vec<JsonCase<'a>>,
-    chains: Vec<JsonChain<'a>>,
+    chains: Option<Vec<JsonChain<'a>>>,
 }
 
 #[derive(Serialize)]
@@ -138,7 +138,7 @@ enum Kind<'a> {
     ExtraOutput { known: &'a [String] },
     LeftOut { returned: &'a [String] },
     NotRepeatable { repeat: usize },
-    ChainedOutside { max_abs_diff: Option<Float>, tolerance_used: Float, tolerance: JsonTolerance },
+    ChainedOutside { comparison: Option<Box<JsonComparison<'a>>>, tolerance: JsonTolerance },
     NotChained { why: &'a str },
     Orphaned { snapshot: String },
     Skipped { reason: &'a str },
@@ -221,9 +221,8 @@ fn what<'a>(voice: &Voice, problem: &'a Problem) -> What<'a> {
         Problem::ExtraOutput { known } => Kind::ExtraOutput { known },
         Problem::LeftOut { returned } => Kind::LeftOut { returned },
         Problem::NotRepeatable { repeat } => Kind::NotRepeatable { repeat: *repeat },
-        Problem::ChainedOutside { max_abs_diff, tolerance_used, tolerance } => Kind::ChainedOutside {
-            max_abs_diff: max_abs_diff.map(Float),
-            tolerance_used: Float(*tolerance_used),
+        Problem::ChainedOutside { comparison, tolerance } => Kind::ChainedOutside {
+            comparison: comparison.as_deref().map(|measured| Box::new(measured.into())),
             tolerance: tolerance.into(),
         },
         Problem::NotChained { why } => Kind::NotChained { why },

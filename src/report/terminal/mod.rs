@@ -38,7 +38,11 @@ pub fn run(out: &mut dyn Write, palette: &Palette, voice: &Voice, run: &RunOutco
     run.cases.iter().try_for_each(|case| case_line(out, palette, columns, case))?;
     writeln!(out)?;
     failures(out, palette, voice, run)?;
-    run.chains.iter().try_for_each(|of| chain(out, palette, of))?;
+    match run.chains.as_deref() {
+        None => {}
+        Some([]) => writeln!(out, "no chain: no case here takes another's output by `from`")?,
+        Some(chains) => chains.iter().try_for_each(|of| chain(out, palette, of))?,
+    }
     end(out, palette, voice, run)
 }
 

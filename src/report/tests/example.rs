@@ -47,7 +47,7 @@ pub(super) fn run() -> RunOutcome {
         executor: "builtin".into(),
         gates: Gates::Both,
         cases,
-        chains: Vec::new(),
+        chains: None,
         filtered_out: 3,
         gate: Gate::default(),
         elapsed: Duration::from_millis(1238),

@@ -13,6 +13,8 @@ pub(super) struct Known {
     /// Whether its own difference is outside tolerance, or its own summary drifted.
     pub(super) is_at_fault: bool,
     pub(super) propagated: Option<Difference>,
+    /// Whether it has a tolerance for a chained run: then it need not be an end.
+    pub(super) is_gated: bool,
     pub(super) amplification: Option<f64>,
     /// Why nothing is known of what it would produce, by a reason of its own.
     pub(super) hole: Option<String>,
@@ -54,7 +56,8 @@ pub(super) fn conclude(graph: &Graph, known: &[Known], order: &[usize]) -> (Vec<
 /// The finding where no case is at fault by itself.
 fn accumulation(graph: &Graph, known: &[Known], order: &[usize], parts: &[Part]) -> Finding {
     let sources: BTreeSet<usize> = order.iter().flat_map(|&case| graph.sources(case)).copied().collect();
-    let ends = order.iter().zip(parts).filter(|(case, part)| !sources.contains(case) && **part == Part::Accumulates);
+    let is_end = |case: &usize| !sources.contains(case) || known[*case].is_gated;
+    let ends = order.iter().zip(parts).filter(|(case, part)| is_end(case) && **part == Part::Accumulates);
     if let Some((&end, _)) = ends.into_iter().next() {
         let mut on_the_way = graph.before(end);
         on_the_way.insert(end);
@@ -85,6 +88,7 @@ mod tests {
             id: id(at),
             is_at_fault: kind == 'x',
             propagated: (kind != '-').then(|| gap(kind == '.')),
+            is_gated: false,
             amplification: (kind == 'o').then_some(10.0 - at as f64),
             hole: (kind == '-').then(|| "skipped".to_owned()),
             starved: None,
@@ -107,8 +111,12 @@ mod tests {
         let (parts, finding) = line("..oo");
         assert_eq!(parts[2..], [Part::Accumulates, Part::Accumulates]);
         assert_eq!(finding, Finding::Accumulation { end: id(3), amplifier: Some((id(2), 8.0)) });
-        // What was outside on the way and is inside again has done no harm.
+        // What was outside on the way and is inside again has done no harm, unless the case says so.
         assert_eq!(line("..o.").1, Finding::Sound);
+        let gated = [known(0, '.'), Known { is_gated: true, ..known(1, 'o') }, known(2, '.')];
+        let sources = vec![[].into(), [0].into(), [1].into()];
+        let (_, finding) = conclude(&Graph::new(sources), &gated, &[0, 1, 2]);
+        assert_eq!(finding, Finding::Accumulation { end: id(1), amplifier: Some((id(1), 9.0)) });
     }
 
     #[test]

@@ -29,6 +29,8 @@ struct Followed {
     outside: Vec<(String, Problem, Tensor)>,
     /// The largest distance of its linked inputs, relative to RMS; `None` where it has none.
     came_in: Option<f64>,
+    /// Whether the case has a tolerance for a chained run.
+    is_gated: bool,
     /// The sha256 of each reference.
     digests: BTreeSet<String>,
     /// Why nothing was produced, by a reason of its own.
@@ -143,10 +145,11 @@ fn station(examiner: &Examiner<'_>, id: &CaseId, store: &Mutex<Store>, cycle: Op
         let followed = hole(stopped(&outcome));
         return Station { outcome, is_at_fault, inputs: 0, followed };
     };
-    let followed = match cycle {
+    let mut followed = match cycle {
         Some(cycle) => hole(format!("a cycle of `from`: {cycle}")),
         None => produce(examiner, &case, inputs, outputs, store),
     };
+    followed.is_gated = case.outputs.values().any(|output| output.chained.is_some());
     gate(examiner, &mut outcome, &case, &followed);
     Station { outcome, is_at_fault, inputs: case.inputs.len(), followed }
 }
@@ -154,8 +157,7 @@ fn station(examiner: &Examiner<'_>, id: &CaseId, store: &Mutex<Store>, cycle: Op
 /// Gives the outcome the problems of the chained run, where the case has a tolerance for it. What could not be followed to is
 /// no pass.
 fn gate(examiner: &Examiner<'_>, outcome: &mut CaseOutcome, case: &Case, followed: &Followed) {
-    let is_gated = case.outputs.values().any(|output| output.chained.is_some());
-    if let (true, Some(why)) = (is_gated, followed.hole.as_ref().or(followed.starved.as_ref())) {
+    if let (true, Some(why)) = (followed.is_gated, followed.hole.as_ref().or(followed.starved.as_ref())) {
         outcome.add(Problem::NotChained { why: why.clone() });
     }
     for (name, problem, actual) in &followed.outside {
@@ -275,6 +277,7 @@ fn known(Station { outcome, is_at_fault, followed, .. }: &Station) -> Known {
         id: outcome.id.clone(),
         is_at_fault: *is_at_fault,
         propagated,
+        is_gated: followed.is_gated,
         amplification,
         hole: followed.hole.clone(),
         starved: followed.starved.clone(),

@@ -90,10 +90,13 @@ impl Recorder {
         self.workspace.is_cargo
     }
 
-    /// Whether `cargo insta` works on the snapshots: the goldens are in a cargo project, and it is installed.
+    /// Whether `cargo insta` works on the snapshots: they are in a cargo project, not in its target folder, and it is installed.
     #[must_use]
     pub fn has_cargo_insta(&self) -> bool {
-        self.workspace.is_cargo && has_cargo_insta()
+        // It walks the workspace, and passes over what is ignored: cargo's target folder, as a rule.
+        let is_walked =
+            self.snapshots.strip_prefix(&self.workspace.root).is_ok_and(|below| !below.starts_with("target"));
+        self.workspace.is_cargo && is_walked && has_cargo_insta()
     }
 
     /// The folder of the snapshots.
