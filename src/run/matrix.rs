@@ -179,7 +179,6 @@ impl Cell {
     }
 
     /// What came of it.
-    #[must_use]
     pub fn outcome(&self) -> &CaseOutcome {
         match self {
             Cell::Hole(case) | Cell::Outcome(case) => case,
