@@ -15,6 +15,7 @@
 #[cfg(feature = "harness")]
 pub mod cli;
 mod error;
+pub mod explain;
 pub mod golden;
 pub mod gpt2;
 pub mod harness;

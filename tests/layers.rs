@@ -13,9 +13,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("golden", &["error", "numeric"]),
     ("run", &["error", "numeric", "golden"]),
     ("gpt2", &["error", "numeric", "run"]),
-    ("report", &["error", "numeric", "golden", "run"]),
-    ("cli", &["error", "numeric", "golden", "run", "report"]),
-    ("harness", &["error", "numeric", "golden", "run", "report", "cli"]),
+    ("explain", &["error", "numeric"]),
+    ("report", &["error", "numeric", "golden", "run", "explain"]),
+    ("cli", &["error", "numeric", "golden", "run", "explain", "report"]),
+    ("harness", &["error", "numeric", "golden", "run", "explain", "report", "cli"]),
 ];
 
 /// The crates that only one place may name, and that place.
