@@ -13,7 +13,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("golden", &["error", "numeric"]),
     ("run", &["error", "numeric", "golden"]),
     ("gpt2", &["error", "numeric", "run"]),
-    ("explain", &["error", "numeric"]),
+    ("explain", &["error", "numeric", "run"]),
     ("report", &["error", "numeric", "golden", "run", "explain"]),
     ("cli", &["error", "numeric", "golden", "run", "explain", "report"]),
     ("harness", &["error", "numeric", "golden", "run", "explain", "report", "cli"]),

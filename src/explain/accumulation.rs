@@ -1,12 +1,12 @@
 //! Noise: no fault, but rounding that adds up along sums.
 
-use super::explanation::{Details, Hypothesis};
 use super::fit::Tally;
-use super::question::Question;
 use super::search::Part;
 use super::sides::Sides;
 use super::words::number;
 use crate::numeric::DType;
+use crate::run::Question;
+use crate::run::{Details, Hypothesis};
 
 /// Noise below which nothing else is looked for, in eps times the RMS: honest implementations of one checkpoint.
 pub(super) fn is_least(sides: &Sides) -> bool {

@@ -1,14 +1,14 @@
 //! What the reference would have to become: the tensors that a model is tried on.
 
-use super::explanation::{Details, Hypothesis};
 use super::layout::Layout;
-use super::question::{Other, Question};
 use super::sample::Sample;
 use super::screen::Screen;
 use super::search::Part;
 use super::shift::Shift;
 use super::sides::{Sides, widen};
 use super::{causal, gelu, linear, norm};
+use crate::run::{Details, Hypothesis};
+use crate::run::{Other, Question};
 
 /// A tensor that actual may be a multiple of, and why.
 #[derive(Debug)]

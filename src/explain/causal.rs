@@ -1,9 +1,9 @@
 //! The causal mask, where the last two axes are query and key: one side sees the future, the other does not.
 
 use super::bases::Base;
-use super::explanation::{Details, Hypothesis};
 use super::search::Part;
 use super::sides::Sides;
+use crate::run::{Details, Hypothesis};
 
 /// The last two axes.
 #[derive(Clone, Copy)]

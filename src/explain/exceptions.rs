@@ -1,13 +1,13 @@
 //! Where a model does not hold: at a few elements, after a position, wherever there is one value, or by rounding.
 
-use super::explanation::{Details, Hypothesis};
 use super::fit::{Between, Fit};
 use super::places::{region, share};
-use super::question::Question;
 use super::rounding;
 use super::search::Part;
 use super::sides::Sides;
 use super::words::number;
+use crate::run::Question;
+use crate::run::{Details, Hypothesis};
 
 /// The share of elements that may be outliers.
 const FEW: f64 = 0.01;

@@ -5,9 +5,9 @@ use std::f64::consts::{FRAC_1_SQRT_2, PI};
 use rayon::prelude::*;
 
 use super::bases::Base;
-use super::explanation::{Details, Hypothesis};
 use super::search::Part;
 use super::sides::{CHUNK, Sides};
+use crate::run::{Details, Hypothesis};
 
 /// A formula.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use rayon::prelude::*;
 
-use super::explanation::{Details, Hypothesis};
 use super::search::Part;
 use super::sides::CHUNK;
 use super::words::axes_words;
+use crate::run::{Details, Hypothesis};
 
 /// An order of the elements of a tensor: where each element of the actual tensor is taken from.
 #[derive(Clone, Debug)]

@@ -4,9 +4,9 @@ use ndarray::Array2;
 
 use super::bases::Base;
 use super::gelu::{CHANGES, Formula, part};
-use super::question::Question;
 use super::sides::{Sides, widen};
 use crate::numeric::Tensor;
+use crate::run::Question;
 
 /// Multiplications that are worth an answer.
 const LIMIT: usize = 1 << 30;

@@ -33,7 +33,6 @@ mod accumulation;
 mod bases;
 mod causal;
 mod exceptions;
-mod explanation;
 mod fit;
 mod gelu;
 mod groups;
@@ -42,7 +41,6 @@ mod linear;
 mod noise;
 mod norm;
 mod places;
-mod question;
 mod rounding;
 mod sample;
 mod screen;
@@ -51,6 +49,6 @@ mod shift;
 mod sides;
 mod words;
 
-pub use explanation::{Details, Explanation, Hypothesis};
-pub use question::{Other, Question};
 pub use search::explain;
+
+pub use crate::run::{Details, Explanation, Hypothesis, Other, Question};

@@ -1,11 +1,11 @@
 //! Another eps in a normalisation: `y = (x - mean) / sqrt(variance + eps) * weight + bias`, or without the mean.
 
 use super::bases::Base;
-use super::explanation::{Details, Hypothesis};
-use super::question::Question;
 use super::search::Part;
 use super::sides::{Sides, widen};
 use super::words::number;
+use crate::run::Question;
+use crate::run::{Details, Hypothesis};
 
 /// The statistic that eps is added to.
 #[derive(Clone, Copy)]
@@ -35,7 +35,13 @@ pub(super) fn bases(question: &Question<'_>, sides: &Sides) -> Vec<Base> {
             for spread in [Spread::Variance, Spread::MeanSquare] {
                 let rows: Vec<Row> =
                     x.chunks(width).zip(&factors).map(|(x, &factor)| Row { spread: spread.of(x), factor }).collect();
-                bases.extend(base(sides, width, bias, &rows, hint));
+                // The case says one eps, and not of which side it is: its params are what actual was made with, and should
+                // be what the reference was.
+                let known: Vec<[Option<f64>; 2]> = match hint {
+                    Some(eps) => vec![[Some(eps), None], [None, Some(eps)]],
+                    None => vec![[None, None]],
+                };
+                bases.extend(known.into_iter().filter_map(|known| base(sides, width, bias, &rows, known)));
             }
         }
     }
@@ -77,18 +83,20 @@ fn factors(sides: &Sides, width: usize, bias: &[f64]) -> Option<Vec<f64>> {
 }
 
 /// The reference with the eps that fits those rows; `None` where none does.
-fn base(sides: &Sides, width: usize, bias: &[f64], rows: &[Row], hint: Option<f64>) -> Option<Base> {
+fn base(sides: &Sides, width: usize, bias: &[f64], rows: &[Row], known: [Option<f64>; 2]) -> Option<Base> {
     let usable = || rows.iter().filter(|row| row.factor > 0.0 && row.spread > 0.0);
     if usable().count() * 2 <= rows.len() {
         return None;
     }
-    let (before, after) = match hint {
-        Some(eps) => (eps, eps_after(usable(), eps)),
-        None => both(usable())?,
+    let (before, after) = match known {
+        [Some(before), _] => (before, eps_after(usable(), before)),
+        [None, Some(after)] => (eps_before(usable(), after), after),
+        [None, None] => both(usable())?,
     };
     // One far below the other is as good as none.
-    let after = if after.abs() <= 0.02 * before.abs() { 0.0 } else { nice(after) };
-    if after < 0.0 || after == before {
+    let round = |eps: f64, other: f64| if eps.abs() <= 0.02 * other.abs() { 0.0 } else { nice(eps) };
+    let (before, after) = (round(before, after), round(after, before));
+    if after < 0.0 || before < 0.0 || after == before {
         return None;
     }
     // One factor for all rows is a scale.
@@ -104,7 +112,8 @@ fn base(sides: &Sides, width: usize, bias: &[f64], rows: &[Row], hint: Option<f6
     }
     let rows = format!("each row is off by its own factor, {} to {}", number(least), number(most));
     let details = Details { eps: Some(after), ..Details::default() };
-    let reference = if hint.is_some() { format!(" instead of {}", number(before)) } else { String::new() };
+    let reference =
+        if known == [None, None] { String::new() } else { format!(" where the reference has {}", number(before)) };
     let evidence = format!("eps is {}{reference}: {rows}", number(after));
     Some(Base::new(vec![Part { id: Hypothesis::Eps, evidence, details }], values, 1))
 }
@@ -115,6 +124,16 @@ fn eps_after<'a>(rows: impl Iterator<Item = &'a Row>, before: f64) -> f64 {
         let total = row.spread + before;
         let weight = 1.0 / (total * total);
         (sum + weight * (total / (row.factor * row.factor) - row.spread), weights + weight)
+    });
+    sum / weights
+}
+
+/// The eps of the reference, given that of actual.
+fn eps_before<'a>(rows: impl Iterator<Item = &'a Row>, after: f64) -> f64 {
+    let (sum, weights) = rows.fold((0.0, 0.0), |(sum, weights), row| {
+        let total = row.spread + after;
+        let weight = 1.0 / (total * total);
+        (sum + weight * (total * (row.factor * row.factor) - row.spread), weights + weight)
     });
     sum / weights
 }

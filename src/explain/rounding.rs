@@ -3,9 +3,9 @@
 use half::{bf16, f16};
 use rayon::prelude::*;
 
-use super::explanation::{Details, Hypothesis};
 use super::search::Part;
 use super::sides::CHUNK;
+use crate::run::{Details, Hypothesis};
 
 /// A type of 16 bits.
 #[derive(Clone, Copy, Debug)]

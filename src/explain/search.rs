@@ -3,13 +3,13 @@
 use super::accumulation;
 use super::bases::{Base, bases};
 use super::exceptions::{self, Kind, constant_throughout, lost};
-use super::explanation::{Details, Explanation, Hypothesis};
 use super::fit::{Between, Bias, Fit, Model, fit};
-use super::question::Question;
 use super::sample::Sample;
 use super::sides::Sides;
 use super::words::{axes_words, factor_name, number};
 use crate::numeric::Tensor;
+use crate::run::Question;
+use crate::run::{Details, Explanation, Hypothesis};
 
 /// One hypothesis, and what is said for it.
 #[derive(Clone, Debug)]
@@ -295,7 +295,7 @@ fn times(values: &[f64], input: &Tensor) -> Option<f64> {
 /// Best first, and without what the best makes needless.
 fn rank(candidates: &mut Vec<Candidate>) {
     let key = |candidate: &Candidate| {
-        let is_place = candidate.parts.iter().all(|part| part.id.is_place() || part.details.position.is_some());
+        let is_place = candidate.parts.iter().all(is_place);
         (!candidate.is_clean, candidate.parts.len(), is_place, candidate.parameters)
     };
     candidates.sort_by(|a, b| match (a.is_clean, b.is_clean) {
@@ -316,6 +316,12 @@ fn rank(candidates: &mut Vec<Candidate>) {
         }
     }
     *candidates = kept;
+}
+
+/// Whether a hypothesis says where elements are wrong, and not what they become.
+fn is_place(part: &Part) -> bool {
+    use Hypothesis::{ConstantOutput, NanRegion, Outliers, StalePosition};
+    matches!(part.id, ConstantOutput | NanRegion | Outliers | StalePosition) || part.details.position.is_some()
 }
 
 /// An explanation for each part; each says what holds at the same time.

@@ -1,7 +1,7 @@
 //! Moved along an axis.
 
-use super::explanation::{Details, Hypothesis};
 use super::search::Part;
+use crate::run::{Details, Hypothesis};
 
 /// A move of the elements by some places.
 #[derive(Clone, Debug, PartialEq)]

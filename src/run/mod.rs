@@ -4,17 +4,21 @@ mod catch;
 mod checkpoint;
 mod execute;
 mod executors;
+mod explanation;
 mod judge;
 mod matrix;
 mod outcome;
+mod question;
 mod session;
 mod snapshot;
 
 pub use crate::golden::CaseId;
 pub use checkpoint::{CheckpointResult, Executor, Inputs, Outputs, Skip};
 pub use executors::Executors;
+pub use explanation::{Details, Explain, Explanation, Hypothesis};
 pub use matrix::{Cell, Column, Group, Matrix, Row, Sum};
 pub use outcome::{CaseOutcome, Counts, Drift, Gate, Gates, OutputOutcome, Problem, RunOutcome, Verdict};
+pub use question::{Other, Question};
 #[cfg(feature = "harness")]
 pub(crate) use session::nothing_selected;
 pub use session::{Filter, Options, Session, Skips};

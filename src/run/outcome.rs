@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::explanation::Explanation;
 use crate::error::Error;
 use crate::golden::CaseId;
 use crate::numeric::{Comparison, Mismatch, Summary, Tolerance};
@@ -132,6 +133,8 @@ pub struct OutputOutcome {
     pub reference: Option<String>,
     /// The files of the other references that the case accepts as well: `or` in `case.json`.
     pub alternatives: Vec<String>,
+    /// Why it is not its reference, best first; empty where nothing fits, where it is, and where nobody asked.
+    pub explanations: Vec<Explanation>,
 }
 
 /// A line of a snapshot whose stored value no longer holds.
@@ -304,6 +307,7 @@ impl OutputOutcome {
             kept: None,
             reference: None,
             alternatives: Vec::new(),
+            explanations: Vec::new(),
         }
     }
 

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::checkpoint::Executor;
 use super::execute::{Executed, Gathered, execute, gather};
+use super::explanation::Explain;
 use super::judge::{Held, hold_all};
 use super::outcome::{CaseOutcome, Gate, Gates, OutputOutcome, Problem, RunOutcome, Verdict};
 use super::snapshot::{Caller, Orphan, Recorder, in_ci};
@@ -43,6 +44,8 @@ pub struct Options {
     pub skips: Skips,
     /// What outputs are held against.
     pub gates: Gates,
+    /// What finds the reason of a mismatch, where somebody wants to know.
+    pub explain: Option<Explain>,
 }
 
 /// What becomes of a case with a written `skip`.
@@ -83,6 +86,7 @@ impl Default for Options {
             caller: Caller::default(),
             skips: Skips::default(),
             gates: Gates::default(),
+            explain: None,
         }
     }
 }
@@ -206,10 +210,12 @@ impl Session {
             Ok(Executed { outputs, unstable, elapsed }) => {
                 let held = Held {
                     case: &case,
+                    inputs: &inputs,
                     digests: &digests,
                     unstable: &unstable,
                     recorder: self.gating_recorder(),
                     keep: &self.keep,
+                    explain: self.options.explain,
                 };
                 self.finish(&case, hold_all(&held, &outputs), elapsed)
             }

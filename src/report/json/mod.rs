@@ -3,6 +3,8 @@
 //! What is absent is `null`, never left out. A float that JSON cannot hold is the word `"nan"`, `"inf"` or `"-inf"`.
 
 mod diff;
+mod explain;
+mod explanation;
 mod list;
 mod matrix;
 mod measured;
@@ -14,6 +16,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 pub use diff::diff;
+pub use explain::explain;
 pub use list::list;
 pub use matrix::matrix;
 pub use run::run;

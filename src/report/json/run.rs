@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::explanation::JsonExplanation;
 use super::measured::{JsonComparison, JsonMismatch, JsonSummary, JsonTolerance};
 use super::write;
 use crate::report::next::{Next, next};
@@ -72,7 +73,7 @@ struct JsonCounts {
 }
 
 #[derive(Serialize)]
-struct JsonCase<'a> {
+pub(super) struct JsonCase<'a> {
     id: &'a str,
     file: String,
     checkpoint: Option<&'a str>,
@@ -99,6 +100,7 @@ struct JsonOutput<'a> {
     comparison: Option<JsonComparison<'a>>,
     drift: Vec<JsonDrift<'a>>,
     improved: Vec<JsonDrift<'a>>,
+    explanations: Vec<JsonExplanation<'a>>,
 }
 
 #[derive(Serialize)]
@@ -139,7 +141,8 @@ enum Kind<'a> {
     Skipped { reason: &'a str },
 }
 
-fn json_case<'a>(voice: &Voice, gate: &Gate, case: &'a CaseOutcome) -> JsonCase<'a> {
+/// A case with all of its outputs.
+pub(super) fn json_case<'a>(voice: &Voice, gate: &Gate, case: &'a CaseOutcome) -> JsonCase<'a> {
     let CaseOutcome { id, file, checkpoint, verdict, problems, outputs, snapshot_only, elapsed } = case;
     let problem = |problem: &'a Problem| JsonProblem {
         what: what(voice, problem),
@@ -172,6 +175,7 @@ fn json_output<'a>(voice: &Voice, gate: &Gate, case: &CaseOutcome, output: &'a O
         kept,
         reference,
         alternatives,
+        explanations,
     } = output;
     let problem = |problem: &'a Problem| JsonProblem {
         what: what(voice, problem),
@@ -190,6 +194,7 @@ fn json_output<'a>(voice: &Voice, gate: &Gate, case: &CaseOutcome, output: &'a O
         comparison: comparison.as_ref().map(JsonComparison::from),
         drift: drift.iter().map(json_drift).collect(),
         improved: improved.iter().map(json_drift).collect(),
+        explanations: explanations.iter().map(JsonExplanation::from).collect(),
     }
 }
 

@@ -1,4 +1,10 @@
-//! What an answer is.
+//! Why an output is not its reference, as the room `explain` answers. Below what makes it and what prints it.
+
+use super::question::Question;
+
+/// What finds the reason of a mismatch: [`explain`](crate::explain::explain). A run that is given it asks it while the
+/// tensors are there.
+pub type Explain = fn(&Question<'_>) -> Vec<Explanation>;
 
 /// A kind of fault that is known to happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,7 +50,6 @@ pub enum Hypothesis {
 
 /// A hypothesis that fits, and why.
 #[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
 pub struct Explanation {
     /// Which hypothesis.
     pub id: Hypothesis,
@@ -65,7 +70,6 @@ pub struct Explanation {
 
 /// The numbers of an explanation, those that its hypothesis has.
 #[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
 pub struct Details {
     /// The factor of `scale`: actual over reference.
     pub factor: Option<f64>,
@@ -130,11 +134,5 @@ impl Hypothesis {
             Hypothesis::Outliers => "outliers",
             Hypothesis::Accumulation => "accumulation",
         }
-    }
-
-    /// Whether it says where elements are wrong, and not what they become.
-    pub(super) fn is_place(self) -> bool {
-        use Hypothesis::{ConstantOutput, NanRegion, Outliers, StalePosition};
-        matches!(self, ConstantOutput | NanRegion | Outliers | StalePosition)
     }
 }

@@ -1,4 +1,4 @@
-//! What is asked.
+//! What is asked about a mismatch.
 
 use std::collections::BTreeMap;
 
