@@ -19,6 +19,7 @@ pub mod cli;
 #[cfg(test)]
 mod contract;
 mod error;
+pub mod explain;
 pub mod golden;
 pub mod gpt2;
 pub mod harness;

@@ -15,9 +15,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("contract", &["error", "numeric", "run"]),
     ("gpt2", &["error", "numeric", "run", "contract"]),
     ("candle", &["error", "numeric", "run", "contract"]),
-    ("report", &["error", "numeric", "golden", "run"]),
-    ("cli", &["error", "numeric", "golden", "run", "report"]),
-    ("harness", &["error", "numeric", "golden", "run", "report", "cli"]),
+    ("explain", &["error", "numeric", "run"]),
+    ("report", &["error", "numeric", "golden", "run", "explain"]),
+    ("cli", &["error", "numeric", "golden", "run", "explain", "report"]),
+    ("harness", &["error", "numeric", "golden", "run", "explain", "report", "cli"]),
 ];
 
 /// The crates that only one place may name, and that place.

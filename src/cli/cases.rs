@@ -1,15 +1,15 @@
 //! Which cases a verb runs, and how: what `run` and `matrix` are both asked.
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
-use super::{Context, Place};
+use super::{Context, Place, source};
 use crate::error::{Error, Result};
-use crate::golden::{CaseId, Goldens, Tree};
-use crate::run::{Filter, Gates, Options};
+use crate::golden::{CaseId, Goldens, Tree, absolute};
+use crate::run::{Executor, Executors, Filter, Gates, Options};
 
 /// The arguments that select cases and say how they run.
 #[derive(Debug, Args)]
@@ -67,6 +67,30 @@ impl Cases {
             },
         })
     }
+}
+
+/// The case that was typed: a folder that holds a `case.json`, that file itself, or an id below the root.
+pub(super) fn find(context: &Context<'_>, what: &str, root: Option<&PathBuf>) -> Option<(Goldens, CaseId)> {
+    let typed = Path::new(what);
+    let folder = if typed.ends_with("case.json") { typed.parent()? } else { typed };
+    let goldens = source(root, context.home).ok();
+    let Some(folder) = absolute(folder).ok().filter(|folder| folder.join("case.json").is_file()) else {
+        let (goldens, id) = (goldens?, CaseId::new(what.trim_end_matches('/')).ok()?);
+        return id.below(&goldens.root).join("case.json").is_file().then_some((goldens, id));
+    };
+    let below = |goldens: Goldens| {
+        let id = CaseId::from_path(folder.strip_prefix(&goldens.root).ok()?).ok()?;
+        Some((goldens, id))
+    };
+    goldens.and_then(below).or_else(|| below(Goldens::locate(&folder, None).ok()?))
+}
+
+/// The executor of that name, or the default one; and what was typed for it, where it is another.
+pub(super) fn choose(executors: Executors, name: Option<String>) -> Result<(Executor, Option<String>)> {
+    let Some(name) = name else { return Ok((executors.into_default(), None)) };
+    let is_default = executors.names().next() == Some(name.as_str());
+    let executor = executors.choose(std::slice::from_ref(&name))?.swap_remove(0);
+    Ok((executor, Some(format!("--executor {name}")).filter(|_| !is_default)))
 }
 
 /// A number of threads that a system can start.

@@ -8,9 +8,10 @@ use walkdir::WalkDir;
 
 use super::{Context, Gate};
 use crate::error::{Error, Result};
+use crate::explain::{Explanation, Other, Question, explain};
 use crate::golden::{Address, Contents, contents, is_tensor_file, read_tensor};
-use crate::numeric::{DType, NanRule, Pair, Rules, Tensor, Tolerance, compare, summarize};
-use crate::report::{DiffView, PairView, Unread, json, terminal};
+use crate::numeric::{Comparison, DType, NanRule, Pair, Rules, Tensor, Tolerance, compare, summarize};
+use crate::report::{DiffView, PairView, Picture, Unread, json, terminal};
 
 /// The arguments of `karat diff`.
 #[derive(Debug, Args)]
@@ -31,10 +32,16 @@ pub(super) struct Diff {
     /// What the anonymous bytes of an npy element are: bf16, f8_e4m3, f8_e5m2
     #[arg(long, value_name = "DTYPE", value_parser = super::parse_dtype)]
     dtype: Option<DType>,
+    /// Say what the differences look like, and where they are
+    #[arg(long)]
+    explain: bool,
     /// Print one JSON document and nothing else
     #[arg(long)]
     json: bool,
 }
+
+/// Other references that are read for each pair that is not close: those of one checkpoint, not of a whole model.
+const BESIDE: usize = 16;
 
 /// What is on one side.
 #[derive(Default)]
@@ -86,7 +93,7 @@ impl Diff {
         let mut pairs = Vec::new();
         for (name, address) in &actual {
             let Some(other) = reference.get(name) else { continue };
-            match self.pair(name, address, other, tolerance) {
+            match self.pair(name, address, other, tolerance, &reference) {
                 Ok(pair) => pairs.push(pair),
                 // Of one pair alone there is nothing else to tell.
                 Err(error) if is_single => return Err(error),
@@ -116,6 +123,7 @@ impl Diff {
         actual: &Address,
         reference: &Address,
         tolerance: Option<Tolerance>,
+        references: &BTreeMap<String, Address>,
     ) -> Result<PairView> {
         let read =
             |address: &Address| -> Result<Tensor> { read_tensor(&address.path, address.member.as_deref(), self.dtype) };
@@ -126,13 +134,38 @@ impl Diff {
             .ok_or_else(|| Error::Usage(format!("{dtype} has no default tolerance; give --atol and --rtol")))?;
         let mut rules = Rules::new(tolerance);
         rules.nan = if self.nan { NanRule::Match } else { NanRule::Mismatch };
+        let pair = Pair { actual: &actual, reference: &reference, mask: None };
+        let comparison = compare(pair, &rules);
+        let is_close = comparison.as_ref().is_ok_and(Comparison::is_close);
+        let explanations = match (self.explain, is_close) {
+            (false, _) => None,
+            (true, true) => Some(Vec::new()),
+            (true, false) => Some(self.ask(name, pair, references)),
+        };
         Ok(PairView {
             name: name.to_owned(),
             tolerance,
             actual: summarize(&actual, None),
             reference: summarize(&reference, None),
-            comparison: compare(Pair { actual: &actual, reference: &reference, mask: None }, &rules),
+            comparison,
+            explanations,
+            picture: Picture::of(pair, &tolerance).filter(|_| self.explain && !is_close),
         })
+    }
+
+    /// Asks why a pair is not close. The references that have its shape beside it may be what was taken for it.
+    fn ask(&self, name: &str, pair: Pair<'_>, references: &BTreeMap<String, Address>) -> Vec<Explanation> {
+        let read = |address: &Address| read_tensor(&address.path, address.member.as_deref(), self.dtype).ok();
+        let beside = references.iter().filter(|(other, _)| *other != name).take(BESIDE);
+        let others: Vec<(&String, Tensor)> = beside
+            .filter_map(|(other, address)| Some((other, read(address)?)))
+            .filter(|(_, tensor)| tensor.shape() == pair.reference.shape())
+            .collect();
+        let mut question = Question::new(pair);
+        for (name, reference) in &others {
+            question = question.with_other(Other { name, actual: None, reference });
+        }
+        explain(&question)
     }
 }
 

@@ -4,6 +4,7 @@ mod accept;
 mod add;
 mod cases;
 mod diff;
+mod explain;
 mod list;
 mod made;
 mod matrix;
@@ -67,6 +68,8 @@ enum Verb {
     Show(show::Show),
     /// Compare two tensor files, two containers, or two folders; the second is the reference
     Diff(diff::Diff),
+    /// Run a case and say what its mismatch looks like, and where it is
+    Explain(explain::Explain),
     /// Add a case
     Add(add::Add),
     /// Accept pending snapshots; runs nothing
@@ -83,6 +86,7 @@ pub const VERBS: &[&str] = &[
     "list",
     "show",
     "diff",
+    "explain",
     "add",
     "accept",
     #[cfg(feature = "cli")]
@@ -167,6 +171,7 @@ pub fn main(executors: Executors, home: &Home, arguments: impl IntoIterator<Item
         Verb::List(list) => list.main(&context),
         Verb::Show(show) => show.main(&context),
         Verb::Diff(diff) => diff.main(&context),
+        Verb::Explain(explain) => explain.main(executors, &context),
         Verb::Add(add) => add.main(&context),
         Verb::Accept(accept) => accept.main(&context),
         #[cfg(feature = "cli")]

@@ -2,12 +2,13 @@
 
 use clap::Args;
 
-use super::cases::{Cases, Selected};
+use super::cases::{Cases, Selected, choose};
 use super::progress::Progress;
 use super::{Context, Gate};
 use crate::error::Result;
+use crate::explain::explain;
 use crate::report::{json, terminal};
-use crate::run::{Executors, Following, Gates, Session};
+use crate::run::{Executors, Following, Gates, Options, Session};
 
 /// The arguments of `karat run`.
 #[derive(Debug, Args)]
@@ -31,20 +32,13 @@ pub(super) struct Run {
 impl Run {
     pub(super) fn main(self, executors: Executors, context: &Context<'_>) -> Result<Gate> {
         let Run { cases, executor: typed, accuracy_only, chained, json } = self;
-        let (executor, other) = match typed {
-            None => (executors.into_default(), None),
-            Some(name) => {
-                let is_default = executors.names().next() == Some(name.as_str());
-                let executor = executors.choose(std::slice::from_ref(&name))?.swap_remove(0);
-                (executor, Some(format!("--executor {name}")).filter(|_| !is_default))
-            }
-        };
+        let (executor, other) = choose(executors, typed)?;
         let gates = if accuracy_only || other.is_some() { Gates::Accuracy } else { Gates::Both };
         let mut selected = cases.select(context, gates)?;
         selected.options.following = if chained { Following::Chained } else { Following::Isolated };
         let progress = Progress::start(selected.count(), context.screen.is_watched && !json);
         let Selected { goldens, tree, filter, options } = selected;
-        let session = Session::new(goldens, executor, options)?;
+        let session = Session::new(goldens, executor, Options { explain: Some(explain), ..options })?;
         let mut voice = context.voice(cases.root.as_ref(), Some(&cases.place), Some(session.recorder()));
         let options = [other, option(accuracy_only, "--accuracy-only"), option(chained, "--chained")];
         voice.options = options.into_iter().flatten().reduce(|one, other| format!("{one} {other}"));

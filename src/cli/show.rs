@@ -1,14 +1,13 @@
 //! `karat show`: a tensor, every tensor of a container, or a case.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Context, Gate, Place, source};
+use super::cases::find;
+use super::{Context, Gate, Place};
 use crate::error::{Error, Result};
-use crate::golden::{
-    Address, Case, CaseId, Contents, Goldens, Input, Output, absolute, contents, is_tensor_file, read_tensor,
-};
+use crate::golden::{Address, Case, CaseId, Contents, Goldens, Input, Output, contents, is_tensor_file, read_tensor};
 use crate::numeric::{DType, Summary, Tensor, summarize};
 use crate::report::{CaseView, InputView, OutputView, TensorView, json, terminal};
 
@@ -32,26 +31,10 @@ pub(super) struct Show {
 
 impl Show {
     pub(super) fn main(self, context: &Context<'_>) -> Result<Gate> {
-        match self.find_case(context) {
+        match find(context, &self.what, self.root.as_ref()) {
             Some((goldens, id)) => self.show_case(context, &goldens, &id),
             None => self.show_file(context),
         }
-    }
-
-    /// The case that was typed: a folder that holds a `case.json`, that file itself, or an id below the root.
-    fn find_case(&self, context: &Context<'_>) -> Option<(Goldens, CaseId)> {
-        let typed = Path::new(&self.what);
-        let folder = if typed.ends_with("case.json") { typed.parent()? } else { typed };
-        let goldens = source(self.root.as_ref(), context.home).ok();
-        let Some(folder) = absolute(folder).ok().filter(|folder| folder.join("case.json").is_file()) else {
-            let (goldens, id) = (goldens?, CaseId::new(self.what.trim_end_matches('/')).ok()?);
-            return id.below(&goldens.root).join("case.json").is_file().then_some((goldens, id));
-        };
-        let below = |goldens: Goldens| {
-            let id = CaseId::from_path(folder.strip_prefix(&goldens.root).ok()?).ok()?;
-            Some((goldens, id))
-        };
-        goldens.and_then(below).or_else(|| below(Goldens::locate(&folder, None).ok()?))
     }
 
     fn show_case(&self, context: &Context<'_>, goldens: &Goldens, id: &CaseId) -> Result<Gate> {

@@ -9,6 +9,7 @@ use libtest_mimic::Arguments;
 use super::trial;
 use crate::cli::{self, Home};
 use crate::error::Result;
+use crate::explain::explain;
 use crate::golden::Goldens;
 use crate::run::{self, Caller, CheckpointResult, Executor, Executors, Inputs, Options, Session, Skips};
 
@@ -146,7 +147,7 @@ fn test(executor: Executor, home: Home, arguments: &Arguments) -> Result<ExitCod
     let goldens = Goldens::locate(&home.root, home.snapshots.as_deref())?;
     let skips = if arguments.ignored || arguments.include_ignored { Skips::Ignored } else { Skips::Honoured };
     let allowed_skips = home.allowed_skips.clone();
-    let options = Options { allowed_skips, skips, caller: Caller::Test, ..Options::default() };
+    let options = Options { allowed_skips, skips, caller: Caller::Test, explain: Some(explain), ..Options::default() };
     let session = Session::new(goldens, executor, options)?;
     let trials = trial::trials(session, skips, &home, arguments)?;
     Ok(libtest_mimic::run(arguments, trials).exit_code())
@@ -156,7 +157,7 @@ fn test(executor: Executor, home: Home, arguments: &Arguments) -> Result<ExitCod
 /// add` hands it to every test target.
 fn is_verb(arguments: &[OsString]) -> bool {
     let Some(first) = arguments.first().and_then(|first| first.to_str()) else { return false };
-    let is_filter = arguments.len() == 1 && ["show", "diff", "add", "accept"].contains(&first);
+    let is_filter = arguments.len() == 1 && ["show", "diff", "explain", "add", "accept"].contains(&first);
     cli::VERBS.contains(&first) && !is_filter
 }
 

@@ -4,7 +4,9 @@
 use super::number::{count, counted, exact, float, float_up, percent, ratio, shape};
 use super::voice::Voice;
 use crate::numeric::{Comparison, DType, Extreme, Mismatch, NonFinite, Tolerance};
-use crate::run::{CaseOutcome, Difference, Finding, OutputOutcome, Part, Problem, Sum, Verdict};
+use crate::run::{
+    CaseOutcome, Difference, Explanation, Finding, Hypothesis, OutputOutcome, Part, Problem, Sum, Verdict,
+};
 
 /// What fits a line beside the verdict.
 const LINE: usize = 70;
@@ -432,6 +434,23 @@ pub(super) fn alternatives(verdict: Verdict, reference: &str, others: &[String])
         Verdict::Mismatch => format!("that is from {reference}; the case accepts {also} as well, and it is none"),
         _ => format!("it is {reference}; the case accepts {also} as well"),
     }]
+}
+
+/// The share of a difference that an explanation has to remove to be told with the failure.
+const CONVINCING: f64 = 0.9;
+
+/// What the failure looks like, if one explanation is convincing.
+pub(super) fn looks_like(explanations: &[Explanation]) -> Vec<String> {
+    let best = explanations.first().filter(|best| best.removes >= CONVINCING);
+    best.map(|best| format!("looks like: {}", best.evidence)).into_iter().collect()
+}
+
+/// What explanations are headed with.
+pub(super) const LOOKS_LIKE: &str = "looks like, and how much of the difference undoing it removes:";
+
+/// That no hypothesis fits.
+pub(super) fn nothing_fits() -> Vec<String> {
+    vec![format!("nothing fits: none of {} hypotheses explains it", Hypothesis::ALL.len())]
 }
 
 /// Where the actual tensor is kept.

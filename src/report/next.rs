@@ -68,6 +68,11 @@ fn correct(voice: &Voice, case: &CaseOutcome, output: Option<&OutputOutcome>, pr
     }
 }
 
+/// What shows an output that was explained more closely: both tensors, or as much as there is of them.
+pub(super) fn closer(voice: &Voice, case: &CaseOutcome, output: &OutputOutcome) -> Next {
+    Next { label: "to see the numbers", ..look(voice, case, Some(output)) }
+}
+
 /// The command that shows both tensors, or as much as there is of them.
 fn look(voice: &Voice, case: &CaseOutcome, output: Option<&OutputOutcome>) -> Next {
     let kept = output.and_then(|output| output.kept.as_deref()).map(|kept| voice.path(kept));

@@ -1,11 +1,14 @@
 //! What the verbs `show`, `diff` and `list` have to tell, as plain data for a caller to fill.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde_json::{Map, Value};
 
+use super::picture::Picture;
 use crate::golden::CaseId;
 use crate::numeric::{Comparison, Mismatch, Summary, Tolerance};
+use crate::run::{CaseOutcome, Explanation, Gate};
 
 /// A case, as `show` describes it.
 #[derive(Clone, Debug)]
@@ -93,6 +96,23 @@ pub struct PairView {
     pub reference: Summary,
     /// What was measured, or the structure that forbids it.
     pub comparison: Result<Comparison, Mismatch>,
+    /// Why they are not close, best first; `None` where nobody asked.
+    pub explanations: Option<Vec<Explanation>>,
+    /// Where they differ, where somebody asked.
+    pub picture: Option<Picture>,
+}
+
+/// A case that was run to find the reason of what differs.
+#[derive(Clone, Debug)]
+pub struct ExplainView {
+    /// The name of the executor that ran it.
+    pub executor: String,
+    /// What the run lets through besides a pass.
+    pub gate: Gate,
+    /// What was found out, explanations included.
+    pub case: CaseOutcome,
+    /// Where the outputs that do not match differ, by name; those that could be drawn.
+    pub pictures: BTreeMap<String, Picture>,
 }
 
 /// A tensor that could not be read or judged.

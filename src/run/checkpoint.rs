@@ -129,6 +129,11 @@ impl Inputs {
             .ok_or_else(|| Error::Checkpoint(format!("the case has no input `{name}`; {}", known(self.tensors.keys()))))
     }
 
+    /// Every input by name.
+    pub fn tensors(&self) -> impl Iterator<Item = (&str, &Tensor)> {
+        self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor))
+    }
+
     /// The input of that name as an ndarray.
     ///
     /// # Errors

@@ -79,10 +79,12 @@ impl Examiner<'_> {
             Ok(Executed { outputs, unstable, elapsed }) => {
                 let held = Held {
                     case: &case,
+                    inputs: &inputs,
                     digests: &digests,
                     unstable: &unstable,
                     recorder: self.recorder,
                     keep: self.keep,
+                    explain: self.options.explain,
                 };
                 (self.finish(&case, hold_all(&held, &outputs), elapsed), Some(Ran { case, inputs, outputs }))
             }

@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::checkpoint::Inputs;
 use super::execute::read;
+use super::explanation::{Explain, Explanation};
 use super::outcome::{OutputOutcome, Problem, Verdict};
+use super::question::{Other, Question};
 use super::snapshot::{Facts, Recorded, Recorder};
 use crate::error::Error;
 use crate::golden::{Case, CaseId, Output, check_name, sha256, write_npy};
@@ -13,12 +16,15 @@ use crate::numeric::{Comparison, Kind, Mismatch, Pair, Rules, Tensor, Tolerance,
 /// What judging the outputs of a case needs besides the outputs.
 pub(super) struct Held<'a> {
     pub(super) case: &'a Case,
+    pub(super) inputs: &'a Inputs,
     pub(super) digests: &'a BTreeMap<String, String>,
     pub(super) unstable: &'a BTreeMap<String, usize>,
     /// `None` where accuracy alone is a gate.
     pub(super) recorder: Option<&'a Recorder>,
     /// Where actual tensors of outputs that did not pass are kept, where they are.
     pub(super) keep: Option<&'a Path>,
+    /// What finds the reason of a mismatch.
+    pub(super) explain: Option<Explain>,
 }
 
 /// A reference with all that decides whether an actual tensor is close to it.
@@ -47,8 +53,8 @@ pub(super) fn hold_all(held: &Held<'_>, actuals: &BTreeMap<String, Tensor>) -> V
         .into_iter()
         .filter_map(|name| {
             let mut outcome = match (case.outputs.get(name), actuals.get(name)) {
-                (Some(output), Some(actual)) => held.hold(name, Some(output), actual),
-                (None, Some(actual)) if case.outputs.is_empty() => held.hold(name, None, actual),
+                (Some(output), Some(actual)) => held.hold(name, Some(output), actual, actuals),
+                (None, Some(actual)) if case.outputs.is_empty() => held.hold(name, None, actual, actuals),
                 (None, Some(_)) => held.extra(name),
                 (_, None) if held.unstable.contains_key(name) => held.settle(OutputOutcome::new(name)),
                 (Some(_), None) => held.left_out(name, actuals),
@@ -142,7 +148,13 @@ pub(super) fn chained(case: &Case, name: &str, output: &Output, actual: &Tensor)
 
 impl Held<'_> {
     /// Judges one output; without a reference its snapshot alone holds it.
-    fn hold(&self, name: &str, output: Option<&Output>, actual: &Tensor) -> OutputOutcome {
+    fn hold(
+        &self,
+        name: &str,
+        output: Option<&Output>,
+        actual: &Tensor,
+        actuals: &BTreeMap<String, Tensor>,
+    ) -> OutputOutcome {
         let mut outcome = OutputOutcome::new(name);
         let reference = match output.map(|output| Reference::read(self.case, name, output)).transpose() {
             Ok(reference) => reference,
@@ -167,12 +179,45 @@ impl Held<'_> {
                     mask = reference.mask.as_ref();
                 }
             }
+            let is_mismatch = outcome.problems.iter().any(|problem| matches!(problem, Problem::Mismatch(_)));
+            if let (true, Some(explain)) = (is_mismatch, self.explain) {
+                let pair = Pair { actual, reference: &reference.tensor, mask: reference.mask.as_ref() };
+                outcome.explanations = self.ask(explain, name, pair, actuals);
+            }
         }
         outcome.summary = Some(summarize(actual, mask));
         match outcome.problems.is_empty() && !self.unstable.contains_key(name) {
             true => self.record(outcome, reference.as_ref()),
             false => self.settle(outcome),
         }
+    }
+
+    /// Asks why an output is not its reference.
+    fn ask(
+        &self,
+        explain: Explain,
+        name: &str,
+        pair: Pair<'_>,
+        actuals: &BTreeMap<String, Tensor>,
+    ) -> Vec<Explanation> {
+        // A reference that cannot be read is told where that output is judged.
+        let others: Vec<(&String, Tensor)> = self
+            .case
+            .outputs
+            .iter()
+            .filter(|(other, _)| *other != name)
+            .filter_map(|(other, output)| Some((other, read(&output.address, output.dtype).ok()?)))
+            .collect();
+        explain(&Question {
+            pair,
+            inputs: self.inputs.tensors().collect(),
+            others: others
+                .iter()
+                .map(|(name, reference)| Other { name, actual: actuals.get(*name), reference })
+                .collect(),
+            params: self.case.params.iter().map(|(name, value)| (name.as_str(), value)).collect(),
+            checkpoint: Some(&self.case.checkpoint),
+        })
     }
 
     /// Holds an output that is close to its reference against its snapshot.

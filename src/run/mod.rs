@@ -6,10 +6,12 @@ mod checkpoint;
 mod examine;
 mod execute;
 mod executors;
+mod explanation;
 mod judge;
 mod matrix;
 mod options;
 mod outcome;
+mod question;
 mod session;
 mod snapshot;
 
@@ -17,9 +19,11 @@ pub use crate::golden::CaseId;
 pub use chain::{ChainOutcome, Difference, Finding, Part, Step};
 pub use checkpoint::{CheckpointResult, Executor, Inputs, Outputs, Skip};
 pub use executors::Executors;
+pub use explanation::{Details, Explain, Explanation, Hypothesis};
 pub use matrix::{Cell, Column, Group, Matrix, Row, Sum};
 pub use options::{Filter, Following, Options, Skips};
 pub use outcome::{CaseOutcome, Counts, Drift, Gate, Gates, OutputOutcome, Problem, RunOutcome, Verdict};
+pub use question::{Other, Question};
 pub use session::Session;
 #[cfg(feature = "harness")]
 pub(crate) use session::nothing_selected;

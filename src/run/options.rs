@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 
+use super::explanation::Explain;
 use super::outcome::Gates;
 use super::snapshot::Caller;
 use crate::golden::CaseId;
@@ -23,6 +24,8 @@ pub struct Options {
     pub gates: Gates,
     /// On what cases run.
     pub following: Following,
+    /// What finds the reason of a mismatch, where somebody wants to know.
+    pub explain: Option<Explain>,
 }
 
 /// On what cases run.
@@ -71,6 +74,7 @@ impl Default for Options {
             skips: Skips::default(),
             gates: Gates::default(),
             following: Following::default(),
+            explain: None,
         }
     }
 }

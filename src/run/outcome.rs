@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::chain::ChainOutcome;
+use super::explanation::Explanation;
 use crate::error::Error;
 use crate::golden::CaseId;
 use crate::numeric::{Comparison, Mismatch, Summary, Tolerance};
@@ -135,6 +136,8 @@ pub struct OutputOutcome {
     pub reference: Option<String>,
     /// The files of the other references that the case accepts as well: `or` in `case.json`.
     pub alternatives: Vec<String>,
+    /// Why it is not its reference, best first; empty where nothing fits, where it is, and where nobody asked.
+    pub explanations: Vec<Explanation>,
 }
 
 /// A line of a snapshot whose stored value no longer holds.
@@ -341,6 +344,7 @@ impl OutputOutcome {
             kept: None,
             reference: None,
             alternatives: Vec::new(),
+            explanations: Vec::new(),
         }
     }
 

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::explanation::JsonExplanation;
 use super::measured::{JsonComparison, JsonMismatch, JsonSummary, JsonTolerance};
 use super::write;
 use crate::report::{DiffView, PairView, Unread};
@@ -47,6 +48,7 @@ struct JsonPair<'a> {
     reference: JsonSummary<'a>,
     mismatch: Option<JsonMismatch<'a>>,
     comparison: Option<JsonComparison<'a>>,
+    explanations: Option<Vec<JsonExplanation<'a>>>,
 }
 
 #[derive(Serialize)]
@@ -56,7 +58,7 @@ struct JsonUnread<'a> {
 }
 
 fn json_pair(pair: &PairView) -> JsonPair<'_> {
-    let PairView { name, tolerance, actual, reference, comparison } = pair;
+    let PairView { name, tolerance, actual, reference, comparison, explanations, picture: _ } = pair;
     JsonPair {
         name: given(name),
         is_close: pair.is_close(),
@@ -65,6 +67,7 @@ fn json_pair(pair: &PairView) -> JsonPair<'_> {
         reference: reference.into(),
         mismatch: comparison.as_ref().err().map(JsonMismatch::from),
         comparison: comparison.as_ref().ok().map(JsonComparison::from),
+        explanations: explanations.as_ref().map(|all| all.iter().map(JsonExplanation::from).collect()),
     }
 }
 

@@ -4,6 +4,8 @@
 
 mod chain;
 mod diff;
+mod explain;
+mod explanation;
 mod list;
 mod matrix;
 mod measured;
@@ -15,6 +17,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 pub use diff::diff;
+pub use explain::explain;
 pub use list::list;
 pub use matrix::matrix;
 pub use run::run;

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::chain::JsonChain;
+use super::explanation::JsonExplanation;
 use super::measured::{JsonComparison, JsonMismatch, JsonSummary, JsonTolerance};
 use super::write;
 use crate::report::next::{Next, next};
@@ -75,7 +76,7 @@ struct JsonCounts {
 }
 
 #[derive(Serialize)]
-struct JsonCase<'a> {
+pub(super) struct JsonCase<'a> {
     id: &'a str,
     file: String,
     checkpoint: Option<&'a str>,
@@ -102,6 +103,7 @@ struct JsonOutput<'a> {
     comparison: Option<JsonComparison<'a>>,
     drift: Vec<JsonDrift<'a>>,
     improved: Vec<JsonDrift<'a>>,
+    explanations: Vec<JsonExplanation<'a>>,
 }
 
 #[derive(Serialize)]
@@ -144,7 +146,8 @@ enum Kind<'a> {
     Skipped { reason: &'a str },
 }
 
-fn json_case<'a>(voice: &Voice, gate: &Gate, case: &'a CaseOutcome) -> JsonCase<'a> {
+/// A case with all of its outputs.
+pub(super) fn json_case<'a>(voice: &Voice, gate: &Gate, case: &'a CaseOutcome) -> JsonCase<'a> {
     let CaseOutcome { id, file, checkpoint, verdict, problems, outputs, snapshot_only, elapsed } = case;
     let problem = |problem: &'a Problem| JsonProblem {
         what: what(voice, problem),
@@ -177,6 +180,7 @@ fn json_output<'a>(voice: &Voice, gate: &Gate, case: &CaseOutcome, output: &'a O
         kept,
         reference,
         alternatives,
+        explanations,
     } = output;
     let problem = |problem: &'a Problem| JsonProblem {
         what: what(voice, problem),
@@ -195,6 +199,7 @@ fn json_output<'a>(voice: &Voice, gate: &Gate, case: &CaseOutcome, output: &'a O
         comparison: comparison.as_ref().map(JsonComparison::from),
         drift: drift.iter().map(json_drift).collect(),
         improved: improved.iter().map(json_drift).collect(),
+        explanations: explanations.iter().map(JsonExplanation::from).collect(),
     }
 }
 

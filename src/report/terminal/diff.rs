@@ -3,6 +3,8 @@
 use std::io::{self, Write};
 
 use super::case_line::distance;
+use super::explain::explanations;
+use super::picture::picture;
 use super::table::Table;
 use super::text::{padded, paragraphs, width};
 use crate::numeric::{Comparison, Extreme, Summary};
@@ -69,7 +71,7 @@ fn verdict(pair: &PairView) -> Verdict {
 }
 
 fn in_a_line(out: &mut dyn Write, palette: &Palette, pair: &PairView, widest: usize) -> io::Result<()> {
-    let PairView { name, tolerance: _, actual, reference, comparison } = pair;
+    let PairView { name, tolerance: _, actual, reference, comparison, explanations, picture: _ } = pair;
     let found = match comparison {
         Err(mismatch) => format!(
             "{}: {} {}, reference {} {}",
@@ -84,18 +86,23 @@ fn in_a_line(out: &mut dyn Write, palette: &Palette, pair: &PairView, widest: us
             _ => distance(&[measured]),
         },
     };
-    writeln!(out, "{}{}  {found}", palette.verdict(verdict(pair), 10), palette.strong(&padded(name, widest)))
+    writeln!(out, "{}{}  {found}", palette.verdict(verdict(pair), 10), palette.strong(&padded(name, widest)))?;
+    match explanations.as_deref().filter(|_| !pair.is_close()) {
+        None => Ok(()),
+        Some([]) => paragraphs(out, 10, &message::nothing_fits()),
+        Some([best, ..]) => paragraphs(out, 10, &[format!("looks like: {}", best.evidence)]),
+    }
 }
 
 fn in_full(out: &mut dyn Write, palette: &Palette, pair: &PairView) -> io::Result<()> {
-    let PairView { name, tolerance, actual, reference, comparison } = pair;
+    let PairView { name, tolerance, actual, reference, comparison, explanations, picture } = pair;
     sides(out, actual, reference)?;
     writeln!(out)?;
     let head = format!("{}{}", palette.verdict(verdict(pair), 10), palette.strong(name));
     match comparison {
         Err(mismatch) => {
             writeln!(out, "{}", head.trim_end())?;
-            paragraphs(out, 10, &message::mismatch(mismatch, None, Some(tolerance)))
+            paragraphs(out, 10, &message::mismatch(mismatch, None, Some(tolerance)))?;
         }
         Ok(measured) => {
             let mut limits = vec![message::tolerance(tolerance)];
@@ -108,9 +115,14 @@ fn in_full(out: &mut dyn Write, palette: &Palette, pair: &PairView) -> io::Resul
                 paragraphs(out, 10, &message::mismatch(mismatch, Some(measured), Some(tolerance)))?;
             }
             writeln!(out)?;
-            measures(out, measured)
+            measures(out, measured)?;
         }
     }
+    if let Some(explanations) = explanations.as_ref().filter(|_| !pair.is_close()) {
+        writeln!(out)?;
+        self::explanations(out, 0, explanations)?;
+    }
+    picture.iter().filter(|_| !pair.is_close()).try_for_each(|drawn| self::picture(out, 0, drawn))
 }
 
 /// Both summaries side by side.

@@ -42,11 +42,17 @@ pub fn failure(
     if !case.problems.is_empty() || case.outputs.is_empty() {
         whole(out, palette, voice, gate, case)?;
     }
-    case.outputs.iter().try_for_each(|output| part(out, palette, voice, gate, case, output))
+    case.outputs.iter().try_for_each(|output| part(out, palette, voice, gate, case, output, Ask::Best).map(drop))
 }
 
 /// What is wrong with the case itself.
-fn whole(out: &mut dyn Write, palette: &Palette, voice: &Voice, gate: &Gate, case: &CaseOutcome) -> io::Result<()> {
+pub(super) fn whole(
+    out: &mut dyn Write,
+    palette: &Palette,
+    voice: &Voice,
+    gate: &Gate,
+    case: &CaseOutcome,
+) -> io::Result<()> {
     let indent = head(out, palette, case.verdict, case.id.as_str(), None, None)?;
     for problem in &case.problems {
         paragraphs(out, indent, &message::of_case(case, problem, voice))?;
@@ -60,15 +66,25 @@ fn whole(out: &mut dyn Write, palette: &Palette, voice: &Voice, gate: &Gate, cas
     foot(out, palette, indent, next(voice, gate, case, None))
 }
 
-/// What is wrong with an output, or that nothing is.
-fn part(
+/// Where explanations are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ask {
+    /// The best one, here.
+    Best,
+    /// All of them, by the caller, who also ends the message.
+    Elsewhere,
+}
+
+/// What is wrong with an output, or that nothing is. Returns the column below which the message stands.
+pub(super) fn part(
     out: &mut dyn Write,
     palette: &Palette,
     voice: &Voice,
     gate: &Gate,
     case: &CaseOutcome,
     output: &OutputOutcome,
-) -> io::Result<()> {
+    ask: Ask,
+) -> io::Result<usize> {
     let OutputOutcome {
         name,
         verdict,
@@ -81,6 +97,7 @@ fn part(
         kept,
         reference,
         alternatives,
+        explanations,
     } = output;
     let kind = summary.as_ref().map(|summary| format!("{} {}", summary.dtype, shape(&summary.shape)));
     let indent = head(out, palette, *verdict, case.id.as_str(), Some(name), kind.as_deref())?;
@@ -114,10 +131,17 @@ fn part(
         paragraphs(out, indent, &message::improved())?;
         moved(out, indent, improved)?;
     }
+    if ask == Ask::Best {
+        paragraphs(out, indent, &message::looks_like(explanations))?;
+    }
     if let Some(kept) = kept {
         writeln!(out, "{:indent$}{}", "", message::kept(&voice.path(kept)))?;
     }
-    foot(out, palette, indent, next(voice, gate, case, Some(output)))
+    if ask == Ask::Elsewhere {
+        return Ok(indent);
+    }
+    foot(out, palette, indent, next(voice, gate, case, Some(output)))?;
+    Ok(indent)
 }
 
 /// Verdict and place, and the dtype and shape at the right margin. Returns the column below which the message stands.
@@ -140,7 +164,7 @@ fn head(
 }
 
 /// What to do, and a blank line: the end of a message.
-fn foot(out: &mut dyn Write, palette: &Palette, indent: usize, next: Option<Next>) -> io::Result<()> {
+pub(super) fn foot(out: &mut dyn Write, palette: &Palette, indent: usize, next: Option<Next>) -> io::Result<()> {
     if let Some(Next { first, label, command }) = next {
         paragraphs(out, indent, first.as_slice())?;
         writeln!(out, "{:indent$}{label}:  {}", "", palette.command(&command))?;

@@ -1,7 +1,7 @@
 //! The examples in `docs/json.md` are what karat writes.
 
 use super::{assert_told, example, matrix, told_as_json, verbs};
-use crate::report::json;
+use crate::report::{ExplainView, json};
 use crate::run::{Gate, OutputOutcome, RunOutcome, Verdict};
 
 /// The JSON examples of the page, in order.
@@ -18,6 +18,14 @@ fn run() -> RunOutcome {
     run
 }
 
+/// A scale, as `explain` finds it.
+fn explained() -> ExplainView {
+    let mut view = verbs::explained();
+    view.case.outputs.retain(|output| output.name == "q");
+    view.case.outputs[0].explanations = vec![example::explanation()];
+    view
+}
+
 /// A drift.
 fn drifted() -> RunOutcome {
     let mut run = example::run();
@@ -32,6 +40,7 @@ fn the_examples_of_the_page_are_what_is_written() {
     let (tensor, summary) = verbs::tensor();
     let written = [
         told_as_json(|out| json::run(out, &voice, &run())),
+        told_as_json(|out| json::explain(out, &voice, &explained())),
         told_as_json(|out| json::matrix(out, &voice, &matrix::matrix())),
         told_as_json(|out| json::list(out, &voice, &verbs::cases())),
         told_as_json(|out| json::show_tensor(out, "goldens/a/y.npy", &tensor, &summary)),

@@ -6,7 +6,9 @@ use std::time::Duration;
 use crate::golden::CaseId;
 use crate::numeric::{Comparison, DType, Extreme, Mismatch, NonFinite, Summary, Tolerance, Value};
 use crate::report::{Review, Voice};
-use crate::run::{CaseOutcome, Drift, Gate, Gates, OutputOutcome, Problem, RunOutcome, Verdict};
+use crate::run::{
+    CaseOutcome, Details, Drift, Explanation, Gate, Gates, Hypothesis, OutputOutcome, Problem, RunOutcome, Verdict,
+};
 
 pub(super) fn voice() -> Voice {
     Voice {
@@ -84,6 +86,18 @@ pub(super) fn output(name: &str, verdict: Verdict) -> OutputOutcome {
         kept: None,
         reference: Some(format!("{name}.npy")),
         alternatives: Vec::new(),
+        explanations: Vec::new(),
+    }
+}
+
+/// A convincing explanation.
+pub(super) fn explanation() -> Explanation {
+    Explanation {
+        id: Hypothesis::Scale,
+        removes: 0.9975,
+        evidence: "actual = 0.125 x reference, which is 1/sqrt(64)".into(),
+        with: Vec::new(),
+        details: Details { factor: Some(0.125), ..Details::default() },
     }
 }
 
@@ -210,6 +224,8 @@ fn values_differ() -> CaseOutcome {
     let q = OutputOutcome {
         comparison: Some(far()),
         reference: Some("../all qkv.npz#h.0.q".into()),
+        // Not convincing: told where somebody asks.
+        explanations: vec![Explanation { removes: 0.5, ..explanation() }],
         ..mismatch(id, "q", vec![Mismatch::Outside { count: 3 }])
     };
     let v = OutputOutcome {
@@ -274,8 +290,12 @@ fn asks_for_more() -> CaseOutcome {
     ];
     let worst = Extreme { index: vec![0, 0, 2], ..extreme(21.041, 0.001_01, 0.001) };
     let measured = Comparison { worst: Some(worst), mismatches: mismatches.clone(), ..far() };
-    let output =
-        OutputOutcome { tolerance: Some(tolerance), comparison: Some(measured), ..mismatch(id, "logits", mismatches) };
+    let output = OutputOutcome {
+        tolerance: Some(tolerance),
+        comparison: Some(measured),
+        explanations: vec![explanation()],
+        ..mismatch(id, "logits", mismatches)
+    };
     case(id, "lm_head", vec![output])
 }
 

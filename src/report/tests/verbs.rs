@@ -4,9 +4,12 @@ use serde_json::json;
 
 use super::{assert_told, example, told};
 use crate::golden::CaseId;
-use crate::numeric::{DType, Mismatch, NonFinite, Summary, Tensor, Tolerance, Value};
+use crate::numeric::{DType, Mismatch, NonFinite, Pair, Summary, Tensor, Tolerance, Value};
 use crate::report::terminal;
-use crate::report::{CaseLine, CaseView, DiffView, InputView, OutputView, PairView, Palette, TensorView, Unread};
+use crate::report::{
+    CaseLine, CaseView, DiffView, ExplainView, InputView, OutputView, PairView, Palette, Picture, TensorView, Unread,
+};
+use crate::run::{Explanation, Gate, Hypothesis};
 
 pub(super) fn tensor() -> (Tensor, Summary) {
     let elements: Vec<f32> = (0..16).map(|at| (at * at) as f32 / 8.0 - 4.0).chain([f32::NAN]).collect();
@@ -65,7 +68,59 @@ fn pair(name: &str) -> PairView {
         actual: example::summary(),
         reference: example::summary(),
         comparison: Ok(example::far()),
+        explanations: None,
+        picture: None,
     }
+}
+
+/// A mismatch of values, one of shape, and a pass, as `explain` sees them.
+pub(super) fn explained() -> ExplainView {
+    let mut case =
+        example::run().cases.into_iter().find(|case| case.id.as_str() == "gpt2-tiny/h.0/attn").expect("it is there");
+    let with = Explanation { id: Hypothesis::Shift, evidence: "shifted".into(), ..example::explanation() };
+    case.outputs[1].explanations = vec![
+        Explanation { with: vec![Hypothesis::Shift], ..example::explanation() },
+        Explanation { with: vec![Hypothesis::Scale], ..with },
+        Explanation {
+            id: Hypothesis::Outliers,
+            removes: 0.91,
+            evidence: "3 of 512 elements carry it all".into(),
+            ..example::explanation()
+        },
+    ];
+    let mut actual = vec![0.5f32; 12];
+    (actual[3], actual[7]) = (0.75, 0.5001);
+    let actual = Tensor::new(&[1, 3, 4], actual).expect("12 elements");
+    let reference = Tensor::new(&[1, 3, 4], vec![0.5f32; 12]).expect("12 elements");
+    let tolerance = Tolerance::new(1e-5, 0.0).expect("valid");
+    let picture = Picture::of(Pair::new(&actual, &reference), &tolerance).expect("one shape");
+    let pictures = [("q".to_owned(), picture)].into();
+    ExplainView { executor: "builtin".into(), gate: Gate::default(), case, pictures }
+}
+
+#[test]
+fn an_output_is_explained_best_first_with_a_picture() {
+    let told = told(|out| terminal::explain(out, &Palette::plain(), &example::voice(), &explained()));
+    assert_told(&told, include_str!("../../../tests/data/report/explain.txt"));
+}
+
+#[test]
+fn a_pair_is_explained_where_somebody_asks() {
+    let explained = |explanations| {
+        let mut view = one_pair();
+        view.pairs[0].explanations = Some(explanations);
+        told(|out| terminal::diff(out, &Palette::plain(), &view))
+    };
+    let convinced = explained(vec![example::explanation()]);
+    let end = "\nlooks like, and how much of the difference undoing it removes:\n\
+               1. scale  removes >99%\n   actual = 0.125 x reference, which is 1/sqrt(64)\n";
+    assert!(convinced.ends_with(end), "{convinced}");
+    let lost = explained(Vec::new());
+    assert!(lost.ends_with("\nnothing fits: none of 18 hypotheses explains it\n"), "{lost}");
+    let mut many = many_pairs();
+    many.pairs[0].explanations = Some(vec![example::explanation()]);
+    let told = told(|out| terminal::diff(out, &Palette::plain(), &many));
+    assert!(told.contains("          looks like: actual = 0.125 x reference, which is 1/sqrt(64)\n"), "{told}");
 }
 
 pub(super) fn one_pair() -> DiffView {

@@ -1,0 +1,45 @@
+//! Noise: no fault, but rounding that adds up along sums.
+
+use super::fit::Tally;
+use super::search::Part;
+use super::sides::Sides;
+use super::words::number;
+use crate::numeric::DType;
+use crate::run::Question;
+use crate::run::{Details, Hypothesis};
+
+/// Noise below which nothing else is looked for, in eps times the RMS: honest implementations of one checkpoint.
+pub(super) fn is_least(sides: &Sides) -> bool {
+    sides.noise.eps > 0.0 && sides.lost.is_empty() && sides.rmse() <= sides.noise.limit(sides.rms) / 8.0
+}
+
+/// That the difference is noise, if it is no more.
+pub(super) fn find(question: &Question<'_>, sides: &Sides, tally: &Tally) -> Option<Part> {
+    let eps = sides.noise.eps;
+    let size = sides.rmse() / (eps * sides.rms);
+    let length = length(question);
+    // The roundings of a sum are a random walk, of steps a few tenths of an eps; and some operations more than the sum.
+    let explained = match question.pair.reference.dtype() {
+        DType::F32 | DType::F64 => 4.0 + (length as f64).sqrt(),
+        _ => sides.noise.limit(1.0) / eps,
+    };
+    let is_noise = eps > 0.0 && size <= explained && tally.beyond == 0 && sides.numbers > 0;
+    is_noise.then(|| Part {
+        id: Hypothesis::Accumulation,
+        evidence: format!(
+            "rounding noise: its rms is {} eps of the values' rms, and sums of {length} explain {}",
+            number((size * 100.0).round() / 100.0),
+            number(explained.round())
+        ),
+        details: Details::default(),
+    })
+}
+
+/// The length of the longest sum that the shapes suggest.
+fn length(question: &Question<'_>) -> usize {
+    let tensors = question.inputs.values().copied().chain([question.pair.reference]);
+    let extents =
+        tensors.filter(|tensor| tensor.shape().len() >= 2).flat_map(|tensor| tensor.shape().iter().rev().take(2));
+    // What the shapes do not show is no longer than an embedding, most often.
+    extents.copied().max().unwrap_or(1).clamp(64, 4096)
+}

@@ -1,0 +1,178 @@
+//! What the reference would have to become: the tensors that a model is tried on.
+
+use super::layout::Layout;
+use super::sample::Sample;
+use super::screen::Screen;
+use super::search::Part;
+use super::shift::Shift;
+use super::sides::{Sides, widen};
+use super::{causal, gelu, linear, norm};
+use crate::run::{Details, Hypothesis};
+use crate::run::{Other, Question};
+
+/// A tensor that actual may be a multiple of, and why.
+#[derive(Debug)]
+pub(super) struct Base {
+    /// Empty for the reference itself.
+    pub(super) parts: Vec<Part>,
+    /// NaN where nothing is known of what the element should be.
+    pub(super) values: Vec<f64>,
+    /// The actual tensor with something undone, where it is not taken as it is.
+    pub(super) actual: Option<Vec<f64>>,
+    /// Numbers that were chosen so that it fits.
+    pub(super) parameters: usize,
+    /// Whether it says why something is not finite.
+    pub(super) tells_lost: bool,
+}
+
+/// Orders of the elements that are held against all of them.
+const CLOSER_LOOKS: usize = 3;
+
+impl Base {
+    pub(super) fn new(parts: Vec<Part>, values: Vec<f64>, parameters: usize) -> Base {
+        Base { parts, values, actual: None, parameters, tells_lost: false }
+    }
+}
+
+/// Every base but the reference itself, those that look right on a sample.
+pub(super) fn bases(question: &Question<'_>, sides: &Sides, sample: &Sample) -> Vec<Base> {
+    let mut bases = causal::bases(sides);
+    bases.extend(norm::bases(question, sides));
+    bases.extend(gelu::bases(sides, &sample.positions));
+    bases.extend(linear::bases(question, sides));
+    bases.extend(with_inputs(question, sides, sample));
+    bases.extend(others(question, sides, sample));
+    bases.extend(moved(sides, sample));
+    bases
+}
+
+/// The elements in another order, or further along.
+fn moved(sides: &Sides, sample: &Sample) -> Vec<Base> {
+    let screen = Screen::new(sides, sample);
+    let layouts = Layout::all(&sides.shape, &sides.actual_shape);
+    let alike = layouts.iter().filter_map(|l| screen.alike(|position| Some(l.source(position))).map(|a| (a, l)));
+    let mut bases: Vec<Base> = best(alike.collect())
+        .into_iter()
+        .map(|layout| {
+            Base::new(vec![layout.part(&sides.shape, &sides.actual_shape)], layout.apply(&sides.reference), 0)
+        })
+        .collect();
+    if sides.is_aligned() {
+        let shifts = Shift::all(&sides.shape);
+        let alike = shifts.iter().filter_map(|s| screen.alike(|position| s.source(position, false)).map(|a| (a, s)));
+        bases.extend(best(alike.collect()).into_iter().flat_map(|shift| {
+            // Either what went out came in again, or what stands at the edge is anything.
+            [true, false].map(|wraps| {
+                let edge = if wraps { ", and what went out came in at the other end" } else { "" };
+                Base::new(vec![shift.part(edge)], shift.apply(&sides.reference, wraps), 1)
+            })
+        }));
+    }
+    bases
+}
+
+/// Those most alike, of equally good ones the first.
+fn best<T>(mut alike: Vec<(f64, T)>) -> Vec<T> {
+    alike.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+    alike.into_iter().take(CLOSER_LOOKS).map(|(_, of)| of).collect()
+}
+
+/// The references of the other outputs.
+fn others(question: &Question<'_>, sides: &Sides, sample: &Sample) -> Vec<Base> {
+    let others = question.others.iter().filter(|other| other.reference.len() == sides.len());
+    others
+        .filter_map(|other| {
+            let values = widen(other.reference);
+            let swapped = Sides { reference: values.clone(), ..empty_like(sides) };
+            Screen::new(&swapped, sample).alike(Some)?;
+            let details = Details { name: Some(other.name.to_owned()), ..Details::default() };
+            let evidence = swapped_words(other, sides);
+            Some(Base::new(vec![Part { id: Hypothesis::SwappedOutputs, evidence, details }], values, 0))
+        })
+        .collect()
+}
+
+fn swapped_words(Other { name, actual, .. }: &Other<'_>, sides: &Sides) -> String {
+    let is_both = actual.filter(|actual| actual.len() == sides.len()).is_some_and(|actual| {
+        let actual = widen(actual);
+        let pairs = || actual.iter().zip(&sides.reference).filter(|(a, r)| !(**a - **r).is_nan());
+        let left: f64 = pairs().map(|(a, r)| (a - r) * (a - r)).sum();
+        left <= 0.01 * pairs().map(|(_, r)| r * r).sum::<f64>()
+    });
+    match is_both {
+        true => format!("it is the output `{name}`, and `{name}` is this one: the two are exchanged"),
+        false => format!("it is the reference of the output `{name}`"),
+    }
+}
+
+/// The same actual tensor against another reference.
+fn empty_like(sides: &Sides) -> Sides {
+    Sides {
+        shape: sides.shape.clone(),
+        actual_shape: sides.actual_shape.clone(),
+        actual: sides.actual.clone(),
+        reference: Vec::new(),
+        lost: Vec::new(),
+        ..*sides
+    }
+}
+
+/// The reference plus or minus an input: one that is missing, there twice, or with the other sign.
+fn with_inputs(question: &Question<'_>, sides: &Sides, sample: &Sample) -> Vec<Base> {
+    if !sides.is_aligned() {
+        return Vec::new();
+    }
+    let mut bases = Vec::new();
+    for (name, input) in &question.inputs {
+        let Some(place) = broadcast(input.shape(), &sides.shape) else { continue };
+        let values = widen(input);
+        let (mut run, mut rise, mut squares) = (0.0, 0.0, 0.0);
+        for &position in &sample.positions {
+            let (x, difference) = (values[place(position)], sides.actual[position] - sides.reference[position]);
+            if !(x + difference).is_nan() {
+                run += x * x;
+                rise += x * difference;
+                squares += difference * difference;
+            }
+        }
+        if run == 0.0 || squares == 0.0 || rise * rise < 0.5 * run * squares {
+            continue;
+        }
+        let slope = rise / run;
+        let words = [(-1.0, "is missing"), (1.0, "is added twice"), (-2.0, "is subtracted where it should be added")];
+        let Some((times, what)) = words.into_iter().find(|(times, _)| (slope / times - 1.0).abs() < 0.3) else {
+            continue;
+        };
+        let moved = (0..sides.len()).map(|p| sides.reference[p] + times * values[place(p)]).collect();
+        let evidence = format!("the input `{name}` {what}");
+        let details = Details { name: Some((*name).to_owned()), ..Details::default() };
+        bases.push(Base::new(vec![Part { id: Hypothesis::Bias, evidence, details }], moved, 0));
+    }
+    bases
+}
+
+/// The element of a tensor that stands beside a position of a larger one, where it can be broadcast to it as numpy does.
+fn broadcast(shape: &[usize], larger: &[usize]) -> Option<impl Fn(usize) -> usize + use<>> {
+    let skipped = larger.len().checked_sub(shape.len())?;
+    let mut stride = 1;
+    let mut steps = vec![(0, 1); larger.len()];
+    for axis in (0..larger.len()).rev() {
+        steps[axis].1 = larger[axis];
+        let Some(&extent) = axis.checked_sub(skipped).and_then(|axis| shape.get(axis)) else { continue };
+        if extent != larger[axis] && extent != 1 {
+            return None;
+        }
+        steps[axis].0 = if extent == 1 { 0 } else { stride };
+        stride *= extent;
+    }
+    // A single number beside every element is found without its input.
+    (stride > 1).then_some(move |position: usize| {
+        let mut rest = position;
+        let mut place = 0;
+        for (step, extent) in steps.iter().rev() {
+            place += rest % extent * step;
+            rest /= extent;
+        }
+        place
+    })
+}

@@ -1,0 +1,343 @@
+//! `actual = factor x base + bias`, by estimates that wrong elements do not move.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::groups::Groups;
+use super::noise::Noise;
+use super::sample::{Sample, mode, pairs, quantile};
+use super::sides::{CHUNK, Sides};
+
+/// What is made of a base.
+#[derive(Clone, Debug)]
+pub(super) struct Model {
+    /// 1 where it is not scaled.
+    pub(super) factor: f64,
+    pub(super) bias: Option<Bias>,
+}
+
+/// What is added: one value a group.
+#[derive(Clone, Debug)]
+pub(super) struct Bias {
+    pub(super) groups: Groups,
+    pub(super) values: Vec<f64>,
+}
+
+/// What a model leaves of the actual tensor.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Tally {
+    /// Elements of which actual and base are numbers.
+    pub(super) numbers: u64,
+    /// The squares of what is left.
+    pub(super) squares: f64,
+    /// Elements that are left with more than rounding explains.
+    pub(super) beyond: u64,
+    /// The squares of what is left of the others.
+    pub(super) within: f64,
+}
+
+/// A model that was held against every element.
+#[derive(Clone, Debug)]
+pub(super) struct Fit {
+    pub(super) model: Model,
+    pub(super) tally: Tally,
+}
+
+/// The tensors that a model is between.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Between<'a> {
+    pub(super) shape: &'a [usize],
+    pub(super) actual: &'a [f64],
+    /// NaN where nothing is known of what the element should be.
+    pub(super) base: &'a [f64],
+    pub(super) noise: Noise,
+    /// The RMS of the actual tensor.
+    pub(super) rms: f64,
+    /// The RMS of the difference between actual and reference.
+    pub(super) rmse: f64,
+}
+
+/// The share of elements that has to agree for an estimate to be seen.
+const AGREE: f64 = 0.2;
+
+/// Pairs of elements that are looked at along an axis.
+const PAIRS: usize = 512;
+
+/// Values of a group of which the median is taken.
+const MEMBERS: usize = 15;
+
+impl Model {
+    /// The base as it is.
+    pub(super) fn identity() -> Model {
+        Model { factor: 1.0, bias: None }
+    }
+
+    pub(super) fn is_identity(&self) -> bool {
+        self.factor == 1.0 && self.bias.is_none()
+    }
+
+    /// Numbers that were chosen so that it fits.
+    pub(super) fn parameters(&self) -> usize {
+        usize::from(self.factor != 1.0) + self.bias.as_ref().map_or(0, |bias| bias.values.len())
+    }
+
+    /// What it makes of the base at that position, which is in that group.
+    #[inline]
+    fn at(&self, base: f64, group: usize) -> f64 {
+        self.factor * base + self.bias.as_ref().map_or(0.0, |bias| bias.values[group])
+    }
+
+    /// What it makes of each element.
+    pub(super) fn predict(&self, between: Between<'_>) -> Vec<f64> {
+        let mut predicted = vec![0.0; between.base.len()];
+        predicted.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, predicted)| {
+            let start = chunk * CHUNK;
+            self.visit(between.shape, start..start + predicted.len(), |position, group| {
+                predicted[position - start] = self.at(between.base[position], group);
+            });
+        });
+        predicted
+    }
+
+    #[inline]
+    fn visit(&self, shape: &[usize], range: Range<usize>, mut visit: impl FnMut(usize, usize)) {
+        match &self.bias {
+            Some(bias) => bias.groups.walk(range, visit),
+            None => {
+                debug_assert!(range.end <= shape.iter().product());
+                range.for_each(|position| visit(position, 0));
+            }
+        }
+    }
+}
+
+impl Tally {
+    /// The root mean square of what is left.
+    pub(super) fn rms(&self) -> f64 {
+        (self.squares / self.numbers.max(1) as f64).sqrt()
+    }
+
+    /// That of the elements that are left with no more than rounding explains.
+    pub(super) fn rms_within(&self) -> f64 {
+        (self.within / (self.numbers - self.beyond).max(1) as f64).sqrt()
+    }
+
+    fn join(self, later: Tally) -> Tally {
+        Tally {
+            numbers: self.numbers + later.numbers,
+            squares: self.squares + later.squares,
+            beyond: self.beyond + later.beyond,
+            within: self.within + later.within,
+        }
+    }
+
+    /// Takes one element into account.
+    #[inline]
+    pub(super) fn add(&mut self, actual: f64, predicted: f64, noise: Noise, rms: f64) {
+        let left = actual - predicted;
+        if left.is_nan() {
+            return;
+        }
+        self.numbers += 1;
+        self.squares += left * left;
+        if left.abs() <= noise.slack(actual.abs().max(predicted.abs()), rms) {
+            self.within += left * left;
+        } else {
+            self.beyond += 1;
+        }
+    }
+}
+
+/// Holds a model against every element.
+pub(super) fn tally(between: Between<'_>, model: &Model) -> Tally {
+    let Between { actual, base, noise, rms, .. } = between;
+    let parts: Vec<Tally> = actual
+        .par_chunks(CHUNK)
+        .enumerate()
+        .map(|(chunk, part)| {
+            let start = chunk * CHUNK;
+            let mut tally = Tally::default();
+            model.visit(between.shape, start..start + part.len(), |position, group| {
+                tally.add(actual[position], model.at(base[position], group), noise, rms);
+            });
+            tally
+        })
+        .collect();
+    parts.into_iter().fold(Tally::default(), Tally::join)
+}
+
+/// The models that may hold of that base, fewer parameters first, each held against every element.
+pub(super) fn fit(sides: &Sides, sample: &Sample, between: Between<'_>) -> Vec<Fit> {
+    let mut fits = vec![settle(between, sample, Model::identity())];
+    for model in guesses(sides, sample, between) {
+        let fit = settle(between, sample, model);
+        let is_new = fits.iter().all(|known| {
+            let same_axes = |a: &Bias, b: &Bias| a.groups.axes() == b.groups.axes();
+            known.model.factor != fit.model.factor
+                || match (&known.model.bias, &fit.model.bias) {
+                    (None, None) => false,
+                    (Some(a), Some(b)) => !same_axes(a, b),
+                    _ => true,
+                }
+        });
+        if is_new {
+            fits.push(fit);
+        }
+    }
+    fits.sort_by_key(|fit| fit.model.parameters());
+    fits
+}
+
+/// Models that look right on a sample.
+fn guesses(sides: &Sides, sample: &Sample, between: Between<'_>) -> Vec<Model> {
+    let Between { shape, actual, base, noise, rms, .. } = between;
+    let here = |position: &&usize| !(actual[**position] - base[**position]).is_nan();
+    let positions: Vec<usize> = sample.positions.iter().filter(here).copied().collect();
+    if positions.len() < 3 {
+        return Vec::new();
+    }
+    let typical = (positions.iter().map(|&p| base[p] * base[p]).sum::<f64>() / positions.len() as f64).sqrt();
+    if typical == 0.0 || !typical.is_finite() {
+        return Vec::new();
+    }
+    // A small base says little of its factor.
+    let mut ratios: Vec<f64> =
+        positions.iter().filter(|&&p| base[p].abs() > 0.3 * typical).map(|&p| actual[p] / base[p]).collect();
+    let axes: Vec<usize> = (0..shape.len()).filter(|&axis| shape[axis] > 1).collect();
+    let mut early = first_ratios(between, typical);
+    let pairs: Vec<Vec<(usize, usize)>> = axes.iter().map(|&axis| pairs(shape, axis, PAIRS)).collect();
+    let mut factors: Vec<f64> = vec![1.0, -1.0];
+    factors.extend(mode(&mut ratios, AGREE));
+    factors.extend(mode(&mut early, 0.5));
+    for pairs in &pairs {
+        let slope = |&(p, q): &(usize, usize)| {
+            let (rise, run) = (actual[p] - actual[q], base[p] - base[q]);
+            (run.abs() > 0.3 * typical && !rise.is_nan()).then(|| rise / run)
+        };
+        factors.extend(mode(&mut pairs.iter().filter_map(slope).collect::<Vec<f64>>(), AGREE));
+    }
+    let products = |x: &[f64], y: &[f64]| positions.iter().map(|&p| x[p] * y[p]).sum::<f64>();
+    factors.push(products(actual, base) / products(base, base));
+    let mut models: Vec<Model> = Vec::new();
+    for (at, factor) in factors.into_iter().enumerate().filter(|(_, factor)| factor.is_finite() && *factor != 0.0) {
+        if at > 0 && (factor - 1.0).abs() < 4.0 * noise.eps {
+            continue;
+        }
+        // Along which axes what is left does not change.
+        let changes: Vec<Option<f64>> = pairs
+            .iter()
+            .map(|pairs| {
+                let change = |&(p, q): &(usize, usize)| {
+                    let change = ((actual[p] - actual[q]) - factor * (base[p] - base[q])).abs();
+                    (!change.is_nan()).then_some(change)
+                };
+                quantile(&mut pairs.iter().filter_map(change).collect::<Vec<f64>>(), AGREE)
+            })
+            .collect();
+        let most = changes.iter().flatten().copied().fold(0.0, f64::max);
+        // Of rounding noise a fifth of the changes is below a third of its standard deviation.
+        let limit = (2.0 * noise.eps * rms).max(0.1 * most);
+        let varying: Vec<usize> =
+            axes.iter().zip(&changes).filter(|(_, q)| q.is_none_or(|q| q > limit)).map(|(&axis, _)| axis).collect();
+        if at > 0 && is_promising(between, &positions, factor) {
+            models.push(Model { factor, bias: None });
+        }
+        let groups = Groups::new(shape, &varying);
+        // Half of the elements at least have to be more than the values that explain them.
+        if varying.len() < axes.len() && groups.count() * 2 <= sides.len() {
+            let values = medians(between, &groups, factor);
+            models.push(Model { factor, bias: Some(Bias { groups, values }) });
+        }
+    }
+    models
+}
+
+/// The ratios at the first position, where actual may be right before it goes wrong.
+fn first_ratios(between: Between<'_>, typical: f64) -> Vec<f64> {
+    let Between { shape, actual, base, .. } = between;
+    let [.., positions, width] = shape[..] else { return Vec::new() };
+    let stride = positions * width;
+    let rows = (actual.len() / stride).min(64);
+    let first = (0..rows).flat_map(|row| (0..width.min(256)).map(move |column| row * stride + column));
+    first.filter(|&p| base[p].abs() > 0.3 * typical && !actual[p].is_nan()).map(|p| actual[p] / base[p]).collect()
+}
+
+/// Whether a factor alone brings the sample closer, or a part of it to where it should be.
+fn is_promising(between: Between<'_>, positions: &[usize], factor: f64) -> bool {
+    let Between { actual, base, noise, rms, rmse, .. } = between;
+    let mut left: Vec<f64> = positions.iter().map(|&p| (actual[p] - factor * base[p]).abs()).collect();
+    let within = positions.iter().zip(&left).filter(|&(&p, &left)| left <= noise.slack(actual[p].abs(), rms)).count();
+    within as f64 >= 0.5 * AGREE * positions.len() as f64 || quantile(&mut left, 0.9).is_some_and(|q| q <= 0.3 * rmse)
+}
+
+/// The median of what a factor leaves in each group.
+fn medians(between: Between<'_>, groups: &Groups, factor: f64) -> Vec<f64> {
+    let Between { actual, base, .. } = between;
+    let median = |members: &Vec<usize>| {
+        let left = |&p: &usize| {
+            let left = actual[p] - factor * base[p];
+            (!left.is_nan()).then_some(left)
+        };
+        let mut left: Vec<f64> = members.iter().filter_map(left).collect();
+        // Of an even number the lower one would pull down.
+        left.sort_by(f64::total_cmp);
+        if left.is_empty() { 0.0 } else { (left[(left.len() - 1) / 2] + left[left.len() / 2]) / 2.0 }
+    };
+    groups.members(MEMBERS).iter().map(median).collect()
+}
+
+/// Settles the numbers of a model by least squares over the elements that it holds for, and holds it against all.
+fn settle(between: Between<'_>, sample: &Sample, mut model: Model) -> Fit {
+    if !model.is_identity() {
+        for _ in 0..2 {
+            refit(between, sample, &mut model);
+        }
+        if (model.factor + 1.0).abs() < 4.0 * between.noise.eps {
+            model.factor = -1.0;
+        }
+    }
+    Fit { tally: tally(between, &model), model }
+}
+
+/// Least squares over the elements that the model holds for.
+fn refit(between: Between<'_>, sample: &Sample, model: &mut Model) {
+    let Between { shape, actual, base, noise, rms, .. } = between;
+    let count = model.bias.as_ref().map_or(1, |bias| bias.groups.count());
+    let left = |position: usize| {
+        let group = model.bias.as_ref().map_or(0, |bias| bias.groups.of(position));
+        actual[position] - model.at(base[position], group)
+    };
+    let mut sampled: Vec<f64> = sample.positions.iter().map(|&p| left(p).abs()).filter(|x| !x.is_nan()).collect();
+    // Six standard deviations, were it normal.
+    let far = 6.0 * 1.4826 * quantile(&mut sampled, 0.5).unwrap_or(0.0);
+    // By group: how many, and the sums of base and actual.
+    let mut sums = vec![[0.0f64; 3]; count];
+    let (mut squares, mut products) = (0.0, 0.0);
+    model.visit(shape, 0..actual.len(), |position, group| {
+        let (x, y) = (base[position], actual[position]);
+        let left = (y - model.at(x, group)).abs();
+        if left <= far.max(noise.slack(y.abs(), rms)) {
+            let sums = &mut sums[group];
+            (sums[0], sums[1], sums[2]) = (sums[0] + 1.0, sums[1] + x, sums[2] + y);
+            squares += x * x;
+            products += x * y;
+        }
+    });
+    if model.factor != 1.0 && model.factor != -1.0 {
+        // Without a bias the line goes through 0; with one, through the mean of each group.
+        let means = sums.iter().filter(|sums| sums[0] > 0.0 && model.bias.is_some());
+        let (squares_of_means, products_of_means) =
+            means.fold((0.0, 0.0), |(s, p), [count, x, y]| (s + x * x / count, p + x * y / count));
+        let (run, rise) = (squares - squares_of_means, products - products_of_means);
+        if run > 1e-12 * squares {
+            model.factor = rise / run;
+        }
+    }
+    let factor = model.factor;
+    if let Some(bias) = &mut model.bias {
+        for (value, [count, x, y]) in bias.values.iter_mut().zip(&sums).filter(|(_, sums)| sums[0] > 0.0) {
+            *value = (y - factor * x) / count;
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Finding the reason: hypotheses about a mismatch, tested on the tensors. Pure: no files, no printing.
+//!
+//! [`explain`] takes a [`Question`] and answers with [`Explanation`]s, best first, or with none where nothing fits: a wrong
+//! explanation is worse than none. What flows where:
+//!
+//! 1. `sides` brings both tensors into `f64`, with NaN for what is not compared, and `noise` says how much rounding
+//!    explains;
+//! 2. `bases` proposes what the reference would have to become: itself, in another order (`layout`, `shift`), another
+//!    output, with another eps (`norm`), another GELU (`gelu`), or another mask (`causal`);
+//! 3. `fit` lets each be scaled and biased, by estimates that a few wrong elements do not move, and `exceptions` says
+//!    where a fit does not hold: at few elements, after a position, at NaN, or by rounding to 16 bits;
+//! 4. `search` keeps what fits down to the noise, or nearly, and ranks it: what predicts values before what only says
+//!    where they differ, fewer parts before more, fewer free parameters before more.
+//!
+//! | hypothesis | what undoing it does | free parameters |
+//! | --- | --- | --- |
+//! | `transpose`, `permute-axes`, `reshape-order` | puts the elements back into their order | 0 |
+//! | `shift` | moves them back along an axis | 1 |
+//! | `swapped-outputs` | takes the other output's reference | 0 |
+//! | `negated`, `scale` | divides by the factor | 0, 1 |
+//! | `bias` | subtracts what is constant along axes | as many as there are constants; 0 for an input |
+//! | `eps` | normalises with the other eps | 1 |
+//! | `gelu-variant` | applies the other GELU | 0 |
+//! | `causal-mask` | masks the future | 0 |
+//! | `rounded-bf16`, `rounded-f16` | keeps what rounding took | 0 |
+//! | `nan-region`, `stale-position`, `outliers`, `constant-output` | sets those elements right | where they are |
+//! | `accumulation` | allows rounding noise | 0 |
+//!
+//! A hypothesis is accepted where what it leaves is no more than the dtype's rounding, or a tenth of the difference at
+//! most, after a correction for its free parameters.
+
+mod accumulation;
+mod bases;
+mod causal;
+mod exceptions;
+mod fit;
+mod gelu;
+mod groups;
+mod layout;
+mod linear;
+mod noise;
+mod norm;
+mod places;
+mod rounding;
+mod sample;
+mod screen;
+mod search;
+mod shift;
+mod sides;
+mod words;
+
+pub use search::explain;
+
+pub use crate::run::{Details, Explanation, Hypothesis, Other, Question};

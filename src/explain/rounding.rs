@@ -1,0 +1,164 @@
+//! Rounding to 16 bits.
+
+use half::{bf16, f16};
+use rayon::prelude::*;
+
+use super::search::Part;
+use super::sides::CHUNK;
+use crate::run::{Details, Hypothesis};
+
+/// A type of 16 bits.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Short {
+    Bf16,
+    F16,
+}
+
+/// How the last bits go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Nearest,
+    Cut,
+}
+
+/// The share of elements that may be rounded the other way: those that stood on the edge.
+const EDGE: f64 = 0.02;
+
+/// Whether one of two tensors is the other rounded to 16 bits, and the squares of what that leaves. `eps` is that of the finer
+/// dtype; what `rounded` is called comes first in the evidence.
+pub(super) fn find(rounded: &[f64], exact: &[f64], eps: f64, names: [&str; 2]) -> Option<(Part, f64)> {
+    let step = (exact.len() / 4096).max(1);
+    let sampled = |values: &[f64]| values.iter().step_by(step).copied().collect::<Vec<f64>>();
+    let (some_rounded, some_exact) = (sampled(rounded), sampled(exact));
+    for short in [Short::Bf16, Short::F16] {
+        if short.eps() < 64.0 * eps {
+            continue;
+        }
+        // What is rounded already says nothing.
+        let numbers = some_exact.iter().filter(|x| x.is_finite() && **x != 0.0);
+        let (fitting, all) = numbers.fold((0, 0), |(f, n), &x| (f + u32::from(short.holds(x)), n + 1));
+        if all < 8 || fitting * 2 > all {
+            continue;
+        }
+        for way in [Way::Nearest, Way::Cut] {
+            if left(&some_rounded, &some_exact, short, way, eps).is_none() {
+                continue;
+            }
+            if let Some(left) = left(rounded, exact, short, way, eps) {
+                let how = if way == Way::Cut { "cut off" } else { "rounded" };
+                let evidence = format!("{} is {} {how} to {}", names[0], names[1], short.word());
+                return Some((Part { id: short.hypothesis(), evidence, details: Details::default() }, left));
+            }
+        }
+    }
+    None
+}
+
+/// The squares of what rounding leaves; `None` where it does not explain the elements.
+fn left(rounded: &[f64], exact: &[f64], short: Short, way: Way, eps: f64) -> Option<f64> {
+    let parts: Vec<[f64; 4]> = rounded
+        .par_chunks(CHUNK)
+        .zip(exact.par_chunks(CHUNK))
+        .map(|(rounded, exact)| {
+            let mut sums = [0.0; 4];
+            for (&r, &x) in rounded.iter().zip(exact).filter(|(r, x)| !(**r - **x).is_nan()) {
+                let noise = 32.0 * eps * x.abs().max(r.abs());
+                let (step, expected) = (short.step(x), short.round(x, way));
+                let is_expected = (r - expected).abs() <= noise;
+                // On the edge noise decides.
+                let most = if way == Way::Nearest { 0.5 * step } else { step };
+                let is_short = (r - short.round(r, Way::Nearest)).abs() <= noise;
+                let is_edge = !is_expected && is_short && (r - x).abs() <= most + noise + 0.03 * step;
+                sums[0] += 1.0;
+                sums[1] += f64::from(u8::from(is_expected || is_edge));
+                sums[2] += f64::from(u8::from(is_edge));
+                sums[3] += if is_expected || is_edge { 0.0 } else { (r - expected) * (r - expected) };
+            }
+            sums
+        })
+        .collect();
+    let [count, explained, edge, left] =
+        parts.into_iter().fold([0.0; 4], |all, part| std::array::from_fn(|at| all[at] + part[at]));
+    (count > 0.0 && explained >= (1.0 - EDGE) * count && edge <= 10.0 * EDGE * count).then_some(left)
+}
+
+impl Short {
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Short::Bf16 => "bf16",
+            Short::F16 => "f16",
+        }
+    }
+
+    fn hypothesis(self) -> Hypothesis {
+        match self {
+            Short::Bf16 => Hypothesis::RoundedBf16,
+            Short::F16 => Hypothesis::RoundedF16,
+        }
+    }
+
+    fn eps(self) -> f64 {
+        match self {
+            Short::Bf16 => f64::from(bf16::EPSILON),
+            Short::F16 => f64::from(f16::EPSILON),
+        }
+    }
+
+    /// The distance between neighbours near x.
+    fn step(self, x: f64) -> f64 {
+        let least: i64 = match self {
+            Short::Bf16 => -126,
+            Short::F16 => -14,
+        };
+        let exponent = ((x.abs().to_bits() >> 52) as i64 - 1023).max(least);
+        self.eps() * 2f64.powi(exponent as i32)
+    }
+
+    /// The nearest number it has, or the one towards 0.
+    fn round(self, x: f64, way: Way) -> f64 {
+        let step = self.step(x);
+        let steps = x / step;
+        let nearest = if way == Way::Nearest { steps.round_ties_even() } else { steps.trunc() };
+        let rounded = nearest * step;
+        let largest = match self {
+            Short::Bf16 => f64::from(bf16::MAX),
+            Short::F16 => f64::from(f16::MAX),
+        };
+        if rounded.abs() > largest { f64::INFINITY.copysign(x) } else { rounded }
+    }
+
+    /// Whether it has that number.
+    fn holds(self, x: f64) -> bool {
+        self.round(x, Way::Cut) == x
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounding_is_that_of_the_type() {
+        for at in 0..20_000 {
+            let x = f64::from((at as f32 * 0.37).sin() * 2f32.powi(at % 40 - 30));
+            assert_eq!(Short::Bf16.round(x, Way::Nearest), f64::from(bf16::from_f32(x as f32)), "{x}");
+            assert_eq!(Short::F16.round(x, Way::Nearest), f64::from(f16::from_f32(x as f32)), "{x}");
+            assert_eq!(Short::Bf16.round(x, Way::Cut), f64::from(f32::from_bits((x as f32).to_bits() & 0xffff_0000)));
+        }
+        assert!(!Short::Bf16.holds(1.001) && Short::Bf16.holds(1.5) && Short::F16.holds(0.0));
+    }
+
+    #[test]
+    fn what_is_not_rounding_is_not_called_so() {
+        let exact: Vec<f64> = (0..500).map(|x| (f64::from(x) * 0.7).sin()).collect();
+        let rounded: Vec<f64> = exact.iter().map(|&x| f64::from(f16::from_f64(x))).collect();
+        let names = ["actual", "the reference"];
+        let found = |rounded: &[f64], exact: &[f64]| find(rounded, exact, 1e-7, names).map(|(part, _)| part.id);
+        assert_eq!(found(&rounded, &exact), Some(Hypothesis::RoundedF16));
+        // Noise of that size, and what is rounded on both sides.
+        let noisy: Vec<f64> =
+            exact.iter().enumerate().map(|(at, x)| x * (1.0 + 4e-4 * (at as f64 * 1.3).sin())).collect();
+        assert_eq!(found(&noisy, &exact), None);
+        assert_eq!(found(&rounded, &rounded), None);
+    }
+}

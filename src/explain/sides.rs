@@ -1,0 +1,174 @@
+//! Both tensors in `f64`, with NaN where nothing is compared.
+
+use rayon::prelude::*;
+
+use super::noise::Noise;
+use crate::numeric::{Element, Kind, Pair, Tensor, dispatch};
+
+/// A pair as hypotheses see it. Both are in C order and have the same number of elements.
+#[derive(Debug)]
+pub(super) struct Sides {
+    /// Of the reference.
+    pub(super) shape: Vec<usize>,
+    /// Of the actual tensor.
+    pub(super) actual_shape: Vec<usize>,
+    /// NaN where a mask leaves it out and where it is not finite.
+    pub(super) actual: Vec<f64>,
+    /// The same.
+    pub(super) reference: Vec<f64>,
+    pub(super) noise: Noise,
+    /// Where one side is not finite and the other has something else, in C order.
+    pub(super) lost: Vec<usize>,
+    /// Elements of which both sides are numbers.
+    pub(super) numbers: u64,
+    /// The root mean square of the actual numbers, and of the reference's, in which a few wild ones count for less.
+    pub(super) rms: f64,
+    pub(super) rms_reference: f64,
+    /// The sum of the squared differences of numbers, and that of what is lost.
+    pub(super) squares: f64,
+    pub(super) lost_squares: f64,
+}
+
+impl Sides {
+    /// Of real tensors with the same number of elements; `None` where hypotheses have nothing to work on.
+    pub(super) fn of(pair: Pair<'_>) -> Option<Sides> {
+        let Pair { actual, reference, mask } = pair;
+        let is_complex = |tensor: &Tensor| tensor.dtype().kind() == Kind::Complex;
+        if actual.len() != reference.len() || is_complex(actual) || is_complex(reference) {
+            return None;
+        }
+        let mut sides = Sides {
+            shape: reference.shape().to_vec(),
+            actual_shape: actual.shape().to_vec(),
+            actual: widen(actual),
+            reference: widen(reference),
+            noise: Noise::of(actual, reference),
+            lost: Vec::new(),
+            numbers: 0,
+            rms: 0.0,
+            rms_reference: 0.0,
+            squares: 0.0,
+            lost_squares: 0.0,
+        };
+        sides.leave_out(mask.filter(|mask| mask.shape() == sides.shape).and_then(Tensor::as_slice::<bool>));
+        sides.measure();
+        Some(sides)
+    }
+
+    /// The number of elements.
+    pub(super) fn len(&self) -> usize {
+        self.reference.len()
+    }
+
+    /// Whether the shapes are the same, so that positions mean the same.
+    pub(super) fn is_aligned(&self) -> bool {
+        self.shape == self.actual_shape
+    }
+
+    /// The root mean square of the difference between numbers.
+    pub(super) fn rmse(&self) -> f64 {
+        (self.squares / self.numbers.max(1) as f64).sqrt()
+    }
+
+    /// The share of the difference that is gone where those squares are left of the numbers, and what is lost is told or not.
+    pub(super) fn removes(&self, left: f64, tells_lost: bool) -> f64 {
+        let all = self.squares + self.lost_squares;
+        let left = left + if tells_lost { 0.0 } else { self.lost_squares };
+        if all > 0.0 { (1.0 - (left / all).sqrt()).clamp(0.0, 1.0) } else { 0.0 }
+    }
+
+    /// Makes NaN of what is not compared: what the mask leaves out, what is not finite, and what fills a masked place.
+    fn leave_out(&mut self, mask: Option<&[bool]>) {
+        let fill = fill(&self.reference);
+        let lost: Vec<Vec<usize>> = self
+            .actual
+            .par_chunks_mut(CHUNK)
+            .zip(self.reference.par_chunks_mut(CHUNK))
+            .enumerate()
+            .map(|(chunk, (actual, reference))| {
+                let mut lost = Vec::new();
+                for (place, (a, r)) in actual.iter_mut().zip(reference).enumerate() {
+                    let position = chunk * CHUNK + place;
+                    let is_left_out = mask.is_some_and(|mask| !mask[position]);
+                    // Two fills of another size hide the same element.
+                    let is_filled = a.abs() > fill && r.abs() > fill && (*a < 0.0) == (*r < 0.0);
+                    if is_left_out || is_filled {
+                        (*a, *r) = (f64::NAN, f64::NAN);
+                    } else if !a.is_finite() || !r.is_finite() {
+                        if *a != *r && !(a.is_nan() && r.is_nan()) {
+                            lost.push(position);
+                        }
+                        *a = if a.is_finite() { *a } else { f64::NAN };
+                        *r = if r.is_finite() { *r } else { f64::NAN };
+                    }
+                }
+                lost
+            })
+            .collect();
+        self.lost = lost.concat();
+    }
+
+    fn measure(&mut self) {
+        let (wild_actual, wild_reference) = (typical(&self.actual) * WILD, typical(&self.reference) * WILD);
+        let sums = self
+            .actual
+            .par_chunks(CHUNK)
+            .zip(self.reference.par_chunks(CHUNK))
+            .map(|(actual, reference)| {
+                let mut sums = [0.0; 4];
+                for (&a, &r) in actual.iter().zip(reference) {
+                    let d = a - r;
+                    if !d.is_nan() {
+                        sums[0] += 1.0;
+                        sums[1] += (a * a).min(wild_actual * wild_actual);
+                        sums[2] += (r * r).min(wild_reference * wild_reference);
+                        sums[3] += d * d;
+                    }
+                }
+                sums
+            })
+            .collect::<Vec<_>>();
+        // In the order of the chunks: the same bits for every number of threads.
+        let [numbers, actual, reference, difference] =
+            sums.iter().fold([0.0; 4], |all, part| std::array::from_fn(|at| all[at] + part[at]));
+        self.numbers = numbers as u64;
+        let mean = |sum: f64| if numbers > 0.0 { (sum / numbers).sqrt() } else { 0.0 };
+        (self.rms, self.rms_reference, self.squares) = (mean(actual), mean(reference), difference);
+        let least = self.rms_reference.max(self.rms);
+        let size = |position: &usize| {
+            let there = [self.actual[*position], self.reference[*position]];
+            there.iter().filter(|x| !x.is_nan()).fold(least, |size, x| size.max(x.abs()))
+        };
+        // Where every number is 0 something is lost all the same.
+        self.lost_squares = self.lost.iter().map(size).map(|size| if size > 0.0 { size * size } else { 1.0 }).sum();
+    }
+}
+
+/// Elements that one task takes at a time.
+pub(super) const CHUNK: usize = 1 << 14;
+
+/// The elements in `f64`.
+pub(super) fn widen(tensor: &Tensor) -> Vec<f64> {
+    fn of<T: Element>(elements: &[T]) -> Vec<f64> {
+        elements.par_iter().with_min_len(CHUNK).map(|x| x.value().to_f64()).collect()
+    }
+    dispatch!(tensor.data(), elements => of(elements))
+}
+
+/// How many times as large as a typical element one may be before it counts as wild: activations of real models reach 200.
+const WILD: f64 = 100.0;
+
+/// The magnitude above which an element only fills a masked place: -3.4e38, -1e9, where all others are near 1.
+fn fill(elements: &[f64]) -> f64 {
+    const APART: f64 = 1e6;
+    typical(elements) * APART
+}
+
+/// The magnitude of most elements. Zeros have none; an infinity where there is nothing else.
+fn typical(elements: &[f64]) -> f64 {
+    let stride = elements.len().div_ceil(4096).max(1);
+    let mut sizes: Vec<f64> = elements.iter().step_by(stride).map(|x| x.abs()).filter(|x| *x > 0.0).collect();
+    sizes.sort_by(f64::total_cmp);
+    // A third: up to half of the scores of a causal model are filled.
+    sizes.get(sizes.len() / 3).copied().unwrap_or(f64::INFINITY)
+}

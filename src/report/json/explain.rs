@@ -1,0 +1,25 @@
+//! `karat explain --json`.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::run::{JsonCase, json_case};
+use super::write;
+use crate::report::{ExplainView, Voice};
+
+/// Writes a case, run by that executor and held to accuracy alone; the explanations are those of its outputs.
+///
+/// # Errors
+///
+/// What `out` returns.
+pub fn explain(out: &mut dyn Write, voice: &Voice, explained: &ExplainView) -> io::Result<()> {
+    let ExplainView { executor, gate, case, pictures: _ } = explained;
+    write(out, "explain", JsonExplain { executor, case: json_case(voice, gate, case) })
+}
+
+#[derive(Serialize)]
+struct JsonExplain<'a> {
+    executor: &'a str,
+    case: JsonCase<'a>,
+}

@@ -1,0 +1,138 @@
+//! Why an output is not its reference, as the room `explain` answers. Below what makes it and what prints it.
+
+use super::question::Question;
+
+/// What finds the reason of a mismatch: [`explain`](crate::explain::explain). A run that is given it asks it while the
+/// tensors are there.
+pub type Explain = fn(&Question<'_>) -> Vec<Explanation>;
+
+/// A kind of fault that is known to happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Hypothesis {
+    /// The last two axes are exchanged.
+    Transpose,
+    /// The axes are in another order.
+    PermuteAxes,
+    /// The elements are in another order under the same shape: heads split or merged wrongly, interleaving.
+    ReshapeOrder,
+    /// It is another output's tensor.
+    SwappedOutputs,
+    /// It is the reference times a factor.
+    Scale,
+    /// It is the reference plus something that is constant along axes.
+    Bias,
+    /// It is the reference with the other sign.
+    Negated,
+    /// It is the reference moved along an axis.
+    Shift,
+    /// The normalisation adds another eps.
+    Eps,
+    /// One side sees the future, the other does not.
+    CausalMask,
+    /// One side has another formula of the GELU.
+    GeluVariant,
+    /// One side is rounded to bfloat16.
+    RoundedBf16,
+    /// One side is rounded to half precision.
+    RoundedF16,
+    /// Some elements are NaN or infinite.
+    NanRegion,
+    /// It has one value throughout, or wherever it differs.
+    ConstantOutput,
+    /// It is right up to a position and wrong after it.
+    StalePosition,
+    /// A few elements carry the whole difference.
+    Outliers,
+    /// Noise of the size that the dtype and the length of the sums explain.
+    Accumulation,
+}
+
+/// A hypothesis that fits, and why.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Explanation {
+    /// Which hypothesis.
+    pub id: Hypothesis,
+    /// The share of the difference that undoing it removes, with those of `with`: `1 - rms(left) / rms(difference)`, root
+    /// mean squares over the compared elements. What is left is measured between the actual tensor and what the hypothesis
+    /// makes of the reference; an element that it calls wrong as such (an outlier, a NaN, one after a position) leaves
+    /// nothing. A NaN where the other side has a number counts as a difference of that number's size, or of the reference's
+    /// RMS where that is more. Between 0 and 1.
+    pub removes: f64,
+    /// Why, in one line for a person.
+    pub evidence: String,
+    /// The hypotheses that hold at the same time, where it takes more than one. Each has an explanation of its own, with
+    /// the same share.
+    pub with: Vec<Hypothesis>,
+    /// The numbers in it.
+    pub details: Details,
+}
+
+/// The numbers of an explanation, those that its hypothesis has.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Details {
+    /// The factor of `scale`: actual over reference.
+    pub factor: Option<f64>,
+    /// The axes of the reference that it is about, counted from 0: that of `shift` and `stale-position`, those along which a
+    /// `bias` is constant, the order of `permute-axes`.
+    pub axes: Option<Vec<usize>>,
+    /// By how many places it is shifted.
+    pub by: Option<i64>,
+    /// The first position that is wrong.
+    pub position: Option<usize>,
+    /// The eps that fits.
+    pub eps: Option<f64>,
+    /// The input or the output that it is about.
+    pub name: Option<String>,
+    /// How many elements it says are wrong as such.
+    pub elements: Option<u64>,
+}
+
+impl Hypothesis {
+    /// Every hypothesis, in declaration order.
+    pub const ALL: [Hypothesis; 18] = [
+        Hypothesis::Transpose,
+        Hypothesis::PermuteAxes,
+        Hypothesis::ReshapeOrder,
+        Hypothesis::SwappedOutputs,
+        Hypothesis::Scale,
+        Hypothesis::Bias,
+        Hypothesis::Negated,
+        Hypothesis::Shift,
+        Hypothesis::Eps,
+        Hypothesis::CausalMask,
+        Hypothesis::GeluVariant,
+        Hypothesis::RoundedBf16,
+        Hypothesis::RoundedF16,
+        Hypothesis::NanRegion,
+        Hypothesis::ConstantOutput,
+        Hypothesis::StalePosition,
+        Hypothesis::Outliers,
+        Hypothesis::Accumulation,
+    ];
+
+    /// The word for it, on screen and in files.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Hypothesis::Transpose => "transpose",
+            Hypothesis::PermuteAxes => "permute-axes",
+            Hypothesis::ReshapeOrder => "reshape-order",
+            Hypothesis::SwappedOutputs => "swapped-outputs",
+            Hypothesis::Scale => "scale",
+            Hypothesis::Bias => "bias",
+            Hypothesis::Negated => "negated",
+            Hypothesis::Shift => "shift",
+            Hypothesis::Eps => "eps",
+            Hypothesis::CausalMask => "causal-mask",
+            Hypothesis::GeluVariant => "gelu-variant",
+            Hypothesis::RoundedBf16 => "rounded-bf16",
+            Hypothesis::RoundedF16 => "rounded-f16",
+            Hypothesis::NanRegion => "nan-region",
+            Hypothesis::ConstantOutput => "constant-output",
+            Hypothesis::StalePosition => "stale-position",
+            Hypothesis::Outliers => "outliers",
+            Hypothesis::Accumulation => "accumulation",
+        }
+    }
+}
