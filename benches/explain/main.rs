@@ -11,15 +11,23 @@ mod faults;
 mod material;
 mod score;
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use karat::DType;
+use karat::explain::{Question, explain};
+use karat::golden::read_tensor;
+use karat::numeric::Pair;
 
 use self::score::{Count, Score, Scores};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
+    if let Some(at) = arguments.iter().position(|argument| argument == "serve") {
+        serve(Path::new(&arguments[at + 1]));
+        return ExitCode::SUCCESS;
+    }
     let value = |name: &str| arguments.iter().position(|x| x == name).and_then(|at| arguments.get(at + 1));
     let seeds: u64 = value("--seeds").and_then(|text| text.parse().ok()).unwrap_or(3);
     let started = Instant::now();
@@ -45,6 +53,20 @@ fn main() -> ExitCode {
     line("all", all);
     println!("{} questions in {:.1} s, {seeds} seeds", all.all(), started.elapsed().as_secs_f64());
     ExitCode::SUCCESS
+}
+
+/// Explains each file that a line of stdin names against that reference: the seconds, and what it says.
+fn serve(reference: &Path) {
+    let read = |path: &Path| read_tensor(path, None, None).expect("a tensor");
+    let reference = read(reference);
+    for line in std::io::stdin().lines() {
+        let actual = read(Path::new(&line.expect("a line of text")));
+        let started = Instant::now();
+        let explanations = explain(&Question::new(Pair::new(&actual, &reference)));
+        let seconds = started.elapsed().as_secs_f64();
+        let said = explanations.first().map_or("nothing fits", |first| &first.evidence);
+        println!("{seconds} {said}");
+    }
 }
 
 fn table(name: &str, score: &Score) {

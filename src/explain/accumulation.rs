@@ -5,8 +5,7 @@ use super::search::Part;
 use super::sides::Sides;
 use super::words::number;
 use crate::numeric::DType;
-use crate::run::Question;
-use crate::run::{Details, Hypothesis};
+use crate::run::{Details, Hypothesis, Question};
 
 /// Noise below which nothing else is looked for, in eps times the RMS: honest implementations of one checkpoint.
 pub(super) fn is_least(sides: &Sides) -> bool {

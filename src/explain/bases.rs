@@ -1,5 +1,7 @@
 //! What the reference would have to become: the tensors that a model is tried on.
 
+use std::borrow::Cow;
+
 use super::layout::Layout;
 use super::sample::Sample;
 use super::screen::Screen;
@@ -7,16 +9,15 @@ use super::search::Part;
 use super::shift::Shift;
 use super::sides::{Sides, widen};
 use super::{causal, gelu, linear, norm};
-use crate::run::{Details, Hypothesis};
-use crate::run::{Other, Question};
+use crate::run::{Details, Hypothesis, Other, Question};
 
 /// A tensor that actual may be a multiple of, and why.
 #[derive(Debug)]
-pub(super) struct Base {
+pub(super) struct Base<'a> {
     /// Empty for the reference itself.
     pub(super) parts: Vec<Part>,
     /// NaN where nothing is known of what the element should be.
-    pub(super) values: Vec<f64>,
+    pub(super) values: Cow<'a, [f64]>,
     /// The actual tensor with something undone, where it is not taken as it is.
     pub(super) actual: Option<Vec<f64>>,
     /// Numbers that were chosen so that it fits.
@@ -28,30 +29,29 @@ pub(super) struct Base {
 /// Orders of the elements that are held against all of them.
 const CLOSER_LOOKS: usize = 3;
 
-impl Base {
-    pub(super) fn new(parts: Vec<Part>, values: Vec<f64>, parameters: usize) -> Base {
-        Base { parts, values, actual: None, parameters, tells_lost: false }
+impl<'a> Base<'a> {
+    pub(super) fn new(parts: Vec<Part>, values: impl Into<Cow<'a, [f64]>>, parameters: usize) -> Base<'a> {
+        Base { parts, values: values.into(), actual: None, parameters, tells_lost: false }
     }
 }
 
-/// Every base but the reference itself, those that look right on a sample.
-pub(super) fn bases(question: &Question<'_>, sides: &Sides, sample: &Sample) -> Vec<Base> {
+/// Every base in the reference's own order but the reference itself, those that look right on a sample.
+pub(super) fn bases(question: &Question<'_>, sides: &Sides, sample: &Sample) -> Vec<Base<'static>> {
     let mut bases = causal::bases(sides);
     bases.extend(norm::bases(question, sides));
     bases.extend(gelu::bases(sides, &sample.positions));
     bases.extend(linear::bases(question, sides));
     bases.extend(with_inputs(question, sides, sample));
     bases.extend(others(question, sides, sample));
-    bases.extend(moved(sides, sample));
     bases
 }
 
 /// The elements in another order, or further along.
-fn moved(sides: &Sides, sample: &Sample) -> Vec<Base> {
+pub(super) fn moved(sides: &Sides, sample: &Sample) -> Vec<Base<'static>> {
     let screen = Screen::new(sides, sample);
     let layouts = Layout::all(&sides.shape, &sides.actual_shape);
     let alike = layouts.iter().filter_map(|l| screen.alike(|position| Some(l.source(position))).map(|a| (a, l)));
-    let mut bases: Vec<Base> = best(alike.collect())
+    let mut bases: Vec<Base<'static>> = best(alike.collect())
         .into_iter()
         .map(|layout| {
             Base::new(vec![layout.part(&sides.shape, &sides.actual_shape)], layout.apply(&sides.reference), 0)
@@ -78,7 +78,7 @@ fn best<T>(mut alike: Vec<(f64, T)>) -> Vec<T> {
 }
 
 /// The references of the other outputs.
-fn others(question: &Question<'_>, sides: &Sides, sample: &Sample) -> Vec<Base> {
+fn others(question: &Question<'_>, sides: &Sides, sample: &Sample) -> Vec<Base<'static>> {
     let others = question.others.iter().filter(|other| other.reference.len() == sides.len());
     others
         .filter_map(|other| {
@@ -118,7 +118,7 @@ fn empty_like(sides: &Sides) -> Sides {
 }
 
 /// The reference plus or minus an input: one that is missing, there twice, or with the other sign.
-fn with_inputs(question: &Question<'_>, sides: &Sides, sample: &Sample) -> Vec<Base> {
+fn with_inputs(question: &Question<'_>, sides: &Sides, sample: &Sample) -> Vec<Base<'static>> {
     if !sides.is_aligned() {
         return Vec::new();
     }
@@ -127,15 +127,20 @@ fn with_inputs(question: &Question<'_>, sides: &Sides, sample: &Sample) -> Vec<B
         let Some(place) = broadcast(input.shape(), &sides.shape) else { continue };
         let values = widen(input);
         let (mut run, mut rise, mut squares) = (0.0, 0.0, 0.0);
+        let (mut shared, mut reference) = (0.0, 0.0);
         for &position in &sample.positions {
             let (x, difference) = (values[place(position)], sides.actual[position] - sides.reference[position]);
             if !(x + difference).is_nan() {
                 run += x * x;
                 rise += x * difference;
                 squares += difference * difference;
+                shared += x * sides.reference[position];
+                reference += sides.reference[position] * sides.reference[position];
             }
         }
-        if run == 0.0 || squares == 0.0 || rise * rise < 0.5 * run * squares {
+        // Where the reference is a multiple of the input, a factor says the same and claims less.
+        let is_multiple = shared * shared > 0.999 * run * reference;
+        if is_multiple || run == 0.0 || squares == 0.0 || rise * rise < 0.5 * run * squares {
             continue;
         }
         let slope = rise / run;
@@ -143,7 +148,7 @@ fn with_inputs(question: &Question<'_>, sides: &Sides, sample: &Sample) -> Vec<B
         let Some((times, what)) = words.into_iter().find(|(times, _)| (slope / times - 1.0).abs() < 0.3) else {
             continue;
         };
-        let moved = (0..sides.len()).map(|p| sides.reference[p] + times * values[place(p)]).collect();
+        let moved: Vec<f64> = (0..sides.len()).map(|p| sides.reference[p] + times * values[place(p)]).collect();
         let evidence = format!("the input `{name}` {what}");
         let details = Details { name: Some((*name).to_owned()), ..Details::default() };
         bases.push(Base::new(vec![Part { id: Hypothesis::Bias, evidence, details }], moved, 0));

@@ -1,13 +1,16 @@
 //! Where a model does not hold: at a few elements, after a position, wherever there is one value, or by rounding.
 
+use rayon::prelude::*;
+
 use super::fit::{Between, Fit};
 use super::places::{region, share};
 use super::rounding;
+use super::sample::Sample;
 use super::search::Part;
+use super::sides::CHUNK;
 use super::sides::Sides;
 use super::words::number;
-use crate::run::Question;
-use crate::run::{Details, Hypothesis};
+use crate::run::{Details, Hypothesis, Question};
 
 /// The share of elements that may be outliers.
 const FEW: f64 = 0.01;
@@ -33,6 +36,7 @@ pub(super) enum Kind {
 pub(super) fn find(
     question: &Question<'_>,
     sides: &Sides,
+    sample: &Sample,
     between: Between<'_>,
     fit: &Fit,
     kind: Kind,
@@ -48,13 +52,17 @@ pub(super) fn find(
     let limit = between.noise.limit(between.rms);
     let is_clean_else = tally.rms_within() <= limit && holds > 0;
     // Under a model of its own the rest has to be evidence for it.
-    let is_enough = is_identity || (holds >= 32 && holds * 10 >= tally.numbers);
+    let is_enough = is_identity || (holds >= 32 && holds as f64 >= between.noise.chance() * tally.numbers as f64);
     let mut predicted = None;
-    if is_enough && tally.beyond > 0 {
+    // What is spread over everything needs no list of places.
+    let is_placed = tally.beyond as f64 <= 2.0 * FEW * tally.numbers as f64 || is_ordered(between, sample, fit);
+    if is_enough && tally.beyond > 0 && is_placed {
         let predicted = predicted.get_or_insert_with(|| fit.model.predict(between));
         let wrong = wrong(between, predicted);
         if sides.is_aligned() {
-            excused.extend(stale(sides, between, predicted, &wrong, kind));
+            // Not along an axis that has a bias for each position.
+            let taken = fit.model.bias.as_ref().map_or(&[][..], |bias| bias.groups.axes());
+            excused.extend(stale(sides, between, predicted, &wrong, kind, taken));
         }
         if is_clean_else {
             excused.extend(outliers(sides, &wrong).map(|part| Excused { part, left: tally.within }));
@@ -64,13 +72,44 @@ pub(super) fn find(
             excused.extend(unmasked(question, sides, &wrong).map(|part| Excused { part, left: tally.within }));
         }
     }
-    let is_near = tally.rms() <= 0.01 * between.rms;
+    let is_near = tally.rms() <= 0.01 * between.rms && rounding::is_possible(between.actual, eps);
     if is_near {
-        let predicted = predicted.get_or_insert_with(|| fit.model.predict(between));
+        let predicted = match (&fit.model.bias, fit.model.factor) {
+            // Rounding blurs the factor, and the factor decides the rounding.
+            (None, factor) if factor != 1.0 => {
+                let times = rounding::factor(between.actual, between.base).unwrap_or(factor);
+                predicted.insert(between.base.iter().map(|x| times * x).collect())
+            }
+            _ => predicted.get_or_insert_with(|| fit.model.predict(between)),
+        };
         let found = rounding::find(between.actual, predicted, eps, ["actual", "the reference"]);
         excused.extend(found.map(|(part, left)| Excused { part, left }));
     }
     excused
+}
+
+/// Whether the wrong elements of the sample may be right up to a position along some axis, or of one value.
+fn is_ordered(between: Between<'_>, sample: &Sample, fit: &Fit) -> bool {
+    let Between { shape, actual, noise, rms, .. } = between;
+    let here = |position: &&usize| !(actual[**position] - between.base[**position]).is_nan();
+    let positions: Vec<usize> = sample.positions.iter().filter(here).copied().collect();
+    let is_wrong = |position: usize| {
+        let predicted = fit.model.predict_at(between, position);
+        (actual[position] - predicted).abs() > noise.slack(actual[position].abs().max(predicted.abs()), rms)
+    };
+    let (wrong, right): (Vec<usize>, Vec<usize>) = positions.iter().partition(|&&position| is_wrong(position));
+    let is_one_value =
+        wrong.first().is_none_or(|&first| wrong.iter().all(|&position| actual[position] == actual[first]));
+    is_one_value
+        || (0..shape.len()).filter(|&axis| shape[axis] > 1).any(|axis| {
+            let stride: usize = shape[axis + 1..].iter().product();
+            let at = |position: &usize| position / stride % shape[axis];
+            let first = wrong.iter().map(at).min().unwrap_or(0);
+            let last = wrong.iter().map(at).max().unwrap_or(0);
+            let late = right.iter().filter(|position| at(position) >= first).count();
+            // Right before and wrong after; or, of a mask, the other way round.
+            late <= wrong.len() && first > 0 || last + 2 == shape[axis]
+        })
 }
 
 /// The positions of the elements that are left with more than rounding explains.
@@ -80,7 +119,7 @@ fn wrong(between: Between<'_>, predicted: &[f64]) -> Vec<usize> {
         let (a, p) = (actual[position], predicted[position]);
         (a - p).abs() > noise.slack(a.abs().max(p.abs()), rms)
     };
-    (0..actual.len()).filter(is_wrong).collect()
+    (0..actual.len()).into_par_iter().with_min_len(CHUNK).filter(is_wrong).collect()
 }
 
 fn outliers(sides: &Sides, wrong: &[usize]) -> Option<Part> {
@@ -99,11 +138,18 @@ fn outliers(sides: &Sides, wrong: &[usize]) -> Option<Part> {
 }
 
 /// Right up to a position along an axis, wrong from there on.
-fn stale(sides: &Sides, between: Between<'_>, predicted: &[f64], wrong: &[usize], kind: Kind) -> Option<Excused> {
+fn stale(
+    sides: &Sides,
+    between: Between<'_>,
+    predicted: &[f64],
+    wrong: &[usize],
+    kind: Kind,
+    taken: &[usize],
+) -> Option<Excused> {
     let shape = &sides.shape;
     // The axis of positions in [batch, position, width] and in [batch, head, position, width].
     let usual = shape.len().saturating_sub(2);
-    let mut axes: Vec<usize> = (0..shape.len()).filter(|&axis| shape[axis] > 1).collect();
+    let mut axes: Vec<usize> = (0..shape.len()).filter(|axis| shape[*axis] > 1 && !taken.contains(axis)).collect();
     axes.sort_by_key(|&axis| (axis != usual, axis));
     axes.into_iter().find_map(|axis| {
         let extent = shape[axis];
@@ -113,13 +159,13 @@ fn stale(sides: &Sides, between: Between<'_>, predicted: &[f64], wrong: &[usize]
         let mut counts = vec![(0u64, 0u64); extent];
         wrong.iter().for_each(|&position| counts[at(position)].0 += 1);
         let mut left = (0u64, 0.0);
-        for position in 0..sides.len() {
-            let difference = between.actual[position] - predicted[position];
-            if !difference.is_nan() {
-                counts[at(position)].1 += 1;
-                if at(position) < first {
-                    left = (left.0 + 1, left.1 + difference * difference);
-                }
+        // A position is a run of neighbours.
+        for (run, (actual, predicted)) in between.actual.chunks(stride).zip(predicted.chunks(stride)).enumerate() {
+            let differences = actual.iter().zip(predicted).map(|(a, p)| a - p).filter(|d| !d.is_nan());
+            let (count, squares) = differences.fold((0, 0.0), |(n, sum), d| (n + 1, sum + d * d));
+            counts[run % extent].1 += count;
+            if run % extent < first {
+                left = (left.0 + count, left.1 + squares);
             }
         }
         let is_clean_before = (left.1 / left.0.max(1) as f64).sqrt() <= between.noise.limit(between.rms);
@@ -134,7 +180,8 @@ fn stale(sides: &Sides, between: Between<'_>, predicted: &[f64], wrong: &[usize]
         let is_long = before >= least && after.count() >= least;
         let is_evidence = match kind {
             Kind::Identity => true,
-            Kind::Scaled => left.0 >= 32,
+            // A factor of its own fits one position by chance.
+            Kind::Scaled => left.0 >= 32 && before >= 2,
             Kind::Moved => before >= 8 && before * 2 >= extent,
         };
         let part = || Part {
@@ -203,14 +250,18 @@ fn are(value: f64) -> String {
 
 /// The whole actual tensor is one value, and the reference is not.
 pub(super) fn constant_throughout(sides: &Sides) -> Option<Part> {
-    let range = |side: &[f64]| {
-        let numbers = side.iter().filter(|x| !x.is_nan());
+    let range = |side: &[f64], step: usize| {
+        let numbers = side.iter().step_by(step).filter(|x| !x.is_nan());
         numbers.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &x| (x.min(low), x.max(high)))
     };
-    let (low, high) = range(&sides.actual);
+    let (low, high) = range(&sides.actual, (sides.len() / 4096).max(1));
+    if high - low > sides.noise.slack(low.abs().max(high.abs()), 0.0) {
+        return None;
+    }
+    let (low, high) = range(&sides.actual, 1);
     let value = if low == high { low } else { (low + high) / 2.0 };
     let size = low.abs().max(high.abs());
-    let (low_reference, high_reference) = range(&sides.reference);
+    let (low_reference, high_reference) = range(&sides.reference, 1);
     let is_constant = high - low <= sides.noise.slack(size, 0.0);
     // What hardly varies itself comes to one value by a bias as well.
     let varies = high_reference - low_reference > 4.0 * sides.noise.slack(size.max(sides.rms_reference), 0.0);

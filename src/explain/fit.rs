@@ -64,6 +64,9 @@ const AGREE: f64 = 0.2;
 /// Pairs of elements that are looked at along an axis.
 const PAIRS: usize = 512;
 
+/// Parts that sums are taken in.
+const PARTS: usize = 4;
+
 /// Values of a group of which the median is taken.
 const MEMBERS: usize = 15;
 
@@ -98,6 +101,11 @@ impl Model {
             });
         });
         predicted
+    }
+
+    /// What it makes of the element at that position.
+    pub(super) fn predict_at(&self, between: Between<'_>, position: usize) -> f64 {
+        self.at(between.base[position], self.bias.as_ref().map_or(0, |bias| bias.groups.of(position)))
     }
 
     #[inline]
@@ -219,6 +227,14 @@ fn guesses(sides: &Sides, sample: &Sample, between: Between<'_>) -> Vec<Model> {
     }
     let products = |x: &[f64], y: &[f64]| positions.iter().map(|&p| x[p] * y[p]).sum::<f64>();
     factors.push(products(actual, base) / products(base, base));
+    // Those that come to the same are one.
+    let mut distinct: Vec<f64> = Vec::new();
+    for factor in factors {
+        if distinct.iter().all(|known| (factor / known - 1.0).abs() > 1e-3 || (factor == 1.0) != (*known == 1.0)) {
+            distinct.push(factor);
+        }
+    }
+    let factors = distinct;
     let mut models: Vec<Model> = Vec::new();
     for (at, factor) in factors.into_iter().enumerate().filter(|(_, factor)| factor.is_finite() && *factor != 0.0) {
         if at > 0 && (factor - 1.0).abs() < 4.0 * noise.eps {
@@ -268,7 +284,12 @@ fn is_promising(between: Between<'_>, positions: &[usize], factor: f64) -> bool 
     let Between { actual, base, noise, rms, rmse, .. } = between;
     let mut left: Vec<f64> = positions.iter().map(|&p| (actual[p] - factor * base[p]).abs()).collect();
     let within = positions.iter().zip(&left).filter(|&(&p, &left)| left <= noise.slack(actual[p].abs(), rms)).count();
-    within as f64 >= 0.5 * AGREE * positions.len() as f64 || quantile(&mut left, 0.9).is_some_and(|q| q <= 0.3 * rmse)
+    is_seen(within, positions.len(), noise) || quantile(&mut left, 0.9).is_some_and(|q| q <= 0.3 * rmse)
+}
+
+/// Whether so many of so many are right by more than chance.
+fn is_seen(within: usize, all: usize, noise: Noise) -> bool {
+    within >= 16 && within as f64 >= noise.chance() * all as f64
 }
 
 /// The median of what a factor leaves in each group.
@@ -288,9 +309,12 @@ fn medians(between: Between<'_>, groups: &Groups, factor: f64) -> Vec<f64> {
 }
 
 /// Settles the numbers of a model by least squares over the elements that it holds for, and holds it against all.
-fn settle(between: Between<'_>, sample: &Sample, mut model: Model) -> Fit {
+pub(super) fn settle(between: Between<'_>, sample: &Sample, mut model: Model) -> Fit {
     if !model.is_identity() {
-        for _ in 0..2 {
+        let guess = model.factor;
+        refit(between, sample, &mut model);
+        // Once more where the elements that it holds for may have become others.
+        if model.bias.is_some() || (model.factor / guess - 1.0).abs() > 16.0 * between.noise.eps {
             refit(between, sample, &mut model);
         }
         if (model.factor + 1.0).abs() < 4.0 * between.noise.eps {
@@ -308,22 +332,43 @@ fn refit(between: Between<'_>, sample: &Sample, model: &mut Model) {
         let group = model.bias.as_ref().map_or(0, |bias| bias.groups.of(position));
         actual[position] - model.at(base[position], group)
     };
-    let mut sampled: Vec<f64> = sample.positions.iter().map(|&p| left(p).abs()).filter(|x| !x.is_nan()).collect();
-    // Six standard deviations, were it normal.
-    let far = 6.0 * 1.4826 * quantile(&mut sampled, 0.5).unwrap_or(0.0);
-    // By group: how many, and the sums of base and actual.
+    let here = |position: &&usize| !left(**position).is_nan();
+    let positions: Vec<usize> = sample.positions.iter().filter(here).copied().collect();
+    let is_right = |position: &&usize| left(**position).abs() <= noise.slack(actual[**position].abs(), rms);
+    let far = match is_seen(positions.iter().filter(is_right).count(), positions.len(), noise) {
+        // Some are right: the others are another matter.
+        true => 0.0,
+        // Six standard deviations, were it normal.
+        false => {
+            6.0 * 1.4826
+                * quantile(&mut positions.iter().map(|&p| left(p).abs()).collect::<Vec<_>>(), 0.5).unwrap_or(0.0)
+        }
+    };
+    // By group: how many, and the sums of base and actual. In so many parts on every machine: the same bits.
+    let part = |part: usize| {
+        let mut sums = vec![[0.0f64; 3]; count];
+        let (mut squares, mut products) = (0.0, 0.0);
+        let range = actual.len() * part / PARTS..actual.len() * (part + 1) / PARTS;
+        model.visit(shape, range, |position, group| {
+            let (x, y) = (base[position], actual[position]);
+            let left = (y - model.at(x, group)).abs();
+            if left <= far.max(noise.slack(y.abs(), rms)) {
+                let sums = &mut sums[group];
+                (sums[0], sums[1], sums[2]) = (sums[0] + 1.0, sums[1] + x, sums[2] + y);
+                squares += x * x;
+                products += x * y;
+            }
+        });
+        (sums, squares, products)
+    };
+    let parts: Vec<_> = (0..PARTS).into_par_iter().map(part).collect();
     let mut sums = vec![[0.0f64; 3]; count];
     let (mut squares, mut products) = (0.0, 0.0);
-    model.visit(shape, 0..actual.len(), |position, group| {
-        let (x, y) = (base[position], actual[position]);
-        let left = (y - model.at(x, group)).abs();
-        if left <= far.max(noise.slack(y.abs(), rms)) {
-            let sums = &mut sums[group];
-            (sums[0], sums[1], sums[2]) = (sums[0] + 1.0, sums[1] + x, sums[2] + y);
-            squares += x * x;
-            products += x * y;
-        }
-    });
+    for (part, more_squares, more_products) in parts {
+        sums.iter_mut().zip(part).for_each(|(sum, part)| (0..3).for_each(|at| sum[at] += part[at]));
+        squares += more_squares;
+        products += more_products;
+    }
     if model.factor != 1.0 && model.factor != -1.0 {
         // Without a bias the line goes through 0; with one, through the mean of each group.
         let means = sums.iter().filter(|sums| sums[0] > 0.0 && model.bias.is_some());

@@ -106,7 +106,7 @@ impl Branch {
 }
 
 /// The reference as another formula would make it, where it can be the output of a GELU itself.
-pub(super) fn bases(sides: &Sides, positions: &[usize]) -> Vec<Base> {
+pub(super) fn bases(sides: &Sides, positions: &[usize]) -> Vec<Base<'static>> {
     let rmse = sides.rmse();
     let here: Vec<usize> =
         positions.iter().copied().filter(|&p| !(sides.actual[p] - sides.reference[p]).is_nan()).collect();

@@ -23,7 +23,7 @@ struct Mlp {
 }
 
 /// The reference with another GELU between the two products.
-pub(super) fn bases(question: &Question<'_>, sides: &Sides) -> Vec<Base> {
+pub(super) fn bases(question: &Question<'_>, sides: &Sides) -> Vec<Base<'static>> {
     let Some(&width) = sides.shape.last().filter(|width| **width > 0 && sides.is_aligned()) else { return Vec::new() };
     let rows = sides.len() / width;
     let difference =
@@ -45,7 +45,7 @@ pub(super) fn bases(question: &Question<'_>, sides: &Sides) -> Vec<Base> {
             if left <= 0.04 * all && all > 0.0 {
                 let every: Vec<usize> = (0..rows).collect();
                 let added = mlp.added(&mlp.hidden(&every), change);
-                let values = sides.reference.iter().zip(&added).map(|(r, added)| r + added).collect();
+                let values: Vec<f64> = sides.reference.iter().zip(&added).map(|(r, added)| r + added).collect();
                 return vec![Base::new(vec![part(change)], values, 0)];
             }
         }

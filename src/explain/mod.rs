@@ -47,6 +47,8 @@ mod screen;
 mod search;
 mod shift;
 mod sides;
+#[cfg(test)]
+mod tests;
 mod words;
 
 pub use search::explain;

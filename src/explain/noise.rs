@@ -23,6 +23,12 @@ impl Noise {
         self.level * self.eps * rms
     }
 
+    /// The share of elements that may be right by chance, with room.
+    pub(super) fn chance(&self) -> f64 {
+        // Twice the slack, of numbers that are spread over a few RMS.
+        (24.0 * self.level * self.eps).max(0.02)
+    }
+
     /// The difference from which on a single element is wrong, where both sides have that magnitude at most.
     #[inline]
     pub(super) fn slack(&self, magnitude: f64, rms: f64) -> f64 {

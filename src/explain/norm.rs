@@ -1,17 +1,27 @@
 //! Another eps in a normalisation: `y = (x - mean) / sqrt(variance + eps) * weight + bias`, or without the mean.
 
 use super::bases::Base;
+use super::sample::quantile;
 use super::search::Part;
 use super::sides::{Sides, widen};
 use super::words::number;
-use crate::run::Question;
-use crate::run::{Details, Hypothesis};
+use crate::run::{Details, Hypothesis, Question};
 
 /// The statistic that eps is added to.
 #[derive(Clone, Copy)]
 enum Spread {
     Variance,
     MeanSquare,
+}
+
+/// The eps that the case names, and of which side it is taken to be.
+#[derive(Clone, Copy)]
+enum Known {
+    /// Of the reference.
+    Before(f64),
+    /// Of actual.
+    After(f64),
+    Neither,
 }
 
 /// A row of the last axis: its spread, and by which factor actual is off around the bias.
@@ -21,27 +31,28 @@ struct Row {
 }
 
 /// The reference as another eps would make it, for each way to normalise that fits.
-pub(super) fn bases(question: &Question<'_>, sides: &Sides) -> Vec<Base> {
+pub(super) fn bases(question: &Question<'_>, sides: &Sides) -> Vec<Base<'static>> {
     let Some(&width) = sides.shape.last().filter(|width| **width > 1 && sides.is_aligned()) else { return Vec::new() };
     let mut biases = vec![vec![0.0; width]];
     let vectors = question.inputs.values().filter(|input| input.shape() == [width]);
     biases.extend(vectors.map(|input| widen(input)));
     let hint = question.params.iter().find(|(name, _)| name.contains("eps")).and_then(|(_, value)| value.as_f64());
+    // The case says one eps, and not of which side it is: its params are what actual was made with, and should be what the
+    // reference was.
+    let known: &[Known] = match hint {
+        Some(eps) => &[Known::Before(eps), Known::After(eps)],
+        None => &[Known::Neither],
+    };
     let mut bases = Vec::new();
     for input in question.inputs.values().filter(|input| input.shape() == sides.shape) {
         let x = widen(input);
         for bias in &biases {
-            let Some(factors) = factors(sides, width, bias) else { continue };
+            let Some((factors, scale)) = factors(sides, width, bias) else { continue };
             for spread in [Spread::Variance, Spread::MeanSquare] {
                 let rows: Vec<Row> =
                     x.chunks(width).zip(&factors).map(|(x, &factor)| Row { spread: spread.of(x), factor }).collect();
-                // The case says one eps, and not of which side it is: its params are what actual was made with, and should
-                // be what the reference was.
-                let known: Vec<[Option<f64>; 2]> = match hint {
-                    Some(eps) => vec![[Some(eps), None], [None, Some(eps)]],
-                    None => vec![[None, None]],
-                };
-                bases.extend(known.into_iter().filter_map(|known| base(sides, width, bias, &rows, known)));
+                let found = known.iter().filter_map(|known| base(sides, width, bias, &rows, scale, *known));
+                bases.extend(found);
             }
         }
     }
@@ -59,50 +70,83 @@ impl Spread {
     }
 }
 
-/// By which factor each row of actual is off around that bias; `None` where no factor explains the rows.
-fn factors(sides: &Sides, width: usize, bias: &[f64]) -> Option<Vec<f64>> {
+/// By which factor each row of actual is off around that bias, and the factor of the bias itself, where there is one; `None`
+/// where no factor explains the rows.
+fn factors(sides: &Sides, width: usize, bias: &[f64]) -> Option<(Vec<f64>, Option<f64>)> {
+    let has_bias = bias.iter().any(|b| *b != 0.0);
     let (mut left, mut all) = (0.0, 0.0);
+    let mut scales = Vec::new();
     let rows = sides.actual.chunks(width).zip(sides.reference.chunks(width));
     let factors = rows
         .map(|(actual, reference)| {
-            let (mut run, mut rise, mut squares) = (0.0, 0.0, 0.0);
-            for ((a, r), b) in actual.iter().zip(reference).zip(bias).filter(|((a, r), _)| !(*a - *r).is_nan()) {
-                let (difference, around) = (a - r, r - b);
-                run += around * around;
-                rise += difference * around;
-                squares += difference * difference;
+            // Least squares of actual by what stands around the bias, and by the bias.
+            let [mut cc, mut cb, mut bb, mut ca, mut ba, mut aa] = [0.0; 6];
+            for ((&a, &r), &b) in actual.iter().zip(reference).zip(bias).filter(|((a, r), _)| !(*a - *r).is_nan()) {
+                let c = r - b;
+                (cc, cb, bb) = (cc + c * c, cb + c * b, bb + b * b);
+                (ca, ba, aa) = (ca + c * a, ba + b * a, aa + a * a);
+                all += (a - r) * (a - r);
             }
-            let slope = if run > 0.0 { rise / run } else { 0.0 };
-            left += squares - slope * rise;
-            all += squares;
-            1.0 + slope
+            let divisor = cc * bb - cb * cb;
+            let (around, of_bias) = match has_bias && divisor > 1e-9 * cc * bb {
+                true => ((ca * bb - ba * cb) / divisor, (ba * cc - ca * cb) / divisor),
+                false => (if cc > 0.0 { ca / cc } else { 1.0 }, 0.0),
+            };
+            if has_bias {
+                scales.push(of_bias);
+            }
+            left += (aa - around * ca - of_bias * ba).max(0.0);
+            around
         })
         .collect();
     // The share of the squares; a tenth of the RMS.
-    (left <= 0.01 * all).then_some(factors)
+    (left <= 0.01 * all).then(|| (factors, quantile(&mut scales, 0.5)))
 }
 
 /// The reference with the eps that fits those rows; `None` where none does.
-fn base(sides: &Sides, width: usize, bias: &[f64], rows: &[Row], known: [Option<f64>; 2]) -> Option<Base> {
-    let usable = || rows.iter().filter(|row| row.factor > 0.0 && row.spread > 0.0);
-    if usable().count() * 2 <= rows.len() {
+fn base(
+    sides: &Sides,
+    width: usize,
+    bias: &[f64],
+    rows: &[Row],
+    scale: Option<f64>,
+    known: Known,
+) -> Option<Base<'static>> {
+    let usable: Vec<&Row> = rows.iter().filter(|row| row.factor != 0.0 && row.spread > 0.0).collect();
+    if usable.len() * 2 <= rows.len() {
         return None;
     }
-    let (before, after) = match known {
-        [Some(before), _] => (before, eps_after(usable(), before)),
-        [None, Some(after)] => (eps_before(usable(), after), after),
-        [None, None] => both(usable())?,
-    };
-    // One far below the other is as good as none.
-    let round = |eps: f64, other: f64| if eps.abs() <= 0.02 * other.abs() { 0.0 } else { nice(eps) };
-    let (before, after) = (round(before, after), round(after, before));
-    if after < 0.0 || before < 0.0 || after == before {
+    // All of it may be scaled besides. Without a bias that shows only in how the factors change with the spread.
+    let scale = scale.unwrap_or_else(|| match known {
+        Known::Before(eps) => {
+            line(&usable, |row| ((row.spread + eps) / (row.factor * row.factor), row.spread + eps)).0.recip().sqrt()
+        }
+        Known::After(eps) => {
+            line(&usable, |row| ((row.spread + eps) * (row.factor * row.factor), row.spread + eps)).0.sqrt()
+        }
+        Known::Neither => 1.0,
+    });
+    // The factor of squares has no sign.
+    let scale = if scale.is_finite() { scale.abs() } else { 1.0 };
+    let scale = if (scale - 1.0).abs() < 5e-3 { 1.0 } else { scale } * usable[0].factor.signum();
+    let scaled: Vec<Row> = usable.iter().map(|row| Row { spread: row.spread, factor: row.factor / scale }).collect();
+    if scaled.iter().any(|row| row.factor <= 0.0) {
         return None;
     }
     // One factor for all rows is a scale.
     let (least, most) =
-        usable().fold((f64::INFINITY, 0.0f64), |(low, high), row| (low.min(row.factor), high.max(row.factor)));
+        scaled.iter().fold((f64::INFINITY, 0.0f64), |(low, high), row| (low.min(row.factor), high.max(row.factor)));
     if rows.len() > 1 && most - least <= 0.02 * (1.0 - least).abs().max((1.0 - most).abs()) {
+        return None;
+    }
+    let precision = 8.0 * sides.noise.eps;
+    let (before, after) = match known {
+        Known::Before(before) => (before, eps(&scaled, before, |factor| factor.powi(-2), precision)),
+        Known::After(after) => (eps(&scaled, after, |factor| factor.powi(2), precision), after),
+        Known::Neither => both(&scaled)?,
+    };
+    let (before, after) = (nice(before), nice(after));
+    if after < 0.0 || before < 0.0 || after == before {
         return None;
     }
     let mut values = sides.reference.clone();
@@ -112,48 +156,52 @@ fn base(sides: &Sides, width: usize, bias: &[f64], rows: &[Row], known: [Option<
     }
     let rows = format!("each row is off by its own factor, {} to {}", number(least), number(most));
     let details = Details { eps: Some(after), ..Details::default() };
-    let reference =
-        if known == [None, None] { String::new() } else { format!(" where the reference has {}", number(before)) };
+    let reference = match known {
+        Known::Neither => String::new(),
+        _ => format!(" where the reference has {}", number(before)),
+    };
     let evidence = format!("eps is {}{reference}: {rows}", number(after));
     Some(Base::new(vec![Part { id: Hypothesis::Eps, evidence, details }], values, 1))
 }
 
-/// The eps of actual, given that of the reference. Rows of small spread tell most.
-fn eps_after<'a>(rows: impl Iterator<Item = &'a Row>, before: f64) -> f64 {
-    let (sum, weights) = rows.fold((0.0, 0.0), |(sum, weights), row| {
-        let total = row.spread + before;
+/// The eps of one side, given that of the other and what the factors become: rows of small spread tell most. 0 where it is
+/// not to be told from none.
+fn eps(rows: &[Row], other: f64, ratio: impl Fn(f64) -> f64, precision: f64) -> f64 {
+    let (sum, weights) = rows.iter().fold((0.0, 0.0), |(sum, weights), row| {
+        let total = row.spread + other;
         let weight = 1.0 / (total * total);
-        (sum + weight * (total / (row.factor * row.factor) - row.spread), weights + weight)
+        (sum + weight * (total * ratio(row.factor) - row.spread), weights + weight)
     });
-    sum / weights
-}
-
-/// The eps of the reference, given that of actual.
-fn eps_before<'a>(rows: impl Iterator<Item = &'a Row>, after: f64) -> f64 {
-    let (sum, weights) = rows.fold((0.0, 0.0), |(sum, weights), row| {
-        let total = row.spread + after;
-        let weight = 1.0 / (total * total);
-        (sum + weight * (total * (row.factor * row.factor) - row.spread), weights + weight)
-    });
-    sum / weights
+    let (eps, error) = (sum / weights, precision / f64::sqrt(weights));
+    if eps.abs() <= error { 0.0 } else { eps }
 }
 
 /// Both eps from the rows alone: `(1 / factor^2 - 1) x spread = after - before / factor^2` is a line.
-fn both<'a>(rows: impl Iterator<Item = &'a Row>) -> Option<(f64, f64)> {
+fn both(rows: &[Row]) -> Option<(f64, f64)> {
+    let rows: Vec<&Row> = rows.iter().collect();
+    let inverse = |row: &Row| 1.0 / (row.factor * row.factor);
+    let (slope, after) = line(&rows, |row| ((inverse(row) - 1.0) * row.spread, inverse(row)));
+    // Where that of the reference is not to be told from none.
+    let (_, alone) = line(&rows, |row| ((inverse(row) - 1.0) * row.spread, 0.0));
+    Some(if slope < 0.0 && after >= 0.0 { (-slope, after) } else { (0.0, alone) })
+        .filter(|(_, after)| after.is_finite())
+}
+
+/// The slope and the value at 0 of a line through points `(y, x)`, of which those of small spread are the surest.
+fn line(rows: &[&Row], point: impl Fn(&Row) -> (f64, f64)) -> (f64, f64) {
     let points: Vec<(f64, f64, f64)> = rows
+        .iter()
         .map(|row| {
-            let inverse = 1.0 / (row.factor * row.factor);
-            (inverse, (inverse - 1.0) * row.spread, 1.0 / (row.spread * row.spread))
+            let (y, x) = point(row);
+            (y, x, 1.0 / (row.spread * row.spread))
         })
         .collect();
     let weights: f64 = points.iter().map(|(_, _, w)| w).sum();
     let mean = |of: &dyn Fn(&(f64, f64, f64)) -> f64| points.iter().map(|p| p.2 * of(p)).sum::<f64>() / weights;
-    let (x, y) = (mean(&|p| p.0), mean(&|p| p.1));
-    let run = mean(&|p| (p.0 - x) * (p.0 - x));
-    let slope = if run > 0.0 { mean(&|p| (p.0 - x) * (p.1 - y)) / run } else { 0.0 };
-    let (before, after) = (-slope, y - slope * x);
-    // Where that is not to be told from none.
-    Some(if before > 0.0 && after >= 0.0 { (before, after) } else { (0.0, y) }).filter(|(_, after)| after.is_finite())
+    let (y, x) = (mean(&|p| p.0), mean(&|p| p.1));
+    let run = mean(&|p| (p.1 - x) * (p.1 - x));
+    let slope = if run > 0.0 { mean(&|p| (p.1 - x) * (p.0 - y)) / run } else { 0.0 };
+    (slope, y - slope * x)
 }
 
 /// The round number that is meant, where it is one.

@@ -54,6 +54,31 @@ pub(super) fn find(rounded: &[f64], exact: &[f64], eps: f64, names: [&str; 2]) -
     None
 }
 
+/// Whether most of the numbers are ones of 16 bits, up to noise.
+pub(super) fn is_possible(values: &[f64], eps: f64) -> bool {
+    let some = || values.iter().step_by((values.len() / 1024).max(1)).filter(|x| x.is_finite() && **x != 0.0);
+    [Short::Bf16, Short::F16].into_iter().filter(|short| short.eps() >= 64.0 * eps).any(|short| {
+        let is_short = |x: &&f64| (**x - short.round(**x, Way::Nearest)).abs() <= 32.0 * eps * x.abs();
+        some().filter(is_short).count() * 10 >= some().count() * 9
+    })
+}
+
+/// The factor with which `rounded` can be `exact` rounded to 16 bits: every element limits it from both sides.
+pub(super) fn factor(rounded: &[f64], exact: &[f64]) -> Option<f64> {
+    [Short::Bf16, Short::F16].into_iter().find_map(|short| {
+        let (mut low, mut high) = (f64::NEG_INFINITY, f64::INFINITY);
+        for (&r, &x) in rounded.iter().zip(exact).filter(|(r, x)| !(**r * **x).is_nan() && **x != 0.0 && **r != 0.0) {
+            // A little more, for noise before the rounding.
+            let half = 0.5005 * short.step(r) + 4e-6 * r.abs();
+            let (one, other) = ((r - half) / x, (r + half) / x);
+            low = low.max(one.min(other));
+            high = high.min(one.max(other));
+        }
+        // A bound that is wide says nothing.
+        (low <= high && high - low < 0.01 * high.abs()).then_some((low + high) / 2.0)
+    })
+}
+
 /// The squares of what rounding leaves; `None` where it does not explain the elements.
 fn left(rounded: &[f64], exact: &[f64], short: Short, way: Way, eps: f64) -> Option<f64> {
     let parts: Vec<[f64; 4]> = rounded
@@ -111,14 +136,20 @@ impl Short {
             Short::F16 => -14,
         };
         let exponent = ((x.abs().to_bits() >> 52) as i64 - 1023).max(least);
-        self.eps() * 2f64.powi(exponent as i32)
+        self.eps() * f64::from_bits(((exponent + 1023) as u64) << 52)
     }
 
     /// The nearest number it has, or the one towards 0.
     fn round(self, x: f64, way: Way) -> f64 {
         let step = self.step(x);
+        // A power of two: the quotient is exact.
         let steps = x / step;
-        let nearest = if way == Way::Nearest { steps.round_ties_even() } else { steps.trunc() };
+        const WHOLE: f64 = (1u64 << 52) as f64;
+        let nearest = match way {
+            // Beyond it there are whole numbers alone, and the addition rounds to the nearest, ties to even.
+            Way::Nearest => (steps.abs() + WHOLE - WHOLE).copysign(steps),
+            Way::Cut => (steps as i64) as f64,
+        };
         let rounded = nearest * step;
         let largest = match self {
             Short::Bf16 => f64::from(bf16::MAX),

@@ -18,6 +18,8 @@ pub(super) struct Screen<'a> {
     /// All of the sample, and a part of it for a first look.
     all: Part,
     few: Part,
+    /// What the reference is cut to, so that a few wild elements decide nothing; the actual tensor is cut already.
+    range: (f64, f64),
     /// How alike they are as they are. Another order has to be more alike.
     as_is: f64,
 }
@@ -32,8 +34,9 @@ struct Part {
 impl<'a> Screen<'a> {
     pub(super) fn new(sides: &'a Sides, sample: &Sample) -> Screen<'a> {
         let columns = sample.columns.max(1);
+        let (low, high) = range(sample.positions.iter().map(|&position| sides.actual[position]));
         let part = |positions: Vec<usize>, columns| {
-            let actual = positions.iter().map(|&position| sides.actual[position]).collect();
+            let actual = positions.iter().map(|&position| sides.actual[position].clamp(low, high)).collect();
             Part { positions, columns, actual }
         };
         let (row_step, column_step) =
@@ -44,16 +47,18 @@ impl<'a> Screen<'a> {
             sides,
             all: part(sample.positions.clone(), columns),
             few: part(few, columns.div_ceil(column_step)),
+            range: range(sample.positions.iter().map(|&position| sides.reference[position])),
             as_is: 0.0,
         };
-        screen.as_is = screen.all.alike(|position| sides.reference[position]);
+        screen.as_is = screen.all.alike(|position| sides.reference[position].clamp(screen.range.0, screen.range.1));
         screen
     }
 
     /// How alike the actual tensor is to the reference where its elements are taken from those places; `None` where it is not
     /// worth a closer look.
     pub(super) fn alike(&self, source: impl Fn(usize) -> Option<usize>) -> Option<f64> {
-        let base = |position| source(position).map_or(f64::NAN, |source| self.sides.reference[source]);
+        let (low, high) = self.range;
+        let base = |position| source(position).map_or(f64::NAN, |source| self.sides.reference[source].clamp(low, high));
         if self.few.alike(base) < GLANCE {
             return None;
         }
@@ -67,54 +72,52 @@ impl Part {
     /// whichever is highest. A bias hides no order.
     fn alike(&self, base: impl Fn(usize) -> f64) -> f64 {
         let base: Vec<f64> = self.positions.iter().map(|&position| base(position)).collect();
+        let here: Vec<bool> = base.iter().zip(&self.actual).map(|(b, a)| !(a + b).is_nan()).collect();
         let (columns, rows) = (self.columns, self.positions.len() / self.columns.max(1));
-        let plain = correlation(self.actual.clone(), base.clone());
-        let less = |count: usize, group: &dyn Fn(usize) -> usize| {
-            let less = |values: &[f64]| less_means(values, &base, &self.actual, count, group);
-            correlation(less(&self.actual), less(&base))
-        };
-        let by_column = if rows >= 4 { less(columns, &|place| place % columns) } else { 0.0 };
-        let by_row = if columns >= 4 { less(rows, &|place| place / columns) } else { 0.0 };
-        plain.max(by_column).max(by_row)
+        let mut alike = correlation(&self.actual, &base, &here);
+        if rows >= 4 {
+            let less = |values: &[f64]| less_means(values, &here, columns, |place| place % columns);
+            alike = alike.max(correlation(&less(&self.actual), &less(&base), &here));
+        }
+        if columns >= 4 {
+            let less = |values: &[f64]| less_means(values, &here, rows, |place| place / columns);
+            alike = alike.max(correlation(&less(&self.actual), &less(&base), &here));
+        }
+        alike
     }
 }
 
 /// The values less the mean of their group, over the places where both sides have a number.
-fn less_means(values: &[f64], base: &[f64], actual: &[f64], count: usize, group: &dyn Fn(usize) -> usize) -> Vec<f64> {
+fn less_means(values: &[f64], here: &[bool], count: usize, group: impl Fn(usize) -> usize) -> Vec<f64> {
     let mut sums = vec![(0.0, 0.0); count];
-    let here = |place: usize| !(base[place] + actual[place]).is_nan();
-    for place in (0..values.len()).filter(|&place| here(place)) {
+    for place in (0..values.len()).filter(|&place| here[place]) {
         let sum = &mut sums[group(place)];
         *sum = (sum.0 + 1.0, sum.1 + values[place]);
     }
     let mean = |place: usize| sums[group(place)].1 / sums[group(place)].0;
-    values.iter().enumerate().map(|(place, x)| if here(place) { x - mean(place) } else { f64::NAN }).collect()
+    values.iter().enumerate().map(|(place, x)| if here[place] { x - mean(place) } else { *x }).collect()
 }
 
-/// The absolute correlation, with the furthest twentieth on each side pulled in: a few wild elements decide nothing.
-fn correlation(mut x: Vec<f64>, mut y: Vec<f64>) -> f64 {
-    let both: Vec<bool> = x.iter().zip(&y).map(|(x, y)| !(x + y).is_nan()).collect();
-    for values in [&mut x, &mut y] {
-        let mut place = 0;
-        values.retain(|_| {
-            place += 1;
-            both[place - 1]
-        });
-        let mut sorted = values.clone();
-        let (Some(low), Some(high)) = (quantile(&mut sorted, 0.05), quantile(&mut sorted, 0.95)) else { return 0.0 };
-        if low < high {
-            values.iter_mut().for_each(|x| *x = x.clamp(low, high));
-        }
-    }
-    let count = x.len() as f64;
-    if x.len() < 4 {
+/// The absolute correlation over the places where both sides have a number.
+fn correlation(x: &[f64], y: &[f64], here: &[bool]) -> f64 {
+    let both = || x.iter().zip(y).zip(here).filter(|(_, here)| **here).map(|(pair, _)| pair);
+    let [count, sum_x, sum_y] = both().fold([0.0; 3], |[n, sx, sy], (x, y)| [n + 1.0, sx + x, sy + y]);
+    if count < 4.0 {
         return 0.0;
     }
-    let mean = |values: &[f64]| values.iter().sum::<f64>() / count;
-    let (mean_x, mean_y) = (mean(&x), mean(&y));
-    let product = |x: &[f64], mean_x: f64, y: &[f64], mean_y: f64| {
-        x.iter().zip(y).map(|(x, y)| (x - mean_x) * (y - mean_y)).sum::<f64>()
-    };
-    let (xx, yy) = (product(&x, mean_x, &x, mean_x), product(&y, mean_y, &y, mean_y));
-    if xx > 0.0 && yy > 0.0 { (product(&x, mean_x, &y, mean_y) / (xx * yy).sqrt()).abs() } else { 0.0 }
+    let (mean_x, mean_y) = (sum_x / count, sum_y / count);
+    let [xx, yy, xy] = both().fold([0.0; 3], |[xx, yy, xy], (x, y)| {
+        let (x, y) = (x - mean_x, y - mean_y);
+        [xx + x * x, yy + y * y, xy + x * y]
+    });
+    if xx > 0.0 && yy > 0.0 { (xy / (xx * yy).sqrt()).abs() } else { 0.0 }
+}
+
+/// The range that holds all but a few of the numbers: a few wild ones decide nothing.
+fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    let mut values: Vec<f64> = values.filter(|x| !x.is_nan()).collect();
+    match (quantile(&mut values, 0.03), quantile(&mut values, 0.97)) {
+        (Some(low), Some(high)) if low < high => (low, high),
+        _ => (f64::NEG_INFINITY, f64::INFINITY),
+    }
 }

@@ -1,15 +1,14 @@
 //! From hypotheses to answers: what fits, best first.
 
 use super::accumulation;
-use super::bases::{Base, bases};
+use super::bases::{Base, bases, moved};
 use super::exceptions::{self, Kind, constant_throughout, lost};
-use super::fit::{Between, Bias, Fit, Model, fit};
+use super::fit::{Between, Bias, Fit, Model, fit, settle};
 use super::sample::Sample;
 use super::sides::Sides;
 use super::words::{axes_words, factor_name, number};
 use crate::numeric::Tensor;
-use crate::run::Question;
-use crate::run::{Details, Explanation, Hypothesis};
+use crate::run::{Details, Explanation, Hypothesis, Question};
 
 /// One hypothesis, and what is said for it.
 #[derive(Clone, Debug)]
@@ -29,6 +28,13 @@ struct Candidate {
     is_clean: bool,
     /// Whether it says of some elements only that they are wrong.
     is_excused: bool,
+}
+
+impl Candidate {
+    /// Whether nothing could be said that is better by more than a parameter.
+    fn is_enough(&self) -> bool {
+        self.is_clean && !self.is_excused && self.parts.len() == 1 && self.parameters <= 1 && !is_place(&self.parts[0])
+    }
 }
 
 /// The share of a difference that a hypothesis has to remove where what is left is more than rounding explains.
@@ -91,33 +97,58 @@ fn candidates(question: &Question<'_>, sides: &Sides) -> Vec<Candidate> {
     let mut found = Vec::new();
     found.extend(rounded(question, sides).map(|(part, left)| alone(part, sides.removes(left, false))));
     let sample = Sample::of(&sides.shape);
-    let reference = Base::new(Vec::new(), sides.reference.clone(), 0);
+    let reference = Base::new(Vec::new(), sides.reference.as_slice(), 0);
     if found.is_empty() && sides.is_aligned() && accumulation::is_least(sides) {
-        let fits = fit(sides, &sample, between(sides, &reference));
-        return accumulation::find(question, sides, &fits[0].tally).map(|part| alone(part, 1.0)).into_iter().collect();
+        let fit = settle(between(sides, &reference), &sample, Model::identity());
+        return accumulation::find(question, sides, &fit.tally).map(|part| alone(part, 1.0)).into_iter().collect();
+    }
+    if !found.is_empty() {
+        return found;
     }
     let mut noise = None;
-    for base in std::iter::once(reference).chain(bases(question, sides, &sample)) {
-        let between = between(sides, &base);
-        // What a simpler model leaves that is good enough.
-        let mut least = f64::INFINITY;
-        for fit in fit(sides, &sample, between) {
-            if base.parts.is_empty() && fit.model.is_identity() && sides.is_aligned() {
-                noise = accumulation::find(question, sides, &fit.tally).filter(|_| sides.lost.is_empty());
-            }
-            let left = fit.tally.rms();
-            if left * WORTH > least || !matters(between, &sample, &fit.model) {
-                continue;
-            }
-            let judged = judge(question, sides, &base, between, &fit);
-            if judged.iter().any(|candidate| !candidate.is_excused) {
-                least = least.min(left.max(sides.noise.limit(sides.rms)));
-            }
-            found.extend(judged);
+    let mut try_all = |bases: Vec<Base<'_>>, found: &mut Vec<Candidate>| {
+        for base in bases {
+            let fitted = try_base(question, sides, &sample, &base, &mut noise);
+            found.extend(fitted);
         }
+    };
+    try_all(vec![reference], &mut found);
+    try_all(bases(question, sides, &sample), &mut found);
+    // Another order of the elements costs most, and adds nothing to what one number explains.
+    if !found.iter().any(Candidate::is_enough) {
+        try_all(moved(sides, &sample), &mut found);
     }
     if found.is_empty() {
         found.extend(noise.map(|part| alone(part, 1.0)));
+    }
+    found
+}
+
+/// Everything that fits with that base; and the noise, where it is the reference itself.
+fn try_base(
+    question: &Question<'_>,
+    sides: &Sides,
+    sample: &Sample,
+    base: &Base<'_>,
+    noise: &mut Option<Part>,
+) -> Vec<Candidate> {
+    let between = between(sides, base);
+    let mut found = Vec::new();
+    // What a simpler model leaves that is good enough.
+    let mut least = f64::INFINITY;
+    for fit in fit(sides, sample, between) {
+        if base.parts.is_empty() && fit.model.is_identity() && sides.is_aligned() {
+            *noise = accumulation::find(question, sides, &fit.tally).filter(|_| sides.lost.is_empty());
+        }
+        let left = fit.tally.rms();
+        if left * WORTH > least || !matters(between, sample, &fit.model) {
+            continue;
+        }
+        let judged = judge(question, sides, sample, base, between, &fit);
+        if judged.iter().any(|candidate| !candidate.is_excused) {
+            least = least.min(left.max(sides.noise.limit(sides.rms)));
+        }
+        found.extend(judged);
     }
     found
 }
@@ -136,7 +167,7 @@ fn spread(values: impl Iterator<Item = f64> + Clone) -> f64 {
     if count > 0.0 { (squares / count).sqrt() } else { 0.0 }
 }
 
-fn between<'a>(sides: &'a Sides, base: &'a Base) -> Between<'a> {
+fn between<'a>(sides: &'a Sides, base: &'a Base<'_>) -> Between<'a> {
     Between {
         shape: &sides.shape,
         actual: base.actual.as_deref().unwrap_or(&sides.actual),
@@ -169,7 +200,14 @@ fn rounded(question: &Question<'_>, sides: &Sides) -> Option<(Part, f64)> {
 }
 
 /// What a fit says, if it is acceptable: by itself, or with something that excuses the elements it does not hold for.
-fn judge(question: &Question<'_>, sides: &Sides, base: &Base, between: Between<'_>, fit: &Fit) -> Vec<Candidate> {
+fn judge(
+    question: &Question<'_>,
+    sides: &Sides,
+    sample: &Sample,
+    base: &Base<'_>,
+    between: Between<'_>,
+    fit: &Fit,
+) -> Vec<Candidate> {
     let tally = fit.tally;
     let (named, free) = model_parts(question, sides, &fit.model, fit);
     let mut parts = base.parts.clone();
@@ -212,7 +250,7 @@ fn judge(question: &Question<'_>, sides: &Sides, base: &Base, between: Between<'
             (false, true) => Kind::Scaled,
             (false, false) => Kind::Moved,
         };
-        for excused in exceptions::find(question, sides, between, fit, kind, eps) {
+        for excused in exceptions::find(question, sides, sample, between, fit, kind, eps) {
             let mut parts = parts.clone();
             parts.push(excused.part);
             let candidate = candidate(&parts, excused.left, true, true);
@@ -295,8 +333,8 @@ fn times(values: &[f64], input: &Tensor) -> Option<f64> {
 /// Best first, and without what the best makes needless.
 fn rank(candidates: &mut Vec<Candidate>) {
     let key = |candidate: &Candidate| {
-        let is_place = candidate.parts.iter().all(is_place);
-        (!candidate.is_clean, candidate.parts.len(), is_place, candidate.parameters)
+        let places = candidate.parts.iter().filter(|part| is_place(part)).count();
+        (!candidate.is_clean, candidate.parts.len(), places, candidate.parameters)
     };
     candidates.sort_by(|a, b| match (a.is_clean, b.is_clean) {
         // A hundredth more is not worth another hypothesis.

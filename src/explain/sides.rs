@@ -50,8 +50,7 @@ impl Sides {
             squares: 0.0,
             lost_squares: 0.0,
         };
-        sides.leave_out(mask.filter(|mask| mask.shape() == sides.shape).and_then(Tensor::as_slice::<bool>));
-        sides.measure();
+        sides.measure(mask.filter(|mask| mask.shape() == sides.shape).and_then(Tensor::as_slice::<bool>));
         Some(sides)
     }
 
@@ -77,16 +76,18 @@ impl Sides {
         if all > 0.0 { (1.0 - (left / all).sqrt()).clamp(0.0, 1.0) } else { 0.0 }
     }
 
-    /// Makes NaN of what is not compared: what the mask leaves out, what is not finite, and what fills a masked place.
-    fn leave_out(&mut self, mask: Option<&[bool]>) {
-        let fill = fill(&self.reference);
-        let lost: Vec<Vec<usize>> = self
+    /// Makes NaN of what is not compared: what the mask leaves out, what is not finite, and what fills a masked place. And
+    /// measures the others on the way.
+    fn measure(&mut self, mask: Option<&[bool]>) {
+        let (usual, usual_reference) = (typical(&self.actual), typical(&self.reference));
+        let (wild, wild_reference, fill) = (usual * WILD, usual_reference * WILD, usual_reference * APART);
+        let parts: Vec<(Vec<usize>, [f64; 4])> = self
             .actual
             .par_chunks_mut(CHUNK)
             .zip(self.reference.par_chunks_mut(CHUNK))
             .enumerate()
             .map(|(chunk, (actual, reference))| {
-                let mut lost = Vec::new();
+                let (mut lost, mut sums) = (Vec::new(), [0.0; 4]);
                 for (place, (a, r)) in actual.iter_mut().zip(reference).enumerate() {
                     let position = chunk * CHUNK + place;
                     let is_left_out = mask.is_some_and(|mask| !mask[position]);
@@ -94,7 +95,13 @@ impl Sides {
                     let is_filled = a.abs() > fill && r.abs() > fill && (*a < 0.0) == (*r < 0.0);
                     if is_left_out || is_filled {
                         (*a, *r) = (f64::NAN, f64::NAN);
-                    } else if !a.is_finite() || !r.is_finite() {
+                    } else if a.is_finite() && r.is_finite() {
+                        let d = *a - *r;
+                        sums[0] += 1.0;
+                        sums[1] += (*a * *a).min(wild * wild);
+                        sums[2] += (*r * *r).min(wild_reference * wild_reference);
+                        sums[3] += d * d;
+                    } else {
                         if *a != *r && !(a.is_nan() && r.is_nan()) {
                             lost.push(position);
                         }
@@ -102,35 +109,13 @@ impl Sides {
                         *r = if r.is_finite() { *r } else { f64::NAN };
                     }
                 }
-                lost
+                (lost, sums)
             })
             .collect();
-        self.lost = lost.concat();
-    }
-
-    fn measure(&mut self) {
-        let (wild_actual, wild_reference) = (typical(&self.actual) * WILD, typical(&self.reference) * WILD);
-        let sums = self
-            .actual
-            .par_chunks(CHUNK)
-            .zip(self.reference.par_chunks(CHUNK))
-            .map(|(actual, reference)| {
-                let mut sums = [0.0; 4];
-                for (&a, &r) in actual.iter().zip(reference) {
-                    let d = a - r;
-                    if !d.is_nan() {
-                        sums[0] += 1.0;
-                        sums[1] += (a * a).min(wild_actual * wild_actual);
-                        sums[2] += (r * r).min(wild_reference * wild_reference);
-                        sums[3] += d * d;
-                    }
-                }
-                sums
-            })
-            .collect::<Vec<_>>();
         // In the order of the chunks: the same bits for every number of threads.
-        let [numbers, actual, reference, difference] =
-            sums.iter().fold([0.0; 4], |all, part| std::array::from_fn(|at| all[at] + part[at]));
+        let add = |all: [f64; 4], part: [f64; 4]| std::array::from_fn(|at| all[at] + part[at]);
+        let [numbers, actual, reference, difference] = parts.iter().map(|(_, sums)| *sums).fold([0.0; 4], add);
+        self.lost = parts.into_iter().flat_map(|(lost, _)| lost).collect();
         self.numbers = numbers as u64;
         let mean = |sum: f64| if numbers > 0.0 { (sum / numbers).sqrt() } else { 0.0 };
         (self.rms, self.rms_reference, self.squares) = (mean(actual), mean(reference), difference);
@@ -158,11 +143,8 @@ pub(super) fn widen(tensor: &Tensor) -> Vec<f64> {
 /// How many times as large as a typical element one may be before it counts as wild: activations of real models reach 200.
 const WILD: f64 = 100.0;
 
-/// The magnitude above which an element only fills a masked place: -3.4e38, -1e9, where all others are near 1.
-fn fill(elements: &[f64]) -> f64 {
-    const APART: f64 = 1e6;
-    typical(elements) * APART
-}
+/// How many times as large one is that only fills a masked place: -3.4e38, -1e9, where all others are near 1.
+const APART: f64 = 1e6;
 
 /// The magnitude of most elements. Zeros have none; an infinity where there is nothing else.
 fn typical(elements: &[f64]) -> f64 {

@@ -14,6 +14,7 @@ mod commands;
 mod diff;
 mod drift;
 mod either;
+mod explain;
 mod json;
 mod list;
 mod matrix;

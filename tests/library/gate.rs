@@ -53,6 +53,22 @@ fn a_mismatch_fails_with_its_size_its_place_and_the_next_command() {
 }
 
 #[test]
+fn a_mismatch_says_what_it_looks_like() {
+    let project = Project::accepted("looks_like");
+    project.case("four", "double");
+    let x: Vec<f32> = (0..64).map(|at| (at as f32).sin()).collect();
+    project.tensor("goldens/four/x.npy", &x);
+    project.tensor("goldens/four/y.npy", &x.iter().map(|x| 4.0 * x).collect::<Vec<f32>>());
+    let looks = "looks like: actual = 0.5 x reference, which is 1/sqrt(4)\n          actual kept in";
+    project.cargo(&["test"]).fails().says(&["mismatch  four", looks]);
+    let said = project.goldens(&["explain", "four"]).fails();
+    said.says(&[
+        "1. scale  removes 100%",
+        "to see the numbers:  cargo test --test goldens -- diff target/karat-rust/four/y.npy",
+    ]);
+}
+
+#[test]
 fn whatever_a_checkpoint_does_wrong_fails_its_case_and_no_other() {
     let project = Project::accepted("misbehaviour");
     for checkpoint in ["panics", "fails", "two", "nothing", "unheard_of"] {

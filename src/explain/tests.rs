@@ -1,0 +1,144 @@
+//! What must hold of every pair of tensors, and what one line of evidence says.
+
+use proptest::prelude::*;
+
+use super::{Hypothesis, Other, Question, explain};
+use crate::numeric::{Pair, Tensor};
+
+fn tensor(shape: &[usize], values: Vec<f32>) -> Tensor {
+    Tensor::new(shape, values).expect("as many as the shape")
+}
+
+/// Numbers without a pattern.
+fn values(count: usize) -> Vec<f32> {
+    (0..count).map(|at| ((at * at) as f32 * 0.37 + at as f32).sin() * 2.0).collect()
+}
+
+/// The ids and the evidence of what is found.
+fn said(actual: &Tensor, reference: &Tensor) -> Vec<(Hypothesis, String)> {
+    let found = explain(&Question::new(Pair::new(actual, reference)));
+    found.into_iter().map(|explanation| (explanation.id, explanation.evidence)).collect()
+}
+
+#[test]
+fn the_evidence_is_a_line_for_a_person() {
+    let reference = tensor(&[2, 4, 8], values(64));
+    let with = |change: &dyn Fn(usize, f32) -> f32| {
+        let changed = values(64).into_iter().enumerate().map(|(at, x)| change(at, x)).collect();
+        said(&tensor(&[2, 4, 8], changed), &reference).into_iter().next().map(|(_, evidence)| evidence)
+    };
+    let evidence = [
+        with(&|_, x| -x),
+        with(&|_, x| x * 8f32.sqrt()),
+        with(&|_, x| x + 0.5),
+        with(&|at, x| x + (at % 8) as f32),
+        with(&|at, _| values(64)[(at + 32) % 64]),
+        with(&|at, x| if at == 37 { 1e3 } else { x }),
+        with(&|at, x| if at / 8 % 4 == 2 { f32::NAN } else { x }),
+        with(&|_, _| 0.0),
+        with(&|at, x| if at / 8 % 4 >= 2 { x * x + 1.0 } else { x }),
+        with(&|at, x| if at / 8 % 4 == 1 { x * x + 1.0 } else { x }),
+    ];
+    let expected = [
+        Some("actual = -reference"),
+        Some("actual = 2.828 x reference, which is sqrt(8)"),
+        Some("actual = reference + 0.5 throughout"),
+        Some("actual - reference is constant along axes (0, 1): 8 different values"),
+        Some(
+            "shifted by 1 place along axis 0: each element stands 1 place later, and what went out came in at the other end",
+        ),
+        Some("1 of 64 elements carries it all, at [1, 0, 5]; the others are right"),
+        Some("actual is NaN or infinite at 16 of 64 elements, all of [:, 2, :]"),
+        Some("every element of actual is 0"),
+        Some("right up to position 1 of axis 1, wrong from 2 on"),
+        None,
+    ];
+    assert_eq!(evidence.each_ref().map(Option::as_deref), expected);
+}
+
+#[test]
+fn two_at_once_each_have_an_explanation_that_names_the_other() {
+    let reference = tensor(&[8, 8], values(64));
+    let transposed = (0..64).map(|at| 3.0 * values(64)[at % 8 * 8 + at / 8]).collect();
+    let found = explain(&Question::new(Pair::new(&tensor(&[8, 8], transposed), &reference)));
+    let ids: Vec<_> = found.iter().map(|explanation| (explanation.id, explanation.with.clone())).collect();
+    use Hypothesis::{Scale, Transpose};
+    assert_eq!(ids, [(Transpose, vec![Scale]), (Scale, vec![Transpose])]);
+    assert_eq!(found[0].evidence, "the last two axes are exchanged; and actual = 3 x reference");
+    assert!(found[1].details.factor.is_some_and(|factor| (factor - 3.0).abs() < 1e-6));
+}
+
+#[test]
+fn another_output_is_named() {
+    let (q, k) = (tensor(&[4, 16], values(64)), tensor(&[4, 16], values(128)[64..].to_vec()));
+    let other = Other { name: "k", actual: Some(&q), reference: &k };
+    let found = explain(&Question::new(Pair::new(&k, &q)).with_other(other));
+    assert_eq!(found[0].id, Hypothesis::SwappedOutputs);
+    assert_eq!(found[0].evidence, "it is the output `k`, and `k` is this one: the two are exchanged");
+}
+
+#[test]
+fn what_is_equal_has_no_explanation_but_another_shape() {
+    let (flat, square) = (tensor(&[64], values(64)), tensor(&[8, 8], values(64)));
+    assert_eq!(said(&square, &square), []);
+    assert_eq!(said(&flat, &square)[0].0, Hypothesis::ReshapeOrder);
+    assert_eq!(said(&tensor(&[7], values(7)), &square), []);
+}
+
+#[test]
+fn integers_are_explained_exactly() {
+    let ids: Vec<i64> = (0..40).map(|at| at * at % 97).collect();
+    let shifted: Vec<i64> = (0..40).map(|at| ids[(at + 39) % 40]).collect();
+    let question = |actual: &[i64]| {
+        let tensor = |ids: &[i64]| Tensor::new(&[40], ids.to_vec()).expect("40");
+        let (actual, reference) = (tensor(actual), tensor(&ids));
+        explain(&Question::new(Pair::new(&actual, &reference))).first().map(|first| first.id)
+    };
+    assert_eq!(question(&shifted), Some(Hypothesis::Shift));
+    assert_eq!(question(&ids.iter().map(|id| id + 1).collect::<Vec<_>>()), Some(Hypothesis::Bias));
+    assert_eq!(question(&ids.iter().map(|id| id * id % 89).collect::<Vec<_>>()), None);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_pair_of_tensors_makes_it_panic(
+        shape in prop::collection::vec(0usize..7, 0..5),
+        other in prop::option::of(prop::collection::vec(0usize..7, 0..5)),
+        kind in 0..6,
+        seed in any::<u32>(),
+        wild in prop::sample::select(&[f32::NAN, f32::INFINITY, f32::MAX, f32::MIN_POSITIVE, 1e-45, 0.0, -1e9][..]),
+        often in 1usize..40,
+        masked in any::<bool>(),
+    ) {
+        let count = |shape: &[usize]| shape.iter().product::<usize>();
+        let make = |shape: &[usize], salt: u32| {
+            let number = |at: usize| {
+                let x = ((at as u32).wrapping_mul(2_654_435_761).wrapping_add(seed ^ salt) >> 8) as f32 / 1e6 - 8.0;
+                match kind {
+                    0 => 0.0,
+                    1 => x.round(),
+                    2 => wild,
+                    3 if at.is_multiple_of(often) => wild,
+                    4 => x * 1e30,
+                    _ => x,
+                }
+            };
+            tensor(shape, (0..count(shape)).map(number).collect())
+        };
+        let reference = make(&shape, 0);
+        let actual = make(&other.unwrap_or(shape.clone()), u32::from(often > 20));
+        let mask = Tensor::new(&shape, (0..count(&shape)).map(|at| at % 3 != 0).collect()).expect("as many");
+        let mut pair = Pair::new(&actual, &reference);
+        if masked {
+            pair = pair.within(&mask);
+        }
+        let eps = serde_json::json!(1e-5);
+        let question = Question::new(pair).with_input("x", &reference).with_input("y", &actual).with_param("eps", &eps);
+        for explanation in explain(&question.of_checkpoint("attention")) {
+            prop_assert!((0.0..=1.0).contains(&explanation.removes), "{explanation:?}");
+            prop_assert!(!explanation.evidence.contains('\n'));
+        }
+    }
+}
