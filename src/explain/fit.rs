@@ -167,26 +167,12 @@ pub(super) fn tally(between: Between<'_>, model: &Model) -> Tally {
     parts.into_iter().fold(Tally::default(), Tally::join)
 }
 
-/// The models that may hold of that base, fewer parameters first, each held against every element.
-pub(super) fn fit(sides: &Sides, sample: &Sample, between: Between<'_>) -> Vec<Fit> {
-    let mut fits = vec![settle(between, sample, Model::identity())];
-    for model in guesses(sides, sample, between) {
-        let fit = settle(between, sample, model);
-        let is_new = fits.iter().all(|known| {
-            let same_axes = |a: &Bias, b: &Bias| a.groups.axes() == b.groups.axes();
-            known.model.factor != fit.model.factor
-                || match (&known.model.bias, &fit.model.bias) {
-                    (None, None) => false,
-                    (Some(a), Some(b)) => !same_axes(a, b),
-                    _ => true,
-                }
-        });
-        if is_new {
-            fits.push(fit);
-        }
-    }
-    fits.sort_by_key(|fit| fit.model.parameters());
-    fits
+/// The models that may hold of that base, fewer parameters first.
+pub(super) fn models(sides: &Sides, sample: &Sample, between: Between<'_>) -> Vec<Model> {
+    let mut models = vec![Model::identity()];
+    models.extend(guesses(sides, sample, between));
+    models.sort_by_key(Model::parameters);
+    models
 }
 
 /// Settles the numbers of a model by least squares over the elements that it holds for, and holds it against all.

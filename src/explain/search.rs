@@ -3,7 +3,7 @@
 use super::accumulation;
 use super::bases::{Base, bases, moved};
 use super::exceptions::{self, Kind, constant_throughout, lost};
-use super::fit::{Between, Fit, Model, fit, settle};
+use super::fit::{Between, Fit, Model, models, settle};
 use super::parts::{Part, model_parts};
 use super::rank::{Candidate, answers, rank};
 use super::sample::Sample;
@@ -109,7 +109,12 @@ fn try_base(
     let mut found = Vec::new();
     // What a simpler model leaves that is good enough.
     let mut least = f64::INFINITY;
-    for fit in fit(sides, sample, between) {
+    for model in models(sides, sample, between) {
+        // Where a simpler one leaves no more than rounding, nothing is left to explain.
+        if least <= sides.noise.limit(sides.rms) {
+            break;
+        }
+        let fit = settle(between, sample, model);
         if base.parts.is_empty() && fit.model.is_identity() && sides.is_aligned() {
             *noise = accumulation::find(question, sides, &fit.tally).filter(|_| sides.lost.is_empty());
         }
