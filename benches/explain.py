@@ -1,7 +1,7 @@
 """Times karat's explain on a pair of large tensors against numpy's assert_allclose on the same pair, in turn.
 
-For each of several faults: the seconds of both, their ratio, and what karat says. numpy passes where the tolerance is
-wide and fails where it is not; both are timed, since a failure writes a message.
+For each of several faults: the seconds of both, their ratio, and what karat says. Only a mismatch is explained, so numpy is
+held to a tolerance of 0, which fails and says by how much; the time in which it passes under a wide one stands beside.
 
     python3 benches/explain.py [--elements 16777216] [--rounds 3] [--threads 2]
 
@@ -32,7 +32,7 @@ def main() -> int:
     dice = numpy.random.default_rng(0)
     reference = dice.standard_normal(shape, dtype=numpy.float32)
     print(f"{reference.size:,} f32 elements {list(shape)}, {options.threads} threads, numpy {numpy.__version__}")
-    print(f"{'fault':<16} {'numpy passes':>12} {'numpy fails':>12} {'karat':>8}  {'karat / numpy':>13}")
+    print(f"{'fault':<10} {'numpy fails':>12} {'karat':>9} {'ratio':>6}   {'numpy passes':>12}")
     worst = 0.0
     with tempfile.TemporaryDirectory() as folder:
         files = [Path(folder, name) for name in ("actual.npy", "reference.npy")]
@@ -46,10 +46,9 @@ def main() -> int:
                 ours, said = karat.explain(files[0])
                 times.append((held(actual, reference, 1e30), held(actual, reference, 0.0), ours))
             passes, fails, ours = (statistics.median(column) for column in zip(*times))
-            least = min(passes, fails)
-            worst = max(worst, ours / least)
-            print(f"{name:<16} {passes:>10.3f} s {fails:>10.3f} s {ours:>6.3f} s  {ours / least:>12.2f}   {said}")
-    print(f"at worst {worst:.2f} of numpy's time")
+            worst = max(worst, ours / fails)
+            print(f"{name:<10} {fails:>10.3f} s {ours:>7.3f} s {ours / fails:>6.2f}   {passes:>10.3f} s   {said}")
+    print(f"at worst {worst:.2f} of the time in which numpy fails")
     return 0
 
 

@@ -19,7 +19,7 @@ const SEED: u64 = 1000;
 
 /// The tensors that are small enough for a build without optimisation.
 fn small(materials: Vec<Material>) -> Vec<Material> {
-    materials.into_iter().filter(|material| material.reference.len() <= 2048).collect()
+    materials.into_iter().filter(|material| material.reference.len() <= 1024).collect()
 }
 
 #[track_caller]

@@ -1,7 +1,7 @@
 //! Noise: no fault, but rounding that adds up along sums.
 
 use super::fit::Tally;
-use super::search::Part;
+use super::parts::Part;
 use super::sides::Sides;
 use super::words::number;
 use crate::numeric::DType;

@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 
 use super::layout::Layout;
+use super::parts::Part;
 use super::sample::Sample;
 use super::screen::Screen;
-use super::search::Part;
 use super::shift::Shift;
 use super::sides::{Sides, widen};
 use super::{causal, gelu, linear, norm};

@@ -1,7 +1,7 @@
 //! The causal mask, where the last two axes are query and key: one side sees the future, the other does not.
 
 use super::bases::Base;
-use super::search::Part;
+use super::parts::Part;
 use super::sides::Sides;
 use crate::run::{Details, Hypothesis};
 
@@ -13,18 +13,11 @@ struct Square {
 }
 
 impl Square {
-    /// Whether the key at that position comes after its query.
-    fn is_future(self, position: usize) -> bool {
+    /// By how many places the key at that position comes after its query; 0 where it does not.
+    fn ahead(self, position: usize) -> usize {
         let (query, key) = (position / self.keys % self.queries, position % self.keys);
-        key > query + (self.keys - self.queries)
+        key.saturating_sub(query + (self.keys - self.queries))
     }
-}
-
-/// What one side has where the key comes after the query.
-enum Future {
-    /// One value: 0 after a softmax, a large negative one before it. NaN for an infinity.
-    Masked(f64),
-    Open,
 }
 
 /// The sides with the mask that one of them has on both.
@@ -34,23 +27,30 @@ pub(super) fn bases(sides: &Sides) -> Vec<Base<'static>> {
         return Vec::new();
     }
     let square = Square { queries, keys };
-    // A look at a few: nothing is masked where two of them differ on both sides.
-    let step = (sides.len() / 4096).max(1);
+    // A look at a few: nothing is masked where two of them differ on both sides. The furthest key is masked if any is.
+    let step = (sides.len() / keys / 4096).max(1);
     let varies = |side: &[f64]| {
-        let mut future = (0..side.len()).step_by(step).filter(|&p| square.is_future(p) && !side[p].is_nan());
-        let first = future.next();
-        first.is_some_and(|first| future.any(|position| side[position] != side[first]))
+        let mut far = (keys - 1..side.len()).step_by(keys).step_by(step);
+        let mut far = far.by_ref().filter(|&position| square.ahead(position) > 0 && !side[position].is_nan());
+        let first = far.next();
+        first.is_some_and(|first| far.any(|position| side[position] != side[first]))
     };
     if varies(&sides.actual) && varies(&sides.reference) {
         return Vec::new();
     }
-    match (future(sides, &sides.actual, square), future(sides, &sides.reference, square)) {
-        (Some(Future::Open), Some(Future::Masked(value))) => {
-            let masked = mask(sides, &sides.actual, &sides.reference, square, value);
-            let evidence = "the mask is missing: actual sees the future, the reference does not";
-            vec![Base { actual: Some(masked), ..base(evidence, sides.reference.clone()) }]
-        }
-        (Some(Future::Masked(value)), Some(Future::Open)) => {
+    if let Some(value) = masked(sides, &sides.reference, square) {
+        let Some(open) = open(sides, &sides.actual, square, value) else { return Vec::new() };
+        let undone = mask(sides, &sides.actual, &sides.reference, square, value);
+        let evidence = match open {
+            Open::Everywhere => "the mask is missing: actual sees the future, the reference does not".to_owned(),
+            Open::Ahead(1) => "the mask is off by one: actual sees 1 position ahead".to_owned(),
+            Open::Ahead(places) => format!("the mask is off by {places}: actual sees {places} positions ahead"),
+        };
+        return vec![Base { actual: Some(undone), ..base(&evidence, sides.reference.clone()) }];
+    }
+    let Some(value) = masked(sides, &sides.actual, square) else { return Vec::new() };
+    match open(sides, &sides.reference, square, value) {
+        Some(Open::Everywhere) => {
             let masked = mask(sides, &sides.reference, &sides.actual, square, value);
             vec![base("actual masks the future, the reference does not", masked)]
         }
@@ -63,24 +63,44 @@ fn base(evidence: &str, values: Vec<f64>) -> Base<'static> {
     Base { tells_lost: true, ..Base::new(vec![part], values, 0) }
 }
 
-/// What a side has in the future; `None` where nothing is compared there.
-fn future(sides: &Sides, side: &[f64], square: Square) -> Option<Future> {
+/// The positions in the future that are compared.
+fn future(sides: &Sides, square: Square) -> impl Iterator<Item = usize> {
     let is_lost = |position: usize| sides.lost.binary_search(&position).is_ok();
-    let positions = || (0..side.len()).filter(|&position| square.is_future(position));
-    let mut compared = positions().filter(|&p| !(sides.actual[p] - sides.reference[p]).is_nan() || is_lost(p));
-    let first = side[compared.next()?];
-    let same = |position: usize| side[position] == first || (first.is_nan() && side[position].is_nan());
-    let (mut other, mut all) = (0, 1);
-    for position in compared {
-        all += 1;
-        other += usize::from(!same(position));
+    let is_compared = move |p: &usize| !(sides.actual[*p] - sides.reference[*p]).is_nan() || is_lost(*p);
+    (0..sides.len()).filter(move |&position| square.ahead(position) > 0).filter(is_compared)
+}
+
+/// The one value that a side has in the future: 0 after a softmax, a large negative one before it, NaN for an infinity.
+fn masked(sides: &Sides, side: &[f64], square: Square) -> Option<f64> {
+    let mut future = future(sides, square);
+    let first = side[future.next()?];
+    future.all(|position| is_same(side[position], first)).then_some(first)
+}
+
+/// How far a side sees beyond the mask of the other.
+enum Open {
+    Everywhere,
+    /// So many positions, and no further.
+    Ahead(usize),
+}
+
+/// How far a side sees where the other has that value; `None` where what it has there looks like another fault.
+fn open(sides: &Sides, side: &[f64], square: Square, value: f64) -> Option<Open> {
+    // By how far ahead a key is: how many are seen, of how many.
+    let mut counts = vec![(0usize, 0usize); square.keys];
+    for position in future(sides, square) {
+        let count = &mut counts[square.ahead(position)];
+        *count = (count.0 + usize::from(!is_same(side[position], value)), count.1 + 1);
     }
-    match other {
-        0 => Some(Future::Masked(first)),
-        // Some that are not are another fault.
-        other if other * 2 > all => Some(Future::Open),
-        _ => None,
-    }
+    let furthest = counts.iter().rposition(|(seen, _)| *seen > 0)?;
+    let (seen, all) = counts[..=furthest].iter().fold((0, 0), |(s, n), (seen, all)| (s + seen, n + all));
+    // Single elements are another fault.
+    let last = counts.iter().rposition(|(_, all)| *all > 0)?;
+    (seen * 10 >= all * 9).then_some(if furthest == last { Open::Everywhere } else { Open::Ahead(furthest) })
+}
+
+fn is_same(x: f64, value: f64) -> bool {
+    x == value || (x.is_nan() && value.is_nan())
 }
 
 /// The open side with the mask of the other: of probabilities what is left shares the whole again.
@@ -95,7 +115,7 @@ fn mask(sides: &Sides, open: &[f64], masked: &[f64], square: Square, value: f64)
         let start = row * square.keys;
         let mut sum = 0.0;
         for (place, x) in values.iter_mut().enumerate() {
-            if square.is_future(start + place) {
+            if square.ahead(start + place) > 0 {
                 *x = value;
             } else if !x.is_nan() {
                 sum += *x;

@@ -3,10 +3,10 @@
 use rayon::prelude::*;
 
 use super::fit::{Between, Fit};
+use super::parts::Part;
 use super::places::{region, share};
 use super::rounding;
 use super::sample::Sample;
-use super::search::Part;
 use super::sides::CHUNK;
 use super::sides::Sides;
 use super::words::number;
@@ -123,7 +123,11 @@ fn wrong(between: Between<'_>, predicted: &[f64]) -> Vec<usize> {
 }
 
 fn outliers(sides: &Sides, wrong: &[usize]) -> Option<Part> {
-    let limit = ((sides.numbers as f64 * FEW) as usize).max(if sides.numbers >= 32 { 2 } else { 0 });
+    let limit = ((sides.numbers as f64 * FEW) as usize).max(match sides.numbers {
+        32.. => 2,
+        8.. => 1,
+        _ => 0,
+    });
     if wrong.len() > limit {
         return None;
     }
@@ -149,7 +153,14 @@ fn stale(
     let shape = &sides.shape;
     // The axis of positions in [batch, position, width] and in [batch, head, position, width].
     let usual = shape.len().saturating_sub(2);
-    let mut axes: Vec<usize> = (0..shape.len()).filter(|axis| shape[*axis] > 1 && !taken.contains(axis)).collect();
+    // And in [batch, position, head, width]; of tokens and of a vector it is the last. Others have no order.
+    let is_position = |axis: usize| {
+        axis == usual
+            || (shape.len() == 4 && axis == 1 && shape[1] > shape[2])
+            || (shape.len() <= 2 && axis + 1 == shape.len())
+    };
+    let mut axes: Vec<usize> =
+        (0..shape.len()).filter(|axis| shape[*axis] > 1 && is_position(*axis) && !taken.contains(axis)).collect();
     axes.sort_by_key(|&axis| (axis != usual, axis));
     axes.into_iter().find_map(|axis| {
         let extent = shape[axis];

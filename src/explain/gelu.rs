@@ -5,7 +5,7 @@ use std::f64::consts::{FRAC_1_SQRT_2, PI};
 use rayon::prelude::*;
 
 use super::bases::Base;
-use super::search::Part;
+use super::parts::Part;
 use super::sides::{CHUNK, Sides};
 use crate::run::{Details, Hypothesis};
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use rayon::prelude::*;
 
-use super::search::Part;
+use super::parts::Part;
 use super::sides::CHUNK;
 use super::words::axes_words;
 use crate::run::{Details, Hypothesis};
@@ -17,6 +17,8 @@ pub(super) struct Layout {
     /// .. and a step along each is that many elements of the reference.
     strides: Vec<usize>,
     view: View,
+    /// The order that the reference is brought into before.
+    before: Option<Box<Layout>>,
 }
 
 /// The axis that was split in two, and into what.
@@ -61,6 +63,7 @@ impl Layout {
                 }
             }
         }
+        layouts.extend(Layout::split_within(shape));
         layouts
     }
 
@@ -80,7 +83,21 @@ impl Layout {
             false => (taken.clone(), order.iter().map(|&axis| stride(extents, axis)).collect()),
         };
         let (extents, strides) = merge(extents, strides);
-        Layout { extents, strides, view }
+        Layout { extents, strides, view, before: None }
+    }
+
+    /// Heads that alternate within the width, where they should lie side by side: `[batch, heads, positions, width]` split from
+    /// `[batch, positions, width x heads]`.
+    fn split_within(shape: &[usize]) -> Option<Layout> {
+        let &[batch, heads, positions, width] = shape else { return None };
+        // Where one divides the other it is an order with one split.
+        let is_new = heads > 1 && positions * width > 1 && !width.is_multiple_of(heads) && !heads.is_multiple_of(width);
+        let view = |extents: Vec<usize>, order: Vec<usize>| View { extents, order, split: None, is_inverse: false };
+        is_new.then(|| {
+            let merged = Layout::new(view(shape.to_vec(), vec![0, 2, 1, 3]));
+            let split = Layout::new(view(vec![batch, positions, width, heads], vec![0, 3, 1, 2]));
+            Layout { before: Some(Box::new(merged)), ..split }
+        })
     }
 
     /// The place in the reference of the actual tensor's element at that position.
@@ -92,11 +109,15 @@ impl Layout {
             source += rest % extent * stride;
             rest /= extent;
         }
-        source
+        self.before.as_ref().map_or(source, |before| before.source(source))
     }
 
     /// The reference's elements in that order.
     pub(super) fn apply(&self, reference: &[f64]) -> Vec<f64> {
+        if let Some(before) = &self.before {
+            let alone = Layout { before: None, ..self.clone() };
+            return alone.apply(&before.apply(reference));
+        }
         let (width, step) = (self.extents[self.extents.len() - 1], self.strides[self.strides.len() - 1]);
         let mut moved = vec![0.0; reference.len()];
         moved.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, moved)| {
@@ -118,6 +139,10 @@ impl Layout {
     /// What it is called, where the tensors have those shapes.
     pub(super) fn part(&self, shape: &[usize], actual: &[usize]) -> Part {
         let View { extents, order, split, is_inverse } = &self.view;
+        if self.before.is_some() {
+            let evidence = "heads split wrongly: they alternate within the width, and should lie side by side".into();
+            return Part { id: Hypothesis::ReshapeOrder, evidence, details: Details::default() };
+        }
         let axes: Vec<usize> = (0..shape.len()).filter(|&axis| shape[axis] > 1).collect();
         let Some((axis, first, second)) = split else {
             let axes = if *is_inverse { (0..actual.len()).filter(|&axis| actual[axis] > 1).collect() } else { axes };
@@ -257,7 +282,7 @@ mod tests {
 
     #[test]
     fn no_order_is_tried_twice_and_none_is_the_one_there_is() {
-        for shape in [vec![2, 3], vec![1, 8, 12], vec![2, 4, 6, 8], vec![12]] {
+        for shape in [vec![2, 3], vec![1, 8, 12], vec![2, 4, 6, 8], vec![12], vec![2, 3, 4, 5]] {
             let count = shape.iter().product();
             let layouts = Layout::all(&shape, &shape);
             let orders: BTreeSet<Vec<usize>> =

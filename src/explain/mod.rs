@@ -7,10 +7,10 @@
 //!    explains;
 //! 2. `bases` proposes what the reference would have to become: itself, in another order (`layout`, `shift`), another
 //!    output, with another eps (`norm`), another GELU (`gelu`), or another mask (`causal`);
-//! 3. `fit` lets each be scaled and biased, by estimates that a few wrong elements do not move, and `exceptions` says
-//!    where a fit does not hold: at few elements, after a position, at NaN, or by rounding to 16 bits;
-//! 4. `search` keeps what fits down to the noise, or nearly, and ranks it: what predicts values before what only says
-//!    where they differ, fewer parts before more, fewer free parameters before more.
+//! 3. `guess` and `fit` let each be scaled and biased, by estimates that a few wrong elements do not move, and
+//!    `exceptions` says where a fit does not hold: at few elements, after a position, at NaN, or by rounding to 16 bits;
+//! 4. `search` keeps what fits down to the noise, or nearly, and `rank` puts the best first: what predicts values before
+//!    what only says where they differ, fewer parts before more, fewer free parameters before more.
 //!
 //! | hypothesis | what undoing it does | free parameters |
 //! | --- | --- | --- |
@@ -36,11 +36,14 @@ mod exceptions;
 mod fit;
 mod gelu;
 mod groups;
+mod guess;
 mod layout;
 mod linear;
 mod noise;
 mod norm;
+mod parts;
 mod places;
+mod rank;
 mod rounding;
 mod sample;
 mod screen;

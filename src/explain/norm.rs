@@ -1,8 +1,8 @@
 //! Another eps in a normalisation: `y = (x - mean) / sqrt(variance + eps) * weight + bias`, or without the mean.
 
 use super::bases::Base;
+use super::parts::Part;
 use super::sample::quantile;
-use super::search::Part;
 use super::sides::{Sides, widen};
 use super::words::number;
 use crate::run::{Details, Hypothesis, Question};

@@ -3,7 +3,7 @@
 use half::{bf16, f16};
 use rayon::prelude::*;
 
-use super::search::Part;
+use super::parts::Part;
 use super::sides::CHUNK;
 use crate::run::{Details, Hypothesis};
 

@@ -3,39 +3,12 @@
 use super::accumulation;
 use super::bases::{Base, bases, moved};
 use super::exceptions::{self, Kind, constant_throughout, lost};
-use super::fit::{Between, Bias, Fit, Model, fit, settle};
+use super::fit::{Between, Fit, Model, models, settle};
+use super::parts::{Part, model_parts};
+use super::rank::{Candidate, answers, rank};
 use super::sample::Sample;
 use super::sides::Sides;
-use super::words::{axes_words, factor_name, number};
-use crate::numeric::Tensor;
 use crate::run::{Details, Explanation, Hypothesis, Question};
-
-/// One hypothesis, and what is said for it.
-#[derive(Clone, Debug)]
-pub(super) struct Part {
-    pub(super) id: Hypothesis,
-    pub(super) evidence: String,
-    pub(super) details: Details,
-}
-
-/// Hypotheses that hold together, and what they come to.
-#[derive(Clone, Debug)]
-struct Candidate {
-    parts: Vec<Part>,
-    parameters: usize,
-    removes: f64,
-    /// Whether what is left is no more than rounding explains.
-    is_clean: bool,
-    /// Whether it says of some elements only that they are wrong.
-    is_excused: bool,
-}
-
-impl Candidate {
-    /// Whether nothing could be said that is better by more than a parameter.
-    fn is_enough(&self) -> bool {
-        self.is_clean && !self.is_excused && self.parts.len() == 1 && self.parameters <= 1 && !is_place(&self.parts[0])
-    }
-}
 
 /// The share of a difference that a hypothesis has to remove where what is left is more than rounding explains.
 const MOST: f64 = 0.9;
@@ -136,7 +109,12 @@ fn try_base(
     let mut found = Vec::new();
     // What a simpler model leaves that is good enough.
     let mut least = f64::INFINITY;
-    for fit in fit(sides, sample, between) {
+    for model in models(sides, sample, between) {
+        // Where a simpler one leaves no more than rounding, nothing is left to explain.
+        if least <= sides.noise.limit(sides.rms) {
+            break;
+        }
+        let fit = settle(between, sample, model);
         if base.parts.is_empty() && fit.model.is_identity() && sides.is_aligned() {
             *noise = accumulation::find(question, sides, &fit.tally).filter(|_| sides.lost.is_empty());
         }
@@ -220,7 +198,9 @@ fn judge(
     let is_identity = base.parts.is_empty() && fit.model.is_identity();
     let spare = tally.numbers as i64 - parameters as i64;
     // Half of the elements have to have a counterpart.
-    if spare < 3 || tally.numbers * 2 < sides.numbers {
+    // And a move that is scaled besides needs more than a few.
+    let least = if !base.parts.is_empty() && free > 0 { 12 } else { 3 };
+    if spare < least || tally.numbers * 2 < sides.numbers {
         return Vec::new();
     }
     let step = (sides.len() / 4096).max(1);
@@ -260,122 +240,4 @@ fn judge(
         }
     }
     found
-}
-
-/// The hypotheses that a model consists of, and its free parameters: a bias that is an input has none.
-fn model_parts(question: &Question<'_>, sides: &Sides, model: &Model, fit: &Fit) -> (Vec<Part>, usize) {
-    let mut parts = Vec::new();
-    let mut free = model.parameters();
-    let Model { factor, bias } = model;
-    if *factor != 1.0 {
-        parts.push(factor_part(question, sides, *factor, fit));
-    }
-    if let Some(bias) = bias {
-        let (part, is_input) = bias_part(question, sides, bias);
-        free -= if is_input { bias.values.len() } else { 0 };
-        parts.push(part);
-    }
-    (parts, free)
-}
-
-fn factor_part(question: &Question<'_>, sides: &Sides, factor: f64, fit: &Fit) -> Part {
-    // The standard error of the factor, with room, and what the dtype rounds.
-    let error = fit.tally.rms_within() / sides.rms.max(f64::MIN_POSITIVE) / (fit.tally.numbers.max(1) as f64).sqrt();
-    let precision = 4.0 * sides.noise.eps + 6.0 * error;
-    let details = Details { factor: Some(factor), ..Details::default() };
-    if (factor + 1.0).abs() <= precision {
-        return Part { id: Hypothesis::Negated, evidence: "actual = -reference".into(), details };
-    }
-    let mut extents: Vec<usize> = sides.shape.iter().rev().copied().collect();
-    extents.extend(question.inputs.values().flat_map(|input| input.shape().iter().rev().copied()));
-    let name = factor_name(factor, &extents, precision).map(|name| format!(", which is {name}")).unwrap_or_default();
-    Part { id: Hypothesis::Scale, evidence: format!("actual = {} x reference{name}", number(factor)), details }
-}
-
-/// A bias, and whether it is an input.
-fn bias_part(question: &Question<'_>, sides: &Sides, bias: &Bias) -> (Part, bool) {
-    let along = bias.groups.others();
-    let mut details = Details { axes: Some(along.clone()), ..Details::default() };
-    let part = |evidence: String, details| Part { id: Hypothesis::Bias, evidence, details };
-    if let [value] = bias.values[..] {
-        return (part(format!("actual = reference + {} throughout", number(value)), details), false);
-    }
-    let extents: Vec<usize> = bias.groups.axes().iter().map(|&axis| sides.shape[axis]).collect();
-    let equal = question.inputs.iter().find_map(|(name, input)| {
-        let shape: Vec<usize> = input.shape().iter().copied().filter(|extent| *extent > 1).collect();
-        let times = (shape == extents).then(|| times(&bias.values, input)).flatten()?;
-        Some((*name, times))
-    });
-    if let Some((name, times)) = equal {
-        details.name = Some(name.to_owned());
-        let evidence = match times {
-            -1.0 => format!("the input `{name}` is missing"),
-            1.0 => format!("the input `{name}` is added twice"),
-            times => format!("actual = reference + {} x the input `{name}`", number(times)),
-        };
-        return (part(evidence, details), true);
-    }
-    let words = if along.len() == 1 { format!("axis {}", along[0]) } else { format!("axes {}", axes_words(&along)) };
-    let count = bias.values.len();
-    (part(format!("actual - reference is constant along {words}: {count} different values"), details), false)
-}
-
-/// How many times the input the values are; `None` where they are not.
-fn times(values: &[f64], input: &Tensor) -> Option<f64> {
-    let input = super::sides::widen(input);
-    let product = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(x, y)| x * y).sum::<f64>();
-    let (run, rise, squares) = (product(&input, &input), product(values, &input), product(values, values));
-    let times = rise / run;
-    let is_equal = run > 0.0 && squares - times * rise <= 4e-4 * squares;
-    is_equal.then(|| if (times.abs() - 1.0).abs() < 0.02 { times.signum() } else { times })
-}
-
-/// Best first, and without what the best makes needless.
-fn rank(candidates: &mut Vec<Candidate>) {
-    let key = |candidate: &Candidate| {
-        let places = candidate.parts.iter().filter(|part| is_place(part)).count();
-        (!candidate.is_clean, candidate.parts.len(), places, candidate.parameters)
-    };
-    candidates.sort_by(|a, b| match (a.is_clean, b.is_clean) {
-        // A hundredth more is not worth another hypothesis.
-        (false, false) => {
-            let worth = |candidate: &Candidate| candidate.removes - 0.02 * candidate.parts.len() as f64;
-            worth(b).total_cmp(&worth(a))
-        }
-        _ => key(a).cmp(&key(b)).then(b.removes.total_cmp(&a.removes)),
-    });
-    let mut kept: Vec<Candidate> = Vec::new();
-    for candidate in candidates.drain(..) {
-        let ids = |candidate: &Candidate| candidate.parts.iter().map(|part| part.id).collect::<Vec<_>>();
-        // The same with something more, and the same in other words.
-        let is_needless = kept.iter().any(|better| ids(better).iter().all(|id| ids(&candidate).contains(id)));
-        if !is_needless {
-            kept.push(candidate);
-        }
-    }
-    *candidates = kept;
-}
-
-/// Whether a hypothesis says where elements are wrong, and not what they become.
-fn is_place(part: &Part) -> bool {
-    use Hypothesis::{ConstantOutput, NanRegion, Outliers, StalePosition};
-    matches!(part.id, ConstantOutput | NanRegion | Outliers | StalePosition) || part.details.position.is_some()
-}
-
-/// An explanation for each part; each says what holds at the same time.
-fn answers(candidate: Candidate) -> Vec<Explanation> {
-    let Candidate { parts, removes, .. } = candidate;
-    let answer = |at: usize| {
-        let others = || parts.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, part)| part);
-        let evidence: Vec<&str> =
-            std::iter::once(&parts[at]).chain(others()).map(|part| part.evidence.as_str()).collect();
-        Explanation {
-            id: parts[at].id,
-            removes,
-            evidence: evidence.join("; and "),
-            with: others().map(|part| part.id).collect(),
-            details: parts[at].details.clone(),
-        }
-    };
-    (0..parts.len()).map(answer).collect()
 }

@@ -1,6 +1,6 @@
 //! Moved along an axis.
 
-use super::search::Part;
+use super::parts::Part;
 use crate::run::{Details, Hypothesis};
 
 /// A move of the elements by some places.

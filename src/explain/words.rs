@@ -3,7 +3,7 @@
 /// Four significant digits, the shortest way: `0.125`, `1.01`, `2.357e-4`.
 pub(super) fn number(x: f64) -> String {
     if x == 0.0 || !x.is_finite() {
-        return format!("{x}");
+        return format!("{}", x + 0.0);
     }
     let rounded: f64 = format!("{x:.3e}").parse().unwrap_or(x);
     match rounded.abs() {
@@ -24,8 +24,8 @@ pub(super) fn factor_name(factor: f64, extents: &[usize], precision: f64) -> Opt
     let is = |value: f64| (size / value - 1.0).abs() <= precision;
     let sign = if factor < 0.0 { "-" } else { "" };
     let known = extents.iter().copied().filter(|n| *n > 1);
-    // What stands in the shapes is no coincidence; what does not has to be simple.
-    for n in known.chain([2, 3, 4, 8, 12, 16, 32, 48, 64, 80, 96, 128, 256, 512, 768, 1024]) {
+    // What stands in the shapes is no coincidence; what does not has to be usual.
+    for n in known.chain([16, 32, 48, 64, 80, 96, 128, 256, 512, 768, 1024]) {
         let root = (n as f64).sqrt();
         if is(root) {
             return Some(format!("{sign}sqrt({n})"));
@@ -34,9 +34,7 @@ pub(super) fn factor_name(factor: f64, extents: &[usize], precision: f64) -> Opt
             return Some(format!("{sign}1/sqrt({n})"));
         }
     }
-    for n in
-        extents.iter().copied().filter(|n| *n > 1).chain([2, 3, 4, 8, 12, 16, 32, 64, 128, 255, 256, 512, 768, 1024])
-    {
+    for n in extents.iter().copied().filter(|n| *n > 1).chain([3, 12, 16, 32, 64, 128, 255, 256, 512, 768, 1024]) {
         if is(1.0 / n as f64) {
             return Some(format!("{sign}1/{n}"));
         }
