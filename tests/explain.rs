@@ -1,11 +1,15 @@
 //! `karat explain` is as good as it says: a part of `cargo bench --bench explain`, held to a floor.
 
+#[path = "../benches/explain/blocks.rs"]
+mod blocks;
 #[path = "../benches/explain/dice.rs"]
 mod dice;
 #[path = "../benches/explain/faults.rs"]
 mod faults;
 #[path = "../benches/explain/material.rs"]
 mod material;
+#[path = "../benches/explain/mixed.rs"]
+mod mixed;
 #[path = "../benches/explain/score.rs"]
 mod score;
 
