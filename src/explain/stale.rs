@@ -59,6 +59,10 @@ pub(super) fn stale(sides: &Sides, sample: &Sample, between: Between<'_>, fit: &
 
 /// Whether the sample allows it: nothing is wrong at first, and most is from there on.
 fn may_be(sides: &Sides, sample: &Sample, between: Between<'_>, fit: &Fit, axis: usize) -> bool {
+    // One position has to be wrong, by its most part.
+    if (fit.tally.beyond as f64) < 0.3 * fit.tally.numbers as f64 / sides.shape[axis] as f64 {
+        return false;
+    }
     let stride: usize = sides.shape[axis + 1..].iter().product();
     let at = |position: usize| position / stride % sides.shape[axis];
     let here = |position: &&usize| !(between.actual[**position] - between.base[**position]).is_nan();
