@@ -6,9 +6,11 @@
 //! answer is right if the first explanation names all that was planted and nothing else; faults that no rule covers are
 //! right where nothing fits.
 
+mod blocks;
 mod dice;
 mod faults;
 mod material;
+mod mixed;
 mod score;
 
 use std::path::Path;

@@ -8,8 +8,9 @@ use karat::numeric::Pair;
 use karat::{DType, Tensor};
 
 use super::dice::Dice;
-use super::faults::{PAIRS, Plant, Planted, SINGLE, UNCOVERED, nothing};
+use super::faults::{Plant, Planted, SINGLE, nothing};
 use super::material::{Array, Material};
+use super::mixed::{PAIRS, UNCOVERED};
 
 /// What was answered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

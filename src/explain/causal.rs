@@ -86,6 +86,10 @@ enum Open {
 
 /// How far a side sees where the other has that value; `None` where what it has there looks like another fault.
 fn open(sides: &Sides, side: &[f64], square: Square, value: f64) -> Option<Open> {
+    // Of fewer any fault may hit all.
+    if future(sides, square).take(6).count() < 6 {
+        return None;
+    }
     // By how far ahead a key is: how many are seen, of how many.
     let mut counts = vec![(0usize, 0usize); square.keys];
     for position in future(sides, square) {

@@ -7,8 +7,8 @@ use super::parts::Part;
 use super::places::{region, share};
 use super::rounding;
 use super::sample::Sample;
-use super::sides::CHUNK;
-use super::sides::Sides;
+use super::sides::{CHUNK, Sides};
+use super::stale::{stale, unmasked};
 use super::words::number;
 use crate::run::{Details, Hypothesis, Question};
 
@@ -53,23 +53,20 @@ pub(super) fn find(
     let is_clean_else = tally.rms_within() <= limit && holds > 0;
     // Under a model of its own the rest has to be evidence for it.
     let is_enough = is_identity || (holds >= 32 && holds as f64 >= between.noise.chance() * tally.numbers as f64);
-    let mut predicted = None;
-    // What is spread over everything needs no list of places.
-    let is_placed = tally.beyond as f64 <= 2.0 * FEW * tally.numbers as f64 || is_ordered(between, sample, fit);
-    if is_enough && tally.beyond > 0 && is_placed {
-        let predicted = predicted.get_or_insert_with(|| fit.model.predict(between));
-        let wrong = wrong(between, predicted);
+    if is_enough && tally.beyond > 0 {
         if sides.is_aligned() {
-            // Not along an axis that has a bias for each position.
-            let taken = fit.model.bias.as_ref().map_or(&[][..], |bias| bias.groups.axes());
-            excused.extend(stale(sides, between, predicted, &wrong, kind, taken));
+            excused.extend(stale(sides, sample, between, fit, kind));
         }
-        if is_clean_else {
+        let is_few = tally.beyond as f64 <= 2.0 * FEW * tally.numbers as f64;
+        if is_clean_else && (is_few || (is_identity && is_one_value(between, sample, fit))) {
+            let wrong = wrong(between, fit);
             excused.extend(outliers(sides, &wrong).map(|part| Excused { part, left: tally.within }));
+            let constant = constant(sides, &wrong).filter(|_| is_identity);
+            excused.extend(constant.map(|part| Excused { part, left: tally.within }));
         }
         if is_clean_else && is_identity {
-            excused.extend(constant(sides, &wrong).map(|part| Excused { part, left: tally.within }));
-            excused.extend(unmasked(question, sides, &wrong).map(|part| Excused { part, left: tally.within }));
+            let part = unmasked(question, sides, between, fit);
+            excused.extend(part.map(|part| Excused { part, left: tally.within }));
         }
     }
     let is_near = tally.rms() <= 0.01 * between.rms && rounding::is_possible(between.actual, eps);
@@ -78,48 +75,32 @@ pub(super) fn find(
             // Rounding blurs the factor, and the factor decides the rounding.
             (None, factor) if factor != 1.0 => {
                 let times = rounding::factor(between.actual, between.base).unwrap_or(factor);
-                predicted.insert(between.base.iter().map(|x| times * x).collect())
+                between.base.iter().map(|x| times * x).collect()
             }
-            _ => predicted.get_or_insert_with(|| fit.model.predict(between)),
+            _ => fit.model.predict(between),
         };
-        let found = rounding::find(between.actual, predicted, eps, ["actual", "the reference"]);
+        let found = rounding::find(between.actual, &predicted, eps, ["actual", "the reference"]);
         excused.extend(found.map(|(part, left)| Excused { part, left }));
     }
     excused
 }
 
-/// Whether the wrong elements of the sample may be right up to a position along some axis, or of one value.
-fn is_ordered(between: Between<'_>, sample: &Sample, fit: &Fit) -> bool {
-    let Between { shape, actual, noise, rms, .. } = between;
-    let here = |position: &&usize| !(actual[**position] - between.base[**position]).is_nan();
-    let positions: Vec<usize> = sample.positions.iter().filter(here).copied().collect();
-    let is_wrong = |position: usize| {
-        let predicted = fit.model.predict_at(between, position);
-        (actual[position] - predicted).abs() > noise.slack(actual[position].abs().max(predicted.abs()), rms)
-    };
-    let (wrong, right): (Vec<usize>, Vec<usize>) = positions.iter().partition(|&&position| is_wrong(position));
-    let is_one_value =
-        wrong.first().is_none_or(|&first| wrong.iter().all(|&position| actual[position] == actual[first]));
-    is_one_value
-        || (0..shape.len()).filter(|&axis| shape[axis] > 1).any(|axis| {
-            let stride: usize = shape[axis + 1..].iter().product();
-            let at = |position: &usize| position / stride % shape[axis];
-            let first = wrong.iter().map(at).min().unwrap_or(0);
-            let last = wrong.iter().map(at).max().unwrap_or(0);
-            let late = right.iter().filter(|position| at(position) >= first).count();
-            // Right before and wrong after; or, of a mask, the other way round.
-            late <= wrong.len() && first > 0 || last + 2 == shape[axis]
-        })
+/// Whether an element is left with more than rounding explains.
+pub(super) fn is_wrong(between: Between<'_>, fit: &Fit, position: usize) -> bool {
+    let (actual, predicted) = (between.actual[position], fit.model.predict_at(between, position));
+    (actual - predicted).abs() > between.noise.slack(actual.abs().max(predicted.abs()), between.rms)
+}
+
+/// Whether the wrong elements of the sample have one value.
+fn is_one_value(between: Between<'_>, sample: &Sample, fit: &Fit) -> bool {
+    let mut wrong = sample.positions.iter().filter(|&&position| is_wrong(between, fit, position));
+    wrong.next().is_none_or(|&first| wrong.all(|&position| between.actual[position] == between.actual[first]))
 }
 
 /// The positions of the elements that are left with more than rounding explains.
-fn wrong(between: Between<'_>, predicted: &[f64]) -> Vec<usize> {
-    let Between { actual, noise, rms, .. } = between;
-    let is_wrong = |&position: &usize| {
-        let (a, p) = (actual[position], predicted[position]);
-        (a - p).abs() > noise.slack(a.abs().max(p.abs()), rms)
-    };
-    (0..actual.len()).into_par_iter().with_min_len(CHUNK).filter(is_wrong).collect()
+fn wrong(between: Between<'_>, fit: &Fit) -> Vec<usize> {
+    let places = (0..between.actual.len()).into_par_iter().with_min_len(CHUNK);
+    places.filter(|&position| is_wrong(between, fit, position)).collect()
 }
 
 fn outliers(sides: &Sides, wrong: &[usize]) -> Option<Part> {
@@ -141,70 +122,6 @@ fn outliers(sides: &Sides, wrong: &[usize]) -> Option<Part> {
     })
 }
 
-/// Right up to a position along an axis, wrong from there on.
-fn stale(
-    sides: &Sides,
-    between: Between<'_>,
-    predicted: &[f64],
-    wrong: &[usize],
-    kind: Kind,
-    taken: &[usize],
-) -> Option<Excused> {
-    let shape = &sides.shape;
-    // The axis of positions in [batch, position, width] and in [batch, head, position, width].
-    let usual = shape.len().saturating_sub(2);
-    // And in [batch, position, head, width]; of tokens and of a vector it is the last. Others have no order.
-    let is_position = |axis: usize| {
-        axis == usual
-            || (shape.len() == 4 && axis == 1 && shape[1] > shape[2])
-            || (shape.len() <= 2 && axis + 1 == shape.len())
-    };
-    let mut axes: Vec<usize> =
-        (0..shape.len()).filter(|axis| shape[*axis] > 1 && is_position(*axis) && !taken.contains(axis)).collect();
-    axes.sort_by_key(|&axis| (axis != usual, axis));
-    axes.into_iter().find_map(|axis| {
-        let extent = shape[axis];
-        let stride: usize = shape[axis + 1..].iter().product();
-        let at = |position: usize| position / stride % extent;
-        let first = wrong.iter().map(|&position| at(position)).min()?;
-        let mut counts = vec![(0u64, 0u64); extent];
-        wrong.iter().for_each(|&position| counts[at(position)].0 += 1);
-        let mut left = (0u64, 0.0);
-        // A position is a run of neighbours.
-        for (run, (actual, predicted)) in between.actual.chunks(stride).zip(predicted.chunks(stride)).enumerate() {
-            let differences = actual.iter().zip(predicted).map(|(a, p)| a - p).filter(|d| !d.is_nan());
-            let (count, squares) = differences.fold((0, 0.0), |(n, sum), d| (n + 1, sum + d * d));
-            counts[run % extent].1 += count;
-            if run % extent < first {
-                left = (left.0 + count, left.1 + squares);
-            }
-        }
-        let is_clean_before = (left.1 / left.0.max(1) as f64).sqrt() <= between.noise.limit(between.rms);
-        let before = counts[..first].iter().filter(|(_, all)| *all > 0).count();
-        let after = counts[first..].iter().filter(|(_, all)| *all > 0);
-        let (bad, all) = after.clone().fold((0, 0), |(b, n), (bad, all)| (b + bad, n + all));
-        let is_wrong_after = after.clone().all(|(bad, all)| *all < 4 || *bad as f64 >= 0.3 * *all as f64);
-        let is_dense = bad as f64 >= if all / (extent - first) as u64 >= 4 { 0.5 } else { 0.9 } * all as f64;
-        let is_usual = axis == usual && extent >= 3 && shape.len() > 1;
-        // On another axis two of each: one head of four is no position.
-        let least = if is_usual { 1 } else { 2 + usize::from(shape.len() == 1) * 2 };
-        let is_long = before >= least && after.count() >= least;
-        let is_evidence = match kind {
-            Kind::Identity => true,
-            // A factor of its own fits one position by chance.
-            Kind::Scaled => left.0 >= 32 && before >= 2,
-            Kind::Moved => before >= 8 && before * 2 >= extent,
-        };
-        let part = || Part {
-            id: Hypothesis::StalePosition,
-            evidence: format!("right up to position {} of axis {axis}, wrong from {first} on", first - 1),
-            details: Details { axes: Some(vec![axis]), position: Some(first), ..Details::default() },
-        };
-        let holds = is_wrong_after && is_dense && is_long && is_evidence && is_clean_before;
-        holds.then(|| Excused { part: part(), left: left.1 })
-    })
-}
-
 /// One value wherever it differs.
 fn constant(sides: &Sides, wrong: &[usize]) -> Option<Part> {
     let value = sides.actual[*wrong.first()?];
@@ -223,35 +140,6 @@ fn constant(sides: &Sides, wrong: &[usize]) -> Option<Part> {
             evidence: format!("{} {} wherever it differs, {place} {region}", share(wrong.len(), sides), are(value)),
             details: Details { elements: Some(wrong.len() as u64), ..Details::default() },
         }
-    })
-}
-
-/// Only the last position is right: it alone sees the same with a causal mask and without. That is too little without a word
-/// that attention is in it.
-fn unmasked(question: &Question<'_>, sides: &Sides, wrong: &[usize]) -> Option<Part> {
-    let hints = ["att", "block", "decoder", "transformer"];
-    let is_attention = question.checkpoint.is_some_and(|name| hints.iter().any(|hint| name.contains(hint)))
-        || question.params.contains_key("causal");
-    let [.., positions, width] = sides.shape[..] else { return None };
-    if !is_attention || positions < 3 || !sides.is_aligned() {
-        return None;
-    }
-    let mut counts = vec![0; positions];
-    wrong.iter().for_each(|position| counts[position / width % positions] += 1);
-    let each = sides.len() / positions;
-    let (last, earlier) = counts.split_last()?;
-    (*last == 0 && earlier.iter().all(|count| *count * 2 > each)).then(|| Part {
-        id: Hypothesis::CausalMask,
-        evidence: format!(
-            "the mask is missing, or one too many: only position {} is right, which sees all others either way",
-            positions - 1
-        ),
-        // A place: it predicts no value.
-        details: Details {
-            axes: Some(vec![sides.shape.len() - 2]),
-            position: Some(positions - 1),
-            ..Details::default()
-        },
     })
 }
 

@@ -167,6 +167,32 @@ pub(super) fn tally(between: Between<'_>, model: &Model) -> Tally {
     parts.into_iter().fold(Tally::default(), Tally::join)
 }
 
+/// Holds a model against every element, by the index on that axis.
+pub(super) fn profile(between: Between<'_>, model: &Model, axis: usize) -> Vec<Tally> {
+    /// More than for a sum over everything: a part has a tally for each index.
+    const CHUNK: usize = 1 << 18;
+    let Between { shape, actual, base, noise, rms, .. } = between;
+    let (extent, stride) = (shape[axis], shape[axis + 1..].iter().product::<usize>());
+    let parts: Vec<Vec<Tally>> = actual
+        .par_chunks(CHUNK)
+        .enumerate()
+        .map(|(chunk, part)| {
+            let start = chunk * CHUNK;
+            let mut tallies = vec![Tally::default(); extent];
+            model.visit(shape, start..start + part.len(), |position, group| {
+                let tally = &mut tallies[position / stride % extent];
+                tally.add(actual[position], model.at(base[position], group), noise, rms);
+            });
+            tallies
+        })
+        .collect();
+    let mut all = vec![Tally::default(); extent];
+    for part in parts {
+        all.iter_mut().zip(part).for_each(|(tally, part)| *tally = tally.join(part));
+    }
+    all
+}
+
 /// The models that may hold of that base, fewer parameters first.
 pub(super) fn models(sides: &Sides, sample: &Sample, between: Between<'_>) -> Vec<Model> {
     let mut models = vec![Model::identity()];

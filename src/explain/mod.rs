@@ -50,6 +50,7 @@ mod screen;
 mod search;
 mod shift;
 mod sides;
+mod stale;
 #[cfg(test)]
 mod tests;
 mod words;
