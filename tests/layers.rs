@@ -33,7 +33,7 @@ const OWNERS: &[(&str, &str)] = &[
     ("flate2", "golden/"),
     ("sha2", "golden/"),
     ("walkdir", "golden/ cli/ run/"),
-    ("libm", "gpt2/"),
+    ("libm", "gpt2/ explain/"),
     ("candle_core", "candle/"),
     ("candle_nn", "candle/"),
 ];
