@@ -280,6 +280,9 @@ pub(crate) fn outliers(m: &Material, dice: &mut Dice, dtype: DType) -> Option<Pl
     let seen: Vec<usize> = (0..m.reference.len())
         .filter(|&at| m.mask.as_ref().is_none_or(|mask| mask[at]) && m.reference.values[at].abs() < 1e9)
         .collect();
+    if seen.is_empty() {
+        return None;
+    }
     // Half precision ends at 65,504.
     let sizes = if dtype == DType::F16 { [3.0, -10.0, 30.0, -100.0] } else { [3.0, -10.0, 100.0, 1e4] };
     for _ in 0..count {

@@ -1,6 +1,7 @@
 //! How good `karat explain` is: plants faults, asks what they are, and counts the answers.
 //!
 //!     cargo bench --bench explain [-- --seeds 3] [--misses] [--only TEXT]
+//!     cargo bench --bench explain -- serve REFERENCE.npy      what benches/explain.py times
 //!
 //! Faults are planted in the goldens of GPT-2 and of MiniLM and in random tensors, in several dtypes, under rounding noise. An
 //! answer is right if the first explanation names all that was planted and nothing else; faults that no rule covers are
@@ -76,6 +77,9 @@ fn table(name: &str, score: &Score) {
         line(&format!("  {name}"), *count);
     }
     line(name, score.total());
+    if score.unseen > 0 {
+        println!("  {} more changed nothing that shows, and were not asked about", score.unseen);
+    }
     println!();
 }
 

@@ -144,11 +144,15 @@ pub(crate) fn goldens() -> Vec<Material> {
 const SHAPES: &[&[usize]] =
     &[&[96], &[16, 24], &[24, 24], &[1, 8, 64], &[3, 12, 20], &[2, 4, 8, 16], &[1, 12, 16, 32], &[2, 3, 64, 64]];
 
-/// Random tensors of several shapes: normal, with offsets by column, and with rows and columns of several sizes.
+/// What random tensors are like: normal, with offsets by column, with columns of several sizes, half of them zeros as after
+/// a ReLU, whole numbers, numbers of bf16, and with one channel that is far larger than all others.
+const KINDS: &[&str] = &["normal", "columns", "sizes", "relu", "whole", "short", "channel"];
+
+/// Random tensors of several shapes and kinds.
 pub(crate) fn random(seed: u64) -> Vec<Material> {
     let mut materials = Vec::new();
     for shape in SHAPES {
-        for kind in ["normal", "columns", "sizes"] {
+        for &kind in KINDS {
             let name = format!("{kind}{shape:?}");
             let mut dice = Dice::new(&name, seed);
             let width = *shape.last().expect("an axis");
@@ -158,10 +162,14 @@ pub(crate) fn random(seed: u64) -> Vec<Material> {
                 let size = dice.between(0.2, 5.0);
                 let values = (0..count).map(|at| {
                     let (offset, spread) = columns[at % width];
-                    size * match with {
-                        "normal" => dice.normal(),
-                        "columns" => 2.0 * offset + dice.normal(),
-                        _ => spread * dice.normal(),
+                    match with {
+                        "normal" => size * dice.normal(),
+                        "columns" => size * (2.0 * offset + dice.normal()),
+                        "sizes" => size * spread * dice.normal(),
+                        "relu" => size * dice.normal().max(0.0),
+                        "whole" => (40.0 * dice.normal()).round(),
+                        "short" => bf16::from_f64(size * dice.normal()).to_f64(),
+                        _ => size * dice.normal() * if at % width == 3 { 50.0 } else { 1.0 },
                     }
                 });
                 Array::new(shape, values.collect())

@@ -47,28 +47,24 @@ pub(super) fn bases(question: &Question<'_>, sides: &Sides, sample: &Sample) -> 
 }
 
 /// The elements in another order, or further along.
-pub(super) fn moved(sides: &Sides, sample: &Sample) -> Vec<Base<'static>> {
+pub(super) fn moved(sides: &Sides, sample: &Sample) -> impl Iterator<Item = Base<'static>> {
     let screen = Screen::new(sides, sample);
     let layouts = Layout::all(&sides.shape, &sides.actual_shape);
     let alike = layouts.iter().filter_map(|l| screen.alike(|position| Some(l.source(position))).map(|a| (a, l)));
-    let mut bases: Vec<Base<'static>> = best(alike.collect())
-        .into_iter()
-        .map(|layout| {
-            Base::new(vec![layout.part(&sides.shape, &sides.actual_shape)], layout.apply(&sides.reference), 0)
-        })
-        .collect();
-    if sides.is_aligned() {
-        let shifts = Shift::all(&sides.shape);
-        let alike = shifts.iter().filter_map(|s| screen.alike(|position| s.source(position, false)).map(|a| (a, s)));
-        bases.extend(best(alike.collect()).into_iter().flat_map(|shift| {
-            // Either what went out came in again, or what stands at the edge is anything.
-            [true, false].map(|wraps| {
-                let edge = if wraps { ", and what went out came in at the other end" } else { "" };
-                Base::new(vec![shift.part(edge)], shift.apply(&sides.reference, wraps), 1)
-            })
-        }));
-    }
-    bases
+    let layouts: Vec<Layout> = best(alike.collect()).into_iter().cloned().collect();
+    let shifts = if sides.is_aligned() { Shift::all(&sides.shape) } else { Vec::new() };
+    let alike = shifts.iter().filter_map(|s| screen.alike(|position| s.source(position, false)).map(|a| (a, s)));
+    let shifts: Vec<Shift> = best(alike.collect()).into_iter().cloned().collect();
+    // One after the other: each is as large as the tensor.
+    let layouts = layouts.into_iter().map(|layout| {
+        Base::new(vec![layout.part(&sides.shape, &sides.actual_shape)], layout.apply(&sides.reference), 0)
+    });
+    // Either what went out came in again, or what stands at the edge is anything.
+    let shifts = shifts.into_iter().flat_map(|shift| [true, false].map(|wraps| (shift.clone(), wraps)));
+    layouts.chain(shifts.map(|(shift, wraps)| {
+        let edge = if wraps { ", and what went out came in at the other end" } else { "" };
+        Base::new(vec![shift.part(edge)], shift.apply(&sides.reference, wraps), 1)
+    }))
 }
 
 /// Those most alike, of equally good ones the first.

@@ -38,7 +38,13 @@ pub(super) fn bases(sides: &Sides) -> Vec<Base<'static>> {
     if varies(&sides.actual) && varies(&sides.reference) {
         return Vec::new();
     }
-    if let Some(value) = masked(sides, &sides.reference, square) {
+    let (reference, actual) = (masked(sides, &sides.reference, square), masked(sides, &sides.actual, square));
+    // Two values that fill the same places mask the same.
+    if reference.is_some() && actual.is_some() {
+        return Vec::new();
+    }
+    let tells_lost = sides.lost.iter().all(|&position| square.ahead(position) > 0);
+    if let Some(value) = reference {
         let Some(open) = open(sides, &sides.actual, square, value) else { return Vec::new() };
         let undone = mask(sides, &sides.actual, &sides.reference, square, value);
         let evidence = match open {
@@ -46,13 +52,13 @@ pub(super) fn bases(sides: &Sides) -> Vec<Base<'static>> {
             Open::Ahead(1) => "the mask is off by one: actual sees 1 position ahead".to_owned(),
             Open::Ahead(places) => format!("the mask is off by {places}: actual sees {places} positions ahead"),
         };
-        return vec![Base { actual: Some(undone), ..base(&evidence, sides.reference.clone()) }];
+        return vec![Base { actual: Some(undone), tells_lost, ..base(&evidence, sides.reference.clone()) }];
     }
-    let Some(value) = masked(sides, &sides.actual, square) else { return Vec::new() };
+    let Some(value) = actual else { return Vec::new() };
     match open(sides, &sides.reference, square, value) {
         Some(Open::Everywhere) => {
             let masked = mask(sides, &sides.reference, &sides.actual, square, value);
-            vec![base("actual masks the future, the reference does not", masked)]
+            vec![Base { tells_lost, ..base("actual masks the future, the reference does not", masked) }]
         }
         _ => Vec::new(),
     }
@@ -60,7 +66,7 @@ pub(super) fn bases(sides: &Sides) -> Vec<Base<'static>> {
 
 fn base(evidence: &str, values: Vec<f64>) -> Base<'static> {
     let part = Part { id: Hypothesis::CausalMask, evidence: evidence.into(), details: Details::default() };
-    Base { tells_lost: true, ..Base::new(vec![part], values, 0) }
+    Base::new(vec![part], values, 0)
 }
 
 /// The positions in the future that are compared.
@@ -99,7 +105,8 @@ fn open(sides: &Sides, side: &[f64], square: Square, value: f64) -> Option<Open>
     let furthest = counts.iter().rposition(|(seen, _)| *seen > 0)?;
     let (seen, all) = counts[..=furthest].iter().fold((0, 0), |(s, n), (seen, all)| (s + seen, n + all));
     // Single elements are another fault.
-    let last = counts.iter().rposition(|(_, all)| *all > 0)?;
+    // What both sides fill is not compared.
+    let last = if sides.filled > 0 { square.keys - 1 } else { counts.iter().rposition(|(_, all)| *all > 0)? };
     (seen * 10 >= all * 9).then_some(if furthest == last { Open::Everywhere } else { Open::Ahead(furthest) })
 }
 

@@ -55,7 +55,7 @@ pub(super) fn find(
     let is_enough = is_identity || (holds >= 32 && holds as f64 >= between.noise.chance() * tally.numbers as f64);
     if is_enough && tally.beyond > 0 {
         if sides.is_aligned() {
-            excused.extend(stale(sides, sample, between, fit, kind));
+            excused.extend(stale(question, sides, sample, between, fit, kind));
         }
         let is_few = tally.beyond as f64 <= 2.0 * FEW * tally.numbers as f64;
         if is_clean_else && (is_few || (is_identity && is_one_value(between, sample, fit))) {

@@ -167,17 +167,53 @@ pub(super) fn tally(between: Between<'_>, model: &Model) -> Tally {
     parts.into_iter().fold(Tally::default(), Tally::join)
 }
 
+/// The standard deviation of the actual tensor, of each group of the model's bias around its own mean: what a bias leaves to
+/// be explained by the base.
+pub(super) fn spread_within(between: Between<'_>, model: &Model) -> f64 {
+    let Between { shape, actual, .. } = between;
+    let count = model.bias.as_ref().map_or(1, |bias| bias.groups.count());
+    // From a first value of the group on, lest a large mean hide a small spread.
+    let mut firsts = vec![f64::NAN; count];
+    model.visit(shape, 0..actual.len(), |position, group| {
+        if firsts[group].is_nan() {
+            firsts[group] = actual[position];
+        }
+    });
+    let part = |part: usize| {
+        let mut sums = vec![[0.0f64; 3]; count];
+        let range = actual.len() * part / PARTS..actual.len() * (part + 1) / PARTS;
+        model.visit(shape, range, |position, group| {
+            let x = actual[position] - firsts[group];
+            if !x.is_nan() {
+                let sums = &mut sums[group];
+                (sums[0], sums[1], sums[2]) = (sums[0] + 1.0, sums[1] + x, sums[2] + x * x);
+            }
+        });
+        sums
+    };
+    let parts: Vec<_> = (0..PARTS).into_par_iter().map(part).collect();
+    let (mut numbers, mut squares) = (0.0, 0.0);
+    for group in 0..count {
+        let sum = |at: usize| parts.iter().map(|part| part[group][at]).sum::<f64>();
+        if sum(0) > 0.0 {
+            numbers += sum(0);
+            squares += (sum(2) - sum(1) * sum(1) / sum(0)).max(0.0);
+        }
+    }
+    if numbers > 0.0 { (squares / numbers).sqrt() } else { 0.0 }
+}
+
 /// Holds a model against every element, by the index on that axis.
 pub(super) fn profile(between: Between<'_>, model: &Model, axis: usize) -> Vec<Tally> {
-    /// More than for a sum over everything: a part has a tally for each index.
-    const CHUNK: usize = 1 << 18;
     let Between { shape, actual, base, noise, rms, .. } = between;
     let (extent, stride) = (shape[axis], shape[axis + 1..].iter().product::<usize>());
+    // More than for a sum over everything: a part has a tally for each index, and all parts together no more than elements.
+    let size = (extent * 4).max(1 << 18);
     let parts: Vec<Vec<Tally>> = actual
-        .par_chunks(CHUNK)
+        .par_chunks(size)
         .enumerate()
         .map(|(chunk, part)| {
-            let start = chunk * CHUNK;
+            let start = chunk * size;
             let mut tallies = vec![Tally::default(); extent];
             model.visit(shape, start..start + part.len(), |position, group| {
                 let tally = &mut tallies[position / stride % extent];
@@ -186,7 +222,8 @@ pub(super) fn profile(between: Between<'_>, model: &Model, axis: usize) -> Vec<T
             tallies
         })
         .collect();
-    let mut all = vec![Tally::default(); extent];
+    let mut parts = parts.into_iter();
+    let mut all = parts.next().unwrap_or_else(|| vec![Tally::default(); extent]);
     for part in parts {
         all.iter_mut().zip(part).for_each(|(tally, part)| *tally = tally.join(part));
     }

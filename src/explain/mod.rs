@@ -27,7 +27,7 @@
 //! | `accumulation` | allows rounding noise | 0 |
 //!
 //! A hypothesis is accepted where what it leaves is no more than the dtype's rounding, or a tenth of the difference at
-//! most, after a correction for its free parameters.
+//! most, after a correction for its free parameters; and only where the reference still shows in what it makes of it.
 
 mod accumulation;
 mod bases;

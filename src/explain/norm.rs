@@ -113,7 +113,8 @@ fn base(
     known: Known,
 ) -> Option<Base<'static>> {
     let usable: Vec<&Row> = rows.iter().filter(|row| row.factor != 0.0 && row.spread > 0.0).collect();
-    if usable.len() * 2 <= rows.len() {
+    // One row has one factor, and any eps makes it.
+    if usable.len() < 2 || usable.len() * 2 <= rows.len() {
         return None;
     }
     // All of it may be scaled besides. Without a bias that shows only in how the factors change with the spread.
@@ -136,7 +137,7 @@ fn base(
     // One factor for all rows is a scale.
     let (least, most) =
         scaled.iter().fold((f64::INFINITY, 0.0f64), |(low, high), row| (low.min(row.factor), high.max(row.factor)));
-    if rows.len() > 1 && most - least <= 0.02 * (1.0 - least).abs().max((1.0 - most).abs()) {
+    if most - least <= 0.02 * (1.0 - least).abs().max((1.0 - most).abs()) {
         return None;
     }
     let precision = 8.0 * sides.noise.eps;

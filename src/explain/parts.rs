@@ -50,7 +50,8 @@ fn bias_part(question: &Question<'_>, sides: &Sides, bias: &Bias) -> (Part, bool
     let mut details = Details { axes: Some(along.clone()), ..Details::default() };
     let part = |evidence: String, details| Part { id: Hypothesis::Bias, evidence, details };
     if let [value] = bias.values[..] {
-        return (part(format!("actual = reference + {} throughout", number(value)), details), false);
+        let sign = if value < 0.0 { '-' } else { '+' };
+        return (part(format!("actual = reference {sign} {} throughout", number(value.abs())), details), false);
     }
     let extents: Vec<usize> = bias.groups.axes().iter().map(|&axis| sides.shape[axis]).collect();
     let equal = question.inputs.iter().find_map(|(name, input)| {

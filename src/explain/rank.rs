@@ -56,7 +56,8 @@ fn is_place(part: &Part) -> bool {
 
 /// An explanation for each part; each says what holds at the same time.
 pub(super) fn answers(candidate: Candidate) -> Vec<Explanation> {
-    let Candidate { parts, removes, .. } = candidate;
+    let Candidate { parts, removes, is_clean, .. } = candidate;
+    let about = if is_clean { "" } else { "roughly, " };
     let answer = |at: usize| {
         let others = || parts.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, part)| part);
         let evidence: Vec<&str> =
@@ -64,7 +65,7 @@ pub(super) fn answers(candidate: Candidate) -> Vec<Explanation> {
         Explanation {
             id: parts[at].id,
             removes,
-            evidence: evidence.join("; and "),
+            evidence: format!("{about}{}", evidence.join("; and ")),
             with: others().map(|part| part.id).collect(),
             details: parts[at].details.clone(),
         }

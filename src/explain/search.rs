@@ -3,18 +3,21 @@
 use super::accumulation;
 use super::bases::{Base, bases, moved};
 use super::exceptions::{self, Kind, constant_throughout, lost};
-use super::fit::{Between, Fit, Model, models, settle};
+use super::fit::{Between, Fit, Model, models, settle, spread_within};
 use super::parts::{Part, model_parts};
 use super::rank::{Candidate, answers, rank};
-use super::sample::Sample;
+use super::sample::{Sample, quantile};
 use super::sides::Sides;
 use crate::run::{Details, Explanation, Hypothesis, Question};
 
 /// The share of a difference that a hypothesis has to remove where what is left is more than rounding explains.
 const MOST: f64 = 0.9;
 
-/// The same where it is not: half could be removed by chance where the difference itself is close to noise.
-const HALF: f64 = 0.6;
+/// The same where it is not: less could be removed by chance where the difference itself is close to noise.
+const SOME: f64 = 0.6;
+
+/// Parts of an explanation that may leave more than rounding explains: what has more fits a little of everything.
+const COMPOSED: usize = 2;
 
 /// How many times less a model has to leave than a simpler one that is good enough.
 const WORTH: f64 = 3.0;
@@ -64,11 +67,15 @@ fn candidates(question: &Question<'_>, sides: &Sides) -> Vec<Candidate> {
     if sides.numbers + (sides.lost.len() as u64) < ELEMENTS {
         return Vec::new();
     }
+    if sides.numbers == 0 {
+        return lost(sides).map(|part| alone(part, sides.removes(0.0, true))).into_iter().collect();
+    }
     if let Some(part) = constant_throughout(sides) {
         return vec![alone(part, sides.removes(0.0, false))];
     }
     let mut found = Vec::new();
-    found.extend(rounded(question, sides).map(|(part, left)| alone(part, sides.removes(left, false))));
+    let rounded = rounded(question, sides).map(|(part, left)| alone(part, sides.removes(left, false)));
+    found.extend(rounded.filter(|rounded| rounded.removes >= SOME));
     let sample = Sample::of(&sides.shape);
     let reference = Base::new(Vec::new(), sides.reference.as_slice(), 0);
     if found.is_empty() && sides.is_aligned() && accumulation::is_least(sides) {
@@ -79,17 +86,12 @@ fn candidates(question: &Question<'_>, sides: &Sides) -> Vec<Candidate> {
         return found;
     }
     let mut noise = None;
-    let mut try_all = |bases: Vec<Base<'_>>, found: &mut Vec<Candidate>| {
-        for base in bases {
-            let fitted = try_base(question, sides, &sample, &base, &mut noise);
-            found.extend(fitted);
-        }
-    };
-    try_all(vec![reference], &mut found);
-    try_all(bases(question, sides, &sample), &mut found);
+    let mut try_one = |base: Base<'_>| try_base(question, sides, &sample, &base, &mut noise);
+    found.extend(try_one(reference));
+    found.extend(bases(question, sides, &sample).into_iter().flat_map(&mut try_one));
     // Another order of the elements costs most, and adds nothing to what one number explains.
     if !found.iter().any(Candidate::is_enough) {
-        try_all(moved(sides, &sample), &mut found);
+        found.extend(moved(sides, &sample).flat_map(try_one));
     }
     if found.is_empty() {
         found.extend(noise.map(|part| alone(part, 1.0)));
@@ -107,6 +109,9 @@ fn try_base(
 ) -> Vec<Candidate> {
     let between = between(sides, base);
     let mut found = Vec::new();
+    if !base.parts.is_empty() && is_reference(sides, sample, base) {
+        return found;
+    }
     // What a simpler model leaves that is good enough.
     let mut least = f64::INFINITY;
     for model in models(sides, sample, between) {
@@ -129,6 +134,28 @@ fn try_base(
         found.extend(judged);
     }
     found
+}
+
+/// Whether the base is the reference itself after all, as that moved along an axis where it is constant.
+fn is_reference(sides: &Sides, sample: &Sample, base: &Base<'_>) -> bool {
+    let pairs = || sample.positions.iter().map(|&position| (base.values[position], sides.reference[position]));
+    let is_same = |(moved, reference): (f64, f64)| (moved - reference).abs() <= 2.0 * sides.noise.eps * reference.abs();
+    base.actual.is_none() && sides.is_aligned() && pairs().filter(|(b, r)| !(b - r).is_nan()).all(is_same)
+}
+
+/// Whether a model brings most elements closer, and not a few large ones alone.
+fn is_broad(sides: &Sides, sample: &Sample, between: Between<'_>, fit: &Fit) -> bool {
+    if !sides.is_aligned() {
+        return true;
+    }
+    let median = |left: &dyn Fn(usize) -> f64| {
+        let mut left: Vec<f64> =
+            sample.positions.iter().map(|&position| left(position).abs()).filter(|left| !left.is_nan()).collect();
+        quantile(&mut left, 0.5).unwrap_or(0.0)
+    };
+    let before = median(&|position| sides.actual[position] - sides.reference[position]);
+    let after = median(&|position| between.actual[position] - fit.model.predict_at(between, position));
+    after <= 0.5 * before
 }
 
 /// Whether the base still shows in what the model makes of it.
@@ -203,8 +230,11 @@ fn judge(
     if spare < least || tally.numbers * 2 < sides.numbers {
         return Vec::new();
     }
-    let step = (sides.len() / 4096).max(1);
-    let actual_spread = spread(between.actual.iter().step_by(step).copied());
+    let varied = spread_within(between, &fit.model);
+    // Where a bias alone is all that there is, the base says nothing.
+    if fit.model.bias.is_some() && varied <= 4.0 * sides.noise.limit(sides.rms) {
+        return Vec::new();
+    }
     let adjusted = (tally.numbers as f64 / spare as f64).sqrt();
     let candidate = |parts: &[Part], left: f64, is_clean: bool, is_excused: bool| Candidate {
         parts: parts.to_vec(),
@@ -218,8 +248,11 @@ fn judge(
     if !parts.is_empty() {
         let removes = 1.0 - (1.0 - sides.removes(tally.squares, tells_lost)) * adjusted;
         // What is small beside the difference may be large beside actual: everything is close to 0 times the reference.
-        let is_near = || spare >= 32 && tally.rms() <= (1.0 - MOST) * actual_spread;
-        if removes >= if is_clean { HALF } else { MOST } && (is_clean || is_near()) {
+        let is_near = spare >= 32
+            && parts.len() <= COMPOSED
+            && tally.rms() <= (1.0 - MOST) * varied
+            && is_broad(sides, sample, between, fit);
+        if removes >= if is_clean { SOME } else { MOST } && (is_clean || is_near) {
             found.push(candidate(&parts, tally.squares, is_clean, false));
         }
     }
@@ -234,7 +267,7 @@ fn judge(
             let mut parts = parts.clone();
             parts.push(excused.part);
             let candidate = candidate(&parts, excused.left, true, true);
-            if candidate.removes >= HALF {
+            if candidate.removes >= SOME {
                 found.push(candidate);
             }
         }

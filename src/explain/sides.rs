@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::noise::Noise;
-use crate::numeric::{Element, Kind, Pair, Tensor, dispatch};
+use crate::numeric::{DType, Element, Kind, Pair, Tensor, dispatch};
 
 /// A pair as hypotheses see it. Both are in C order and have the same number of elements.
 #[derive(Debug)]
@@ -19,6 +19,8 @@ pub(super) struct Sides {
     pub(super) noise: Noise,
     /// Where one side is not finite and the other has something else, in C order.
     pub(super) lost: Vec<usize>,
+    /// Elements that both sides fill with a huge number: masked places, not compared.
+    pub(super) filled: u64,
     /// Elements of which both sides are numbers.
     pub(super) numbers: u64,
     /// The root mean square of the actual numbers, and of the reference's, in which a few wild ones count for less.
@@ -30,7 +32,8 @@ pub(super) struct Sides {
 }
 
 impl Sides {
-    /// Of real tensors with the same number of elements; `None` where hypotheses have nothing to work on.
+    /// Of real tensors with the same number of elements; `None` where hypotheses have nothing to work on:
+    /// complex numbers, and whole ones that `f64` does not have.
     pub(super) fn of(pair: Pair<'_>) -> Option<Sides> {
         let Pair { actual, reference, mask } = pair;
         let is_complex = |tensor: &Tensor| tensor.dtype().kind() == Kind::Complex;
@@ -44,12 +47,20 @@ impl Sides {
             reference: widen(reference),
             noise: Noise::of(actual, reference),
             lost: Vec::new(),
+            filled: 0,
             numbers: 0,
             rms: 0.0,
             rms_reference: 0.0,
             squares: 0.0,
             lost_squares: 0.0,
         };
+        // Beyond it not every whole number is one of `f64`: equal there says nothing.
+        let is_exact = |tensor: &Tensor, values: &[f64]| {
+            !matches!(tensor.dtype(), DType::I64 | DType::U64) || values.iter().all(|x| x.abs() < WHOLE)
+        };
+        if !is_exact(actual, &sides.actual) || !is_exact(reference, &sides.reference) {
+            return None;
+        }
         sides.measure(mask.filter(|mask| mask.shape() == sides.shape).and_then(Tensor::as_slice::<bool>));
         Some(sides)
     }
@@ -81,19 +92,20 @@ impl Sides {
     fn measure(&mut self, mask: Option<&[bool]>) {
         let (usual, usual_reference) = (typical(&self.actual), typical(&self.reference));
         let (wild, wild_reference, fill) = (usual * WILD, usual_reference * WILD, usual_reference * APART);
-        let parts: Vec<(Vec<usize>, [f64; 4])> = self
+        let parts: Vec<(Vec<usize>, [f64; 5])> = self
             .actual
             .par_chunks_mut(CHUNK)
             .zip(self.reference.par_chunks_mut(CHUNK))
             .enumerate()
             .map(|(chunk, (actual, reference))| {
-                let (mut lost, mut sums) = (Vec::new(), [0.0; 4]);
+                let (mut lost, mut sums) = (Vec::new(), [0.0; 5]);
                 for (place, (a, r)) in actual.iter_mut().zip(reference).enumerate() {
                     let position = chunk * CHUNK + place;
                     let is_left_out = mask.is_some_and(|mask| !mask[position]);
                     // Two fills of another size hide the same element.
                     let is_filled = a.abs() > fill && r.abs() > fill && (*a < 0.0) == (*r < 0.0);
                     if is_left_out || is_filled {
+                        sums[4] += f64::from(u8::from(!is_left_out));
                         (*a, *r) = (f64::NAN, f64::NAN);
                     } else if a.is_finite() && r.is_finite() {
                         let d = *a - *r;
@@ -113,8 +125,9 @@ impl Sides {
             })
             .collect();
         // In the order of the chunks: the same bits for every number of threads.
-        let add = |all: [f64; 4], part: [f64; 4]| std::array::from_fn(|at| all[at] + part[at]);
-        let [numbers, actual, reference, difference] = parts.iter().map(|(_, sums)| *sums).fold([0.0; 4], add);
+        let add = |all: [f64; 5], part: [f64; 5]| std::array::from_fn(|at| all[at] + part[at]);
+        let [numbers, actual, reference, difference, filled] = parts.iter().map(|(_, sums)| *sums).fold([0.0; 5], add);
+        self.filled = filled as u64;
         self.lost = parts.into_iter().flat_map(|(lost, _)| lost).collect();
         self.numbers = numbers as u64;
         let mean = |sum: f64| if numbers > 0.0 { (sum / numbers).sqrt() } else { 0.0 };
@@ -139,6 +152,9 @@ pub(super) fn widen(tensor: &Tensor) -> Vec<f64> {
     }
     dispatch!(tensor.data(), elements => of(elements))
 }
+
+/// Up to here `f64` has every whole number.
+const WHOLE: f64 = (1u64 << 53) as f64;
 
 /// How many times as large as a typical element one may be before it counts as wild: activations of real models reach 200.
 const WILD: f64 = 100.0;
