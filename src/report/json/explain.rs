@@ -14,7 +14,7 @@ use crate::report::{ExplainView, Voice};
 ///
 /// What `out` returns.
 pub fn explain(out: &mut dyn Write, voice: &Voice, explained: &ExplainView) -> io::Result<()> {
-    let ExplainView { executor, gate, case, pictures: _ } = explained;
+    let ExplainView { executor, gate, case } = explained;
     write(out, "explain", JsonExplain { executor, case: json_case(voice, gate, case) })
 }
 

@@ -181,6 +181,7 @@ fn json_output<'a>(voice: &Voice, gate: &Gate, case: &CaseOutcome, output: &'a O
         reference,
         alternatives,
         explanations,
+        picture: _,
     } = output;
     let problem = |problem: &'a Problem| JsonProblem {
         what: what(voice, problem),

@@ -87,6 +87,7 @@ pub(super) fn output(name: &str, verdict: Verdict) -> OutputOutcome {
         reference: Some(format!("{name}.npy")),
         alternatives: Vec::new(),
         explanations: Vec::new(),
+        picture: None,
     }
 }
 
