@@ -41,7 +41,8 @@ impl Run {
         let options = Options { explain: Some(explain), pictures: reports.pictures(), ..options };
         let session = Session::new(goldens, executor, options)?;
         let mut voice = context.voice(cases.root.as_ref(), Some(&cases.place), Some(session.recorder()));
-        let options = [other, option(accuracy_only, "--accuracy-only"), option(chained, "--chained")];
+        voice.executor = other;
+        let options = [option(accuracy_only, "--accuracy-only"), option(chained, "--chained")];
         voice.options = options.into_iter().flatten().reduce(|one, other| format!("{one} {other}"));
 
         let outcome = session.run(&tree, &filter, |case| progress.advance(case))?;

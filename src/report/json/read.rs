@@ -57,6 +57,7 @@ pub fn write_case(out: &mut dyn Write, case: &CaseOutcome) -> io::Result<()> {
         review: Review::Accept,
         root: None,
         snapshots: None,
+        executor: None,
         options: None,
         base: "".into(),
     };

@@ -69,7 +69,7 @@ fn what_fails_has_its_whole_message_and_a_skip_its_reason() {
     let (kind, line, whole) = said(test_case(&report, "gpt2-tiny/h.0/attn"));
     assert_eq!((kind, line), (Some(NonSuccessKind::Failure), "mismatch: outside tolerance"));
     assert!(whole.contains("largest difference 2.1e-4 at [0, 3, 17]"), "{whole}");
-    assert!(whole.contains("karat diff "), "{whole}");
+    assert!(whole.contains("karat explain gpt2-tiny/h.0/attn"), "{whole}");
     let (kind, line, whole) = said(test_case(&report, "bad/panic"));
     assert_eq!((kind, line), (Some(NonSuccessKind::Error), "broken: the checkpoint panicked"));
     assert!(whole.contains("index out of bounds"), "{whole}");
