@@ -2,7 +2,11 @@
 
 mod documented;
 mod example;
+mod github;
+#[cfg(feature = "harness")]
+mod junit;
 mod matrix;
+mod record;
 mod run;
 mod verbs;
 

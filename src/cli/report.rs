@@ -1,0 +1,84 @@
+//! `karat report`: any report of a run, from its record.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::reports::{Reports, Terminal, read};
+use super::{Context, Gate};
+use crate::error::Result;
+use crate::report::Voice;
+use crate::run::{Executors, Gates, RunOutcome};
+
+/// The arguments of `karat report`.
+#[derive(Debug, Args)]
+pub(super) struct Report {
+    /// What `run --json FILE` wrote
+    run: PathBuf,
+    #[command(flatten)]
+    reports: Reports,
+}
+
+impl Report {
+    pub(super) fn main(self, executors: &Executors, context: &Context<'_>) -> Result<Gate> {
+        let Report { run, reports } = self;
+        let outcome = read(&run)?;
+        reports.check()?;
+        let voice = voice(executors, context, &outcome);
+        reports.write(context, &voice, &outcome, Terminal::IfAlone)?;
+        Ok(if outcome.failed() == 0 { Gate::Passed } else { Gate::Failed })
+    }
+}
+
+/// How to name karat's commands, so that they run again what was run.
+pub(super) fn voice(executors: &Executors, context: &Context<'_>, run: &RunOutcome) -> Voice {
+    let home = context.home;
+    let is_home = home.base.join(&run.root) == home.base.join(&home.root);
+    let root = (!is_home).then(|| run.root.clone());
+    let mut voice = context.voice(root.as_ref(), None, None);
+    let is_default = executors.names().next() == Some(run.executor.as_str());
+    voice.executor = (!is_default).then(|| run.executor.clone());
+    let accuracy = (is_default && run.gates == Gates::Accuracy).then(|| "--accuracy-only".to_owned());
+    let chained = run.chains.is_some().then(|| "--chained".to_owned());
+    let options: Vec<String> = [accuracy, chained].into_iter().flatten().collect();
+    voice.options = Some(options.join(" ")).filter(|options| !options.is_empty());
+    voice
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::Home;
+    use crate::cli::output;
+    use crate::run::{Executor, Gate};
+
+    #[test]
+    fn what_was_run_is_what_its_commands_run_again() {
+        let home = Home {
+            command: "karat".into(),
+            root: "goldens".into(),
+            snapshots: None,
+            allowed_skips: Vec::new(),
+            base: "/home/me".into(),
+        };
+        let context = Context { home: &home, screen: output::Screen::detect() };
+        let executors = Executors::new(Executor::new("builtin")).with(Executor::new("candle"));
+        let run = RunOutcome {
+            root: "goldens".into(),
+            snapshots: "snapshots".into(),
+            executor: "builtin".into(),
+            gates: Gates::Both,
+            cases: Vec::new(),
+            chains: None,
+            filtered_out: 0,
+            gate: Gate::default(),
+            elapsed: std::time::Duration::ZERO,
+        };
+        let command = |run: &RunOutcome| voice(&executors, &context, run).run(Some("a"));
+        assert_eq!(command(&run), "karat run -k a");
+        let run = RunOutcome { gates: Gates::Accuracy, chains: Some(Vec::new()), ..run };
+        assert_eq!(command(&run), "karat run --accuracy-only --chained -k a");
+        let run = RunOutcome { executor: "candle".into(), root: "/home/me/other".into(), ..run };
+        assert_eq!(command(&run), "karat run /home/me/other --executor candle --chained -k a");
+    }
+}
