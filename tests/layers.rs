@@ -32,6 +32,7 @@ const OWNERS: &[(&str, &str)] = &[
     ("rawzip", "golden/"),
     ("flate2", "golden/"),
     ("sha2", "golden/"),
+    ("xxhash_rust", "run/partition.rs"),
     ("walkdir", "golden/ cli/ run/"),
     ("libm", "gpt2/ explain/"),
     ("candle_core", "candle/"),

@@ -9,6 +9,7 @@ mod list;
 mod made;
 mod matrix;
 mod output;
+mod part;
 mod progress;
 mod run;
 #[cfg(feature = "cli")]
@@ -92,6 +93,16 @@ pub const VERBS: &[&str] = &[
     #[cfg(feature = "cli")]
     "schema",
 ];
+
+/// The verb that a word may have been meant for, where it is none.
+#[must_use]
+pub fn near_verb(word: &str) -> Option<&'static str> {
+    /// How alike the two must be, from 0 to 1: a letter too many, too few, another, or two exchanged.
+    const ALIKE: f64 = 0.7;
+    let near = VERBS.iter().map(|verb| (strsim::normalized_damerau_levenshtein(word, verb), *verb));
+    let best = near.filter(|(alike, _)| (ALIKE..1.0).contains(alike)).max_by(|a, b| a.0.total_cmp(&b.0));
+    best.map(|(_, verb)| verb)
+}
 
 /// Which goldens a verb is about.
 #[derive(Debug, Args)]

@@ -9,6 +9,7 @@ mod explanation;
 mod list;
 mod matrix;
 mod measured;
+mod partition;
 mod run;
 mod show;
 

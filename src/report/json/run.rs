@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::chain::JsonChain;
 use super::explanation::JsonExplanation;
 use super::measured::{JsonComparison, JsonMismatch, JsonSummary, JsonTolerance};
+use super::partition::JsonPartition;
 use super::write;
 use crate::report::next::{Next, next};
 use crate::report::{Voice, message};
@@ -18,7 +19,8 @@ use crate::run::{CaseOutcome, Counts, Drift, Gate, OutputOutcome, Problem, RunOu
 ///
 /// What `out` returns.
 pub fn run(out: &mut dyn Write, voice: &Voice, run: &RunOutcome) -> io::Result<()> {
-    let RunOutcome { root, snapshots, executor, gates, cases, chains, filtered_out, gate, elapsed } = run;
+    let RunOutcome { root, snapshots, executor, gates, cases, chains, filtered_out, partition, not_run, gate, elapsed } =
+        run;
     let Gate { ci, allowed_skips, reviewed } = gate;
     let Counts { broken, missing, mismatch, orphaned, unrecorded, drift, skipped, pass } = run.counts();
     let content = JsonRun {
@@ -31,6 +33,8 @@ pub fn run(out: &mut dyn Write, voice: &Voice, run: &RunOutcome) -> io::Result<(
         total: cases.len(),
         failed: run.failed(),
         filtered_out: *filtered_out,
+        partition: partition.as_ref().map(JsonPartition::from),
+        not_run: *not_run,
         counts: JsonCounts { broken, missing, mismatch, orphaned, unrecorded, drift, skipped, pass },
         elapsed_seconds: elapsed.as_secs_f64(),
         cases: cases.iter().map(|case| json_case(voice, gate, case)).collect(),
@@ -50,6 +54,8 @@ struct JsonRun<'a> {
     total: usize,
     failed: usize,
     filtered_out: usize,
+    partition: Option<JsonPartition>,
+    not_run: usize,
     counts: JsonCounts,
     elapsed_seconds: f64,
     cases: Vec<JsonCase<'a>>,
