@@ -25,6 +25,7 @@ const ROOMS: &[(&str, &[&str])] = &[
 const OWNERS: &[(&str, &str)] = &[
     ("insta", "run/snapshot/store.rs"),
     ("clap", "cli/"),
+    ("clap_complete", "cli/completions.rs"),
     ("indicatif", "cli/"),
     ("libtest_mimic", "harness/"),
     ("safetensors", "golden/"),

@@ -3,7 +3,10 @@
 mod accept;
 mod add;
 mod cases;
+#[cfg(feature = "cli")]
+mod completions;
 mod diff;
+mod doctor;
 mod explain;
 mod list;
 mod made;
@@ -75,6 +78,11 @@ enum Verb {
     Add(add::Add),
     /// Accept pending snapshots; runs nothing
     Accept(accept::Accept),
+    /// Say what is wrong with this setup, and what to type; runs nothing
+    Doctor(doctor::Doctor),
+    /// Print the completions of a shell
+    #[cfg(feature = "cli")]
+    Completions(completions::Completions),
     /// Print the JSON Schema of case.json or suite.json
     #[cfg(feature = "cli")]
     Schema(schema::Schema),
@@ -90,6 +98,9 @@ pub const VERBS: &[&str] = &[
     "explain",
     "add",
     "accept",
+    "doctor",
+    #[cfg(feature = "cli")]
+    "completions",
     #[cfg(feature = "cli")]
     "schema",
 ];
@@ -185,6 +196,9 @@ pub fn main(executors: Executors, home: &Home, arguments: impl IntoIterator<Item
         Verb::Explain(explain) => explain.main(executors, &context),
         Verb::Add(add) => add.main(&context),
         Verb::Accept(accept) => accept.main(&context),
+        Verb::Doctor(doctor) => doctor.main(&context),
+        #[cfg(feature = "cli")]
+        Verb::Completions(completions) => completions.main(&context),
         #[cfg(feature = "cli")]
         Verb::Schema(schema) => schema.main(&context),
     };

@@ -22,7 +22,6 @@ pub use address::Address;
 pub use case::{Case, Input, Limits, Link, Output};
 pub use digest::sha256;
 pub(crate) use digest::sha256_of_lines;
-#[cfg(feature = "harness")]
 pub(crate) use discover::absolute;
 pub use discover::{Goldens, Tree};
 pub use fields::{CaseFile, InputField, NanField, OutputField, SuiteFile, ToleranceField};

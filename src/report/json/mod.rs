@@ -4,6 +4,7 @@
 
 mod chain;
 mod diff;
+mod doctor;
 mod explain;
 mod explanation;
 mod list;
@@ -18,6 +19,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 pub use diff::diff;
+pub use doctor::doctor;
 pub use explain::explain;
 pub use list::list;
 pub use matrix::matrix;
