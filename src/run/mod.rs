@@ -30,7 +30,7 @@ pub use health::{Ailment, Complaint, Health, examine};
 pub use last::Recalled;
 pub use matrix::{Cell, Column, Group, Matrix, Row, Sum};
 pub use merge::{Record, merge};
-pub use options::{Filter, Following, Options, Skips, Stop};
+pub use options::{Filter, Following, Options, Pictures, Skips, Stop};
 pub use outcome::{CaseOutcome, Counts, Drift, Gate, Gates, OutputOutcome, Problem, RunOutcome, Verdict};
 pub use partition::{Partition, PartitionKind, Selection, Shard};
 pub use question::{Other, Question};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 
 use super::explanation::Explain;
-use super::outcome::Gates;
+use super::outcome::{Gates, Verdict};
 use super::partition::Shard;
 use super::snapshot::Caller;
 use crate::golden::CaseId;
@@ -32,6 +32,8 @@ pub struct Options {
     pub stop: Stop,
     /// Whether this is CI, whatever the environment says.
     pub ci: bool,
+    /// Of which outputs there is a picture.
+    pub pictures: Pictures,
 }
 
 /// When a run ends before every case was run.
@@ -42,6 +44,30 @@ pub enum Stop {
     Never,
     /// No case is started after one that fails the gate.
     AtFirstFailure,
+}
+
+/// Of which outputs there is a [`Picture`](crate::numeric::Picture) of where they differ from their references.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pictures {
+    /// Of none.
+    #[default]
+    None,
+    /// Of those that did not pass by themselves: a chained run adds none.
+    NotPassed,
+    /// Of all that have a reference.
+    All,
+}
+
+impl Pictures {
+    /// Whether there is one of an output with that verdict.
+    #[must_use]
+    pub fn wants(self, verdict: Verdict) -> bool {
+        match self {
+            Pictures::None => false,
+            Pictures::NotPassed => verdict != Verdict::Pass,
+            Pictures::All => true,
+        }
+    }
 }
 
 /// On what cases run.
@@ -98,6 +124,7 @@ impl Default for Options {
             explain: None,
             stop: Stop::default(),
             ci: false,
+            pictures: Pictures::default(),
         }
     }
 }

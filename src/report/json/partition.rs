@@ -6,6 +6,7 @@ use crate::run::{Partition, PartitionKind, Shard};
 
 /// `partition` in the record of a run.
 #[derive(Clone, Debug, Deserialize, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub(super) struct JsonPartition {
     kind: String,
     index: u64,
@@ -28,11 +29,12 @@ impl From<&Partition> for JsonPartition {
 }
 
 impl JsonPartition {
-    /// The partition that was written; `None` where there is no such shard.
-    pub(super) fn read(self) -> Option<Partition> {
+    /// The partition that was written.
+    pub(super) fn read(self) -> Result<Partition, String> {
         let JsonPartition { kind, index, count, total, digest } = self;
-        let shard = Shard::new(PartitionKind::from_word(&kind)?, index, count)?;
-        Some(Partition { shard, total, digest })
+        let shard = PartitionKind::from_word(&kind).and_then(|kind| Shard::new(kind, index, count));
+        let shard = shard.ok_or_else(|| format!("partition: there is no {kind}:{index}/{count}"))?;
+        Ok(Partition { shard, total, digest })
     }
 }
 
@@ -46,7 +48,7 @@ mod tests {
         let text = serde_json::to_string(&JsonPartition::from(&partition)).expect("JSON");
         assert_eq!(text, r#"{"kind":"hash","index":2,"count":3,"total":7,"digest":"ab"}"#);
         let read = |text: &str| serde_json::from_str::<JsonPartition>(text).expect("JSON").read();
-        assert_eq!(read(&text), Some(partition));
-        assert_eq!(read(&text.replace("\"index\":2", "\"index\":4")), None);
+        assert_eq!(read(&text), Ok(partition));
+        assert!(read(&text.replace("\"index\":2", "\"index\":4")).is_err());
     }
 }
