@@ -11,6 +11,7 @@ mod explain;
 mod list;
 mod made;
 mod matrix;
+mod merge;
 mod output;
 mod part;
 mod progress;
@@ -66,6 +67,8 @@ enum Verb {
     Run(run::Run),
     /// Run every case with every executor: a table of largest differences and verdicts
     Matrix(matrix::Matrix),
+    /// Make one run of the records of its shards; runs nothing
+    Merge(merge::Merge),
     /// List the cases
     List(list::List),
     /// Show a tensor file, one of its members, or a case
@@ -92,6 +95,7 @@ enum Verb {
 pub const VERBS: &[&str] = &[
     "run",
     "matrix",
+    "merge",
     "list",
     "show",
     "diff",
@@ -190,6 +194,7 @@ pub fn main(executors: Executors, home: &Home, arguments: impl IntoIterator<Item
     let ended = match cli.verb {
         Verb::Run(run) => run.main(executors, &context),
         Verb::Matrix(matrix) => matrix.main(executors, &context),
+        Verb::Merge(merge) => merge.main(&executors, &context),
         Verb::List(list) => list.main(&context),
         Verb::Show(show) => show.main(&context),
         Verb::Diff(diff) => diff.main(&context),

@@ -144,7 +144,7 @@ fn check_shards(records: &[Record], parts: &[Partition]) -> Result<()> {
             let dots = if more > missing.len() { ", .." } else { "" };
             let there: Vec<&str> = records.iter().map(|record| record.name.as_str()).collect();
             Err(Error::Usage(format!(
-                "{} of {count} shards missing: {}{dots}\nthere are {}; add the records of the others, or look why these jobs \
+                "of {count} shards {} missing: {}{dots}\nthere are {}; add the records of the others, or look why these jobs \
                  wrote none",
                 if more == 1 { "1 is".to_owned() } else { format!("{more} are") },
                 missing.join(", "),

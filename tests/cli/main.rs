@@ -22,6 +22,7 @@ mod explain;
 mod json;
 mod list;
 mod matrix;
+mod merge;
 mod places;
 mod run;
 mod schema;
