@@ -137,7 +137,7 @@ fn check_shards(records: &[Record], parts: &[Partition]) -> Result<()> {
         )));
     }
     let missing: Vec<String> =
-        (1..=count.get()).filter(|index| !names.contains_key(index)).map(|index| named(index)).take(8).collect();
+        (1..=count.get()).filter(|index| !names.contains_key(index)).map(named).take(8).collect();
     match (count.get() as usize).saturating_sub(names.len()) {
         0 => Ok(()),
         more => {

@@ -30,3 +30,4 @@ mod shards;
 mod show;
 mod suites;
 mod usage;
+mod workflows;
