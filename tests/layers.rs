@@ -28,6 +28,7 @@ const OWNERS: &[(&str, &str)] = &[
     ("clap_complete", "cli/completions.rs"),
     ("indicatif", "cli/"),
     ("libtest_mimic", "harness/"),
+    ("quick_junit", "report/junit.rs report/tests/junit.rs"),
     ("safetensors", "golden/"),
     ("ndarray_npy", "golden/"),
     ("rawzip", "golden/"),

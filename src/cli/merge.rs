@@ -5,9 +5,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::report::voice;
+use super::reports::{Reports, Terminal};
 use super::{Context, Gate};
 use crate::error::{Error, Result};
-use crate::report::{json, terminal};
+use crate::report::json;
+use crate::report::terminal::Detail;
 use crate::run::{Executors, Record, merge};
 
 /// The arguments of `karat merge`.
@@ -16,14 +19,17 @@ pub(super) struct Merge {
     /// What `run --partition .. --json FILE` wrote, of every shard
     #[arg(required = true, value_name = "RECORD")]
     records: Vec<PathBuf>,
+    #[command(flatten)]
+    reports: Reports,
 }
 
 impl Merge {
-    pub(super) fn main(self, _: &Executors, context: &Context<'_>) -> Result<Gate> {
-        let Merge { records } = self;
+    pub(super) fn main(self, executors: &Executors, context: &Context<'_>) -> Result<Gate> {
+        let Merge { records, reports } = self;
         let run = merge(read(&records)?)?;
-        let voice = context.voice(None, None, None);
-        context.screen.print(|out, palette| terminal::run(out, palette, &voice, &run))?;
+        reports.check()?;
+        let voice = voice(executors, context, &run);
+        reports.write(context, &voice, &run, Terminal::Always(Detail::Cases))?;
         Ok(if run.passed() { Gate::Passed } else { Gate::Failed })
     }
 }

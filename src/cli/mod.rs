@@ -15,6 +15,8 @@ mod merge;
 mod output;
 mod part;
 mod progress;
+mod report;
+mod reports;
 mod run;
 #[cfg(feature = "cli")]
 mod schema;
@@ -67,6 +69,8 @@ enum Verb {
     Run(run::Run),
     /// Run every case with every executor: a table of largest differences and verdicts
     Matrix(matrix::Matrix),
+    /// Make reports of a run from what `run --json FILE` wrote
+    Report(report::Report),
     /// Make one run of the records of its shards; runs nothing
     Merge(merge::Merge),
     /// List the cases
@@ -86,7 +90,7 @@ enum Verb {
     /// Print the completions of a shell
     #[cfg(feature = "cli")]
     Completions(completions::Completions),
-    /// Print the JSON Schema of case.json or suite.json
+    /// Print the JSON Schema of case.json, of suite.json, or of what `run --json` writes
     #[cfg(feature = "cli")]
     Schema(schema::Schema),
 }
@@ -95,6 +99,7 @@ enum Verb {
 pub const VERBS: &[&str] = &[
     "run",
     "matrix",
+    "report",
     "merge",
     "list",
     "show",
@@ -194,6 +199,7 @@ pub fn main(executors: Executors, home: &Home, arguments: impl IntoIterator<Item
     let ended = match cli.verb {
         Verb::Run(run) => run.main(executors, &context),
         Verb::Matrix(matrix) => matrix.main(executors, &context),
+        Verb::Report(report) => report.main(&executors, &context),
         Verb::Merge(merge) => merge.main(&executors, &context),
         Verb::List(list) => list.main(&context),
         Verb::Show(show) => show.main(&context),

@@ -7,12 +7,12 @@ use clap::Args;
 use super::cases::{Cases, Selected, choose};
 use super::part::Part;
 use super::progress::Progress;
+use super::reports::{Reports, Terminal};
 use super::{Context, Gate};
 use crate::error::Result;
 use crate::explain::explain;
 use crate::golden::Tree;
 use crate::report::terminal::Detail;
-use crate::report::{json, terminal};
 use crate::run::{CaseId, Executors, Following, Gates, Options, Recalled, Session, Stop};
 
 /// The arguments of `karat run`.
@@ -41,20 +41,31 @@ pub(super) struct Run {
     #[arg(long)]
     ci: bool,
     /// Show what was measured of every output that passed too
-    #[arg(short, long, conflicts_with = "json")]
+    #[arg(short, long)]
     verbose: bool,
     /// Show only what failed, and the count
-    #[arg(short, long, conflicts_with_all = ["json", "verbose"])]
+    #[arg(short, long, conflicts_with = "verbose")]
     quiet: bool,
-    /// Print one JSON document and nothing else
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    reports: Reports,
 }
 
 impl Run {
     pub(super) fn main(self, executors: Executors, context: &Context<'_>) -> Result<Gate> {
-        let Run { cases, executor: typed, accuracy_only, chained, part, failed, fail_fast, ci, verbose, quiet, json } =
-            self;
+        let Run {
+            cases,
+            executor: typed,
+            accuracy_only,
+            chained,
+            part,
+            failed,
+            fail_fast,
+            ci,
+            verbose,
+            quiet,
+            reports,
+        } = self;
+        reports.check()?;
         let (executor, other) = choose(executors, typed)?;
         let gates = if accuracy_only || other.is_some() { Gates::Accuracy } else { Gates::Both };
         let mut selected = cases.select(context, gates)?;
@@ -63,12 +74,13 @@ impl Run {
         selected.options.ci = ci;
         selected.filter.shard = part.shard(context)?;
         let Selected { goldens, tree, mut filter, options } = selected;
-        let session = Session::new(goldens, executor, Options { explain: Some(explain), ..options })?;
+        let options = Options { explain: Some(explain), pictures: reports.pictures(), ..options };
+        let session = Session::new(goldens, executor, options)?;
         if failed {
             filter.only = Some(again(&session, &tree, context)?);
         }
         let count = filter.select(&tree).cases.len();
-        let progress = Progress::start(count, context.screen.is_watched && !json);
+        let progress = Progress::start(count, context.screen.is_watched && !reports.is_document());
         let mut voice = context.voice(cases.root.as_ref(), Some(&cases.place), Some(session.recorder()));
         let options = [other, option(accuracy_only, "--accuracy-only"), option(chained, "--chained")];
         voice.options = options.into_iter().flatten().reduce(|one, other| format!("{one} {other}"));
@@ -83,10 +95,7 @@ impl Run {
             (_, true) => Detail::Failures,
             _ => Detail::Cases,
         };
-        context.screen.print(|out, palette| match json {
-            true => json::run(out, &voice, &outcome),
-            false => terminal::run_in(detail, out, palette, &voice, &outcome),
-        })?;
+        reports.write(context, &voice, &outcome, Terminal::Always(detail))?;
         Ok(if outcome.passed() { Gate::Passed } else { Gate::Failed })
     }
 }

@@ -1,6 +1,6 @@
 //! Telling: finished outcomes become bytes for a reader. Decides nothing.
 //!
-//! [`terminal`] writes for people, [`json`] for programs and [`markdown`] for pages; what either says about a problem is written once, in
+//! [`terminal`] writes for people, [`json`] for programs, [`markdown`] for pages, `junit` for test viewers and [`github`] for GitHub Actions; what either says about a problem is written once, in
 //! `message`. Nothing here reads the environment or a file: colours and commands are the caller's to choose.
 
 mod doctor;
@@ -12,7 +12,10 @@ mod palette;
 mod view;
 mod voice;
 
+pub mod github;
 pub mod json;
+#[cfg(feature = "harness")]
+pub mod junit;
 pub mod markdown;
 pub mod terminal;
 

@@ -24,6 +24,7 @@ mod list;
 mod matrix;
 mod merge;
 mod places;
+mod reports;
 mod run;
 mod schema;
 mod shards;

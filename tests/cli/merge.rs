@@ -65,6 +65,33 @@ fn the_whole_is_what_a_run_without_shards_is() {
 }
 
 #[test]
+fn every_report_can_be_made_of_the_whole() {
+    let project = project();
+    project.karat(["run", "--json", "whole.json", "--junit", "whole.xml"]).exits(1);
+    for index in ["1", "2"] {
+        let (part, file) = (format!("slice:{index}/2"), format!("shards/{index}.json"));
+        project.karat(["run", "-q", "--partition", &part, "--json", &file]);
+    }
+    let reports = ["shards/1.json", "shards/2.json", "--json", "merged.json", "--junit", "merged.xml", "--github"];
+    merge(&project, &reports).exits(1).says("::error file=goldens/off/case.json").says("8 cases, 3 fail");
+    let record = |name: &str| {
+        let mut record: Value = serde_json::from_str(&project.read(name)).expect("JSON");
+        record["elapsed_seconds"] = Value::Null;
+        for case in record["cases"].as_array_mut().expect("cases") {
+            case["elapsed_seconds"] = Value::Null;
+        }
+        record
+    };
+    assert_eq!(record("merged.json"), record("whole.json"));
+    let cases = |name: &str| project.read(name).matches("<testcase ").count();
+    assert_eq!((cases("merged.xml"), cases("whole.xml")), (8, 8));
+    project.karat(["report", "merged.json"]).exits(1).says("8 cases, 3 fail");
+    merge(&project, &["shards/1.json", "shards/2.json", "--junit", "shards"])
+        .exits(2)
+        .says("--junit shards: is a folder");
+}
+
+#[test]
 fn a_shard_that_is_missing_or_there_twice_is_named() {
     let project = project();
     records(&project, "slice", 4);

@@ -19,6 +19,8 @@ mod picture;
 mod problem;
 mod read;
 mod run;
+#[cfg(feature = "cli")]
+mod schema;
 mod show;
 mod words;
 
@@ -33,6 +35,8 @@ pub use list::list;
 pub use matrix::matrix;
 pub use read::{read_case, read_run, version, write_case};
 pub use run::run;
+#[cfg(feature = "cli")]
+pub use schema::run_schema;
 pub use show::{show_case, show_members, show_tensor};
 
 /// Changes when a field goes, or comes to mean something else; not when one is added.
@@ -40,6 +44,7 @@ const FORMAT: u32 = 1;
 
 /// What every document begins with.
 #[derive(Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 struct Document<T> {
     karat: Header,
     kind: &'static str,
@@ -48,6 +53,7 @@ struct Document<T> {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 struct Header {
     version: &'static str,
     format: u32,

@@ -2,6 +2,9 @@
 
 mod documented;
 mod example;
+mod github;
+#[cfg(feature = "harness")]
+mod junit;
 mod matrix;
 mod record;
 mod run;
