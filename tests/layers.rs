@@ -25,6 +25,7 @@ const ROOMS: &[(&str, &[&str])] = &[
 const OWNERS: &[(&str, &str)] = &[
     ("insta", "run/snapshot/store.rs"),
     ("clap", "cli/"),
+    ("clap_complete", "cli/completions.rs"),
     ("indicatif", "cli/"),
     ("libtest_mimic", "harness/"),
     ("quick_junit", "report/junit.rs report/tests/junit.rs"),
@@ -33,6 +34,7 @@ const OWNERS: &[(&str, &str)] = &[
     ("rawzip", "golden/"),
     ("flate2", "golden/"),
     ("sha2", "golden/"),
+    ("xxhash_rust", "run/partition.rs"),
     ("walkdir", "golden/ cli/ run/"),
     ("libm", "gpt2/ explain/"),
     ("candle_core", "candle/"),

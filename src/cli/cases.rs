@@ -43,7 +43,7 @@ pub(super) struct Selected {
 impl Selected {
     /// How many cases are selected.
     pub(super) fn count(&self) -> usize {
-        self.tree.cases.iter().filter(|id| self.filter.selects(id)).count()
+        self.filter.select(&self.tree).cases.len()
     }
 }
 
@@ -57,7 +57,7 @@ impl Cases {
         Ok(Selected {
             tree: goldens.discover()?,
             goldens,
-            filter: Filter { patterns: self.filter.clone() },
+            filter: Filter { patterns: self.filter.clone(), ..Filter::default() },
             options: Options {
                 jobs: self.jobs.unwrap_or(defaults.jobs),
                 repeats: self.repeats,

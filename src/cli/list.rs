@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
+use super::part::Part;
 use super::{Context, Gate, Place, source};
 use crate::error::Result;
-use crate::golden::{Case, CaseId, Goldens, Tree};
+use crate::golden::{Case, CaseId, Goldens};
 use crate::report::{CaseLine, json, terminal};
-use crate::run::{Filter, nothing_selected};
+use crate::run::{Filter, Selection, nothing_selected};
 
 /// The arguments of `karat list`.
 #[derive(Debug, Args)]
@@ -21,6 +22,8 @@ pub(super) struct List {
     /// List only cases whose id contains FILTER; several add up
     #[arg(short = 'k', long = "filter", value_name = "FILTER", value_parser = NonEmptyStringValueParser::new())]
     filter: Vec<String>,
+    #[command(flatten)]
+    part: Part,
     /// Print one JSON document and nothing else
     #[arg(long)]
     json: bool,
@@ -28,12 +31,13 @@ pub(super) struct List {
 
 impl List {
     pub(super) fn main(self, context: &Context<'_>) -> Result<Gate> {
-        let List { root, place, filter, json } = self;
+        let List { root, place, filter, part, json } = self;
         let goldens = source(root.as_ref(), context.home)?;
-        let filter = Filter { patterns: filter };
+        let filter = Filter { patterns: filter, shard: part.shard(context)?, ..Filter::default() };
         let tree = goldens.discover()?;
-        let mut lines = lines(&goldens, &tree, &filter);
-        if lines.is_empty() {
+        let selection = filter.select(&tree);
+        let mut lines = lines(&goldens, &selection);
+        if selection.is_empty {
             return Err(nothing_selected(&goldens, &tree, &filter));
         }
         let voice = context.voice(root.as_ref(), Some(&place), None);
@@ -48,10 +52,9 @@ impl List {
     }
 }
 
-/// A line for every case and every problem that the filter selects, by id.
-fn lines(goldens: &Goldens, tree: &Tree, filter: &Filter) -> Vec<CaseLine> {
-    let selected = tree.cases.iter().filter(|id| filter.selects(id));
-    let cases = selected.map(|id| match Case::load(&goldens.root, id) {
+/// A line for every case and every problem that is selected, by id.
+fn lines(goldens: &Goldens, selection: &Selection<'_>) -> Vec<CaseLine> {
+    let cases = selection.cases.iter().map(|id| match Case::load(&goldens.root, id) {
         Ok(case) => CaseLine {
             id: case.id,
             file: case.file,
@@ -62,8 +65,7 @@ fn lines(goldens: &Goldens, tree: &Tree, filter: &Filter) -> Vec<CaseLine> {
         },
         Err(error) => broken(goldens, id, error.to_string()),
     });
-    let problems = tree.problems.iter().filter(|(id, _)| filter.selects(id));
-    let problems = problems.map(|(id, what)| broken(goldens, id, what.clone()));
+    let problems = selection.problems.iter().map(|(id, what)| broken(goldens, id, (*what).to_owned()));
     let mut lines: Vec<CaseLine> = cases.chain(problems).collect();
     lines.sort_by(|a, b| a.id.cmp(&b.id));
     lines
@@ -71,9 +73,10 @@ fn lines(goldens: &Goldens, tree: &Tree, filter: &Filter) -> Vec<CaseLine> {
 
 /// The line of a case that could not be understood.
 fn broken(goldens: &Goldens, id: &CaseId, error: String) -> CaseLine {
+    let place = id.below(&goldens.root);
     CaseLine {
         id: id.clone(),
-        file: id.below(&goldens.root).join("case.json"),
+        file: if place.is_file() { place } else { place.join("case.json") },
         checkpoint: None,
         outputs: Vec::new(),
         skip: None,

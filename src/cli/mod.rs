@@ -3,12 +3,17 @@
 mod accept;
 mod add;
 mod cases;
+#[cfg(feature = "cli")]
+mod completions;
 mod diff;
+mod doctor;
 mod explain;
 mod list;
 mod made;
 mod matrix;
+mod merge;
 mod output;
+mod part;
 mod progress;
 mod report;
 mod reports;
@@ -66,6 +71,8 @@ enum Verb {
     Matrix(matrix::Matrix),
     /// Make reports of a run from what `run --json FILE` wrote
     Report(report::Report),
+    /// Make one run of the records of its shards; runs nothing
+    Merge(merge::Merge),
     /// List the cases
     List(list::List),
     /// Show a tensor file, one of its members, or a case
@@ -78,6 +85,11 @@ enum Verb {
     Add(add::Add),
     /// Accept pending snapshots; runs nothing
     Accept(accept::Accept),
+    /// Say what is wrong with this setup, and what to type; runs nothing
+    Doctor(doctor::Doctor),
+    /// Print the completions of a shell
+    #[cfg(feature = "cli")]
+    Completions(completions::Completions),
     /// Print the JSON Schema of case.json, of suite.json, or of what `run --json` writes
     #[cfg(feature = "cli")]
     Schema(schema::Schema),
@@ -88,15 +100,29 @@ pub const VERBS: &[&str] = &[
     "run",
     "matrix",
     "report",
+    "merge",
     "list",
     "show",
     "diff",
     "explain",
     "add",
     "accept",
+    "doctor",
+    #[cfg(feature = "cli")]
+    "completions",
     #[cfg(feature = "cli")]
     "schema",
 ];
+
+/// The verb that a word may have been meant for, where it is none.
+#[must_use]
+pub fn near_verb(word: &str) -> Option<&'static str> {
+    /// How alike the two must be, from 0 to 1: a letter too many, too few, another, or two exchanged.
+    const ALIKE: f64 = 0.7;
+    let near = VERBS.iter().map(|verb| (strsim::normalized_damerau_levenshtein(word, verb), *verb));
+    let best = near.filter(|(alike, _)| (ALIKE..1.0).contains(alike)).max_by(|a, b| a.0.total_cmp(&b.0));
+    best.map(|(_, verb)| verb)
+}
 
 /// Which goldens a verb is about.
 #[derive(Debug, Args)]
@@ -175,12 +201,16 @@ pub fn main(executors: Executors, home: &Home, arguments: impl IntoIterator<Item
         Verb::Run(run) => run.main(executors, &context),
         Verb::Matrix(matrix) => matrix.main(executors, &context),
         Verb::Report(report) => report.main(&executors, &context),
+        Verb::Merge(merge) => merge.main(&executors, &context),
         Verb::List(list) => list.main(&context),
         Verb::Show(show) => show.main(&context),
         Verb::Diff(diff) => diff.main(&context),
         Verb::Explain(explain) => explain.main(executors, &context),
         Verb::Add(add) => add.main(&context),
         Verb::Accept(accept) => accept.main(&context),
+        Verb::Doctor(doctor) => doctor.main(&context),
+        #[cfg(feature = "cli")]
+        Verb::Completions(completions) => completions.main(&context),
         #[cfg(feature = "cli")]
         Verb::Schema(schema) => schema.main(&context),
     };

@@ -26,7 +26,7 @@ impl Report {
         reports.check()?;
         let voice = voice(executors, context, &outcome);
         reports.write(context, &voice, &outcome, Terminal::IfAlone)?;
-        Ok(if outcome.failed() == 0 { Gate::Passed } else { Gate::Failed })
+        Ok(if outcome.passed() { Gate::Passed } else { Gate::Failed })
     }
 }
 

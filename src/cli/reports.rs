@@ -9,6 +9,7 @@ use clap::Args;
 use super::Context;
 use super::made::beside;
 use crate::error::{Error, Result};
+use crate::report::terminal::Detail;
 use crate::report::{Voice, github, json, junit, terminal};
 use crate::run::{Pictures, RunOutcome};
 
@@ -29,10 +30,20 @@ pub(super) struct Reports {
 /// Whether the terminal has its report where others were asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Terminal {
-    /// In any case.
-    Always,
+    /// In any case, in that detail.
+    Always(Detail),
     /// Only where no other was.
     IfAlone,
+}
+
+impl Terminal {
+    /// In how much detail it has one, where that is the only report, or is not.
+    fn detail(self, is_alone: bool) -> Option<Detail> {
+        match self {
+            Terminal::Always(detail) => Some(detail),
+            Terminal::IfAlone => is_alone.then_some(Detail::Cases),
+        }
+    }
 }
 
 impl Reports {
@@ -78,8 +89,8 @@ impl Reports {
         let is_alone = json.is_none() && junit.is_none() && !github;
         if self.is_document() {
             context.screen.print(|out, _| json::run(out, voice, run))?;
-        } else if told == Terminal::Always || is_alone {
-            context.screen.print(|out, palette| terminal::run(out, palette, voice, run))?;
+        } else if let Some(detail) = told.detail(is_alone) {
+            context.screen.print(|out, palette| terminal::run_in(detail, out, palette, voice, run))?;
         }
         let mut failed = Vec::new();
         if let Some(file) = json.as_deref().filter(|_| !self.is_document()) {
@@ -172,6 +183,8 @@ mod tests {
             cases: Vec::new(),
             chains: None,
             filtered_out: 0,
+            partition: None,
+            not_run: 0,
             gate: Gate::default(),
             elapsed: std::time::Duration::ZERO,
         };

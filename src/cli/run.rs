@@ -1,14 +1,19 @@
 //! `karat run`: every case against its reference and its snapshot.
 
+use std::collections::BTreeSet;
+
 use clap::Args;
 
 use super::cases::{Cases, Selected, choose};
+use super::part::Part;
 use super::progress::Progress;
 use super::reports::{Reports, Terminal};
 use super::{Context, Gate};
 use crate::error::Result;
 use crate::explain::explain;
-use crate::run::{Executors, Following, Gates, Options, Session};
+use crate::golden::Tree;
+use crate::report::terminal::Detail;
+use crate::run::{CaseId, Executors, Following, Gates, Options, Recalled, Session, Stop};
 
 /// The arguments of `karat run`.
 #[derive(Debug, Args)]
@@ -22,24 +27,60 @@ pub(super) struct Run {
     #[arg(long)]
     accuracy_only: bool,
     /// Follow every chain too: each case once more, on what the cases before it really produced
-    #[arg(long)]
+    #[arg(long, conflicts_with = "partition")]
     chained: bool,
+    #[command(flatten)]
+    part: Part,
+    /// Run only what failed in the last run
+    #[arg(long, conflicts_with = "partition")]
+    failed: bool,
+    /// Start no case after the first that fails
+    #[arg(long, conflicts_with = "chained")]
+    fail_fast: bool,
+    /// Run as in CI, whatever the environment says: nothing is written into the tree, and a skip fails
+    #[arg(long)]
+    ci: bool,
+    /// Show what was measured of every output that passed too
+    #[arg(short, long)]
+    verbose: bool,
+    /// Show only what failed, and the count
+    #[arg(short, long, conflicts_with = "verbose")]
+    quiet: bool,
     #[command(flatten)]
     reports: Reports,
 }
 
 impl Run {
     pub(super) fn main(self, executors: Executors, context: &Context<'_>) -> Result<Gate> {
-        let Run { cases, executor: typed, accuracy_only, chained, reports } = self;
+        let Run {
+            cases,
+            executor: typed,
+            accuracy_only,
+            chained,
+            part,
+            failed,
+            fail_fast,
+            ci,
+            verbose,
+            quiet,
+            reports,
+        } = self;
         reports.check()?;
         let (executor, other) = choose(executors, typed)?;
         let gates = if accuracy_only || other.is_some() { Gates::Accuracy } else { Gates::Both };
         let mut selected = cases.select(context, gates)?;
         selected.options.following = if chained { Following::Chained } else { Following::Isolated };
-        let progress = Progress::start(selected.count(), context.screen.is_watched && !reports.is_document());
-        let Selected { goldens, tree, filter, options } = selected;
+        selected.options.stop = if fail_fast { Stop::AtFirstFailure } else { Stop::Never };
+        selected.options.ci = ci;
+        selected.filter.shard = part.shard(context)?;
+        let Selected { goldens, tree, mut filter, options } = selected;
         let options = Options { explain: Some(explain), pictures: reports.pictures(), ..options };
         let session = Session::new(goldens, executor, options)?;
+        if failed {
+            filter.only = Some(again(&session, &tree, context)?);
+        }
+        let count = filter.select(&tree).cases.len();
+        let progress = Progress::start(count, context.screen.is_watched && !reports.is_document());
         let mut voice = context.voice(cases.root.as_ref(), Some(&cases.place), Some(session.recorder()));
         voice.executor = other;
         let options = [option(accuracy_only, "--accuracy-only"), option(chained, "--chained")];
@@ -47,9 +88,27 @@ impl Run {
 
         let outcome = session.run(&tree, &filter, |case| progress.advance(case))?;
         progress.finish();
-        reports.write(context, &voice, &outcome, Terminal::Always)?;
-        Ok(if outcome.failed() == 0 { Gate::Passed } else { Gate::Failed })
+        if let Err(error) = session.remember(&filter, &outcome) {
+            context.screen.complain(&format!("{error}; --failed will not know of this run"));
+        }
+        let detail = match (verbose, quiet) {
+            (true, _) => Detail::Measurements,
+            (_, true) => Detail::Failures,
+            _ => Detail::Cases,
+        };
+        reports.write(context, &voice, &outcome, Terminal::Always(detail))?;
+        Ok(if outcome.passed() { Gate::Passed } else { Gate::Failed })
     }
+}
+
+/// What failed in the last run and is still there; what is not is said.
+fn again(session: &Session, tree: &Tree, context: &Context<'_>) -> Result<BTreeSet<CaseId>> {
+    let Recalled { failed, gone } = session.recall(tree)?;
+    if !gone.is_empty() {
+        let gone: Vec<&str> = gone.iter().map(CaseId::as_str).collect();
+        context.screen.complain(&format!("failed in the last run and not there any more: {}", gone.join(", ")));
+    }
+    Ok(failed)
 }
 
 /// A flag that was typed.

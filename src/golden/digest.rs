@@ -1,4 +1,4 @@
-//! The sha256 of a tensor, whatever file holds it.
+//! The sha256 of a tensor, whatever file holds it, and of text.
 
 use sha2::{Digest, Sha256};
 
@@ -23,6 +23,20 @@ pub fn sha256(tensor: &Tensor) -> String {
     let mut hasher = Sha256::new();
     hasher.update(format!("{} {:?}\n", tensor.dtype(), tensor.shape()));
     dispatch!(tensor.data(), elements => update(&mut hasher, elements));
+    hex(hasher)
+}
+
+/// The sha256, in hex, of lines of text, each with a line feed behind it.
+pub(crate) fn sha256_of_lines<'a>(lines: impl Iterator<Item = &'a str>) -> String {
+    let mut hasher = Sha256::new();
+    for line in lines {
+        hasher.update(line);
+        hasher.update("\n");
+    }
+    hex(hasher)
+}
+
+fn hex(hasher: Sha256) -> String {
     hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

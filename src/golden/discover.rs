@@ -10,6 +10,8 @@ use walkdir::WalkDir;
 use super::case::CASE_FILE;
 use super::file::is_tensor_file;
 use super::id::CaseId;
+use super::idle::idle;
+use super::layer::SUITE_FILE;
 use crate::error::{Error, Result};
 
 /// A goldens root, and the snapshots folder that belongs to it.
@@ -28,7 +30,7 @@ pub struct Goldens {
 pub struct Tree {
     /// The cases, sorted by id.
     pub cases: Vec<CaseId>,
-    /// What could not be walked or may not be a case, with the id where it is, sorted.
+    /// What could not be walked, may not be a case or is of no use, with the id where it is, sorted.
     pub problems: BTreeMap<CaseId, String>,
 }
 
@@ -68,7 +70,8 @@ impl Goldens {
         }
     }
 
-    /// Walks the root, or the part of it to which this run is restricted, following links.
+    /// Walks the root, or the part of it to which this run is restricted, following links. Of a `suite.json` there it reads
+    /// whether it names an output that no case below it has.
     ///
     /// What cannot be walked is a problem in the tree, and stops nothing else.
     ///
@@ -78,6 +81,7 @@ impl Goldens {
     pub fn discover(&self) -> Result<Tree> {
         check_folder(&self.selected())?;
         let mut tree = Tree::default();
+        let mut suites = Vec::new();
         for entry in WalkDir::new(self.selected()).follow_links(true) {
             match entry {
                 Ok(entry) if entry.file_name() == CASE_FILE => self.add(&mut tree, entry.path()),
@@ -85,6 +89,7 @@ impl Goldens {
                     let what = format!("{}: is not a case by this name; call it {CASE_FILE}", entry.path().display());
                     tree.problems.insert(self.lossy_id(entry.path().parent().unwrap_or(&self.root)), what);
                 }
+                Ok(entry) if entry.file_name() == SUITE_FILE => suites.push(entry.into_path()),
                 Ok(_) => {}
                 Err(error) => {
                     let place = error.path().unwrap_or(&self.root);
@@ -96,6 +101,10 @@ impl Goldens {
         }
         tree.cases.sort();
         refuse_case_twins(&mut tree);
+        suites.sort();
+        for (suite, what) in idle(&self.root, &suites, &tree.cases) {
+            tree.problems.insert(self.lossy_id(suite), what);
+        }
         Ok(tree)
     }
 

@@ -11,7 +11,7 @@ use super::object::read_object;
 use crate::error::{Error, Result};
 
 /// The name of the file with a folder's defaults.
-const SUITE_FILE: &str = "suite.json";
+pub(super) const SUITE_FILE: &str = "suite.json";
 
 /// The version of the format that this karat writes, and the latest that it reads.
 const FORMAT: u64 = 1;

@@ -8,6 +8,7 @@ mod elements;
 mod fields;
 mod file;
 mod id;
+mod idle;
 mod layer;
 mod member;
 mod npy;
@@ -20,7 +21,7 @@ mod safetensors;
 pub use address::Address;
 pub use case::{Case, Input, Limits, Link, Output};
 pub use digest::sha256;
-#[cfg(feature = "harness")]
+pub(crate) use digest::sha256_of_lines;
 pub(crate) use discover::absolute;
 pub use discover::{Goldens, Tree};
 pub use fields::{CaseFile, InputField, NanField, OutputField, SuiteFile, ToleranceField};

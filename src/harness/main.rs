@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use libtest_mimic::Arguments;
 
-use super::trial;
+use super::{shard, trial};
 use crate::cli::{self, Home};
 use crate::error::Result;
 use crate::explain::explain;
@@ -132,6 +132,13 @@ impl Harness {
                 "karat: `accept` alone is a filter of tests; for snapshots say `accept --all` or `accept FILTER`"
             );
         }
+        if let Some(verb) = mistyped(&arguments[1..]) {
+            eprintln!(
+                "karat: `{}` is no verb; the nearest is:  {} {verb}",
+                arguments[1].to_string_lossy(),
+                home.command
+            );
+        }
         match test(executors.into_default(), home, &Arguments::from_args()) {
             Ok(code) => code,
             Err(error) => {
@@ -149,7 +156,15 @@ fn test(executor: Executor, home: Home, arguments: &Arguments) -> Result<ExitCod
     let allowed_skips = home.allowed_skips.clone();
     let options = Options { allowed_skips, skips, caller: Caller::Test, explain: Some(explain), ..Options::default() };
     let session = Session::new(goldens, executor, options)?;
-    let trials = trial::trials(session, skips, &home, arguments)?;
+    let trials = trial::trials(session, skips, &home, arguments, shard::asked()?)?;
+    // Cargo sends one filter to every target, so that nothing to run is no fault; but a verb that is mistyped runs nothing either.
+    let filter = arguments.filter.as_deref().filter(|filter| trials.iter().all(|trial| !trial.name().contains(filter)));
+    if let Some((word, verb)) = filter.and_then(|word| Some((word, cli::near_verb(word)?))) {
+        eprintln!(
+            "karat: no test has `{word}` in its name; if a verb is meant, the nearest is:  {} {verb}",
+            home.command
+        );
+    }
     Ok(libtest_mimic::run(arguments, trials).exit_code())
 }
 
@@ -159,6 +174,13 @@ fn is_verb(arguments: &[OsString]) -> bool {
     let Some(first) = arguments.first().and_then(|first| first.to_str()) else { return false };
     let is_filter = arguments.len() == 1 && ["report", "show", "diff", "explain", "add", "accept"].contains(&first);
     cli::VERBS.contains(&first) && !is_filter
+}
+
+/// The verb that was meant where the first of several words is none: a test takes but one.
+fn mistyped(arguments: &[OsString]) -> Option<&'static str> {
+    let [first, second, ..] = arguments else { return None };
+    let (first, second) = (first.to_str()?, second.to_str()?);
+    cli::near_verb(first).filter(|_| !second.starts_with('-'))
 }
 
 /// What a person types to run a verb of this test binary.

@@ -4,6 +4,8 @@ mod assert;
 #[cfg(feature = "harness")]
 mod main;
 #[cfg(feature = "harness")]
+mod shard;
+#[cfg(feature = "harness")]
 mod trial;
 
 #[doc(hidden)]

@@ -9,7 +9,7 @@ use crate::cli::Home;
 use crate::error::Result;
 use crate::golden::{Case, CaseId, Goldens, Tree};
 use crate::report::{Palette, Review, Voice, terminal};
-use crate::run::{CaseOutcome, Filter, Problem, Session, Skips, Verdict};
+use crate::run::{CaseOutcome, Filter, Problem, Session, Shard, Skips, Verdict};
 
 /// The name of the trial that holds what belongs to no case.
 const COMPLETE: &str = "karat::complete";
@@ -25,8 +25,15 @@ struct Shared {
 
 /// The trials that the arguments can select, sorted by id.
 ///
-/// With `--exact` only what it names is read: nextest starts a process for each.
-pub(super) fn trials(session: Session, skips: Skips, home: &Home, arguments: &Arguments) -> Result<Vec<Trial>> {
+/// With `--exact` only what it names is read: nextest starts a process for each. Of a shard they are the trials at its
+/// places in the whole list, so that each is in exactly one.
+pub(super) fn trials(
+    session: Session,
+    skips: Skips,
+    home: &Home,
+    arguments: &Arguments,
+    shard: Option<Shard>,
+) -> Result<Vec<Trial>> {
     let review = if session.recorder().has_cargo_insta() { Review::Insta } else { Review::Accept };
     let voice = Voice {
         command: home.command.clone(),
@@ -37,7 +44,7 @@ pub(super) fn trials(session: Session, skips: Skips, home: &Home, arguments: &Ar
         options: None,
         base: home.base.clone(),
     };
-    let exact = arguments.filter.as_ref().filter(|_| arguments.exact && !arguments.list);
+    let exact = arguments.filter.as_ref().filter(|_| arguments.exact && !arguments.list && shard.is_none());
     let single = exact.and_then(|name| case_named(session.goldens(), name));
     // libtest gives no reason for what it ignores by the flag; a case that is selected gives its own.
     let flagged = arguments.list || arguments.ignored;
@@ -54,6 +61,11 @@ pub(super) fn trials(session: Session, skips: Skips, home: &Home, arguments: &Ar
         trials.push(chained_trial(&shared, tree.clone()));
     }
     trials.push(complete_trial(&shared, tree));
+    if let Some(shard) = shard {
+        let places = 0..trials.len();
+        trials =
+            places.zip(trials).filter(|(at, trial)| shard.keeps(*at, trial.name())).map(|(_, trial)| trial).collect();
+    }
     Ok(trials)
 }
 

@@ -47,6 +47,18 @@ fn said(problem: &Problem, case: &CaseOutcome, output: Option<&OutputOutcome>, v
     }
 }
 
+/// That other cases have the same problem.
+pub(super) fn alike(ids: &[&str]) -> String {
+    const LISTED: usize = 3;
+    let listed = ids[..ids.len().min(LISTED)].join(", ");
+    let more = match ids.len().saturating_sub(LISTED) {
+        0 => String::new(),
+        more => format!(", and {more} more"),
+    };
+    let others = counted(ids.len() as u64, "other case");
+    format!("the same breaks {others}: {listed}{more}")
+}
+
 /// The same in a word or two, for the line of a case.
 pub(super) fn brief(problem: &Problem) -> &'static str {
     match problem {

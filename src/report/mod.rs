@@ -3,6 +3,7 @@
 //! [`terminal`] writes for people, [`json`] for programs, [`markdown`] for pages, `junit` for test viewers and [`github`] for GitHub Actions; what either says about a problem is written once, in
 //! `message`. Nothing here reads the environment or a file: colours and commands are the caller's to choose.
 
+mod doctor;
 mod histogram;
 mod message;
 mod next;

@@ -78,6 +78,13 @@ impl Voice {
         self.executor.as_deref().map(|name| format!(" --executor {}", quote(name))).unwrap_or_default()
     }
 
+    /// The command that lists what `filter` selects, or everything.
+    pub(super) fn list(&self, filter: Option<&str>) -> String {
+        let root = self.root.as_deref().map(|root| format!(" {}", path_argument(root))).unwrap_or_default();
+        let filter = filter.map(|filter| format!(" -k {}", quote(filter))).unwrap_or_default();
+        format!("{} list{root}{}{filter}", self.command, option("--snapshots", self.snapshots.as_deref()))
+    }
+
     /// The command that follows every chain.
     pub(super) fn chained(&self) -> String {
         let command = self.run(None);
@@ -137,7 +144,7 @@ pub(super) fn slashes(path: &Path) -> String {
 }
 
 /// A path as one word of a command that is not taken for an option.
-fn path_argument(path: &str) -> Cow<'_, str> {
+pub(super) fn path_argument(path: &str) -> Cow<'_, str> {
     if path.starts_with('-') { quote(&format!("./{path}")).into_owned().into() } else { quote(path) }
 }
 

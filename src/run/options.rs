@@ -1,9 +1,11 @@
 //! How a run is run, and over which cases.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 
 use super::explanation::Explain;
 use super::outcome::{Gates, Verdict};
+use super::partition::Shard;
 use super::snapshot::Caller;
 use crate::golden::CaseId;
 
@@ -26,8 +28,22 @@ pub struct Options {
     pub following: Following,
     /// What finds the reason of a mismatch, where somebody wants to know.
     pub explain: Option<Explain>,
+    /// When a run ends early.
+    pub stop: Stop,
+    /// Whether this is CI, whatever the environment says.
+    pub ci: bool,
     /// Of which outputs there is a picture.
     pub pictures: Pictures,
+}
+
+/// When a run ends before every case was run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stop {
+    /// It does not.
+    #[default]
+    Never,
+    /// No case is started after one that fails the gate.
+    AtFirstFailure,
 }
 
 /// Of which outputs there is a [`Picture`](crate::numeric::Picture) of where they differ from their references.
@@ -79,13 +95,18 @@ pub enum Skips {
 pub struct Filter {
     /// A case is selected if its id contains one of these; an empty list selects all.
     pub patterns: Vec<String>,
+    /// Of these, only those with exactly one of these ids, where there is such a list.
+    pub only: Option<BTreeSet<CaseId>>,
+    /// Of what is left, only this part, where there is one: [`Filter::select`].
+    pub shard: Option<Shard>,
 }
 
 impl Filter {
-    /// Whether that case is selected.
+    /// Whether that case is selected, in one shard or another.
     #[must_use]
     pub fn selects(&self, id: &CaseId) -> bool {
-        self.patterns.is_empty() || self.patterns.iter().any(|pattern| id.as_str().contains(pattern))
+        let is_listed = self.only.as_ref().is_none_or(|only| only.contains(id));
+        is_listed && (self.patterns.is_empty() || self.patterns.iter().any(|pattern| id.as_str().contains(pattern)))
     }
 }
 
@@ -101,6 +122,8 @@ impl Default for Options {
             gates: Gates::default(),
             following: Following::default(),
             explain: None,
+            stop: Stop::default(),
+            ci: false,
             pictures: Pictures::default(),
         }
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::chain::ChainOutcome;
 use super::explanation::Explanation;
+use super::partition::Partition;
 use crate::error::Error;
 use crate::golden::CaseId;
 use crate::numeric::{Comparison, Mismatch, Picture, Summary, Tolerance};
@@ -49,6 +50,10 @@ pub struct RunOutcome {
     pub chains: Option<Vec<ChainOutcome>>,
     /// How many cases a filter left out.
     pub filtered_out: usize,
+    /// Which part of the cases this is, where they are dealt out to several runs.
+    pub partition: Option<Partition>,
+    /// How many of the selected cases did not run, because the run ended early: then it has not passed.
+    pub not_run: usize,
     /// What this run lets through besides a pass.
     pub gate: Gate,
     /// The wall time of the whole.
@@ -413,6 +418,12 @@ impl RunOutcome {
     #[must_use]
     pub fn failed(&self) -> usize {
         self.cases.iter().filter(|case| self.gate.fails(case)).count()
+    }
+
+    /// Whether the gate is open: every selected case ran, and none fails.
+    #[must_use]
+    pub fn passed(&self) -> bool {
+        self.not_run == 0 && self.failed() == 0
     }
 
     /// How many cases have each verdict.

@@ -1,13 +1,14 @@
 //! A run from its parts: the cases of a tree, its problems, the snapshots that belong to nothing.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::chain::follow;
 use super::checkpoint::Executor;
 use super::examine::Examiner;
-use super::options::{Filter, Following, Options};
+use super::options::{Filter, Following, Options, Stop};
 use super::outcome::{CaseOutcome, Gate, Gates, OutputOutcome, Problem, RunOutcome, Verdict};
 use super::snapshot::{Orphan, Recorder, in_ci};
 use crate::error::{Error, Result};
@@ -32,11 +33,18 @@ impl Session {
     ///
     /// [`Error::Usage`] where a setting of insta would turn the gate off or is invalid.
     pub fn new(goldens: Goldens, executor: Executor, options: Options) -> Result<Session> {
-        let recorder = Recorder::new(&goldens.root, &goldens.snapshots, options.caller)?;
+        let mut recorder = Recorder::new(&goldens.root, &goldens.snapshots, options.caller)?;
+        if options.ci {
+            recorder.assume_ci();
+        }
         if options.gates == Gates::Both {
             recorder.check_settings()?;
         }
-        let gate = Gate { ci: in_ci(), allowed_skips: options.allowed_skips.clone(), reviewed: recorder.is_reviewed() };
+        let gate = Gate {
+            ci: options.ci || in_ci(),
+            allowed_skips: options.allowed_skips.clone(),
+            reviewed: recorder.is_reviewed(),
+        };
         let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
         // A run of another executor leaves what the gate has kept.
         let folder = match options.gates {
@@ -59,6 +67,11 @@ impl Session {
         &self.recorder
     }
 
+    /// Where actual tensors of outputs that did not pass are kept.
+    pub(super) fn kept_folder(&self) -> &Path {
+        &self.keep
+    }
+
     /// What the run lets through besides a pass.
     #[must_use]
     pub fn gate(&self) -> &Gate {
@@ -74,22 +87,28 @@ impl Session {
     /// [`Error::Usage`] where nothing is selected, naming root and filter.
     pub fn run(&self, tree: &Tree, filter: &Filter, progress: impl Fn(&CaseOutcome) + Sync) -> Result<RunOutcome> {
         let started = Instant::now();
-        let ids: Vec<&CaseId> = tree.cases.iter().filter(|id| filter.selects(id)).collect();
+        let selection = filter.select(tree);
+        let ids = &selection.cases;
         let report = |outcome: CaseOutcome| {
             progress(&outcome);
             outcome
         };
         let (mut cases, chains) = match self.options.following {
-            Following::Isolated => (self.examiner().share(&ids, |id| report(self.case(id))), None),
+            Following::Isolated => (self.isolated(ids, &report), None),
             Following::Chained => {
-                let (cases, chains) = follow(&self.examiner(), &tree.cases, |id| filter.selects(id), &report);
+                let (cases, chains) =
+                    follow(&self.examiner(), &tree.cases, |id| ids.binary_search(&id).is_ok(), &report);
                 (cases, Some(chains))
             }
         };
-        cases.extend(self.tree_problems(tree, filter).into_iter().map(report));
-        cases.extend(self.orphans(tree, filter).into_iter().map(report));
-        if cases.is_empty() {
+        let not_run = ids.len() - cases.len();
+        cases.extend(selection.problems.iter().map(|(id, what)| report(self.problem(id, what))));
+        let orphans = self.orphans(tree, filter);
+        if selection.is_empty && orphans.is_empty() {
             return Err(nothing_selected(&self.goldens, tree, filter));
+        }
+        if selection.holds_the_rest() {
+            cases.extend(orphans.into_iter().map(report));
         }
         cases.sort_by(|a, b| a.id.cmp(&b.id));
         Ok(RunOutcome {
@@ -99,10 +118,28 @@ impl Session {
             gates: self.options.gates,
             cases,
             chains,
-            filtered_out: tree.cases.len() - ids.len(),
+            filtered_out: selection.filtered_out,
+            partition: selection.partition,
+            not_run,
             gate: self.gate.clone(),
             elapsed: started.elapsed(),
         })
+    }
+
+    /// Runs those cases; where the first failure ends the run, not those that were not started before it.
+    fn isolated(&self, ids: &[&CaseId], report: &(impl Fn(CaseOutcome) -> CaseOutcome + Sync)) -> Vec<CaseOutcome> {
+        let is_over = AtomicBool::new(false);
+        let run = |id: &&CaseId| {
+            if is_over.load(Ordering::Relaxed) {
+                return None;
+            }
+            let case = report(self.case(id));
+            if self.options.stop == Stop::AtFirstFailure && self.gate.fails(&case) {
+                is_over.store(true, Ordering::Relaxed);
+            }
+            Some(case)
+        };
+        self.examiner().share(ids, run).into_iter().flatten().collect()
     }
 
     /// Follows every chain, and returns the cases that are outside their tolerance for a chained run, or that have one and
@@ -130,14 +167,12 @@ impl Session {
         Examiner { goldens, executor, options, recorder, keep: Some(keep) }
     }
 
-    /// What could not be walked, or may not be a case, among what the filter selects.
-    fn tree_problems(&self, tree: &Tree, filter: &Filter) -> Vec<CaseOutcome> {
-        tree.problems.iter().filter(|(id, _)| filter.selects(id)).map(|(id, what)| self.problem(id, what)).collect()
-    }
-
     /// The outcome of what could not be walked, or may not be a case.
     pub fn problem(&self, id: &CaseId, what: &str) -> CaseOutcome {
-        self.examiner().stopped(id, None, vec![Problem::Error(what.to_owned())])
+        let outcome = self.examiner().stopped(id, None, vec![Problem::Error(what.to_owned())]);
+        let place = id.below(&self.goldens.root);
+        // A suite, which is no folder.
+        CaseOutcome { file: if place.is_file() { place } else { outcome.file.clone() }, ..outcome }
     }
 
     /// Every snapshot without a case, among what the filter selects, a case outcome for each folder; or a broken one where

@@ -11,6 +11,7 @@ mod matrix;
 mod packaged;
 #[cfg(unix)]
 mod review;
+mod shards;
 mod skips;
 mod verbs;
 mod weight;

@@ -170,7 +170,7 @@ impl Project {
         let mut command = Command::new(program);
         for (name, _) in std::env::vars_os() {
             let name = name.to_string_lossy();
-            let is_outer = ["CARGO_", "INSTA_", "NEXTEST"].iter().any(|prefix| name.starts_with(prefix));
+            let is_outer = ["CARGO_", "INSTA_", "NEXTEST", "TEST_"].iter().any(|prefix| name.starts_with(prefix));
             if name != "CARGO_HOME" && (is_outer || ["CI", "TF_BUILD", "CARGO", "RUST_BACKTRACE"].contains(&&*name)) {
                 command.env_remove(&*name);
             }

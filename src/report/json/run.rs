@@ -9,6 +9,7 @@ use super::case::{JsonCase, seconds};
 use super::chain::JsonChain;
 use super::element::Float;
 use super::nullable::nullable;
+use super::partition::JsonPartition;
 use super::words::{JsonGates, JsonVerdict};
 use super::write;
 use crate::report::Voice;
@@ -38,6 +39,9 @@ pub(super) struct JsonRun {
     #[serde(skip_deserializing)]
     failed: usize,
     filtered_out: usize,
+    #[serde(deserialize_with = "nullable")]
+    partition: Option<JsonPartition>,
+    not_run: usize,
     #[serde(skip_deserializing)]
     counts: JsonCounts,
     elapsed_seconds: Float,
@@ -69,7 +73,19 @@ struct JsonCounts {
 
 impl JsonRun {
     fn new(voice: &Voice, run: &RunOutcome) -> JsonRun {
-        let RunOutcome { root, snapshots, executor, gates, cases, chains, filtered_out, gate, elapsed } = run;
+        let RunOutcome {
+            root,
+            snapshots,
+            executor,
+            gates,
+            cases,
+            chains,
+            filtered_out,
+            partition,
+            not_run,
+            gate,
+            elapsed,
+        } = run;
         JsonRun {
             root: voice.path(root),
             snapshots: voice.path(snapshots),
@@ -80,6 +96,8 @@ impl JsonRun {
             total: cases.len(),
             failed: run.failed(),
             filtered_out: *filtered_out,
+            partition: partition.as_ref().map(JsonPartition::from),
+            not_run: *not_run,
             counts: run.counts().into(),
             elapsed_seconds: Float(elapsed.as_secs_f64()),
             cases: cases.iter().map(|case| JsonCase::new(voice, gate, case)).collect(),
@@ -115,6 +133,8 @@ impl TryFrom<JsonRun> for RunOutcome {
             total: _,
             failed: _,
             filtered_out,
+            partition,
+            not_run,
             counts: _,
             elapsed_seconds,
             cases,
@@ -129,6 +149,8 @@ impl TryFrom<JsonRun> for RunOutcome {
             cases: cases.into_iter().map(JsonCase::read).collect::<Result<_, String>>()?,
             chains: chains.transpose()?,
             filtered_out,
+            partition: partition.map(JsonPartition::read).transpose()?,
+            not_run,
             gate: Gate { ci, allowed_skips, reviewed },
             elapsed: seconds(elapsed_seconds)?,
         })

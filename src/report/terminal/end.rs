@@ -7,7 +7,7 @@ use super::text::paragraphs;
 use crate::report::number::{counted, duration};
 use crate::report::palette::Palette;
 use crate::report::voice::Voice;
-use crate::run::{CaseOutcome, Counts, Gate, Gates, Problem, RunOutcome, Verdict};
+use crate::run::{CaseOutcome, Counts, Gate, Gates, Partition, Problem, RunOutcome, Verdict};
 
 /// Writes what was skipped and why, the counts by verdict, worst first, and what to do next.
 ///
@@ -15,16 +15,51 @@ use crate::run::{CaseOutcome, Counts, Gate, Gates, Problem, RunOutcome, Verdict}
 ///
 /// What `out` returns.
 pub fn end(out: &mut dyn Write, palette: &Palette, voice: &Voice, run: &RunOutcome) -> io::Result<()> {
-    let RunOutcome { root: _, snapshots: _, executor, gates, cases, chains: _, filtered_out: _, gate: _, elapsed: _ } =
-        run;
+    let RunOutcome {
+        root: _,
+        snapshots: _,
+        executor,
+        gates,
+        cases,
+        chains: _,
+        filtered_out: _,
+        partition: _,
+        not_run: _,
+        gate: _,
+        elapsed: _,
+    } = run;
     skipped(out, palette, cases)?;
-    total(out, palette, run)?;
-    tally(out, palette, &run.counts())?;
+    count(out, palette, run)?;
     if *gates == Gates::Accuracy {
         writeln!(out, "executor {executor}, accuracy alone: no snapshot was looked at")?;
     }
     improved(out, palette, voice, cases)?;
     next(out, palette, voice, run)
+}
+
+/// Writes the counts by verdict, worst first, and what of the whole this is not.
+///
+/// # Errors
+///
+/// What `out` returns.
+pub fn count(out: &mut dyn Write, palette: &Palette, run: &RunOutcome) -> io::Result<()> {
+    total(out, palette, run)?;
+    if !run.cases.is_empty() {
+        tally(out, palette, &run.counts())?;
+    }
+    if let Some(Partition { shard, total, digest: _ }) = &run.partition {
+        let whole = counted(*total as u64, "case");
+        match run.cases.is_empty() && run.not_run == 0 {
+            true => writeln!(out, "{shard} of {whole} is empty: every one is in another shard")?,
+            false => writeln!(out, "{shard} of {whole}; `merge` puts the records of all shards together")?,
+        }
+    }
+    match run.not_run as u64 {
+        0 => Ok(()),
+        more => {
+            writeln!(out, "{}", palette.strong(&format!("{} did not run: the run ended early", counted(more, "case"))))
+        }
+    }
 }
 
 fn skipped(out: &mut dyn Write, palette: &Palette, cases: &[CaseOutcome]) -> io::Result<()> {

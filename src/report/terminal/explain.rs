@@ -21,7 +21,7 @@ use crate::run::{Explanation, Verdict};
 pub fn explain(out: &mut dyn Write, palette: &Palette, voice: &Voice, explained: &ExplainView) -> io::Result<()> {
     let ExplainView { executor: _, gate, case } = explained;
     if !case.problems.is_empty() || case.outputs.is_empty() {
-        whole(out, palette, voice, gate, case)?;
+        whole(out, palette, voice, gate, case, &[])?;
     }
     for output in &case.outputs {
         if output.verdict != Verdict::Mismatch {

@@ -1,5 +1,6 @@
 //! The full message of each case that did not pass.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use super::WIDTH;
@@ -24,7 +25,65 @@ pub fn failures(out: &mut dyn Write, palette: &Palette, voice: &Voice, run: &Run
         Verdict::Skipped => run.gate.fails(case),
         _ => true,
     };
-    run.cases.iter().filter(told).try_for_each(|case| failure(out, palette, voice, &run.gate, case))
+    all(out, palette, voice, run, &run.cases.iter().filter(told).collect::<Vec<_>>())
+}
+
+/// Writes the message of each case that fails the gate, and of no other.
+///
+/// # Errors
+///
+/// What `out` returns.
+pub fn failing(out: &mut dyn Write, palette: &Palette, voice: &Voice, run: &RunOutcome) -> io::Result<()> {
+    all(out, palette, voice, run, &run.cases.iter().filter(|case| run.gate.fails(case)).collect::<Vec<_>>())
+}
+
+/// Tells of those cases. What is wrong with several in the same words, as a `suite.json` above them, is told once.
+fn all(
+    out: &mut dyn Write,
+    palette: &Palette,
+    voice: &Voice,
+    run: &RunOutcome,
+    cases: &[&CaseOutcome],
+) -> io::Result<()> {
+    let mut alike: BTreeMap<&str, Vec<&CaseOutcome>> = BTreeMap::new();
+    for case in cases {
+        only_error(case).into_iter().for_each(|text| alike.entry(text).or_default().push(case));
+    }
+    for case in cases {
+        match only_error(case).and_then(|text| alike.remove(text).or(Some(Vec::new()))) {
+            Some(alike) if alike.is_empty() => {}
+            Some(alike) if alike.len() > 1 => whole(out, palette, voice, &run.gate, case, &alike[1..])?,
+            _ => failure(out, palette, voice, &run.gate, case)?,
+        }
+    }
+    Ok(())
+}
+
+/// The error of a case with which nothing else is wrong.
+fn only_error(case: &CaseOutcome) -> Option<&str> {
+    match (case.problems.as_slice(), case.outputs.as_slice()) {
+        ([Problem::Error(text)], []) => Some(text),
+        _ => None,
+    }
+}
+
+/// Writes what was measured of every output of each case that passed.
+///
+/// # Errors
+///
+/// What `out` returns.
+pub fn passes(out: &mut dyn Write, palette: &Palette, run: &RunOutcome) -> io::Result<()> {
+    let passed = run.cases.iter().filter(|case| case.verdict == Verdict::Pass);
+    for (case, output) in passed.flat_map(|case| case.outputs.iter().map(move |output| (case, output))) {
+        let kind = output.summary.as_ref().map(|summary| format!("{} {}", summary.dtype, shape(&summary.shape)));
+        let indent = head(out, palette, output.verdict, case.id.as_str(), Some(&output.name), kind.as_deref())?;
+        match &output.comparison {
+            Some(measured) => paragraphs(out, indent, &message::measured(measured))?,
+            None => paragraphs(out, indent, &[message::SNAPSHOT_ONLY.into()])?,
+        }
+        writeln!(out)?;
+    }
+    Ok(())
 }
 
 /// Tells of one case in full, every output of it.
@@ -40,22 +99,27 @@ pub fn failure(
     case: &CaseOutcome,
 ) -> io::Result<()> {
     if !case.problems.is_empty() || case.outputs.is_empty() {
-        whole(out, palette, voice, gate, case)?;
+        whole(out, palette, voice, gate, case, &[])?;
     }
     case.outputs.iter().try_for_each(|output| part(out, palette, voice, gate, case, output, Ask::Best).map(drop))
 }
 
-/// What is wrong with the case itself.
+/// What is wrong with the case itself, and with others in the same words.
 pub(super) fn whole(
     out: &mut dyn Write,
     palette: &Palette,
     voice: &Voice,
     gate: &Gate,
     case: &CaseOutcome,
+    alike: &[&CaseOutcome],
 ) -> io::Result<()> {
     let indent = head(out, palette, case.verdict, case.id.as_str(), None, None)?;
     for problem in &case.problems {
         paragraphs(out, indent, &message::of_case(case, problem, voice))?;
+    }
+    if !alike.is_empty() {
+        let ids: Vec<&str> = alike.iter().map(|case| case.id.as_str()).collect();
+        paragraphs(out, indent, &[message::alike(&ids)])?;
     }
     if case.problems.is_empty() && case.verdict == Verdict::Unrecorded {
         paragraphs(out, indent, &message::unrecorded(None))?;

@@ -4,6 +4,7 @@ mod assertion;
 mod case_line;
 mod chain;
 mod diff;
+mod doctor;
 mod end;
 mod explain;
 mod failure;
@@ -23,12 +24,25 @@ pub use assertion::{drift, mismatches};
 pub use case_line::{Columns, case_line};
 pub use chain::chain;
 pub use diff::diff;
-pub use end::end;
+pub use doctor::doctor;
+pub use end::{count, end};
 pub use explain::explain;
-pub use failure::{failure, failures};
+pub use failure::{failing, failure, failures, passes};
 pub use list::list;
 pub use matrix::{matrix, matrix_by_checkpoint};
 pub use show::{show_case, show_members, show_tensor};
+
+/// How much is told of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Detail {
+    /// What failed, and the count.
+    Failures,
+    /// A line a case besides.
+    #[default]
+    Cases,
+    /// What was measured of each output that passed besides.
+    Measurements,
+}
 
 /// Tells a whole run: a line a case, in full what failed, what became of each chain, and the end.
 ///
@@ -36,10 +50,32 @@ pub use show::{show_case, show_members, show_tensor};
 ///
 /// What `out` returns.
 pub fn run(out: &mut dyn Write, palette: &Palette, voice: &Voice, run: &RunOutcome) -> io::Result<()> {
+    run_in(Detail::Cases, out, palette, voice, run)
+}
+
+/// Tells a whole run, as much of it as is asked for.
+///
+/// # Errors
+///
+/// What `out` returns.
+pub fn run_in(
+    detail: Detail,
+    out: &mut dyn Write,
+    palette: &Palette,
+    voice: &Voice,
+    run: &RunOutcome,
+) -> io::Result<()> {
+    if detail == Detail::Failures {
+        failing(out, palette, voice, run)?;
+        return count(out, palette, run);
+    }
     let columns = run.cases.iter().map(|case| (case.id.as_str(), case.checkpoint.as_deref().unwrap_or_default()));
     let columns = Columns::of(columns);
     run.cases.iter().try_for_each(|case| case_line(out, palette, columns, case))?;
     writeln!(out)?;
+    if detail == Detail::Measurements {
+        passes(out, palette, run)?;
+    }
     failures(out, palette, voice, run)?;
     match run.chains.as_deref() {
         None => {}

@@ -2,7 +2,7 @@
 
 use super::{assert_told, example, matrix, told_as_json, verbs};
 use crate::report::{ExplainView, json};
-use crate::run::{Gate, OutputOutcome, RunOutcome, Verdict};
+use crate::run::{Ailment, CaseId, Complaint, Gate, Health, OutputOutcome, RunOutcome, Verdict};
 
 /// The JSON examples of the page, in order.
 fn documented() -> Vec<String> {
@@ -26,6 +26,25 @@ fn explained() -> ExplainView {
     view
 }
 
+/// A setup with two complaints.
+fn ailing() -> Health {
+    let root = "/home/me/port";
+    let orphan = Complaint {
+        ailment: Ailment::Orphaned,
+        text: None,
+        files: vec![format!("{root}/snapshots/a/y.snap").into(), format!("{root}/snapshots/b c/y.snap").into()],
+        case: None,
+    };
+    let text = format!("{root}/goldens/b/case.json: unknown field `chekpoint`");
+    let broken = Complaint {
+        ailment: Ailment::Broken,
+        text: Some(text),
+        files: vec![format!("{root}/goldens/b/case.json").into()],
+        case: Some(CaseId::new("b").expect("an id")),
+    };
+    Health { root: format!("{root}/goldens").into(), cases: 12, snapshots: 17, complaints: vec![broken, orphan] }
+}
+
 /// A drift.
 fn drifted() -> RunOutcome {
     let mut run = example::run();
@@ -46,6 +65,7 @@ fn the_examples_of_the_page_are_what_is_written() {
         told_as_json(|out| json::show_tensor(out, "goldens/a/y.npy", &tensor, &summary)),
         told_as_json(|out| json::show_case(out, &voice, &verbs::case())),
         told_as_json(|out| json::diff(out, &verbs::one_pair())),
+        told_as_json(|out| json::doctor(out, &voice, &ailing())),
     ];
     let documented = documented();
     assert_eq!(documented.len(), written.len());

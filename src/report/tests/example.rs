@@ -52,6 +52,8 @@ pub(super) fn run() -> RunOutcome {
         cases,
         chains: None,
         filtered_out: 3,
+        partition: None,
+        not_run: 0,
         gate: Gate::default(),
         elapsed: Duration::from_millis(1238),
     }

@@ -10,7 +10,7 @@ use crate::numeric::{Pair, Picture, Rules, Tensor, Tolerance, compare, summarize
 use crate::report::{Palette, Voice, json, terminal};
 use crate::run::{
     CaseOutcome, ChainOutcome, Details, Difference, Explanation, Finding, Gate, Gates, Hypothesis, OutputOutcome, Part,
-    Problem, RunOutcome, Step, Verdict,
+    Partition, Problem, RunOutcome, Step, Verdict,
 };
 
 fn id(text: &str) -> CaseId {
@@ -49,6 +49,8 @@ fn whole() -> RunOutcome {
     run.chains = Some(chains());
     run.gate = Gate { ci: true, allowed_skips: vec!["gpt2-tiny/generate".into()], reviewed: true };
     run.gates = Gates::Accuracy;
+    run.partition = Some(Partition { shard: "hash:2/3".parse().expect("a shard"), total: 70, digest: "ab".into() });
+    run.not_run = 4;
     run.elapsed = Duration::new(86_400 * 30, 123_456_789);
     run
 }

@@ -36,7 +36,7 @@ impl Recorder {
                     .to_owned(),
             ));
         }
-        let mut pending = files(&self.pending_folder(), ".snap.new")?;
+        let mut pending = self.pending_files()?;
         pending.retain(|(id, ..)| id.below(&goldens.root).starts_with(goldens.selected()));
         // Whoever accepts `h.1` has not looked at `h.10`.
         let whole = filter.filter(|filter| self.knows(filter, &pending));
@@ -71,6 +71,15 @@ impl Recorder {
     fn knows(&self, filter: &str, pending: &[(CaseId, String, PathBuf)]) -> bool {
         let is_recorded = |id: CaseId| self.recorded(&id).is_ok_and(|outputs| !outputs.is_empty());
         pending.iter().any(|(id, ..)| id.as_str() == filter) || CaseId::new(filter).is_ok_and(is_recorded)
+    }
+
+    /// Every pending snapshot, with the case and output that it is of, sorted.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Read`] and [`Error::Snapshot`] where the folder cannot be searched.
+    pub fn pending_files(&self) -> Result<Vec<(CaseId, String, PathBuf)>> {
+        files(&self.pending_folder(), ".snap.new")
     }
 
     /// The folder that pending snapshots are below, in the tree of the snapshots.

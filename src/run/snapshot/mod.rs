@@ -24,5 +24,6 @@ pub use settings::{Caller, in_ci, reviewed};
 pub use site::{TestSite, record_in_test};
 pub use store::silence;
 pub use text::{Facts, text};
+pub(in crate::run) use tool::cargo_insta_version;
 pub use tool::has_cargo_insta;
 pub use workspace::workspace;

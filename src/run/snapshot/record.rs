@@ -78,6 +78,11 @@ impl Recorder {
         Ok(Recorder { snapshots, workspace, source, pending, references, ci: is_ci(&process), caller })
     }
 
+    /// Records as in CI, whatever the environment says: nothing is left for review.
+    pub(in crate::run) fn assume_ci(&mut self) {
+        self.ci = true;
+    }
+
     /// Whether `cargo insta test` drives this process and reviews afterwards what drifts.
     #[must_use]
     pub fn is_reviewed(&self) -> bool {
@@ -249,13 +254,20 @@ impl Recorder {
 
     /// Removes what an earlier run left for review. That there is nothing, or that it cannot be removed, changes no verdict.
     fn forget(&self, snapshot: &Path) {
-        let _ = fs::remove_file(self.pending(snapshot));
+        if !self.leaves_the_tree() {
+            let _ = fs::remove_file(self.pending(snapshot));
+        }
     }
 
-    /// Has insta record a text that differs from the stored one, as its settings say. In CI nobody reviews: it records
-    /// only under `cargo insta`, which then fails for what is pending.
+    /// Whether nothing is written into the tree: in CI nobody reviews. Under `cargo insta` there is, which then fails for
+    /// what is pending.
+    fn leaves_the_tree(&self) -> bool {
+        self.ci && !settings::is_driven(self.caller, &process)
+    }
+
+    /// Has insta record a text that differs from the stored one, as its settings say.
     fn assert(&self, file: &Path, source: &Path, text: &str) -> Result<()> {
-        if self.ci && !settings::is_driven(self.caller, &process) {
+        if self.leaves_the_tree() {
             return Ok(());
         }
         let folder = file.parent().expect("a snapshot is in a folder");

@@ -1,0 +1,91 @@
+//! What to say of a setup, and what to type: for the terminal and for programs alike.
+
+use std::path::PathBuf;
+
+use super::number::counted;
+use super::voice::{Voice, remove};
+use crate::run::{Ailment, Complaint};
+
+/// How many files a message lists.
+const LISTED: usize = 3;
+
+/// What is wrong, in words.
+pub(super) fn said(voice: &Voice, complaint: &Complaint) -> String {
+    let Complaint { ailment, text, files, case: _ } = complaint;
+    let text = || voice.relative(text.as_deref().unwrap_or_default());
+    let of = |one: &str| format!("{}: {}", counted(files.len() as u64, one), listed(voice, files));
+    match ailment {
+        Ailment::Broken | Ailment::Missing | Ailment::Damaged | Ailment::Disarmed | Ailment::OldCargoInsta => text(),
+        Ailment::Empty => "there is no case: a case is a folder that holds a case.json".to_owned(),
+        Ailment::Pointers => of("Git LFS pointer") + ", in place of tensors",
+        Ailment::Orphaned => of("snapshot") + ", without a case or output",
+        Ailment::Pending => of("pending snapshot") + ", which nobody has reviewed",
+        Ailment::Unrecorded => of("snapshot") + ", not recorded yet",
+        Ailment::Unversioned => {
+            "goldens and snapshots are under no git repository: another machine has neither".to_owned()
+        }
+        Ailment::Ignored => of("file") + ", ignored by git: another clone will not have them",
+        Ailment::Untracked => of("file") + ", not committed: another clone will not have them",
+        Ailment::NoCargoInsta => "cargo-insta, which reviews what drifts, is not installed".to_owned(),
+        Ailment::Ci => "CI or TF_BUILD is set: a run here records nothing, and skips fail".to_owned(),
+    }
+}
+
+/// What to type.
+pub(super) fn command(voice: &Voice, complaint: &Complaint) -> String {
+    let Complaint { ailment, text, files, case } = complaint;
+    let id = case.as_ref().map(|id| id.as_str());
+    let paths = || files.iter().map(|file| voice.path(file)).collect::<Vec<_>>();
+    match ailment {
+        Ailment::Empty => format!("{} add CASE --checkpoint NAME --input x=x.npy --output y=y.npy", voice.command),
+        Ailment::Pointers => "git lfs pull".to_owned(),
+        Ailment::Missing | Ailment::Damaged => format!("git checkout -- {}", words(&paths())),
+        Ailment::Disarmed => remedy(text.as_deref().unwrap_or_default()),
+        Ailment::Orphaned => paths().iter().map(|path| remove(path)).collect::<Vec<_>>().join("; "),
+        Ailment::Pending => voice.review(None),
+        Ailment::Unrecorded => format!("{}; {}", voice.run(None), voice.review(None)),
+        Ailment::Unversioned => "git init".to_owned(),
+        Ailment::Ignored => format!("git check-ignore -v {}", words(&paths()[..1])),
+        Ailment::Untracked => format!("git add {}", words(&folders(voice, files))),
+        Ailment::NoCargoInsta | Ailment::OldCargoInsta => "cargo install --locked cargo-insta".to_owned(),
+        Ailment::Ci => "unset CI TF_BUILD".to_owned(),
+        Ailment::Broken => voice.list(id),
+    }
+}
+
+/// What the error of a setting ends with, as a command.
+fn remedy(text: &str) -> String {
+    match (text.rsplit_once("unset "), text.rsplit_once(" set ")) {
+        (Some((_, name)), _) => format!("unset {name}"),
+        (None, Some((_, setting))) => format!("export {setting}"),
+        (None, None) => String::new(),
+    }
+}
+
+/// The first few of the files.
+fn listed(voice: &Voice, files: &[PathBuf]) -> String {
+    let first: Vec<String> = files.iter().take(LISTED).map(|file| voice.path(file)).collect();
+    let first = first.join(", ");
+    match files.len().saturating_sub(LISTED) {
+        0 => first,
+        more => format!("{first} and {more} more"),
+    }
+}
+
+/// The first folder of each path, from where the reader is.
+fn folders(voice: &Voice, files: &[PathBuf]) -> Vec<String> {
+    let first =
+        |path: String| path.trim_start_matches('/').split('/').next().map(|first| (first.to_owned(), path.clone()));
+    let mut folders: Vec<String> = files
+        .iter()
+        .filter_map(|file| first(voice.path(file)))
+        .map(|(first, path)| if path.starts_with('/') { path } else { first })
+        .collect();
+    folders.sort();
+    folders.dedup();
+    folders
+}
+
+fn words(paths: &[String]) -> String {
+    paths.iter().map(|path| super::voice::path_argument(path).into_owned()).collect::<Vec<_>>().join(" ")
+}

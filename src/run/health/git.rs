@@ -1,0 +1,51 @@
+//! What version control knows of goldens and snapshots, as git says it.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::complaint::{Ailment, Complaint, Health};
+use crate::golden::{Goldens, is_tensor_file};
+use crate::run::snapshot::Recorder;
+
+/// Looks for what would not be there in another clone.
+pub(super) fn check(goldens: &Goldens, recorder: &Recorder, health: &mut Health) {
+    let folders = [goldens.selected(), recorder.snapshots().join(&goldens.below)];
+    let folders: Vec<&Path> = folders.iter().map(PathBuf::as_path).filter(|folder| folder.is_dir()).collect();
+    let Some(ignored) = list(&goldens.root, &["--ignored"], &folders) else {
+        health.complain(Complaint::of(Ailment::Unversioned));
+        return;
+    };
+    let untracked = list(&goldens.root, &[], &folders).unwrap_or_default();
+    for (ailment, files) in [(Ailment::Ignored, ignored), (Ailment::Untracked, untracked)] {
+        let files: Vec<PathBuf> = files.into_iter().filter(|file| is_ours(file)).collect();
+        if !files.is_empty() {
+            health.complain(Complaint { files, ..Complaint::of(ailment) });
+        }
+    }
+}
+
+/// The files below those folders that git does not track: those that it ignores, or those that it does not. `None` where
+/// there is no repository, or no git.
+fn list(root: &Path, which: &[&str], folders: &[&Path]) -> Option<Vec<PathBuf>> {
+    let mut git = Command::new("git");
+    git.arg("-C")
+        .arg(root)
+        .args(["ls-files", "--others", "--exclude-standard", "-z"])
+        .args(which)
+        .arg("--")
+        .args(folders);
+    let output =
+        git.stdin(Stdio::null()).stderr(Stdio::null()).output().ok().filter(|output| output.status.success())?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let mut files: Vec<PathBuf> =
+        text.split('\0').filter(|name| !name.is_empty()).map(|name| root.join(name)).collect();
+    files = files.into_iter().map(|file| crate::golden::absolute(&file).unwrap_or(file)).collect();
+    files.sort();
+    Some(files)
+}
+
+/// Whether another clone needs the file: not what is pending, nor what an editor left.
+fn is_ours(file: &Path) -> bool {
+    let is_named = file.file_name().is_some_and(|name| name == "case.json" || name == "suite.json");
+    is_named || is_tensor_file(file) || file.extension().is_some_and(|extension| extension == "snap")
+}

@@ -1,0 +1,34 @@
+//! Settings that disarm the gate, and the tool that reviews.
+
+use super::complaint::{Ailment, Complaint, Health};
+use crate::run::snapshot::{Recorder, cargo_insta_version, in_ci};
+
+/// The first `cargo insta` that knows `INSTA_PENDING_DIR`, and takes only insta's own files for snapshots.
+const CARGO_INSTA: (u64, u64) = (1, 46);
+
+/// Looks at the environment, insta's file and the installed tools.
+pub(super) fn check(recorder: &Recorder, health: &mut Health) {
+    if let Err(error) = recorder.check_settings() {
+        health.complain(Complaint::about(Ailment::Disarmed, error.to_string()));
+    }
+    if recorder.in_cargo_project() {
+        match cargo_insta_version() {
+            None => health.complain(Complaint::of(Ailment::NoCargoInsta)),
+            Some(version) if number(&version).is_some_and(|number| number < CARGO_INSTA) => {
+                let (major, minor) = CARGO_INSTA;
+                let text = format!("cargo-insta is {version}, and karat needs {major}.{minor} or later");
+                health.complain(Complaint::about(Ailment::OldCargoInsta, text));
+            }
+            Some(_) => {}
+        }
+    }
+    if in_ci() {
+        health.complain(Complaint::of(Ailment::Ci));
+    }
+}
+
+/// Major and minor of a version.
+fn number(version: &str) -> Option<(u64, u64)> {
+    let mut parts = version.split('.').map(|part| part.parse().ok());
+    Some((parts.next()??, parts.next()??))
+}

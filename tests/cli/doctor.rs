@@ -1,0 +1,180 @@
+//! `karat doctor`: what is wrong with a setup, with the command for each.
+
+use std::process::Command;
+
+use crate::project::{KARAT, Project, Said};
+
+/// A project in a git repository, everything committed.
+fn committed() -> Project {
+    let project = Project::good();
+    project.write(".gitignore", "target/\n*.snap.new\n");
+    git(&project, &["init", "-q"]);
+    commit(&project);
+    project
+}
+
+fn commit(project: &Project) {
+    git(project, &["add", "-A"]);
+    git(project, &["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-q", "--allow-empty", "-m", "all"]);
+}
+
+fn git(project: &Project, arguments: &[&str]) {
+    let status = project.command("git").args(arguments).status().expect("there is a git");
+    assert!(status.success(), "git {arguments:?}");
+}
+
+/// What it complains of, and what it says to type.
+fn complaints(said: &Said) -> Vec<(String, String)> {
+    let json = said.json();
+    let text = |value: &serde_json::Value| value.as_str().expect("text").to_owned();
+    let complaints = json["complaints"].as_array().expect("a list");
+    complaints.iter().map(|complaint| (text(&complaint["kind"]), text(&complaint["next"]))).collect()
+}
+
+#[track_caller]
+fn finds(project: &Project, expected: &[(&str, &str)]) {
+    let found = complaints(&project.karat(["doctor", "--json"]).exits(1));
+    let found: Vec<(&str, &str)> = found.iter().map(|(kind, next)| (&**kind, &**next)).collect();
+    assert_eq!(found, expected, "{}", project.karat(["doctor"]).stdout);
+}
+
+#[test]
+fn nothing_is_wrong_with_a_good_setup() {
+    let project = committed();
+    let before = project.files("");
+    let said = project.karat(["doctor"]).exits(0);
+    assert_eq!(said.stdout, "1 case, 1 snapshot accepted: nothing is wrong\n");
+    assert!(project.files("") == before);
+}
+
+#[test]
+fn what_a_command_mends_is_mended_by_the_command() {
+    let project = committed();
+    project.case("gone", |_| {});
+    project.accept_all();
+    project.remove("goldens/gone");
+    commit(&project);
+    finds(&project, &[("orphaned", "rm snapshots/gone/y.snap")]);
+    let said = project.karat(["doctor"]).exits(1);
+    assert_eq!(
+        said.stdout,
+        "wrong orphaned\n      1 snapshot: snapshots/gone/y.snap, without a case or output\n      \
+         rm snapshots/gone/y.snap\n\n1 case, 1 snapshot accepted: 1 thing is wrong\n"
+    );
+    project.shell("rm snapshots/gone/y.snap").exits(0);
+    commit(&project);
+    project.karat(["doctor"]).exits(0);
+
+    project.case("new", |_| {});
+    finds(&project, &[("unrecorded", "karat run; karat accept --all"), ("untracked", "git add goldens")]);
+    project.shell("karat run").exits(1);
+    finds(&project, &[("pending", "karat accept --all"), ("untracked", "git add goldens")]);
+    project.shell("karat accept --all && git add goldens snapshots").exits(0);
+    project.karat(["doctor"]).exits(0);
+    commit(&project);
+
+    project.remove("goldens/new/y.npy");
+    finds(&project, &[("missing", "git checkout -- goldens/new/y.npy")]);
+    project.shell("git checkout -- goldens/new/y.npy").exits(0);
+    project.write("goldens/new/y.npy", "no tensor");
+    finds(&project, &[("damaged", "git checkout -- goldens/new/y.npy")]);
+    project.shell("git checkout -- goldens/new/y.npy").exits(0);
+    project.karat(["doctor"]).exits(0);
+}
+
+#[test]
+fn pointers_of_git_lfs_are_told_together() {
+    let project = committed();
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n";
+    for name in ["x", "weight"] {
+        project.write(&format!("goldens/good/{name}.npy"), pointer);
+    }
+    finds(&project, &[("pointers", "git lfs pull")]);
+    let said = project.karat(["doctor"]).exits(1);
+    said.says("2 Git LFS pointers: goldens/good/weight.npy, goldens/good/x.npy, in place of tensors");
+}
+
+#[test]
+fn what_cannot_be_read_is_told_once() {
+    let project = committed();
+    for id in ["s/a", "s/b"] {
+        project.case(id, |_| {});
+    }
+    project.accept_all();
+    project.write("goldens/s/suite.json", "{");
+    commit(&project);
+    finds(&project, &[("broken", "karat list -k s/a")]);
+    project.karat(["doctor"]).exits(1).says("goldens/s/suite.json: is not JSON");
+}
+
+#[test]
+fn settings_of_insta_that_disarm_the_gate_are_told() {
+    let project = committed();
+    let said = project.karat_with(&[("INSTA_UPDATE", "always")], ["doctor", "--json"]).exits(1);
+    assert_eq!(complaints(&said), [("disarmed".to_owned(), "unset INSTA_UPDATE".to_owned())]);
+    project.write("insta.yaml", "behavior:\n  force_pass: true\n");
+    finds(&project, &[("disarmed", "export INSTA_FORCE_PASS=0")]);
+}
+
+#[test]
+fn what_another_clone_would_not_have_is_told() {
+    let project = Project::good();
+    finds(&project, &[("unversioned", "git init")]);
+    project.write(".gitignore", "*.npy\ntarget\n");
+    git(&project, &["init", "-q"]);
+    finds(
+        &project,
+        &[("ignored", "git check-ignore -v goldens/good/bias.npy"), ("untracked", "git add goldens snapshots")],
+    );
+    project
+        .karat(["doctor"])
+        .says("4 files: goldens/good/bias.npy, goldens/good/weight.npy, goldens/good/x.npy and 1 more");
+}
+
+#[test]
+fn ci_is_no_fault() {
+    let project = committed();
+    let said = project.karat_with(&[("CI", "true")], ["doctor"]).exits(0);
+    said.says("note ci CI or TF_BUILD is set: a run here records nothing, and skips fail unset CI TF_BUILD");
+}
+
+#[cfg(unix)]
+#[test]
+fn cargo_insta_that_is_absent_or_old_is_told() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let project = committed();
+    project.write("Cargo.toml", "[package]\nname = \"a\"\n");
+    let git = project.shell("command -v git").exits(0).stdout;
+    let bin = project.path("target/bin");
+    std::fs::create_dir_all(&bin).expect("a folder");
+    std::os::unix::fs::symlink(git.trim(), bin.join("git")).expect("a link");
+    let doctor = || {
+        let mut command: Command = project.command(KARAT);
+        let output = command.args(["doctor", "--json"]).env("PATH", &bin).env("CARGO_HOME", &bin).output();
+        let text = String::from_utf8(output.expect("it starts").stdout).expect("UTF-8");
+        let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        json["complaints"].as_array().expect("a list").clone()
+    };
+    let absent = doctor();
+    assert_eq!((absent[0]["kind"].as_str(), absent.len()), (Some("no_cargo_insta"), 1), "{absent:?}");
+    assert_eq!(absent[0]["next"], "cargo install --locked cargo-insta");
+    for (version, expected) in [("1.45.1", 1), ("1.46.0", 0), ("2.0.0", 0)] {
+        project.write("target/bin/cargo-insta", format!("#!/bin/sh\necho cargo-insta {version}\n"));
+        std::fs::set_permissions(bin.join("cargo-insta"), PermissionsExt::from_mode(0o755)).expect("a file");
+        let found = doctor();
+        assert_eq!(found.len(), expected, "{version} {found:?}");
+        if expected == 1 {
+            assert_eq!(found[0]["message"], "cargo-insta is 1.45.1, and karat needs 1.46 or later");
+        }
+    }
+}
+
+#[test]
+fn a_root_that_is_not_there_or_empty_is_told() {
+    let project = Project::empty();
+    let said = project.karat(["doctor", "--json"]).exits(1);
+    assert_eq!(complaints(&said)[0].0, "empty");
+    project.remove("goldens");
+    project.karat(["doctor"]).exits(2).says("there is no folder");
+}
