@@ -34,6 +34,9 @@ const OWNERS: &[(&str, &str)] = &[
     ("sha2", "golden/"),
     ("walkdir", "golden/ cli/ run/"),
     ("libm", "gpt2/ explain/"),
+    ("rustix", "run/isolate/ run/signal.rs run/snapshot/lock.rs"),
+    ("signal_hook_registry", "cli/interrupt.rs"),
+    ("libc", "cli/guard.rs cli/interrupt.rs"),
     ("candle_core", "candle/"),
     ("candle_nn", "candle/"),
 ];
