@@ -10,8 +10,8 @@ use super::{Context, Gate};
 use crate::error::{Error, Result};
 use crate::explain::{Explanation, Other, Question, explain};
 use crate::golden::{Address, Contents, contents, is_tensor_file, read_tensor};
-use crate::numeric::{Comparison, DType, NanRule, Pair, Rules, Tensor, Tolerance, compare, summarize};
-use crate::report::{DiffView, PairView, Picture, Unread, json, terminal};
+use crate::numeric::{Comparison, DType, NanRule, Pair, Picture, Rules, Tensor, Tolerance, compare, summarize};
+use crate::report::{DiffView, PairView, Unread, json, terminal};
 
 /// The arguments of `karat diff`.
 #[derive(Debug, Args)]
@@ -149,7 +149,7 @@ impl Diff {
             reference: summarize(&reference, None),
             comparison,
             explanations,
-            picture: Picture::of(pair, &tolerance).filter(|_| self.explain && !is_close),
+            picture: Picture::of(pair, &rules).filter(|_| self.explain && !is_close),
         })
     }
 

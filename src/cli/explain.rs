@@ -1,6 +1,5 @@
 //! `karat explain`: one case, and why its outputs are not their references.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -9,10 +8,9 @@ use super::cases::{choose, find};
 use super::{Context, Gate, Place};
 use crate::error::{Error, Result};
 use crate::explain::explain;
-use crate::golden::{Address, Case, CaseId, Goldens, read_tensor};
-use crate::numeric::{Pair, Tensor};
-use crate::report::{ExplainView, Picture, json, terminal};
-use crate::run::{Executors, Gates, Options, OutputOutcome, Session, Skips, Verdict};
+use crate::golden::{CaseId, Goldens};
+use crate::report::{ExplainView, json, terminal};
+use crate::run::{Executors, Gates, Options, Pictures, Session, Skips};
 
 /// The arguments of `karat explain`.
 #[derive(Debug, Args)]
@@ -36,16 +34,20 @@ impl Explain {
     pub(super) fn main(self, executors: Executors, context: &Context<'_>) -> Result<Gate> {
         let (executor, other) = choose(executors, self.executor.clone())?;
         let (goldens, id) = self.find(context)?;
-        let options =
-            Options { gates: Gates::Accuracy, skips: Skips::Ignored, explain: Some(explain), ..Options::default() };
+        let options = Options {
+            gates: Gates::Accuracy,
+            skips: Skips::Ignored,
+            explain: Some(explain),
+            pictures: Pictures::NotPassed,
+            ..Options::default()
+        };
         let name = executor.name().to_owned();
         let session = Session::new(goldens, executor, options)?;
         let mut voice = context.voice(self.root.as_ref(), Some(&self.place), Some(session.recorder()));
         voice.options = other;
 
         let case = session.case(&id);
-        let pictures = pictures(session.goldens(), &id, &case.outputs);
-        let view = ExplainView { executor: name, gate: session.gate().clone(), case, pictures };
+        let view = ExplainView { executor: name, gate: session.gate().clone(), case };
         context.screen.print(|out, palette| match self.json {
             true => json::explain(out, &voice, &view),
             false => terminal::explain(out, palette, &voice, &view),
@@ -61,23 +63,4 @@ impl Explain {
             Error::Usage(format!("`{what}` is no case below {}; {command} list prints the cases", root.display()))
         })
     }
-}
-
-/// Where the outputs that do not match differ. What cannot be read again is not drawn: its message has been given.
-fn pictures(goldens: &Goldens, id: &CaseId, outputs: &[OutputOutcome]) -> BTreeMap<String, Picture> {
-    let Ok(case) = Case::load(&goldens.root, id) else { return BTreeMap::new() };
-    let differing = outputs.iter().filter(|output| output.verdict == Verdict::Mismatch);
-    differing.filter_map(|output| Some((output.name.clone(), picture(&case, output)?))).collect()
-}
-
-fn picture(case: &Case, outcome: &OutputOutcome) -> Option<Picture> {
-    let output = case.outputs.get(&outcome.name)?;
-    let read = |address: &Address, dtype| read_tensor(&address.path, address.member.as_deref(), dtype).ok();
-    // An npy file does not say of every dtype which it is.
-    let dtype = outcome.summary.as_ref().map(|summary| summary.dtype);
-    let actual: Tensor = read_tensor(outcome.kept.as_ref()?, None, dtype).ok()?;
-    let reference = read(&output.address, output.dtype)?;
-    let mask = output.mask.as_ref().and_then(|mask| read(mask, None));
-    let pair = Pair { actual: &actual, reference: &reference, mask: mask.as_ref() };
-    Picture::of(pair, outcome.tolerance.as_ref()?)
 }

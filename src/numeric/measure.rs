@@ -194,7 +194,7 @@ impl Measured {
 
 /// The share of the tolerance that an element uses: more than 1 if and only if it is outside.
 #[inline]
-fn share(distance: f64, allowed: f64, is_within: bool) -> f64 {
+pub(crate) fn share(distance: f64, allowed: f64, is_within: bool) -> f64 {
     // The quotient of a 64-bit integer may round down to 1, and of two infinities there is none.
     let least = match is_within {
         true => 0.0,

@@ -8,7 +8,6 @@ mod message;
 mod next;
 pub mod number;
 mod palette;
-mod picture;
 mod view;
 mod voice;
 
@@ -21,6 +20,5 @@ mod tests;
 
 pub use histogram::{Bin, Histogram};
 pub use palette::Palette;
-pub use picture::{Decade, HeatMap, Picture, Size};
 pub use view::{CaseLine, CaseView, DiffView, ExplainView, InputView, OutputView, PairView, TensorView, Unread};
 pub use voice::{Review, Voice};

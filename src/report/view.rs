@@ -1,13 +1,11 @@
 //! What the verbs `show`, `diff` and `list` have to tell, as plain data for a caller to fill.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde_json::{Map, Value};
 
-use super::picture::Picture;
 use crate::golden::CaseId;
-use crate::numeric::{Comparison, Mismatch, Summary, Tolerance};
+use crate::numeric::{Comparison, Mismatch, Picture, Summary, Tolerance};
 use crate::run::{CaseOutcome, Explanation, Gate};
 
 /// A case, as `show` describes it.
@@ -109,10 +107,8 @@ pub struct ExplainView {
     pub executor: String,
     /// What the run lets through besides a pass.
     pub gate: Gate,
-    /// What was found out, explanations included.
+    /// What was found out, explanations and pictures included.
     pub case: CaseOutcome,
-    /// Where the outputs that do not match differ, by name; those that could be drawn.
-    pub pictures: BTreeMap<String, Picture>,
 }
 
 /// A tensor that could not be read or judged.

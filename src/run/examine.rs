@@ -85,6 +85,7 @@ impl Examiner<'_> {
                     recorder: self.recorder,
                     keep: self.keep,
                     explain: self.options.explain,
+                    pictures: self.options.pictures,
                 };
                 (self.finish(&case, hold_all(&held, &outputs), elapsed), Some(Ran { case, inputs, outputs }))
             }

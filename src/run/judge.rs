@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use super::checkpoint::Inputs;
 use super::execute::read;
 use super::explanation::{Explain, Explanation};
+use super::options::Pictures;
 use super::outcome::{OutputOutcome, Problem, Verdict};
 use super::question::{Other, Question};
 use super::snapshot::{Facts, Recorded, Recorder};
 use crate::error::Error;
 use crate::golden::{Case, CaseId, Output, check_name, sha256, write_npy};
-use crate::numeric::{Comparison, Kind, Mismatch, Pair, Rules, Tensor, Tolerance, compare, summarize};
+use crate::numeric::{Comparison, Kind, Mismatch, Pair, Picture, Rules, Tensor, Tolerance, compare, summarize};
 
 /// What judging the outputs of a case needs besides the outputs.
 pub(super) struct Held<'a> {
@@ -25,6 +26,8 @@ pub(super) struct Held<'a> {
     pub(super) keep: Option<&'a Path>,
     /// What finds the reason of a mismatch.
     pub(super) explain: Option<Explain>,
+    /// Of which outputs there is a picture.
+    pub(super) pictures: Pictures,
 }
 
 /// A reference with all that decides whether an actual tensor is close to it.
@@ -121,6 +124,12 @@ impl Reference {
         let others = (1..).zip(self.alternatives.iter().map(compare));
         others.into_iter().find(|(_, found)| is_close(found)).unwrap_or((0, first))
     }
+
+    /// Where an actual tensor differs from that one of all references.
+    fn picture(&self, held: usize, actual: &Tensor) -> Option<Picture> {
+        let reference = [&self.tensor].into_iter().chain(&self.alternatives).nth(held)?;
+        Picture::of(Pair { actual, reference, mask: self.mask.as_ref() }, &self.rules)
+    }
 }
 
 /// An output of a chained run, held against its reference.
@@ -165,8 +174,10 @@ impl Held<'_> {
         };
         outcome.tolerance = reference.as_ref().map(|reference| reference.rules.tolerance);
         let mut mask = None;
+        let mut closest = 0;
         if let (Some(output), Some(reference)) = (output, &reference) {
             let (held, found) = reference.hold(actual);
+            closest = held;
             let addresses = [&output.address].into_iter().chain(&output.alternatives);
             outcome.alternatives = addresses.map(|address| address.text.clone()).collect();
             outcome.reference = Some(outcome.alternatives.remove(held));
@@ -186,10 +197,14 @@ impl Held<'_> {
             }
         }
         outcome.summary = Some(summarize(actual, mask));
-        match outcome.problems.is_empty() && !self.unstable.contains_key(name) {
+        let mut outcome = match outcome.problems.is_empty() && !self.unstable.contains_key(name) {
             true => self.record(outcome, reference.as_ref()),
             false => self.settle(outcome),
+        };
+        if let (Some(reference), true) = (&reference, self.pictures.wants(outcome.verdict)) {
+            outcome.picture = reference.picture(closest, actual);
         }
+        outcome
     }
 
     /// Asks why an output is not its reference.

@@ -21,7 +21,7 @@ pub use checkpoint::{CheckpointResult, Executor, Inputs, Outputs, Skip};
 pub use executors::Executors;
 pub use explanation::{Details, Explain, Explanation, Hypothesis};
 pub use matrix::{Cell, Column, Group, Matrix, Row, Sum};
-pub use options::{Filter, Following, Options, Skips};
+pub use options::{Filter, Following, Options, Pictures, Skips};
 pub use outcome::{CaseOutcome, Counts, Drift, Gate, Gates, OutputOutcome, Problem, RunOutcome, Verdict};
 pub use question::{Other, Question};
 pub use session::Session;

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use super::explanation::Explain;
-use super::outcome::Gates;
+use super::outcome::{Gates, Verdict};
 use super::snapshot::Caller;
 use crate::golden::CaseId;
 
@@ -26,6 +26,32 @@ pub struct Options {
     pub following: Following,
     /// What finds the reason of a mismatch, where somebody wants to know.
     pub explain: Option<Explain>,
+    /// Of which outputs there is a picture.
+    pub pictures: Pictures,
+}
+
+/// Of which outputs there is a [`Picture`](crate::numeric::Picture) of where they differ from their references.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pictures {
+    /// Of none.
+    #[default]
+    None,
+    /// Of those that did not pass by themselves: a chained run adds none.
+    NotPassed,
+    /// Of all that have a reference.
+    All,
+}
+
+impl Pictures {
+    /// Whether there is one of an output with that verdict.
+    #[must_use]
+    pub fn wants(self, verdict: Verdict) -> bool {
+        match self {
+            Pictures::None => false,
+            Pictures::NotPassed => verdict != Verdict::Pass,
+            Pictures::All => true,
+        }
+    }
 }
 
 /// On what cases run.
@@ -75,6 +101,7 @@ impl Default for Options {
             gates: Gates::default(),
             following: Following::default(),
             explain: None,
+            pictures: Pictures::default(),
         }
     }
 }

@@ -7,7 +7,7 @@ use super::chain::ChainOutcome;
 use super::explanation::Explanation;
 use crate::error::Error;
 use crate::golden::CaseId;
-use crate::numeric::{Comparison, Mismatch, Summary, Tolerance};
+use crate::numeric::{Comparison, Mismatch, Picture, Summary, Tolerance};
 
 /// What karat says of an output, a case or a run. Ordered from worst to best: the verdict of a whole is the least of
 /// its parts.
@@ -138,6 +138,8 @@ pub struct OutputOutcome {
     pub alternatives: Vec<String>,
     /// Why it is not its reference, best first; empty where nothing fits, where it is, and where nobody asked.
     pub explanations: Vec<Explanation>,
+    /// Where it differs from its reference, where somebody asked and the two can be laid on each other.
+    pub picture: Option<Picture>,
 }
 
 /// A line of a snapshot whose stored value no longer holds.
@@ -345,6 +347,7 @@ impl OutputOutcome {
             reference: None,
             alternatives: Vec::new(),
             explanations: Vec::new(),
+            picture: None,
         }
     }
 

@@ -2,15 +2,23 @@
 //!
 //! What is absent is `null`, never left out. A float that JSON cannot hold is the word `"nan"`, `"inf"` or `"-inf"`.
 
+mod case;
 mod chain;
+mod comparison;
 mod diff;
+mod element;
 mod explain;
 mod explanation;
 mod list;
 mod matrix;
 mod measured;
+mod nullable;
+mod picture;
+mod problem;
+mod read;
 mod run;
 mod show;
+mod words;
 
 use std::io::{self, Write};
 
@@ -20,6 +28,7 @@ pub use diff::diff;
 pub use explain::explain;
 pub use list::list;
 pub use matrix::matrix;
+pub use read::{read_case, read_run, version, write_case};
 pub use run::run;
 pub use show::{show_case, show_members, show_tensor};
 

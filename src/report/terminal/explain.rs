@@ -19,7 +19,7 @@ use crate::run::{Explanation, Verdict};
 ///
 /// What `out` returns.
 pub fn explain(out: &mut dyn Write, palette: &Palette, voice: &Voice, explained: &ExplainView) -> io::Result<()> {
-    let ExplainView { executor: _, gate, case, pictures } = explained;
+    let ExplainView { executor: _, gate, case } = explained;
     if !case.problems.is_empty() || case.outputs.is_empty() {
         whole(out, palette, voice, gate, case)?;
     }
@@ -31,7 +31,7 @@ pub fn explain(out: &mut dyn Write, palette: &Palette, voice: &Voice, explained:
         let indent = part(out, palette, voice, gate, case, output, Ask::Elsewhere)?;
         writeln!(out)?;
         explanations(out, indent, &output.explanations)?;
-        if let Some(drawn) = pictures.get(&output.name) {
+        if let Some(drawn) = &output.picture {
             picture(out, indent, drawn)?;
         }
         writeln!(out)?;

@@ -98,6 +98,7 @@ pub(super) fn part(
         reference,
         alternatives,
         explanations,
+        picture: _,
     } = output;
     let kind = summary.as_ref().map(|summary| format!("{} {}", summary.dtype, shape(&summary.shape)));
     let indent = head(out, palette, *verdict, case.id.as_str(), Some(name), kind.as_deref())?;

@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use super::WIDTH;
 use super::text::{padded, paragraphs, width};
+use crate::numeric::{Decade, HeatMap, Picture, Size};
 use crate::report::number::{count, shape};
-use crate::report::picture::{Decade, HeatMap, Picture, Size};
 
 /// Writes both below an indentation, a blank line before each.
 ///
@@ -13,7 +13,8 @@ use crate::report::picture::{Decade, HeatMap, Picture, Size};
 ///
 /// What `out` returns.
 pub(super) fn picture(out: &mut dyn Write, indent: usize, picture: &Picture) -> io::Result<()> {
-    let Picture { map, decades } = picture;
+    // The worst of all is told before.
+    let Picture { map, decades, worst: _ } = picture;
     writeln!(out)?;
     heat(out, indent, map)?;
     writeln!(out)?;
@@ -139,13 +140,13 @@ fn ten(power: i32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::numeric::{Pair, Tensor, Tolerance};
+    use crate::numeric::{Pair, Rules, Tensor, Tolerance};
 
     fn told(shape: &[usize], actual: Vec<f32>) -> String {
         let reference = Tensor::new(shape, vec![1.0f32; actual.len()]).expect("as many");
         let actual = Tensor::new(shape, actual).expect("as many");
-        let tolerance = Tolerance::new(1e-3, 0.0).expect("valid");
-        let drawn = Picture::of(Pair::new(&actual, &reference), &tolerance).expect("one shape");
+        let rules = Rules::new(Tolerance::new(1e-3, 0.0).expect("valid"));
+        let drawn = Picture::of(Pair::new(&actual, &reference), &rules).expect("one shape");
         let mut text = Vec::new();
         picture(&mut text, 2, &drawn).expect("a vector takes everything");
         String::from_utf8(text).expect("plain characters")

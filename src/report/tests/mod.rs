@@ -3,6 +3,7 @@
 mod documented;
 mod example;
 mod matrix;
+mod record;
 mod run;
 mod verbs;
 

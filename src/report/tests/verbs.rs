@@ -4,10 +4,10 @@ use serde_json::json;
 
 use super::{assert_told, example, told};
 use crate::golden::CaseId;
-use crate::numeric::{DType, Mismatch, NonFinite, Pair, Summary, Tensor, Tolerance, Value};
+use crate::numeric::{DType, Mismatch, NonFinite, Pair, Picture, Rules, Summary, Tensor, Tolerance, Value};
 use crate::report::terminal;
 use crate::report::{
-    CaseLine, CaseView, DiffView, ExplainView, InputView, OutputView, PairView, Palette, Picture, TensorView, Unread,
+    CaseLine, CaseView, DiffView, ExplainView, InputView, OutputView, PairView, Palette, TensorView, Unread,
 };
 use crate::run::{Explanation, Gate, Hypothesis};
 
@@ -93,9 +93,8 @@ pub(super) fn explained() -> ExplainView {
     let actual = Tensor::new(&[1, 3, 4], actual).expect("12 elements");
     let reference = Tensor::new(&[1, 3, 4], vec![0.5f32; 12]).expect("12 elements");
     let tolerance = Tolerance::new(1e-5, 0.0).expect("valid");
-    let picture = Picture::of(Pair::new(&actual, &reference), &tolerance).expect("one shape");
-    let pictures = [("q".to_owned(), picture)].into();
-    ExplainView { executor: "builtin".into(), gate: Gate::default(), case, pictures }
+    case.outputs[1].picture = Picture::of(Pair::new(&actual, &reference), &Rules::new(tolerance));
+    ExplainView { executor: "builtin".into(), gate: Gate::default(), case }
 }
 
 #[test]
