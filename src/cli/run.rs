@@ -1,10 +1,13 @@
 //! `karat run`: every case against its reference and its snapshot.
 
+use std::sync::Arc;
+
 use clap::Args;
 
 use super::cases::{Cases, Selected, choose};
+use super::isolate::{Isolate, Told};
 use super::progress::Progress;
-use super::{Context, Gate};
+use super::{Context, Gate, guard, interrupt};
 use crate::error::Result;
 use crate::explain::explain;
 use crate::report::{json, terminal};
@@ -24,6 +27,8 @@ pub(super) struct Run {
     /// Follow every chain too: each case once more, on what the cases before it really produced
     #[arg(long)]
     chained: bool,
+    #[command(flatten)]
+    isolate: Isolate,
     /// Print one JSON document and nothing else
     #[arg(long)]
     json: bool,
@@ -31,25 +36,44 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) fn main(self, executors: Executors, context: &Context<'_>) -> Result<Gate> {
-        let Run { cases, executor: typed, accuracy_only, chained, json } = self;
+        let Run { cases, executor: typed, accuracy_only, chained, isolate, json } = self;
         let (executor, other) = choose(executors, typed)?;
         let gates = if accuracy_only || other.is_some() { Gates::Accuracy } else { Gates::Both };
         let mut selected = cases.select(context, gates)?;
         selected.options.following = if chained { Following::Chained } else { Following::Isolated };
-        let progress = Progress::start(selected.count(), context.screen.is_watched && !json);
+        let progress = Arc::new(Progress::start(selected.count(), context.screen.is_watched && !json));
         let Selected { goldens, tree, filter, options } = selected;
-        let session = Session::new(goldens, executor, Options { explain: Some(explain), ..options })?;
+        let isolation = isolate.isolation(&Told {
+            goldens: &goldens,
+            executor: executor.name(),
+            gates,
+            repeats: options.repeats,
+            caller: options.caller,
+            skips: options.skips,
+            pictures: options.pictures,
+        })?;
+        let interrupt = interrupt::listen()?;
+        let options =
+            Options { explain: Some(explain), isolation: Some(isolation), interrupt: interrupt.clone(), ..options };
+        let session = Arc::new(Session::new(goldens, executor, options)?);
         let mut voice = context.voice(cases.root.as_ref(), Some(&cases.place), Some(session.recorder()));
-        let options = [other, option(accuracy_only, "--accuracy-only"), option(chained, "--chained")];
+        let options = [other, option(accuracy_only, "--accuracy-only"), option(chained, "--chained"), isolate.typed()];
         voice.options = options.into_iter().flatten().reduce(|one, other| format!("{one} {other}"));
 
-        let outcome = session.run(&tree, &filter, |case| progress.advance(case))?;
+        guard::arm(2);
+        let advanced = Arc::clone(&progress);
+        let outcome = session.watched(&tree, &filter, move |case| advanced.advance(case))?;
+        guard::disarm();
         progress.finish();
         context.screen.print(|out, palette| match json {
             true => json::run(out, &voice, &outcome),
             false => terminal::run(out, palette, &voice, &outcome),
         })?;
-        Ok(if outcome.failed() == 0 { Gate::Passed } else { Gate::Failed })
+        Ok(match interrupt::exit_code(&interrupt) {
+            Some(code) => Gate::Interrupted(code),
+            None if outcome.passes() => Gate::Passed,
+            None => Gate::Failed,
+        })
     }
 }
 

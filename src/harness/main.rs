@@ -7,11 +7,11 @@ use std::process::ExitCode;
 use libtest_mimic::Arguments;
 
 use super::trial;
-use crate::cli::{self, Home};
+use crate::cli::{self, Home, Told};
 use crate::error::Result;
 use crate::explain::explain;
 use crate::golden::Goldens;
-use crate::run::{self, Caller, CheckpointResult, Executor, Executors, Inputs, Options, Session, Skips};
+use crate::run::{self, Caller, CheckpointResult, Executor, Executors, Inputs, Options, Scope, Session, Skips};
 
 /// A test target that walks a goldens root.
 ///
@@ -142,13 +142,21 @@ impl Harness {
     }
 }
 
+/// The exit status of tests that failed, as libtest has it.
+pub(super) const FAILED: i32 = 101;
+
 /// Runs or lists the trials.
 fn test(executor: Executor, home: Home, arguments: &Arguments) -> Result<ExitCode> {
     let goldens = Goldens::locate(&home.root, home.snapshots.as_deref())?;
     let skips = if arguments.ignored || arguments.include_ignored { Skips::Ignored } else { Skips::Honoured };
     let allowed_skips = home.allowed_skips.clone();
-    let options = Options { allowed_skips, skips, caller: Caller::Test, explain: Some(explain), ..Options::default() };
+    let mut options =
+        Options { allowed_skips, skips, caller: Caller::Test, explain: Some(explain), ..Options::default() };
+    let Options { gates, repeats, caller, pictures, .. } = options;
+    let told = Told { goldens: &goldens, executor: executor.name(), gates, repeats, caller, skips, pictures };
+    options.isolation = Some(cli::isolation(&told, Scope::Timed)?);
     let session = Session::new(goldens, executor, options)?;
+    cli::arm(FAILED);
     let trials = trial::trials(session, skips, &home, arguments)?;
     Ok(libtest_mimic::run(arguments, trials).exit_code())
 }
@@ -158,7 +166,7 @@ fn test(executor: Executor, home: Home, arguments: &Arguments) -> Result<ExitCod
 fn is_verb(arguments: &[OsString]) -> bool {
     let Some(first) = arguments.first().and_then(|first| first.to_str()) else { return false };
     let is_filter = arguments.len() == 1 && ["show", "diff", "explain", "add", "accept"].contains(&first);
-    cli::VERBS.contains(&first) && !is_filter
+    (cli::VERBS.contains(&first) && !is_filter) || first == cli::ALONE
 }
 
 /// What a person types to run a verb of this test binary.

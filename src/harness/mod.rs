@@ -5,6 +5,8 @@ mod assert;
 mod main;
 #[cfg(feature = "harness")]
 mod trial;
+#[cfg(feature = "harness")]
+mod watchdog;
 
 #[doc(hidden)]
 pub use assert::{AsTensor, check_close, check_summary};

@@ -7,26 +7,38 @@ mod examine;
 mod execute;
 mod executors;
 mod explanation;
+mod interrupt;
+mod isolate;
 mod judge;
 mod matrix;
 mod options;
 mod outcome;
 mod question;
+mod running;
 mod session;
+mod signal;
 mod snapshot;
+mod watch;
 
 pub use crate::golden::CaseId;
 pub use chain::{ChainOutcome, Difference, Finding, Part, Step};
 pub use checkpoint::{CheckpointResult, Executor, Inputs, Outputs, Skip};
 pub use executors::Executors;
 pub use explanation::{Details, Explain, Explanation, Hypothesis};
+pub use interrupt::{Interrupt, Interrupted};
+pub use isolate::{Alone, Isolation, Scope};
+#[cfg(feature = "harness")]
+pub(crate) use isolate::{can_limit_memory, die_with, limit_memory};
 pub use matrix::{Cell, Column, Group, Matrix, Row, Sum};
 pub use options::{Filter, Following, Options, Pictures, Skips};
 pub use outcome::{CaseOutcome, Counts, Drift, Gate, Gates, OutputOutcome, Problem, RunOutcome, Verdict};
 pub use question::{Other, Question};
+#[cfg(feature = "harness")]
+pub(crate) use running::running;
 pub use session::Session;
 #[cfg(feature = "harness")]
 pub(crate) use session::nothing_selected;
+pub(crate) use signal::meaning;
 pub use snapshot::{
     Accepted, Caller, Facts, Orphan, Recorded, Recorder, TestSite, has_cargo_insta, in_ci, record_in_test, reviewed,
     silence, text, workspace,

@@ -3,6 +3,8 @@
 use std::num::NonZeroUsize;
 
 use super::explanation::Explain;
+use super::interrupt::Interrupt;
+use super::isolate::Isolation;
 use super::outcome::{Gates, Verdict};
 use super::snapshot::Caller;
 use crate::golden::CaseId;
@@ -28,6 +30,10 @@ pub struct Options {
     pub explain: Option<Explain>,
     /// Of which outputs there is a picture.
     pub pictures: Pictures,
+    /// How a case is given a process of its own; `None` where every case runs in this one.
+    pub isolation: Option<Isolation>,
+    /// What stops the run before its end.
+    pub interrupt: Interrupt,
 }
 
 /// Of which outputs there is a [`Picture`](crate::numeric::Picture) of where they differ from their references.
@@ -102,6 +108,8 @@ impl Default for Options {
             following: Following::default(),
             explain: None,
             pictures: Pictures::default(),
+            isolation: None,
+            interrupt: Interrupt::default(),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::chain::ChainOutcome;
 use super::explanation::Explanation;
+use super::interrupt::Interrupted;
 use crate::error::Error;
 use crate::golden::CaseId;
 use crate::numeric::{Comparison, Mismatch, Picture, Summary, Tolerance};
@@ -51,6 +52,8 @@ pub struct RunOutcome {
     pub filtered_out: usize,
     /// What this run lets through besides a pass.
     pub gate: Gate,
+    /// What stopped the run before its end, and how much of it; such a run is no pass, whatever finished.
+    pub interrupted: Option<Interrupted>,
     /// The wall time of the whole.
     pub elapsed: Duration,
 }
@@ -179,6 +182,39 @@ pub enum Problem {
     Panicked(String),
     /// The checkpoint returned an error, with that text.
     Failed(String),
+    /// A signal ended the process of the case.
+    Crashed {
+        /// The name of the signal, such as `SIGSEGV`.
+        signal: String,
+        /// The last lines that the process printed.
+        printed: Vec<String>,
+    },
+    /// The process of the case ended itself before the case was done.
+    Exited {
+        /// Its exit status.
+        status: i32,
+        /// The last lines that the process printed.
+        printed: Vec<String>,
+    },
+    /// The case took longer than it may.
+    TimedOut {
+        /// How long it may take.
+        limit: Duration,
+        /// The last lines that the process printed.
+        printed: Vec<String>,
+    },
+    /// The process of the case got no more memory.
+    OutOfMemory {
+        /// How many bytes it may take; `None` where the system had no more.
+        limit: Option<u64>,
+        /// The last lines that the process printed.
+        printed: Vec<String>,
+    },
+    /// The run was interrupted while the case ran.
+    Interrupted {
+        /// The name of the signal, such as `SIGINT`.
+        signal: String,
+    },
     /// Nobody registered the checkpoint.
     UnknownCheckpoint {
         /// The name in `case.json`.
@@ -318,6 +354,11 @@ impl Problem {
             Problem::Error(_)
             | Problem::Panicked(_)
             | Problem::Failed(_)
+            | Problem::Crashed { .. }
+            | Problem::Exited { .. }
+            | Problem::TimedOut { .. }
+            | Problem::OutOfMemory { .. }
+            | Problem::Interrupted { .. }
             | Problem::UnknownCheckpoint { .. }
             | Problem::NotChained { .. } => Verdict::Broken,
             Problem::Missing(_) | Problem::LeftOut { .. } => Verdict::Missing,
@@ -409,6 +450,12 @@ impl Gate {
 }
 
 impl RunOutcome {
+    /// Whether the gate is open: every case ran, and none fails.
+    #[must_use]
+    pub fn passes(&self) -> bool {
+        self.interrupted.is_none() && self.failed() == 0
+    }
+
     /// How many cases fail the gate.
     #[must_use]
     pub fn failed(&self) -> usize {
@@ -423,9 +470,10 @@ impl RunOutcome {
         counts
     }
 
-    /// The worst verdict of all; pass where there is no case.
+    /// The worst verdict of all; pass where there is no case, and broken where the run was interrupted.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
-        self.cases.iter().map(|case| case.verdict).min().unwrap_or(Verdict::Pass)
+        let interrupted = self.interrupted.as_ref().map(|_| Verdict::Broken);
+        self.cases.iter().map(|case| case.verdict).chain(interrupted).min().unwrap_or(Verdict::Pass)
     }
 }

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::chain::follow;
+use super::chain::{ChainOutcome, follow};
 use super::checkpoint::Executor;
 use super::examine::Examiner;
+use super::interrupt::{Interrupt, Interrupted};
 use super::options::{Filter, Following, Options};
 use super::outcome::{CaseOutcome, Gate, Gates, OutputOutcome, Problem, RunOutcome, Verdict};
 use super::snapshot::{Orphan, Recorder, in_ci};
 use crate::error::{Error, Result};
-use crate::golden::{CaseId, Goldens, Tree};
+use crate::golden::{Case, CaseId, Goldens, Tree};
 
 /// Everything that a run needs besides the list of cases.
 #[derive(Debug)]
@@ -83,26 +84,48 @@ impl Session {
             Following::Isolated => (self.examiner().share(&ids, |id| report(self.case(id))), None),
             Following::Chained => {
                 let (cases, chains) = follow(&self.examiner(), &tree.cases, |id| filter.selects(id), &report);
-                (cases, Some(chains))
+                (cases, chains)
             }
         };
         cases.extend(self.tree_problems(tree, filter).into_iter().map(report));
         cases.extend(self.orphans(tree, filter).into_iter().map(report));
-        if cases.is_empty() {
+        let outcome = self.conclude(tree, filter, cases, chains, started);
+        if outcome.cases.is_empty() && outcome.interrupted.is_none() {
             return Err(nothing_selected(&self.goldens, tree, filter));
         }
+        Ok(outcome)
+    }
+
+    /// The outcome of a run in which that was found out.
+    pub(super) fn conclude(
+        &self,
+        tree: &Tree,
+        filter: &Filter,
+        mut cases: Vec<CaseOutcome>,
+        chains: Option<Vec<ChainOutcome>>,
+        started: Instant,
+    ) -> RunOutcome {
         cases.sort_by(|a, b| a.id.cmp(&b.id));
-        Ok(RunOutcome {
+        let selected: Vec<&CaseId> = tree.cases.iter().filter(|id| filter.selects(id)).collect();
+        let is_done = |id: &&&CaseId| cases.binary_search_by(|case| case.id.cmp(id)).is_ok();
+        let not_run = selected.len() - selected.iter().filter(is_done).count();
+        RunOutcome {
             root: self.goldens.root.clone(),
             snapshots: self.goldens.snapshots.clone(),
             executor: self.executor.name().to_owned(),
             gates: self.options.gates,
             cases,
             chains,
-            filtered_out: tree.cases.len() - ids.len(),
+            filtered_out: tree.cases.len() - selected.len(),
             gate: self.gate.clone(),
+            interrupted: self.interrupt().name().map(|signal| Interrupted { signal, not_run }),
             elapsed: started.elapsed(),
-        })
+        }
+    }
+
+    /// What stops the run before its end.
+    pub(super) fn interrupt(&self) -> &Interrupt {
+        &self.options.interrupt
     }
 
     /// Follows every chain, and returns the cases that are outside their tolerance for a chained run, or that have one and
@@ -123,11 +146,23 @@ impl Session {
         self.examiner().examine(id).0
     }
 
+    /// Runs one case in this process, whatever the options say.
+    pub fn here(&self, id: &CaseId) -> CaseOutcome {
+        Examiner { isolation: None, ..self.examiner() }.examine(id).0
+    }
+
+    /// The outcome of a case that takes longer than that, from another thread than that which runs it.
+    pub fn timed_out(&self, id: &CaseId, limit: Duration) -> CaseOutcome {
+        let checkpoint = Case::load(&self.goldens.root, id).ok().map(|case| case.checkpoint);
+        self.examiner().stopped(id, checkpoint, vec![Problem::TimedOut { limit, printed: Vec::new() }])
+    }
+
     /// What runs one case.
-    fn examiner(&self) -> Examiner<'_> {
+    pub(super) fn examiner(&self) -> Examiner<'_> {
         let Session { goldens, executor, recorder, options, gate: _, keep } = self;
         let recorder = Some(recorder).filter(|_| options.gates == Gates::Both);
-        Examiner { goldens, executor, options, recorder, keep: Some(keep) }
+        let isolation = options.isolation.as_ref();
+        Examiner { goldens, executor, options, recorder, keep: Some(keep), isolation, yields: false }
     }
 
     /// What could not be walked, or may not be a case, among what the filter selects.

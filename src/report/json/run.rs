@@ -12,7 +12,7 @@ use super::nullable::nullable;
 use super::words::{JsonGates, JsonVerdict};
 use super::write;
 use crate::report::Voice;
-use crate::run::{ChainOutcome, Counts, Gate, RunOutcome};
+use crate::run::{ChainOutcome, Counts, Gate, Interrupted, RunOutcome};
 
 /// Writes a run: its totals, every case, every output. [`read_run`](super::read_run) reads it back.
 ///
@@ -40,6 +40,8 @@ pub(super) struct JsonRun {
     filtered_out: usize,
     #[serde(skip_deserializing)]
     counts: JsonCounts,
+    #[serde(deserialize_with = "nullable")]
+    interrupted: Option<JsonInterrupted>,
     elapsed_seconds: Float,
     cases: Vec<JsonCase>,
     #[serde(deserialize_with = "nullable")]
@@ -52,6 +54,13 @@ struct JsonGate {
     ci: bool,
     allowed_skips: Vec<String>,
     reviewed: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+struct JsonInterrupted {
+    signal: String,
+    not_run: usize,
 }
 
 #[derive(Default, Serialize)]
@@ -69,7 +78,8 @@ struct JsonCounts {
 
 impl JsonRun {
     fn new(voice: &Voice, run: &RunOutcome) -> JsonRun {
-        let RunOutcome { root, snapshots, executor, gates, cases, chains, filtered_out, gate, elapsed } = run;
+        let RunOutcome { root, snapshots, executor, gates, cases, chains, filtered_out, gate, interrupted, elapsed } =
+            run;
         JsonRun {
             root: voice.path(root),
             snapshots: voice.path(snapshots),
@@ -81,6 +91,9 @@ impl JsonRun {
             failed: run.failed(),
             filtered_out: *filtered_out,
             counts: run.counts().into(),
+            interrupted: interrupted
+                .as_ref()
+                .map(|Interrupted { signal, not_run }| JsonInterrupted { signal: signal.clone(), not_run: *not_run }),
             elapsed_seconds: Float(elapsed.as_secs_f64()),
             cases: cases.iter().map(|case| JsonCase::new(voice, gate, case)).collect(),
             chains: chains.as_ref().map(|chains| chains.iter().map(JsonChain::from).collect()),
@@ -116,6 +129,7 @@ impl TryFrom<JsonRun> for RunOutcome {
             failed: _,
             filtered_out,
             counts: _,
+            interrupted,
             elapsed_seconds,
             cases,
             chains,
@@ -130,6 +144,7 @@ impl TryFrom<JsonRun> for RunOutcome {
             chains: chains.transpose()?,
             filtered_out,
             gate: Gate { ci, allowed_skips, reviewed },
+            interrupted: interrupted.map(|JsonInterrupted { signal, not_run }| Interrupted { signal, not_run }),
             elapsed: seconds(elapsed_seconds)?,
         })
     }

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use super::WIDTH;
 use super::text::paragraphs;
+use crate::report::message;
 use crate::report::number::{counted, duration};
 use crate::report::palette::Palette;
 use crate::report::voice::Voice;
@@ -15,8 +16,8 @@ use crate::run::{CaseOutcome, Counts, Gate, Gates, Problem, RunOutcome, Verdict}
 ///
 /// What `out` returns.
 pub fn end(out: &mut dyn Write, palette: &Palette, voice: &Voice, run: &RunOutcome) -> io::Result<()> {
-    let RunOutcome { root: _, snapshots: _, executor, gates, cases, chains: _, filtered_out: _, gate: _, elapsed: _ } =
-        run;
+    let RunOutcome { root: _, snapshots: _, executor, gates, cases, chains: _, .. } = run;
+    let RunOutcome { filtered_out: _, gate: _, interrupted, elapsed: _, .. } = run;
     skipped(out, palette, cases)?;
     total(out, palette, run)?;
     tally(out, palette, &run.counts())?;
@@ -24,6 +25,9 @@ pub fn end(out: &mut dyn Write, palette: &Palette, voice: &Voice, run: &RunOutco
         writeln!(out, "executor {executor}, accuracy alone: no snapshot was looked at")?;
     }
     improved(out, palette, voice, cases)?;
+    if let Some(interrupted) = interrupted {
+        writeln!(out, "{}", palette.strong(&message::interrupted(interrupted)))?;
+    }
     next(out, palette, voice, run)
 }
 
@@ -97,6 +101,9 @@ fn next(out: &mut dyn Write, palette: &Palette, voice: &Voice, run: &RunOutcome)
             Gate { ci: false, .. } => voice.review(None),
         };
         step(out, palette, &what, &command)?;
+    }
+    if run.interrupted.is_some() && uncorrected == 0 {
+        step(out, palette, "to run all of it", &voice.run(None))?;
     }
     Ok(())
 }

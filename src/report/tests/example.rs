@@ -52,6 +52,7 @@ pub(super) fn run() -> RunOutcome {
         chains: None,
         filtered_out: 3,
         gate: Gate::default(),
+        interrupted: None,
         elapsed: Duration::from_millis(1238),
     }
 }
