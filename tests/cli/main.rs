@@ -22,4 +22,5 @@ mod places;
 mod run;
 mod schema;
 mod show;
+mod together;
 mod usage;
