@@ -3,6 +3,7 @@
 mod alone;
 mod apart;
 mod exchange;
+#[cfg(feature = "harness")]
 mod limit;
 mod process;
 mod tail;
