@@ -89,18 +89,22 @@ fn runs_and_accepts_at_the_same_time_leave_every_snapshot_whole() {
 fn karats_that_are_killed_lose_nothing_that_was_accepted() {
     let (project, texts) = tree();
     let (mut killed, mut snapshots) = (0, 0);
-    for round in 0..60u64 {
-        loosen(&project, (round as usize / 2) % 2);
-        // One of both at a time, for longer and longer, so that each is killed at every point of its way.
-        let verb = if round % 2 == 0 { "run" } else { "accept" };
+    let mut kill = |verb: &str, after: u64| {
         let mut child = start(&project, &[verb]);
-        sleep(Duration::from_millis(round * 7 % 40));
+        sleep(Duration::from_millis(after));
         child.kill().expect("it runs, or has ended");
         killed += usize::from(child.wait().expect("it is a child").code().is_none());
         texts.hold(&project);
         let now = project.files("snapshots").keys().filter(|name| name.ends_with(".snap")).count();
         assert!(now >= snapshots, "{now} snapshots of {snapshots}");
         snapshots = now;
+    };
+    for round in 0..16 {
+        loosen(&project, round % 2);
+        kill("run", 10 + round as u64 * 5);
+        // Now all of them are pending, and the accept is killed at another point of its way each time.
+        project.karat(["run"]).exits(1);
+        kill("accept", 4 + round as u64 * 5);
     }
     assert!(killed > 5, "{killed} were killed before they ended");
     // What is half written is no obstacle.
@@ -126,4 +130,29 @@ fn a_pending_snapshot_that_was_cut_short_is_dropped_with_a_word() {
     project.karat(["run"]).exits(1);
     project.karat(["accept"]).exits(0);
     project.karat(["run"]).exits(0);
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_accepted_or_kept_replaces_a_file_and_is_not_written_into_it() {
+    let project = Project::good();
+    project.edit("good", |case| case["params"]["eps"] = json!(0.5));
+    project.tensor("goldens/good/y.npy", &[1, 2], vec![-0.8f32, 2.1]);
+    let snapshot = project.read("snapshots/good/y.snap");
+    // Another name of the same file, which has what was written into it and not what replaced it.
+    let link = |of: &str, name: &str| std::fs::hard_link(project.path(of), project.path(name)).expect("a link");
+    link("snapshots/good/y.snap", "old.snap");
+    project.karat(["run"]).exits(1);
+    let kept = project.files("target/karat").into_iter().next().expect("the actual tensor");
+    link(&format!("target/karat/{}", kept.0), "old.npy");
+    project.edit("good", |case| {
+        case["tolerance"] = json!({ "y": { "atol": 1, "rtol": 0 } });
+        case["params"]["eps"] = json!(0.25);
+    });
+    project.karat(["run"]).exits(1);
+    assert_ne!(project.files("target/karat")[&kept.0], kept.1);
+    project.karat(["accept"]).exits(0);
+    assert_ne!(project.read("snapshots/good/y.snap"), snapshot);
+    assert_eq!(project.read("old.snap"), snapshot);
+    assert_eq!(project.files("")["old.npy"], kept.1);
 }

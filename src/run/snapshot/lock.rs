@@ -44,3 +44,36 @@ pub(super) fn lock(folder: &Path) -> Lock {
 pub(super) fn lock(_: &Path) -> Lock {
     Lock {}
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+    use std::time::Duration;
+
+    use super::lock;
+
+    #[test]
+    fn no_two_have_the_lock_of_a_folder_and_it_leaves_nothing_there() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let is_locked = AtomicBool::new(false);
+        let first = lock(folder.path());
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let _second = lock(folder.path());
+                is_locked.store(true, Ordering::SeqCst);
+            });
+            thread::sleep(Duration::from_millis(200));
+            assert!(!is_locked.load(Ordering::SeqCst));
+            drop(first);
+        });
+        assert!(is_locked.load(Ordering::SeqCst));
+        assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 0);
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_holds_nobody_up() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let _lock = lock(&folder.path().join("nowhere"));
+    }
+}
