@@ -7,9 +7,11 @@
 //! 2. an [`Executor`] runs the checkpoint that the case names: it is given [`Inputs`] and returns [`Outputs`];
 //! 3. [`numeric::compare`] holds each output against its reference by a [`Tolerance`]: the accuracy gate;
 //! 4. [`run::Recorder`] holds its summary against the accepted insta snapshot: the drift gate;
-//! 5. a [`run::Session`] puts these together into a [`run::RunOutcome`], which [`report`] tells.
+//! 5. [`mod@explain`] says what a mismatch looks like;
+//! 6. a [`run::Session`] puts these together into a [`run::RunOutcome`], which [`report`] tells.
 //!
-//! The folders read as a sentence: *numeric* measures, *golden* remembers, *run* executes and judges, *report* tells.
+//! The folders read as a sentence: *numeric* measures, *golden* remembers, *run* executes and judges, *explain* finds
+//! the reason, *report* tells.
 //! In an ordinary test, [`assert_close!`] and [`assert_summary!`] do without cases.
 
 #[cfg(feature = "candle")]

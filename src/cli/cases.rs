@@ -85,12 +85,12 @@ pub(super) fn find(context: &Context<'_>, what: &str, root: Option<&PathBuf>) ->
     goldens.and_then(below).or_else(|| below(Goldens::locate(&folder, None).ok()?))
 }
 
-/// The executor of that name, or the default one; and what was typed for it, where it is another.
+/// The executor of that name, or the default one; and its name, where it is another.
 pub(super) fn choose(executors: Executors, name: Option<String>) -> Result<(Executor, Option<String>)> {
     let Some(name) = name else { return Ok((executors.into_default(), None)) };
     let is_default = executors.names().next() == Some(name.as_str());
     let executor = executors.choose(std::slice::from_ref(&name))?.swap_remove(0);
-    Ok((executor, Some(format!("--executor {name}")).filter(|_| !is_default)))
+    Ok((executor, Some(name).filter(|_| !is_default)))
 }
 
 /// A number of threads that a system can start.

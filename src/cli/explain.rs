@@ -44,7 +44,7 @@ impl Explain {
         let name = executor.name().to_owned();
         let session = Session::new(goldens, executor, options)?;
         let mut voice = context.voice(self.root.as_ref(), Some(&self.place), Some(session.recorder()));
-        voice.options = other;
+        voice.executor = other;
 
         let case = session.case(&id);
         let view = ExplainView { executor: name, gate: session.gate().clone(), case };

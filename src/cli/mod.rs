@@ -142,6 +142,7 @@ impl Context<'_> {
             },
             root: typed.map(|root| root.display().to_string()),
             snapshots: place.and_then(|place| place.snapshots.as_ref()).map(|folder| folder.display().to_string()),
+            executor: None,
             options: None,
             base: self.home.base.clone(),
         }

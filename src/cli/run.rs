@@ -57,7 +57,8 @@ impl Run {
             Options { explain: Some(explain), isolation: Some(isolation), interrupt: interrupt.clone(), ..options };
         let session = Arc::new(Session::new(goldens, executor, options)?);
         let mut voice = context.voice(cases.root.as_ref(), Some(&cases.place), Some(session.recorder()));
-        let options = [other, option(accuracy_only, "--accuracy-only"), option(chained, "--chained"), isolate.typed()];
+        voice.executor = other;
+        let options = [option(accuracy_only, "--accuracy-only"), option(chained, "--chained"), isolate.typed()];
         voice.options = options.into_iter().flatten().reduce(|one, other| format!("{one} {other}"));
 
         guard::arm(2);

@@ -48,18 +48,20 @@ impl Layout {
     pub(super) fn all(shape: &[usize], actual: &[usize]) -> Vec<Layout> {
         let mut known = BTreeSet::new();
         let mut layouts = Vec::new();
-        for (shape, is_inverse) in [(shape, false), (actual, true)] {
-            for (extents, split) in views(shape) {
-                for order in orders(extents.len()) {
-                    let view = View { extents: extents.clone(), order, split, is_inverse };
-                    let layout = Layout::new(view);
-                    let is_moved = layout.extents.len() > 1;
-                    if is_moved && known.insert((layout.extents.clone(), layout.strides.clone())) {
-                        layouts.push(layout);
-                    }
-                    if layouts.len() >= LIMIT {
-                        return layouts;
-                    }
+        let views = [(shape, false), (actual, true)]
+            .into_iter()
+            .flat_map(|(shape, is_inverse)| views(shape).into_iter().map(move |view| (view, is_inverse)));
+        // Whole axes of either side are simpler than an axis that is split.
+        let (whole, split): (Vec<_>, Vec<_>) = views.partition(|((_, split), _)| split.is_none());
+        for ((extents, split), is_inverse) in whole.into_iter().chain(split) {
+            for order in orders(extents.len()) {
+                let layout = Layout::new(View { extents: extents.clone(), order, split, is_inverse });
+                let is_moved = layout.extents.len() > 1;
+                if is_moved && known.insert((layout.extents.clone(), layout.strides.clone())) {
+                    layouts.push(layout);
+                }
+                if layouts.len() >= LIMIT {
+                    return layouts;
                 }
             }
         }
@@ -314,6 +316,11 @@ mod tests {
         assert_eq!(
             named(&[2, 3], &[2, 3], &transposed),
             (Hypothesis::Transpose, "the last two axes are exchanged, under the shape of the reference".into())
+        );
+        assert_eq!(
+            named(&[2, 6], &[2, 6], &[0, 2, 4, 6, 8, 10, 1, 3, 5, 7, 9, 11]).0,
+            Hypothesis::Transpose,
+            "and so is what undoes it"
         );
         // [2, 2, 3] with the first two exchanged.
         let exchanged = [0, 1, 2, 6, 7, 8, 3, 4, 5, 9, 10, 11];

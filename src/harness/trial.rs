@@ -34,6 +34,7 @@ pub(super) fn trials(session: Session, skips: Skips, home: &Home, arguments: &Ar
         review,
         root: None,
         snapshots: None,
+        executor: None,
         options: None,
         base: home.base.clone(),
     };

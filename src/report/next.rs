@@ -29,7 +29,7 @@ pub(super) fn next(voice: &Voice, gate: &Gate, case: &CaseOutcome, output: Optio
         return None;
     }
     match (problem, verdict) {
-        (Some(problem), _) => Some(correct(voice, case, output, problem)),
+        (Some(problem), _) => Some(correct(voice, case, problem)),
         (None, Verdict::Drift | Verdict::Unrecorded) => Some(review(voice, gate, case)),
         (None, Verdict::Pass | Verdict::Skipped) => None,
         (None, Verdict::Mismatch) => Some(look(voice, case, output)),
@@ -42,7 +42,7 @@ pub(super) fn deciding(verdict: Verdict, problems: &[Problem]) -> Option<&Proble
     problems.iter().find(|problem| problem.verdict() == verdict).or(problems.first())
 }
 
-fn correct(voice: &Voice, case: &CaseOutcome, output: Option<&OutputOutcome>, problem: &Problem) -> Next {
+fn correct(voice: &Voice, case: &CaseOutcome, problem: &Problem) -> Next {
     let id = case.id.as_str();
     let file = voice.path(&case.file);
     match problem {
@@ -63,7 +63,7 @@ fn correct(voice: &Voice, case: &CaseOutcome, output: Option<&OutputOutcome>, pr
         Problem::Mismatch(Mismatch::NoUlps { .. }) => {
             again(voice, case, Some(format!("take \"max_ulps\" out of {file}")))
         }
-        Problem::Mismatch(_) => look(voice, case, output),
+        Problem::Mismatch(_) => step("to see it", voice.explain(id)),
         Problem::NotRepeatable { repeat } => {
             step("to see it again", format!("{} --repeat {repeat}", voice.run(Some(id))))
         }

@@ -17,7 +17,9 @@ pub struct Voice {
     pub root: Option<String>,
     /// The snapshots folder as the reader typed it, where it is not the one beside the root.
     pub snapshots: Option<String>,
-    /// What else `run` takes to run the same again: `--executor candle`, `--accuracy-only`.
+    /// The executor that ran, where it is not the default one.
+    pub executor: Option<String>,
+    /// What else `run` takes to run the same again: `--accuracy-only`, `--chained`.
     pub options: Option<String>,
     /// The folder the reader is in: paths below it are shown relative to it.
     pub base: PathBuf,
@@ -62,7 +64,18 @@ impl Voice {
         let filter = filter.map(|filter| format!(" -k {}", quote(filter))).unwrap_or_default();
         let options = self.options.as_deref().map(|options| format!(" {options}")).unwrap_or_default();
         let snapshots = option("--snapshots", self.snapshots.as_deref());
-        format!("{} run{root}{snapshots}{options}{filter}", self.command)
+        format!("{} run{root}{snapshots}{}{options}{filter}", self.command, self.other())
+    }
+
+    /// The command that runs one case and says what its mismatch looks like.
+    pub(super) fn explain(&self, id: &str) -> String {
+        let root = option("--root", self.root.as_deref());
+        format!("{} explain {}{root}{}", self.command, path_argument(id), self.other())
+    }
+
+    /// The option that names the executor, where it is not the default one.
+    fn other(&self) -> String {
+        self.executor.as_deref().map(|name| format!(" --executor {}", quote(name))).unwrap_or_default()
     }
 
     /// The command that follows every chain.
@@ -147,6 +160,7 @@ mod tests {
             review: Review::Accept,
             root: None,
             snapshots: None,
+            executor: None,
             options: None,
             base: "/home/me/port".into(),
         }
@@ -198,7 +212,7 @@ mod tests {
         let voice = Voice { snapshots: Some("s".into()), ..voice };
         assert_eq!(voice.run(Some("a/b")), "karat run 'my goldens' --snapshots s -k a/b");
         assert_eq!(voice.accept(None), "karat accept --root 'my goldens' --snapshots s --all");
-        let voice = Voice { options: Some("--executor candle".into()), ..voice };
+        let voice = Voice { executor: Some("candle".into()), ..voice };
         assert_eq!(voice.run(Some("a/b")), "karat run 'my goldens' --snapshots s --executor candle -k a/b");
     }
 

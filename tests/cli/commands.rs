@@ -14,18 +14,25 @@ fn typed(project: &Project, arguments: &[&str], label: &str) -> Said {
     said
 }
 
+/// Types the command of a mismatch, which explains it, and then the one behind that, which shows the numbers.
+#[track_caller]
+fn seen(project: &Project, arguments: &[&str]) -> Said {
+    let said = typed(project, arguments, "to see it").exits(1);
+    project.shell(said.command("to see the numbers")).exits(1)
+}
+
 #[test]
 fn a_mismatch_can_be_seen() {
     let project = Project::good();
     project.case("a b/größe", |case| case["params"]["eps"] = json!(1));
-    typed(&project, &["run"], "to see it").exits(1).says("reference goldens/a b/größe/y.npy").says("mismatch");
+    seen(&project, &["run"]).says("reference goldens/a b/größe/y.npy").says("mismatch");
 }
 
 #[test]
 fn a_mismatch_in_a_container_can_be_seen() {
     let project = Project::gpt2_tiny();
     project.edit("gpt2-tiny/ln_f", |case| case["outputs"]["y"] = json!("../weights.safetensors#transformer.ln_f.bias"));
-    typed(&project, &["run", "-k", "ln_f"], "to see it").exits(1).says("reference has shape [64]");
+    seen(&project, &["run", "-k", "ln_f"]).says("reference has shape [64]");
 }
 
 #[test]
@@ -35,7 +42,7 @@ fn a_mismatch_by_the_cases_own_tolerance_is_one_when_it_is_seen() {
         case["params"]["eps"] = json!(2e-6);
         case["tolerance"] = json!({ "y": { "atol": 0, "rtol": 0 } });
     });
-    typed(&project, &["run"], "to see it").exits(1).says("atol 0, rtol 0: nothing may differ");
+    seen(&project, &["run"]).says("atol 0, rtol 0: nothing may differ");
 }
 
 #[test]

@@ -46,9 +46,11 @@ fn a_mismatch_fails_with_its_size_its_place_and_the_next_command() {
         "1 of 3 elements (33%) is outside atol 1e-5 + rtol 1.3e-6 x |reference|",
         "largest difference 0.5 at [2]",
         "actual kept in target/karat/layers/double/y.npy",
-        "to see it:  cargo test --test goldens -- diff target/karat/layers/double/y.npy goldens/layers/double/y.npy",
+        "to see it:  cargo test --test goldens -- explain layers/double",
     ]);
-    let diff = ["diff", "target/karat/layers/double/y.npy", "goldens/layers/double/y.npy"];
+    let numbers = "cargo test --test goldens -- diff target/karat-rust/layers/double/y.npy goldens/layers/double/y.npy";
+    project.goldens(&["explain", "layers/double"]).fails().says(&[&format!("to see the numbers:  {numbers}")]);
+    let diff = ["diff", "target/karat-rust/layers/double/y.npy", "goldens/layers/double/y.npy"];
     project.goldens(&diff).fails().says(&["1 of 3 elements (33%) is outside atol 1e-5 + rtol 1.3e-6 x |reference|"]);
 }
 

@@ -45,8 +45,9 @@ fn commands_and_paths_in_messages_work_from_the_root() {
     project.tensor("crates/port/goldens/layers/double/y.npy", &[2.0, 4.0, 6.5]);
     let actual = project.path("target/karat/layers/double/y.npy").display().to_string();
     let reference = project.path("crates/port/goldens/layers/double/y.npy").display().to_string();
-    let next = format!("to see it:  cargo test -p member_messages --test goldens -- diff {actual} {reference}\n");
-    project.cargo(&["test", "--test", "goldens"]).fails().says(&[&next]);
+    let next = "to see it:  cargo test -p member_messages --test goldens -- explain layers/double\n";
+    project.cargo(&["test", "--test", "goldens"]).fails().says(&[next]);
+    project.cargo(&[&verb[..], &["explain", "layers/double"]].concat()).fails().says(&["mismatch  layers/double"]);
     let diff = [&verb[..], &["diff", &actual, &reference]].concat();
     project.cargo(&diff).fails().says(&["1 of 3 elements (33%) is outside"]);
 

@@ -58,6 +58,7 @@ pub fn write_case(out: &mut dyn Write, case: &CaseOutcome) -> io::Result<()> {
         root: None,
         snapshots: None,
         options: None,
+        executor: None,
         base: "".into(),
     };
     write(out, "case", JsonCase::new(&voice, &Gate::default(), case))

@@ -68,7 +68,7 @@ fn failures(out: &mut dyn Write, palette: &Palette, voice: &Voice, matrix: &Matr
         return Ok(());
     }
     let executor = &matrix.columns[column].executor;
-    let voice = Voice { options: Some(format!("--accuracy-only --executor {executor}")), ..voice.clone() };
+    let voice = Voice { executor: Some(executor.into()), options: Some("--accuracy-only".into()), ..voice.clone() };
     writeln!(out, "executor {}\n", palette.strong(executor))?;
     failed.into_iter().try_for_each(|case| failure(out, palette, &voice, &matrix.gate, case))
 }

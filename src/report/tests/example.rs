@@ -16,6 +16,7 @@ pub(super) fn voice() -> Voice {
         review: Review::Insta,
         root: None,
         snapshots: None,
+        executor: None,
         options: None,
         base: "/home/me/port".into(),
     }

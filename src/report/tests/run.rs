@@ -126,6 +126,7 @@ fn commands_are_those_that_work_where_they_are_read() {
         review: Review::Accept,
         root: Some("my goldens".into()),
         snapshots: None,
+        executor: None,
         options: None,
         base: "/home/me".into(),
     };
