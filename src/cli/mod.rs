@@ -56,7 +56,7 @@ pub struct Home {
 #[command(
     name = "karat",
     version,
-    after_help = "Exit status: 0 all passed, 1 the gate failed, 2 karat could not do its job, 130 or 143 a run was interrupted."
+    after_help = "Exit status: 0 all passed, 1 the gate failed, 2 karat could not do its job. 130 or 143: a run was interrupted."
 )]
 struct Cli {
     #[command(subcommand)]
