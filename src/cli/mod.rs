@@ -178,6 +178,10 @@ pub fn main(executors: Executors, home: &Home, arguments: impl IntoIterator<Item
         }
     };
     let context = Context { home, screen: Screen::detect() };
+    // Whoever waits for the process of one case sees by itself that it ended early.
+    if !matches!(cli.verb, Verb::Alone(_)) {
+        guard::arm(2);
+    }
     let ended = match cli.verb {
         Verb::Run(run) => run.main(executors, &context),
         Verb::Matrix(matrix) => matrix.main(executors, &context),

@@ -61,7 +61,6 @@ impl Run {
         let options = [option(accuracy_only, "--accuracy-only"), option(chained, "--chained"), isolate.typed()];
         voice.options = options.into_iter().flatten().reduce(|one, other| format!("{one} {other}"));
 
-        guard::arm(2);
         let advanced = Arc::clone(&progress);
         let outcome = session.watched(&tree, &filter, move |case| advanced.advance(case))?;
         guard::disarm();

@@ -169,8 +169,10 @@ fn an_exit_is_no_pass_where_cases_share_a_process() {
     project.case("m/exits", "exits");
     let said = project.goldens(&[]).fails();
     said.says(&["a checkpoint ended this process by calling exit", "m/exits"]);
-    let said = project.goldens(&["run"]).fails();
-    said.says(&["a checkpoint ended this process by calling exit", "m/exits"]);
+    for verb in [&["run"][..], &["matrix"], &["explain", "m/exits"]] {
+        let said = project.goldens(verb).fails();
+        said.says(&["a checkpoint ended this process by calling exit", "m/exits"]);
+    }
 }
 
 #[cfg(unix)]
