@@ -56,7 +56,8 @@ impl Made {
     /// A file appears whole or not at all: it is written beside its place and renamed.
     fn create(&mut self, target: &Path, write: impl FnOnce(&mut NamedTempFile) -> io::Result<()>) -> Result<()> {
         let mut file = beside(target)?;
-        write(&mut file).map_err(|error| Error::write(target, error))?;
+        let written = write(&mut file).and_then(|()| file.as_file().sync_all());
+        written.map_err(|error| Error::write(target, error))?;
         file.persist_noclobber(target).map_err(|error| match error.error.kind() {
             ErrorKind::AlreadyExists => {
                 Error::Usage(format!("{} exists already; nothing was written", target.display()))

@@ -2,12 +2,16 @@
 
 mod accept;
 mod add;
+mod alone;
 mod cases;
 #[cfg(feature = "cli")]
 mod completions;
 mod diff;
 mod doctor;
 mod explain;
+mod guard;
+mod interrupt;
+mod isolate;
 mod list;
 mod made;
 mod matrix;
@@ -29,6 +33,9 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+pub(crate) use self::alone::ALONE;
+pub(crate) use self::guard::{arm, disarm};
+pub(crate) use self::isolate::{Told, isolation};
 use self::output::Screen;
 use crate::error::Result;
 use crate::golden::Goldens;
@@ -56,7 +63,7 @@ pub struct Home {
 #[command(
     name = "karat",
     version,
-    after_help = "Exit status: 0 all passed, 1 the gate failed, 2 karat could not do its job."
+    after_help = "Exit status: 0 all passed, 1 the gate failed, 2 karat could not do its job. 130 or 143: a run was interrupted."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -90,6 +97,9 @@ enum Verb {
     /// Print the completions of a shell
     #[cfg(feature = "cli")]
     Completions(completions::Completions),
+    /// Run one case for another process
+    #[command(name = ALONE, hide = true)]
+    Alone(alone::Alone),
     /// Print the JSON Schema of case.json, of suite.json, or of what `run --json` writes
     #[cfg(feature = "cli")]
     Schema(schema::Schema),
@@ -171,10 +181,12 @@ impl Context<'_> {
 }
 
 /// Whether the gate is closed: what a verb ends with where karat could do its job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 enum Gate {
     Passed,
     Failed,
+    /// Somebody asked to stop, and the process ends as that signal would end it.
+    Interrupted(ExitCode),
 }
 
 /// Runs the verb that `arguments` name, the program's name first.
@@ -197,6 +209,10 @@ pub fn main(executors: Executors, home: &Home, arguments: impl IntoIterator<Item
         }
     };
     let context = Context { home, screen: Screen::detect() };
+    // Whoever waits for the process of one case sees by itself that it ended early.
+    if !matches!(cli.verb, Verb::Alone(_)) {
+        guard::arm(2);
+    }
     let ended = match cli.verb {
         Verb::Run(run) => run.main(executors, &context),
         Verb::Matrix(matrix) => matrix.main(executors, &context),
@@ -211,12 +227,14 @@ pub fn main(executors: Executors, home: &Home, arguments: impl IntoIterator<Item
         Verb::Doctor(doctor) => doctor.main(&context),
         #[cfg(feature = "cli")]
         Verb::Completions(completions) => completions.main(&context),
+        Verb::Alone(alone) => alone.main(executors),
         #[cfg(feature = "cli")]
         Verb::Schema(schema) => schema.main(&context),
     };
     match ended {
         Ok(Gate::Passed) => ExitCode::SUCCESS,
         Ok(Gate::Failed) => ExitCode::from(1),
+        Ok(Gate::Interrupted(code)) => code,
         Err(error) => {
             context.screen.complain(&error.to_string());
             ExitCode::from(2)
@@ -239,7 +257,8 @@ mod tests {
     #[test]
     fn the_list_of_verbs_is_that_of_the_command_line() {
         let command = Cli::command();
-        let names: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
+        let typed = command.get_subcommands().filter(|verb| !verb.is_hide_set());
+        let names: Vec<&str> = typed.map(clap::Command::get_name).collect();
         assert_eq!(names, VERBS);
         Cli::command().debug_assert();
     }

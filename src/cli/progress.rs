@@ -39,8 +39,8 @@ impl Progress {
     }
 
     /// Removes the bar.
-    pub(super) fn finish(self) {
-        if let Some((bar, _)) = self.bar {
+    pub(super) fn finish(&self) {
+        if let Some((bar, _)) = &self.bar {
             bar.finish_and_clear();
         }
     }
@@ -54,5 +54,5 @@ impl Progress {
 
     pub(super) fn advance(&self, _: &CaseOutcome) {}
 
-    pub(super) fn finish(self) {}
+    pub(super) fn finish(&self) {}
 }

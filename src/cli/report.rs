@@ -71,7 +71,10 @@ mod tests {
             cases: Vec::new(),
             chains: None,
             filtered_out: 0,
+            partition: None,
+            not_run: 0,
             gate: Gate::default(),
+            interrupted: None,
             elapsed: std::time::Duration::ZERO,
         };
         let command = |run: &RunOutcome| voice(&executors, &context, run).run(Some("a"));

@@ -186,6 +186,7 @@ mod tests {
             partition: None,
             not_run: 0,
             gate: Gate::default(),
+            interrupted: None,
             elapsed: std::time::Duration::ZERO,
         };
         let error = reports.write(&context, &context.voice(None, None, None), &run, Terminal::IfAlone);

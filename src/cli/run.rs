@@ -1,14 +1,16 @@
 //! `karat run`: every case against its reference and its snapshot.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use clap::Args;
 
 use super::cases::{Cases, Selected, choose};
+use super::isolate::{Isolate, Told};
 use super::part::Part;
 use super::progress::Progress;
 use super::reports::{Reports, Terminal};
-use super::{Context, Gate};
+use super::{Context, Gate, guard, interrupt};
 use crate::error::Result;
 use crate::explain::explain;
 use crate::golden::Tree;
@@ -31,6 +33,8 @@ pub(super) struct Run {
     chained: bool,
     #[command(flatten)]
     part: Part,
+    #[command(flatten)]
+    isolate: Isolate,
     /// Run only what failed in the last run
     #[arg(long, conflicts_with = "partition")]
     failed: bool,
@@ -58,6 +62,7 @@ impl Run {
             accuracy_only,
             chained,
             part,
+            isolate,
             failed,
             fail_fast,
             ci,
@@ -74,19 +79,39 @@ impl Run {
         selected.options.ci = ci;
         selected.filter.shard = part.shard(context)?;
         let Selected { goldens, tree, mut filter, options } = selected;
-        let options = Options { explain: Some(explain), pictures: reports.pictures(), ..options };
-        let session = Session::new(goldens, executor, options)?;
+        let pictures = reports.pictures();
+        let isolation = isolate.isolation(&Told {
+            goldens: &goldens,
+            executor: executor.name(),
+            gates,
+            repeats: options.repeats,
+            caller: options.caller,
+            skips: options.skips,
+            pictures,
+            ci,
+        })?;
+        let interrupt = interrupt::listen()?;
+        let options = Options {
+            explain: Some(explain),
+            pictures,
+            isolation: Some(isolation),
+            interrupt: interrupt.clone(),
+            ..options
+        };
+        let session = Arc::new(Session::new(goldens, executor, options)?);
         if failed {
             filter.only = Some(again(&session, &tree, context)?);
         }
         let count = filter.select(&tree).cases.len();
-        let progress = Progress::start(count, context.screen.is_watched && !reports.is_document());
+        let progress = Arc::new(Progress::start(count, context.screen.is_watched && !reports.is_document()));
         let mut voice = context.voice(cases.root.as_ref(), Some(&cases.place), Some(session.recorder()));
         voice.executor = other;
-        let options = [option(accuracy_only, "--accuracy-only"), option(chained, "--chained")];
+        let options = [option(accuracy_only, "--accuracy-only"), option(chained, "--chained"), isolate.typed()];
         voice.options = options.into_iter().flatten().reduce(|one, other| format!("{one} {other}"));
 
-        let outcome = session.run(&tree, &filter, |case| progress.advance(case))?;
+        let advanced = Arc::clone(&progress);
+        let outcome = session.watched(&tree, &filter, move |case| advanced.advance(case))?;
+        guard::disarm();
         progress.finish();
         if let Err(error) = session.remember(&filter, &outcome) {
             context.screen.complain(&format!("{error}; --failed will not know of this run"));
@@ -97,7 +122,11 @@ impl Run {
             _ => Detail::Cases,
         };
         reports.write(context, &voice, &outcome, Terminal::Always(detail))?;
-        Ok(if outcome.passed() { Gate::Passed } else { Gate::Failed })
+        Ok(match interrupt::exit_code(&interrupt) {
+            Some(code) => Gate::Interrupted(code),
+            None if outcome.passed() => Gate::Passed,
+            None => Gate::Failed,
+        })
     }
 }
 

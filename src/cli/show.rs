@@ -104,7 +104,7 @@ impl Show {
 
 /// A case with the summaries of its tensors.
 fn view(case: Case) -> CaseView {
-    let Case { id, file, checkpoint, params, inputs, outputs, skip, reference } = case;
+    let Case { id, file, checkpoint, params, inputs, outputs, timeout, skip, reference } = case;
     let read = |address: &Address, declared| read_tensor(&address.path, address.member.as_deref(), declared);
     CaseView {
         id,
@@ -137,6 +137,7 @@ fn view(case: Case) -> CaseView {
                 }
             })
             .collect(),
+        timeout,
         skip,
         reference,
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
@@ -30,6 +31,8 @@ pub struct Case {
     pub inputs: BTreeMap<String, Input>,
     /// The references; empty where the snapshot alone holds the case.
     pub outputs: BTreeMap<String, Output>,
+    /// How long it may take, if it says so.
+    pub timeout: Option<Duration>,
     /// Why the case is not run, if it is not.
     pub skip: Option<String>,
     /// Who made the goldens, as the suite says it.

@@ -42,6 +42,10 @@ pub struct CaseFile {
     /// Whether NaN may match NaN in every output that does not say otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nan: Option<NanField>,
+    /// How many seconds the case may take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", schemars(extend("exclusiveMinimum" = 0)))]
+    pub timeout: Option<f64>,
     /// Why the case is not run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skip: Option<String>,
@@ -75,6 +79,9 @@ pub struct SuiteFile {
     pub chained: BTreeMap<String, ToleranceField>,
     /// As in `case.json`.
     pub nan: Option<NanField>,
+    /// As in `case.json`.
+    #[cfg_attr(feature = "cli", schemars(extend("exclusiveMinimum" = 0)))]
+    pub timeout: Option<f64>,
     /// As in `case.json`.
     pub skip: Option<String>,
     /// Who made the goldens: framework and version, model and revision, dtype, seed, command, sha256 of the weights.
@@ -180,6 +187,7 @@ pub(super) const CASE: &[&str] = &[
     "tolerance",
     "chained",
     "nan",
+    "timeout",
     "skip",
     "reference",
 ];

@@ -29,3 +29,5 @@ pub use file::{Contents, Header, contents, inspect, is_tensor_file, read_tensor}
 pub use id::CaseId;
 pub use npy::write_npy;
 pub(crate) use resolve::check_name;
+#[cfg(feature = "harness")]
+pub(crate) use resolve::seconds_from;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -78,9 +79,23 @@ pub(super) fn resolve(root: &Path, id: &CaseId, layers: &[Layer]) -> Result<Case
                 }
             })
             .collect::<Result<_, Fault>>()?,
+        timeout: optional(&fields, "timeout")?.map(duration).transpose()?,
         skip,
         reference: optional(&fields, "reference")?.unwrap_or_default(),
     })
+}
+
+/// How long a case may take.
+fn duration(seconds: f64) -> Result<Duration, Fault> {
+    seconds_from(seconds).map_err(|what| Fault::of("timeout", format!("timeout: {what}")))
+}
+
+/// A time that something may take, in seconds.
+pub(crate) fn seconds_from(seconds: f64) -> Result<Duration, String> {
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(duration) if !duration.is_zero() => Ok(duration),
+        _ => Err(format!("is {seconds}; give a number of seconds above 0")),
+    }
 }
 
 /// Whether an entry may be plain text that stands for its `tensor`.

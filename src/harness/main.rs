@@ -7,11 +7,11 @@ use std::process::ExitCode;
 use libtest_mimic::Arguments;
 
 use super::{shard, trial};
-use crate::cli::{self, Home};
+use crate::cli::{self, Home, Told};
 use crate::error::Result;
 use crate::explain::explain;
 use crate::golden::Goldens;
-use crate::run::{self, Caller, CheckpointResult, Executor, Executors, Inputs, Options, Session, Skips};
+use crate::run::{self, Caller, CheckpointResult, Executor, Executors, Inputs, Options, Scope, Session, Skips};
 
 /// A test target that walks a goldens root.
 ///
@@ -149,13 +149,21 @@ impl Harness {
     }
 }
 
+/// The exit status of tests that failed, as libtest has it.
+pub(super) const FAILED: i32 = 101;
+
 /// Runs or lists the trials.
 fn test(executor: Executor, home: Home, arguments: &Arguments) -> Result<ExitCode> {
     let goldens = Goldens::locate(&home.root, home.snapshots.as_deref())?;
     let skips = if arguments.ignored || arguments.include_ignored { Skips::Ignored } else { Skips::Honoured };
     let allowed_skips = home.allowed_skips.clone();
-    let options = Options { allowed_skips, skips, caller: Caller::Test, explain: Some(explain), ..Options::default() };
+    let mut options =
+        Options { allowed_skips, skips, caller: Caller::Test, explain: Some(explain), ..Options::default() };
+    let Options { gates, repeats, caller, pictures, ci, .. } = options;
+    let told = Told { goldens: &goldens, executor: executor.name(), gates, repeats, caller, skips, pictures, ci };
+    options.isolation = Some(cli::isolation(&told, Scope::Timed)?);
     let session = Session::new(goldens, executor, options)?;
+    cli::arm(FAILED);
     let trials = trial::trials(session, skips, &home, arguments, shard::asked()?)?;
     // Cargo sends one filter to every target, so that nothing to run is no fault; but a verb that is mistyped runs nothing either.
     let filter = arguments.filter.as_deref().filter(|filter| trials.iter().all(|trial| !trial.name().contains(filter)));
@@ -173,7 +181,7 @@ fn test(executor: Executor, home: Home, arguments: &Arguments) -> Result<ExitCod
 fn is_verb(arguments: &[OsString]) -> bool {
     let Some(first) = arguments.first().and_then(|first| first.to_str()) else { return false };
     let is_filter = arguments.len() == 1 && ["report", "show", "diff", "explain", "add", "accept"].contains(&first);
-    cli::VERBS.contains(&first) && !is_filter
+    (cli::VERBS.contains(&first) && !is_filter) || first == cli::ALONE
 }
 
 /// The verb that was meant where the first of several words is none: a test takes but one.

@@ -7,6 +7,8 @@ mod main;
 mod shard;
 #[cfg(feature = "harness")]
 mod trial;
+#[cfg(feature = "harness")]
+mod watchdog;
 
 #[doc(hidden)]
 pub use assert::{AsTensor, check_close, check_summary};

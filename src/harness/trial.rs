@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
+use super::watchdog::watch;
 use crate::cli::Home;
 use crate::error::Result;
 use crate::golden::{Case, CaseId, Goldens, Tree};
@@ -17,8 +18,8 @@ const COMPLETE: &str = "karat::complete";
 const CHAINED: &str = "karat::chained";
 
 /// What every trial shares.
-struct Shared {
-    session: Session,
+pub(super) struct Shared {
+    pub(super) session: Session,
     voice: Voice,
     skips: Skips,
 }
@@ -50,10 +51,10 @@ pub(super) fn trials(
     let flagged = arguments.list || arguments.ignored;
     let shared = Arc::new(Shared { session, voice, skips });
     if let Some(id) = single {
-        return Ok(vec![case_trial(&shared, &id, flagged)]);
+        return Ok(vec![case_trial(&shared, &id, flagged, Ending::WithProcess)]);
     }
     let tree = shared.session.goldens().discover()?;
-    let mut trials: Vec<Trial> = tree.cases.iter().map(|id| case_trial(&shared, id, flagged)).collect();
+    let mut trials: Vec<Trial> = tree.cases.iter().map(|id| case_trial(&shared, id, flagged, Ending::Alone)).collect();
     trials.extend(tree.problems.iter().map(|(id, what)| problem_trial(&shared, id, what)));
     trials.sort_by(|a, b| a.name().cmp(b.name()));
     // The other of these trials, run alone, has nothing to do with the chains.
@@ -84,11 +85,23 @@ fn case_named(goldens: &Goldens, name: &str) -> Option<CaseId> {
     folder.join("case.json").exists().then_some(id)
 }
 
-fn case_trial(shared: &Arc<Shared>, id: &CaseId, flagged: bool) -> Trial {
+/// What becomes of a case that takes longer than it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    /// It has this process for its own, and ends with it.
+    WithProcess,
+    /// It is ended, and no other.
+    Alone,
+}
+
+fn case_trial(shared: &Arc<Shared>, id: &CaseId, flagged: bool, ending: Ending) -> Trial {
     let is_ignored = flagged && skip(shared.session.goldens(), id).is_some();
     let (shared, own) = (Arc::clone(shared), id.clone());
-    Trial::ignorable_test(id.as_str(), move || conclude(&shared, &shared.session.case(&own)))
-        .with_ignored_flag(is_ignored)
+    let run = move || match ending {
+        Ending::WithProcess => conclude(&shared, &watch(&shared, &own)),
+        Ending::Alone => conclude(&shared, &shared.session.case(&own)),
+    };
+    Trial::ignorable_test(id.as_str(), run).with_ignored_flag(is_ignored)
 }
 
 /// Why `case.json` says that the case is not run, if it does.
@@ -120,7 +133,7 @@ fn skipped(id: &CaseId, reason: &str) -> String {
 }
 
 /// What `karat run` would print of that case.
-fn message(shared: &Shared, outcome: &CaseOutcome) -> String {
+pub(super) fn message(shared: &Shared, outcome: &CaseOutcome) -> String {
     let mut text = Vec::new();
     terminal::failure(&mut text, &Palette::plain(), &shared.voice, shared.session.gate(), outcome)
         .expect("a vector takes every byte");

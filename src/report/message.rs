@@ -1,11 +1,14 @@
 //! Everything karat says about a problem: one function for each thing it can say, lines without indentation or colour.
 //! Every report takes its words from here. What to do about it is in `next`.
 
-use super::number::{count, counted, exact, float, float_up, percent, ratio, shape};
+use std::time::Duration;
+
+use super::number::{bytes, count, counted, exact, float, float_up, percent, ratio, shape};
 use super::voice::Voice;
 use crate::numeric::{Comparison, DType, Extreme, Mismatch, NonFinite, Tolerance};
 use crate::run::{
-    CaseOutcome, Difference, Explanation, Finding, Hypothesis, OutputOutcome, Part, Problem, Sum, Verdict,
+    CaseOutcome, Difference, Explanation, Finding, Hypothesis, OutputOutcome, Part, Problem, RunOutcome, Sum, Verdict,
+    meaning,
 };
 
 /// What fits a line beside the verdict.
@@ -31,6 +34,11 @@ fn said(problem: &Problem, case: &CaseOutcome, output: Option<&OutputOutcome>, v
         Problem::Error(text) | Problem::Missing(text) => lines(&voice.relative(text)),
         Problem::Panicked(text) => panicked(checkpoint, text),
         Problem::Failed(text) => failed(checkpoint, text),
+        Problem::Crashed { signal, printed } => crashed(checkpoint, signal, printed),
+        Problem::Exited { status, printed } => exited(checkpoint, *status, printed),
+        Problem::TimedOut { limit, printed } => timed_out(*limit, printed),
+        Problem::OutOfMemory { limit, printed } => out_of_memory(*limit, printed),
+        Problem::Interrupted { signal } => vec![format!("{signal} interrupted the run while this case ran")],
         Problem::UnknownCheckpoint { name, known } => unknown_checkpoint(name, known),
         Problem::ExtraOutput { known } => extra_output(name, known),
         Problem::LeftOut { returned } => left_out(name, returned),
@@ -66,6 +74,11 @@ pub(super) fn brief(problem: &Problem) -> &'static str {
         Problem::Missing(_) => "a tensor is not there",
         Problem::Panicked(_) => "the checkpoint panicked",
         Problem::Failed(_) => "the checkpoint returned an error",
+        Problem::Crashed { .. } => "its process crashed",
+        Problem::Exited { .. } => "its process ended early",
+        Problem::TimedOut { .. } => "it took too long",
+        Problem::OutOfMemory { .. } => "it ran out of memory",
+        Problem::Interrupted { .. } => "interrupted",
         Problem::UnknownCheckpoint { .. } => "nobody registered the checkpoint",
         Problem::ExtraOutput { .. } => "an output too many",
         Problem::LeftOut { .. } => "an output left out",
@@ -114,6 +127,59 @@ fn panicked(checkpoint: &str, text: &str) -> Vec<String> {
 
 fn failed(checkpoint: &str, text: &str) -> Vec<String> {
     lines(&format!("checkpoint {checkpoint} returned an error: {text}"))
+}
+
+fn crashed(checkpoint: &str, signal: &str, printed: &[String]) -> Vec<String> {
+    let meaning = meaning(signal).map(|meaning| format!(": {meaning}")).unwrap_or_default();
+    with_printed(format!("{signal} ended the process of checkpoint {checkpoint}{meaning}"), printed)
+}
+
+fn exited(checkpoint: &str, status: i32, printed: &[String]) -> Vec<String> {
+    with_printed(
+        format!("checkpoint {checkpoint} ended its process with status {status}, and so returned nothing"),
+        printed,
+    )
+}
+
+fn timed_out(limit: Duration, printed: &[String]) -> Vec<String> {
+    with_printed(format!("it took longer than it may, which is {}, and was ended", seconds(limit)), printed)
+}
+
+fn out_of_memory(limit: Option<u64>, printed: &[String]) -> Vec<String> {
+    let what = match limit {
+        Some(limit) => format!("it ran out of memory, of which it may take {}", bytes(limit)),
+        None => "it ran out of memory: the system had no more".to_owned(),
+    };
+    with_printed(what, printed)
+}
+
+/// What is wrong, and the last that a process printed before.
+fn with_printed(what: String, printed: &[String]) -> Vec<String> {
+    let mut said = vec![what];
+    if !printed.is_empty() {
+        said.push("the last that it printed:".to_owned());
+        said.extend(printed.iter().map(|line| format!("  {line}")));
+    }
+    said
+}
+
+/// A time that somebody wrote, as it was written.
+pub(super) fn seconds(time: Duration) -> String {
+    format!("{} s", exact(time.as_secs_f64()))
+}
+
+/// What ended a run before its end, and how many cases did not run; `None` of one that ran to its end.
+pub(super) fn ended_early(run: &RunOutcome) -> Option<String> {
+    let not_run = match run.not_run as u64 {
+        0 => None,
+        count => Some(format!("{} did not run", counted(count, "case"))),
+    };
+    match (&run.interrupted, not_run) {
+        (Some(signal), None) => Some(format!("interrupted by {signal}: no case is left that did not run")),
+        (Some(signal), Some(not_run)) => Some(format!("interrupted by {signal}: {not_run}")),
+        (None, Some(not_run)) => Some(format!("{not_run}: the run ended early")),
+        (None, None) => None,
+    }
 }
 
 fn unknown_checkpoint(name: &str, known: &[String]) -> Vec<String> {

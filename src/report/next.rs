@@ -49,6 +49,11 @@ fn correct(voice: &Voice, case: &CaseOutcome, problem: &Problem) -> Next {
         Problem::Error(_) => again(voice, case, Some("correct it".into())),
         Problem::Missing(_) => again(voice, case, Some("put it back, or correct its name".into())),
         Problem::Panicked(_) | Problem::Failed(_) => step("to see what it was given", voice.show_case(id)),
+        Problem::Crashed { .. } | Problem::Exited { .. } | Problem::Interrupted { .. } => {
+            step("to run it alone", voice.run(Some(id)))
+        }
+        Problem::TimedOut { .. } => again(voice, case, Some(format!("correct it, or set \"timeout\" in {file}"))),
+        Problem::OutOfMemory { .. } => again(voice, case, Some("correct it, or let it take more".into())),
         Problem::UnknownCheckpoint { .. } => {
             again(voice, case, Some(format!("register it, or correct \"checkpoint\" in {file}")))
         }

@@ -1,6 +1,7 @@
 //! What the verbs `show`, `diff` and `list` have to tell, as plain data for a caller to fill.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
@@ -23,6 +24,8 @@ pub struct CaseView {
     pub inputs: Vec<InputView>,
     /// Its outputs, sorted by name; empty where its snapshot alone holds it.
     pub outputs: Vec<OutputView>,
+    /// How long it may take, if it says so.
+    pub timeout: Option<Duration>,
     /// The reason not to run it, if there is one.
     pub skip: Option<String>,
     /// Who made the goldens: what `suite.json` says under `reference`.

@@ -9,9 +9,11 @@ use std::time::Duration;
 
 use super::checkpoint::{Executor, Inputs};
 use super::execute::{Executed, Gathered, execute, gather};
+use super::isolate::Isolation;
 use super::judge::{Held, hold_all, keep_actual};
 use super::options::{Options, Skips};
 use super::outcome::{CaseOutcome, OutputOutcome, Problem, Verdict};
+use super::running::begin;
 use super::snapshot::Recorder;
 use crate::golden::{Case, CaseId, Goldens};
 use crate::numeric::Tensor;
@@ -26,6 +28,10 @@ pub(super) struct Examiner<'a> {
     pub(super) recorder: Option<&'a Recorder>,
     /// Where actual tensors of outputs that did not pass are kept, where they are.
     pub(super) keep: Option<&'a Path>,
+    /// How cases are given a process of their own, where they are.
+    pub(super) isolation: Option<&'a Isolation>,
+    /// Whether somebody asks for what came out, besides what is said of it.
+    pub(super) yields: bool,
 }
 
 /// What a case that ran was given, and what came out.
@@ -70,6 +76,10 @@ impl Examiner<'_> {
         if case.outputs.is_empty() && self.recorder.is_none() {
             return stopped(vec![Problem::Skipped(SNAPSHOT_ONLY.to_owned())]);
         }
+        if let Some(isolation) = self.isolation(&case) {
+            return self.apart(isolation, case);
+        }
+        let _running = begin(id);
         let Gathered { inputs, digests } = match gather(self.goldens, &case) {
             Ok(gathered) => gathered,
             Err(problems) => return stopped(problems),
@@ -119,14 +129,17 @@ impl Examiner<'_> {
         }
     }
 
-    /// Does that work for each of those cases, as many at a time as there are jobs.
+    /// Does that work for each of those cases, as many at a time as there are jobs, and begins none once the run is
+    /// interrupted.
     ///
     /// On threads of their own, not on rayon's: a checkpoint that waits for rayon inside a lock would be handed another
     /// case to run meanwhile, on the thread that holds the lock.
     pub(super) fn share<I: Sync, O: Send>(&self, cases: &[I], work: impl Fn(&I) -> O + Sync) -> Vec<O> {
         let next = AtomicUsize::new(0);
         let some = || {
-            let cases = std::iter::from_fn(|| cases.get(next.fetch_add(1, Ordering::Relaxed)));
+            let interrupt = &self.options.interrupt;
+            let take = || cases.get(next.fetch_add(1, Ordering::Relaxed)).filter(|_| interrupt.signal().is_none());
+            let cases = std::iter::from_fn(take);
             cases.map(&work).collect::<Vec<_>>()
         };
         thread::scope(|scope| {

@@ -45,11 +45,13 @@ pub fn merge(records: Vec<Record>) -> Result<RunOutcome> {
             filtered_out: _,
             partition: _,
             not_run,
+            interrupted,
             gate: _,
             elapsed,
         } = run;
         whole.cases.extend(cases);
         whole.not_run += not_run;
+        whole.interrupted = whole.interrupted.take().or(interrupted);
         whole.elapsed = Duration::max(whole.elapsed, elapsed);
     }
     whole.cases.sort_by(|a, b| a.id.cmp(&b.id));

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 
 use super::explanation::Explain;
+use super::interrupt::Interrupt;
+use super::isolate::Isolation;
 use super::outcome::{Gates, Verdict};
 use super::partition::Shard;
 use super::snapshot::Caller;
@@ -34,6 +36,10 @@ pub struct Options {
     pub ci: bool,
     /// Of which outputs there is a picture.
     pub pictures: Pictures,
+    /// How a case is given a process of its own; `None` where every case runs in this one.
+    pub isolation: Option<Isolation>,
+    /// What stops the run before its end.
+    pub interrupt: Interrupt,
 }
 
 /// When a run ends before every case was run.
@@ -125,6 +131,8 @@ impl Default for Options {
             stop: Stop::default(),
             ci: false,
             pictures: Pictures::default(),
+            isolation: None,
+            interrupt: Interrupt::default(),
         }
     }
 }

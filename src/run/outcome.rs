@@ -56,6 +56,8 @@ pub struct RunOutcome {
     pub not_run: usize,
     /// What this run lets through besides a pass.
     pub gate: Gate,
+    /// The name of the signal that stopped the run before its end, such as `SIGINT`; then it is no pass, whatever finished.
+    pub interrupted: Option<String>,
     /// The wall time of the whole.
     pub elapsed: Duration,
 }
@@ -184,6 +186,39 @@ pub enum Problem {
     Panicked(String),
     /// The checkpoint returned an error, with that text.
     Failed(String),
+    /// A signal ended the process of the case.
+    Crashed {
+        /// The name of the signal, such as `SIGSEGV`.
+        signal: String,
+        /// The last lines that the process printed.
+        printed: Vec<String>,
+    },
+    /// The process of the case ended itself before the case was done.
+    Exited {
+        /// Its exit status.
+        status: i32,
+        /// The last lines that the process printed.
+        printed: Vec<String>,
+    },
+    /// The case took longer than it may.
+    TimedOut {
+        /// How long it may take.
+        limit: Duration,
+        /// The last lines that the process printed.
+        printed: Vec<String>,
+    },
+    /// The process of the case got no more memory.
+    OutOfMemory {
+        /// How many bytes it may take; `None` where the system had no more.
+        limit: Option<u64>,
+        /// The last lines that the process printed.
+        printed: Vec<String>,
+    },
+    /// The run was interrupted while the case ran.
+    Interrupted {
+        /// The name of the signal, such as `SIGINT`.
+        signal: String,
+    },
     /// Nobody registered the checkpoint.
     UnknownCheckpoint {
         /// The name in `case.json`.
@@ -323,6 +358,11 @@ impl Problem {
             Problem::Error(_)
             | Problem::Panicked(_)
             | Problem::Failed(_)
+            | Problem::Crashed { .. }
+            | Problem::Exited { .. }
+            | Problem::TimedOut { .. }
+            | Problem::OutOfMemory { .. }
+            | Problem::Interrupted { .. }
             | Problem::UnknownCheckpoint { .. }
             | Problem::NotChained { .. } => Verdict::Broken,
             Problem::Missing(_) | Problem::LeftOut { .. } => Verdict::Missing,
@@ -423,7 +463,7 @@ impl RunOutcome {
     /// Whether the gate is open: every selected case ran, and none fails.
     #[must_use]
     pub fn passed(&self) -> bool {
-        self.not_run == 0 && self.failed() == 0
+        self.not_run == 0 && self.interrupted.is_none() && self.failed() == 0
     }
 
     /// How many cases have each verdict.
@@ -434,9 +474,10 @@ impl RunOutcome {
         counts
     }
 
-    /// The worst verdict of all; pass where there is no case.
+    /// The worst verdict of all; pass where there is no case, and broken where the run was interrupted.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
-        self.cases.iter().map(|case| case.verdict).min().unwrap_or(Verdict::Pass)
+        let interrupted = self.interrupted.as_ref().map(|_| Verdict::Broken);
+        self.cases.iter().map(|case| case.verdict).chain(interrupted).min().unwrap_or(Verdict::Pass)
     }
 }

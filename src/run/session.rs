@@ -5,14 +5,16 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::chain::follow;
+use super::chain::{ChainOutcome, follow};
 use super::checkpoint::Executor;
 use super::examine::Examiner;
+use super::interrupt::Interrupt;
 use super::options::{Filter, Following, Options, Stop};
 use super::outcome::{CaseOutcome, Gate, Gates, OutputOutcome, Problem, RunOutcome, Verdict};
+use super::partition::Selection;
 use super::snapshot::{Orphan, Recorder, in_ci};
 use crate::error::{Error, Result};
-use crate::golden::{CaseId, Goldens, Tree};
+use crate::golden::{Case, CaseId, Goldens, Tree};
 
 /// Everything that a run needs besides the list of cases.
 #[derive(Debug)]
@@ -96,12 +98,9 @@ impl Session {
         let (mut cases, chains) = match self.options.following {
             Following::Isolated => (self.isolated(ids, &report), None),
             Following::Chained => {
-                let (cases, chains) =
-                    follow(&self.examiner(), &tree.cases, |id| ids.binary_search(&id).is_ok(), &report);
-                (cases, Some(chains))
+                follow(&self.examiner(), &tree.cases, |id| ids.binary_search(&id).is_ok(), &report)
             }
         };
-        let not_run = ids.len() - cases.len();
         cases.extend(selection.problems.iter().map(|(id, what)| report(self.problem(id, what))));
         let orphans = self.orphans(tree, filter);
         if selection.is_empty && orphans.is_empty() {
@@ -110,8 +109,21 @@ impl Session {
         if selection.holds_the_rest() {
             cases.extend(orphans.into_iter().map(report));
         }
+        Ok(self.conclude(&selection, cases, chains, started))
+    }
+
+    /// The outcome of a run of which that was found out.
+    pub(super) fn conclude(
+        &self,
+        selection: &Selection<'_>,
+        mut cases: Vec<CaseOutcome>,
+        chains: Option<Vec<ChainOutcome>>,
+        started: Instant,
+    ) -> RunOutcome {
         cases.sort_by(|a, b| a.id.cmp(&b.id));
-        Ok(RunOutcome {
+        let is_done = |id: &&&CaseId| cases.binary_search_by(|case| case.id.cmp(id)).is_ok();
+        let not_run = selection.cases.len() - selection.cases.iter().filter(is_done).count();
+        RunOutcome {
             root: self.goldens.root.clone(),
             snapshots: self.goldens.snapshots.clone(),
             executor: self.executor.name().to_owned(),
@@ -119,11 +131,17 @@ impl Session {
             cases,
             chains,
             filtered_out: selection.filtered_out,
-            partition: selection.partition,
+            partition: selection.partition.clone(),
             not_run,
             gate: self.gate.clone(),
+            interrupted: self.interrupt().name(),
             elapsed: started.elapsed(),
-        })
+        }
+    }
+
+    /// What stops the run before its end.
+    pub(super) fn interrupt(&self) -> &Interrupt {
+        &self.options.interrupt
     }
 
     /// Runs those cases; where the first failure ends the run, not those that were not started before it.
@@ -160,11 +178,23 @@ impl Session {
         self.examiner().examine(id).0
     }
 
+    /// Runs one case in this process, whatever the options say.
+    pub fn here(&self, id: &CaseId) -> CaseOutcome {
+        Examiner { isolation: None, ..self.examiner() }.examine(id).0
+    }
+
+    /// The outcome of a case that takes longer than that, from another thread than that which runs it.
+    pub fn timed_out(&self, id: &CaseId, limit: Duration) -> CaseOutcome {
+        let checkpoint = Case::load(&self.goldens.root, id).ok().map(|case| case.checkpoint);
+        self.examiner().stopped(id, checkpoint, vec![Problem::TimedOut { limit, printed: Vec::new() }])
+    }
+
     /// What runs one case.
-    fn examiner(&self) -> Examiner<'_> {
+    pub(super) fn examiner(&self) -> Examiner<'_> {
         let Session { goldens, executor, recorder, options, gate: _, keep } = self;
         let recorder = Some(recorder).filter(|_| options.gates == Gates::Both);
-        Examiner { goldens, executor, options, recorder, keep: Some(keep) }
+        let isolation = options.isolation.as_ref();
+        Examiner { goldens, executor, options, recorder, keep: Some(keep), isolation, yields: false }
     }
 
     /// The outcome of what could not be walked, or may not be a case.

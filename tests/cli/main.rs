@@ -30,5 +30,6 @@ mod schema;
 mod shards;
 mod show;
 mod suites;
+mod together;
 mod usage;
 mod workflows;

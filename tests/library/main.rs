@@ -6,6 +6,9 @@ mod assertions;
 mod chained;
 mod gate;
 mod insta;
+#[cfg(unix)]
+mod interrupt;
+mod isolate;
 mod list;
 mod matrix;
 mod packaged;

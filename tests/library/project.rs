@@ -8,10 +8,14 @@ use std::process::Command;
 
 use karat::Tensor;
 use karat::golden::write_npy;
+use serde_json::Value;
 use walkdir::WalkDir;
 
 /// A harness with checkpoints that work, and one for each way in which they may not.
 pub(crate) const GOLDENS: (&str, &str) = ("tests/goldens.rs", include_str!("port/goldens.rs"));
+
+/// A harness with checkpoints that end their process, or do not end.
+pub(crate) const CRASHING: (&str, &str) = ("tests/goldens.rs", include_str!("port/crashing.rs"));
 
 /// A harness that allows the case `gpu` to be skipped.
 pub(crate) const LENIENT: (&str, &str) = ("tests/lenient.rs", include_str!("port/lenient.rs"));
@@ -201,6 +205,16 @@ impl Project {
     /// What `cargo test --test goldens -- ARGUMENTS` said.
     pub(crate) fn goldens(&self, arguments: &[&str]) -> Said {
         self.cargo(&[&["test", "--test", "goldens", "--"], arguments].concat())
+    }
+
+    /// The harness itself, as cargo runs it.
+    pub(crate) fn harness(&self, arguments: &[&str]) -> Command {
+        let built = self.cargo(&["test", "--test", "goldens", "--no-run", "--message-format=json"]).passes();
+        let mut artifacts = built.stdout.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let harness = artifacts.find(|artifact| artifact["target"]["name"] == "goldens").expect("the harness");
+        let mut command = self.command(harness["executable"].as_str().expect("a path"), arguments);
+        command.env("CARGO_MANIFEST_DIR", self.path(""));
+        command
     }
 
     /// Runs the harness and accepts what it recorded.

@@ -1,7 +1,5 @@
 //! The harness as the whole tool: karat's verbs behind `cargo test --test goldens --`.
 
-use serde_json::Value;
-
 use super::project::{GOLDENS, Project};
 
 #[test]
@@ -63,13 +61,9 @@ fn a_filter_of_cargo_is_no_verb_that_takes_arguments_or_writes() {
 fn without_cargo_insta_messages_name_what_works() {
     let project = Project::new("no_cargo_insta", &[GOLDENS]);
     project.case("layers/double", "double");
-    let built = project.cargo(&["test", "--test", "goldens", "--no-run", "--message-format=json"]).passes();
-    let mut artifacts = built.stdout.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let harness = artifacts.find(|artifact| artifact["target"]["name"] == "goldens").expect("the harness");
     // As cargo runs it, but that neither folder in which cargo looks for its commands is there.
     let output = project
-        .command(harness["executable"].as_str().expect("a path"), &[])
-        .env("CARGO_MANIFEST_DIR", project.path(""))
+        .harness(&[])
         .env("CARGO_HOME", project.path("nowhere"))
         .env("PATH", "")
         .output()

@@ -6,7 +6,9 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
+use super::case::seconds;
 use super::comparison::{JsonComparison, JsonMismatch};
+use super::element::Float;
 use super::measured::JsonTolerance;
 use super::nullable::nullable;
 use crate::numeric::Comparison;
@@ -46,6 +48,26 @@ enum Kind {
     },
     Failed {
         text: String,
+    },
+    Crashed {
+        signal: String,
+        printed: Vec<String>,
+    },
+    Exited {
+        status: i32,
+        printed: Vec<String>,
+    },
+    TimedOut {
+        limit_seconds: Float,
+        printed: Vec<String>,
+    },
+    OutOfMemory {
+        #[serde(deserialize_with = "nullable")]
+        limit_bytes: Option<u64>,
+        printed: Vec<String>,
+    },
+    Interrupted {
+        signal: String,
     },
     UnknownCheckpoint {
         name: String,
@@ -108,6 +130,11 @@ fn what(voice: &Voice, problem: &Problem) -> What {
         Problem::Missing(text) => Kind::Missing { text: voice.relative(&text) },
         Problem::Panicked(text) => Kind::Panicked { text },
         Problem::Failed(text) => Kind::Failed { text },
+        Problem::Crashed { signal, printed } => Kind::Crashed { signal, printed },
+        Problem::Exited { status, printed } => Kind::Exited { status, printed },
+        Problem::TimedOut { limit, printed } => Kind::TimedOut { limit_seconds: Float(limit.as_secs_f64()), printed },
+        Problem::OutOfMemory { limit, printed } => Kind::OutOfMemory { limit_bytes: limit, printed },
+        Problem::Interrupted { signal } => Kind::Interrupted { signal },
         Problem::UnknownCheckpoint { name, known } => Kind::UnknownCheckpoint { name, known },
         Problem::ExtraOutput { known } => Kind::ExtraOutput { known },
         Problem::LeftOut { returned } => Kind::LeftOut { returned },
@@ -135,6 +162,11 @@ impl TryFrom<JsonProblem> for Problem {
             Kind::Missing { text } => Problem::Missing(text),
             Kind::Panicked { text } => Problem::Panicked(text),
             Kind::Failed { text } => Problem::Failed(text),
+            Kind::Crashed { signal, printed } => Problem::Crashed { signal, printed },
+            Kind::Exited { status, printed } => Problem::Exited { status, printed },
+            Kind::TimedOut { limit_seconds, printed } => Problem::TimedOut { limit: seconds(limit_seconds)?, printed },
+            Kind::OutOfMemory { limit_bytes, printed } => Problem::OutOfMemory { limit: limit_bytes, printed },
+            Kind::Interrupted { signal } => Problem::Interrupted { signal },
             Kind::UnknownCheckpoint { name, known } => Problem::UnknownCheckpoint { name, known },
             Kind::ExtraOutput { known } => Problem::ExtraOutput { known },
             Kind::LeftOut { returned } => Problem::LeftOut { returned },

@@ -44,6 +44,8 @@ pub(super) struct JsonRun {
     not_run: usize,
     #[serde(skip_deserializing)]
     counts: JsonCounts,
+    #[serde(deserialize_with = "nullable")]
+    interrupted: Option<String>,
     elapsed_seconds: Float,
     cases: Vec<JsonCase>,
     #[serde(deserialize_with = "nullable")]
@@ -84,6 +86,7 @@ impl JsonRun {
             partition,
             not_run,
             gate,
+            interrupted,
             elapsed,
         } = run;
         JsonRun {
@@ -99,6 +102,7 @@ impl JsonRun {
             partition: partition.as_ref().map(JsonPartition::from),
             not_run: *not_run,
             counts: run.counts().into(),
+            interrupted: interrupted.clone(),
             elapsed_seconds: Float(elapsed.as_secs_f64()),
             cases: cases.iter().map(|case| JsonCase::new(voice, gate, case)).collect(),
             chains: chains.as_ref().map(|chains| chains.iter().map(JsonChain::from).collect()),
@@ -136,6 +140,7 @@ impl TryFrom<JsonRun> for RunOutcome {
             partition,
             not_run,
             counts: _,
+            interrupted,
             elapsed_seconds,
             cases,
             chains,
@@ -152,6 +157,7 @@ impl TryFrom<JsonRun> for RunOutcome {
             partition: partition.map(JsonPartition::read).transpose()?,
             not_run,
             gate: Gate { ci, allowed_skips, reviewed },
+            interrupted,
             elapsed: seconds(elapsed_seconds)?,
         })
     }

@@ -44,11 +44,12 @@ pub fn show_members(out: &mut dyn Write, members: &[TensorView]) -> io::Result<(
 ///
 /// What `out` returns.
 pub fn show_case(out: &mut dyn Write, voice: &Voice, case: &CaseView) -> io::Result<()> {
-    let CaseView { id, file, checkpoint, params, inputs, outputs, skip, reference } = case;
+    let CaseView { id, file, checkpoint, params, inputs, outputs, timeout, skip, reference } = case;
     let case = JsonCase {
         id: id.as_str(),
         file: voice.path(file),
         checkpoint,
+        timeout: timeout.map(|timeout| timeout.as_secs_f64()),
         skip: skip.as_deref(),
         params,
         inputs: inputs.iter().map(json_input).collect(),
@@ -85,6 +86,7 @@ struct JsonCase<'a> {
     id: &'a str,
     file: String,
     checkpoint: &'a str,
+    timeout: Option<f64>,
     skip: Option<&'a str>,
     params: &'a Map<String, Value>,
     inputs: Vec<JsonInput<'a>>,

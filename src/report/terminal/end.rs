@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use super::WIDTH;
 use super::text::paragraphs;
+use crate::report::message;
 use crate::report::number::{counted, duration};
 use crate::report::palette::Palette;
 use crate::report::voice::Voice;
@@ -15,19 +16,8 @@ use crate::run::{CaseOutcome, Counts, Gate, Gates, Partition, Problem, RunOutcom
 ///
 /// What `out` returns.
 pub fn end(out: &mut dyn Write, palette: &Palette, voice: &Voice, run: &RunOutcome) -> io::Result<()> {
-    let RunOutcome {
-        root: _,
-        snapshots: _,
-        executor,
-        gates,
-        cases,
-        chains: _,
-        filtered_out: _,
-        partition: _,
-        not_run: _,
-        gate: _,
-        elapsed: _,
-    } = run;
+    let RunOutcome { root: _, snapshots: _, executor, gates, cases, chains: _, filtered_out: _, .. } = run;
+    let RunOutcome { partition: _, not_run: _, gate: _, interrupted: _, elapsed: _, .. } = run;
     skipped(out, palette, cases)?;
     count(out, palette, run)?;
     if *gates == Gates::Accuracy {
@@ -54,11 +44,9 @@ pub fn count(out: &mut dyn Write, palette: &Palette, run: &RunOutcome) -> io::Re
             false => writeln!(out, "{shard} of {whole}; `merge` puts the records of all shards together")?,
         }
     }
-    match run.not_run as u64 {
-        0 => Ok(()),
-        more => {
-            writeln!(out, "{}", palette.strong(&format!("{} did not run: the run ended early", counted(more, "case"))))
-        }
+    match message::ended_early(run) {
+        Some(early) => writeln!(out, "{}", palette.strong(&early)),
+        None => Ok(()),
     }
 }
 
@@ -132,6 +120,9 @@ fn next(out: &mut dyn Write, palette: &Palette, voice: &Voice, run: &RunOutcome)
             Gate { ci: false, .. } => voice.review(None),
         };
         step(out, palette, &what, &command)?;
+    }
+    if run.interrupted.is_some() && uncorrected == 0 {
+        step(out, palette, "to run all of it", &voice.run(None))?;
     }
     Ok(())
 }

@@ -109,11 +109,14 @@ fn row(tensor: &TensorView) -> Vec<String> {
 ///
 /// What `out` returns.
 pub fn show_case(out: &mut dyn Write, palette: &Palette, voice: &Voice, case: &CaseView) -> io::Result<()> {
-    let CaseView { id, file, checkpoint, params, inputs, outputs, skip, reference } = case;
+    let CaseView { id, file, checkpoint, params, inputs, outputs, timeout, skip, reference } = case;
     writeln!(out, "{}", palette.strong(id.as_str()))?;
     let mut table = Table::default();
     table.row(["file", &voice.path(file)]);
     table.row(["checkpoint", checkpoint]);
+    if let Some(timeout) = timeout {
+        table.row(["timeout", &message::seconds(*timeout)]);
+    }
     table.write(out, 2)?;
     if let Some(reason) = skip {
         paragraphs(out, 2, &[format!("skipped: {reason}")])?;

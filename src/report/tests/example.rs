@@ -55,6 +55,7 @@ pub(super) fn run() -> RunOutcome {
         partition: None,
         not_run: 0,
         gate: Gate::default(),
+        interrupted: None,
         elapsed: Duration::from_millis(1238),
     }
 }

@@ -1,6 +1,7 @@
 //! What a reader sees, compared to the letter: plain, on 80 columns. The texts are edited by hand.
 
 mod documented;
+mod ended;
 mod example;
 mod github;
 #[cfg(feature = "harness")]

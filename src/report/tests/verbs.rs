@@ -56,6 +56,7 @@ pub(super) fn case() -> CaseView {
             alternatives: Vec::new(),
             mask: Some("../mask.npy".into()),
         }],
+        timeout: Some(std::time::Duration::from_millis(2500)),
         skip: None,
         reference: object(json!({"framework": "transformers 4.40.0", "model": {"source": "gpt2"}, "seed": 0})),
     }

@@ -10,7 +10,7 @@ use crate::golden::{Case, CaseId};
 use crate::numeric::{Comparison, Mismatch, Tensor};
 use crate::run::checkpoint::Inputs;
 use crate::run::examine::{Examiner, Ran};
-use crate::run::execute::{execute, same_bits};
+use crate::run::execute::same_bits;
 use crate::run::judge::{Chained, chained};
 use crate::run::outcome::{CaseOutcome, Drift, Problem, Verdict};
 
@@ -53,7 +53,8 @@ struct Station {
 type Store = BTreeMap<(CaseId, String), Produced>;
 
 /// Runs the cases that are selected isolated and chained: the outcome of each, in their order, and of each chain that one
-/// is in. What leads to them is run too, and nothing is told, recorded or kept of it.
+/// is in. What leads to them is run too, and nothing is told, recorded or kept of it. Of a run that is interrupted there are
+/// the outcomes of what ran, and no chains.
 ///
 /// A case whose chained difference is a gate (`chained` in `case.json`) gets a problem where it is outside.
 pub(in crate::run) fn follow(
@@ -61,7 +62,8 @@ pub(in crate::run) fn follow(
     cases: &[CaseId],
     is_selected: impl Fn(&CaseId) -> bool + Sync,
     report: &(impl Fn(CaseOutcome) -> CaseOutcome + Sync),
-) -> (Vec<CaseOutcome>, Vec<ChainOutcome>) {
+) -> (Vec<CaseOutcome>, Option<Vec<ChainOutcome>>) {
+    let examiner = &Examiner { yields: true, ..*examiner };
     let ids = wanted(examiner, cases, &is_selected);
     let graph = links(examiner, &ids);
     let stations: Vec<Mutex<Option<Station>>> = ids.iter().map(|_| Mutex::new(None)).collect();
@@ -92,12 +94,12 @@ pub(in crate::run) fn follow(
     let unplaced: Vec<usize> =
         (0..ids.len()).filter(|&case| stations[case].lock().expect("no panic").is_none()).collect();
     examiner.share(&unplaced, |&case| run(case, graph.cycle(case).filter(|cycle| cycle.contains(&case))));
-    let stations: Vec<Station> = stations
-        .into_iter()
-        .map(|station| station.into_inner().expect("no panic").expect("every case was run"))
-        .collect();
+    let stations: Vec<Station> =
+        stations.into_iter().filter_map(|station| station.into_inner().expect("no panic")).collect();
     let told = |chain: &&Vec<usize>| chain.iter().any(|&case| is_selected(ids[case]));
-    let chains = graph.chains().iter().filter(told).map(|chain| outcome(&graph, &stations, chain)).collect();
+    let is_whole = stations.len() == ids.len();
+    let chains = || graph.chains().iter().filter(told).map(|chain| outcome(&graph, &stations, chain)).collect();
+    let chains = is_whole.then(chains);
     let outcomes = stations.into_iter().map(|station| station.outcome);
     (outcomes.filter(|outcome| is_selected(&outcome.id)).collect(), chains)
 }
@@ -200,8 +202,8 @@ fn produce(
     // On the same inputs a checkpoint gives the same outputs.
     let outputs = match differs {
         false => own,
-        true => match execute(examiner.executor, case, &inputs, 1) {
-            Ok(executed) => executed.outputs,
+        true => match examiner.again(case, &inputs) {
+            Ok(outputs) => outputs,
             Err(problem) => {
                 followed.hole = Some(format!("on what came in, {}", told(&problem)));
                 return followed;
@@ -241,6 +243,11 @@ fn told(problem: &Problem) -> String {
         Problem::Skipped(why) => format!("the checkpoint skips: {why}"),
         Problem::Panicked(why) => format!("the checkpoint panics: {why}"),
         Problem::Failed(why) => format!("the checkpoint fails: {why}"),
+        Problem::Crashed { signal, .. } => format!("the checkpoint ends by {signal}"),
+        Problem::Exited { .. } => "the checkpoint ends its process".to_owned(),
+        Problem::TimedOut { .. } => "the checkpoint takes too long".to_owned(),
+        Problem::OutOfMemory { .. } => "the checkpoint runs out of memory".to_owned(),
+        Problem::Interrupted { .. } => "the run was interrupted".to_owned(),
         _ => "the checkpoint fails".to_owned(),
     }
 }

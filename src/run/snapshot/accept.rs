@@ -15,7 +15,7 @@ use crate::golden::{CaseId, Goldens};
 pub struct Accepted {
     /// The snapshots that were written, sorted.
     pub written: Vec<PathBuf>,
-    /// Why others were not, one for each; they are still pending.
+    /// Why others were not, one for each. They are still pending, but for those that were cut short: these are dropped.
     pub refused: Vec<Error>,
 }
 
@@ -58,7 +58,7 @@ impl Recorder {
         for (id, output, new) in pending.iter().filter(|(id, ..)| is_selected(id.as_str())) {
             let promoted = check_case(goldens, id, new)
                 .and_then(|()| self.file(id, output))
-                .and_then(|snapshot| promote(new, &snapshot).map(|()| snapshot));
+                .and_then(|snapshot| promote(new, &snapshot, self.workspace()).map(|()| snapshot));
             match promoted {
                 Ok(snapshot) => accepted.written.push(snapshot),
                 Err(error) => accepted.refused.push(error),

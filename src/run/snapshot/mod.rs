@@ -5,6 +5,7 @@
 
 mod accept;
 mod band;
+mod lock;
 mod orphan;
 mod parse;
 mod record;

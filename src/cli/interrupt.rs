@@ -1,0 +1,40 @@
+//! Ctrl-C and SIGTERM: the first asks a run to stop, the second ends it.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use libc::{SIGINT, SIGTERM};
+use signal_hook_registry::register;
+
+use crate::error::{Error, Result};
+use crate::run::Interrupt;
+
+/// Has both signals ask to stop from now on.
+///
+/// # Errors
+///
+/// [`Error::Usage`] where the system does not allow it.
+pub(super) fn listen() -> Result<Interrupt> {
+    let interrupt = Interrupt::default();
+    let is_asked = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        let (is_asked, flag) = (Arc::clone(&is_asked), interrupt.flag());
+        let number = usize::try_from(signal).expect("signals are counted from 1");
+        let handle = move || match is_asked.swap(true, Ordering::SeqCst) {
+            false => flag.store(number, Ordering::SeqCst),
+            // SAFETY: it takes any status, does not return, and may be called wherever a signal comes.
+            true => unsafe { libc::_exit(128 + signal) },
+        };
+        // SAFETY: atomics and `_exit` are all that it touches, which is allowed wherever a signal comes.
+        let registered = unsafe { register(signal, handle) };
+        registered.map_err(|error| Error::Usage(format!("signals cannot be listened to: {error}")))?;
+    }
+    Ok(interrupt)
+}
+
+/// The exit status of what that signal stopped, as shells count: 130 for Ctrl-C, 143 for SIGTERM.
+pub(super) fn exit_code(interrupt: &Interrupt) -> Option<ExitCode> {
+    let signal = interrupt.signal()?;
+    u8::try_from(128 + signal).ok().map(ExitCode::from)
+}

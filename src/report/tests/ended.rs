@@ -1,0 +1,119 @@
+//! Cases whose process ended, and a run that was interrupted.
+
+use std::time::Duration;
+
+use super::{assert_told, example, told, told_as_json};
+use crate::golden::CaseId;
+use crate::report::{Palette, Voice, json, terminal};
+use crate::run::{CaseOutcome, Problem, RunOutcome, Verdict};
+
+/// Every way in which the process of a case ends before its time.
+fn problems() -> Vec<(&'static str, Problem)> {
+    let printed = vec!["loading weights".to_owned(), "  done".to_owned()];
+    vec![
+        ("crashed", Problem::Crashed { signal: "SIGSEGV".into(), printed: printed.clone() }),
+        ("exited", Problem::Exited { status: 0, printed: Vec::new() }),
+        ("interrupted", Problem::Interrupted { signal: "SIGINT".into() }),
+        ("memory", Problem::OutOfMemory { limit: Some(512 << 20), printed: Vec::new() }),
+        ("no-memory", Problem::OutOfMemory { limit: None, printed: Vec::new() }),
+        ("timed-out", Problem::TimedOut { limit: Duration::from_millis(2500), printed }),
+    ]
+}
+
+fn run() -> RunOutcome {
+    let case = |(name, problem): (&str, Problem)| {
+        let id = CaseId::new(&format!("ends/{name}")).expect("an id");
+        let file = format!("/home/me/port/goldens/ends/{name}/case.json").into();
+        CaseOutcome::whole(&id, file, Some("mlp".to_owned()), vec![problem])
+    };
+    let interrupted = Some("SIGTERM".to_owned());
+    RunOutcome { cases: problems().into_iter().map(case).collect(), interrupted, not_run: 12, ..example::run() }
+}
+
+#[test]
+fn what_ended_a_process_is_told_with_the_last_that_it_printed() {
+    let told = told(|out| terminal::failures(out, &Palette::plain(), &example::voice(), &run()));
+    let should_be = "\
+broken    ends/crashed
+          SIGSEGV ended the process of checkpoint mlp: segmentation fault: it
+          used memory that is not its own, or overflowed its stack
+          the last that it printed:
+            loading weights
+              done
+          to run it alone:  karat run -k ends/crashed
+
+broken    ends/exited
+          checkpoint mlp ended its process with status 0, and so returned
+          nothing
+          to run it alone:  karat run -k ends/exited
+
+broken    ends/interrupted
+          SIGINT interrupted the run while this case ran
+          to run it alone:  karat run -k ends/interrupted
+
+broken    ends/memory
+          it ran out of memory, of which it may take 512 MiB
+          correct it, or let it take more
+          then:  karat run -k ends/memory
+
+broken    ends/no-memory
+          it ran out of memory: the system had no more
+          correct it, or let it take more
+          then:  karat run -k ends/no-memory
+
+broken    ends/timed-out
+          it took longer than it may, which is 2.5 s, and was ended
+          the last that it printed:
+            loading weights
+              done
+          correct it, or set \"timeout\" in goldens/ends/timed-out/case.json
+          then:  karat run -k ends/timed-out
+
+";
+    assert_told(&told, should_be);
+}
+
+#[test]
+fn a_run_that_was_interrupted_is_no_pass_whatever_finished() {
+    let mut run = RunOutcome { cases: example::run().cases, ..run() };
+    run.cases.retain(|case| case.verdict == Verdict::Pass);
+    run.cases.iter_mut().for_each(|case| case.outputs.iter_mut().for_each(|output| output.improved.clear()));
+    assert!(!run.passed() && run.failed() == 0);
+    assert_eq!(run.verdict(), Verdict::Broken);
+    let end = told(|out| terminal::end(out, &Palette::plain(), &example::voice(), &run));
+    assert!(end.ends_with("\ninterrupted by SIGTERM: 12 cases did not run\nto run all of it:  karat run\n"), "{end}");
+    (run.interrupted, run.not_run) = (None, 0);
+    assert!(run.passed());
+}
+
+#[test]
+fn json_has_what_ended_each() {
+    let told = told_as_json(|out| json::run(out, &example::voice(), &run()));
+    let run: serde_json::Value = serde_json::from_str(&told).expect("one JSON document");
+    assert_eq!((&run["interrupted"], &run["not_run"]), (&"SIGTERM".into(), &12.into()));
+    let problem = |at: usize| {
+        let mut problem = run["cases"][at]["problems"][0].clone();
+        problem.as_object_mut().expect("an object").remove("message");
+        problem.to_string()
+    };
+    let expected = [
+        r#"{"kind":"crashed","printed":["loading weights","  done"],"signal":"SIGSEGV"}"#,
+        r#"{"kind":"exited","printed":[],"status":0}"#,
+        r#"{"kind":"interrupted","signal":"SIGINT"}"#,
+        r#"{"kind":"out_of_memory","limit_bytes":536870912,"printed":[]}"#,
+        r#"{"kind":"out_of_memory","limit_bytes":null,"printed":[]}"#,
+        r#"{"kind":"timed_out","limit_seconds":2.5,"printed":["loading weights","  done"]}"#,
+    ];
+    expected.iter().enumerate().for_each(|(at, expected)| assert_eq!(problem(at), *expected));
+}
+
+#[test]
+fn what_ended_each_is_read_back() {
+    let voice = Voice { base: "/elsewhere".into(), ..example::voice() };
+    let read = json::read_run(&told(|out| json::run(out, &voice, &run()))).expect("it was just written");
+    assert_eq!(format!("{read:?}"), format!("{:?}", run()));
+    for case in run().cases {
+        let read = json::read_case(&told(|out| json::write_case(out, &case))).expect("it was just written");
+        assert_eq!(format!("{read:?}"), format!("{case:?}"));
+    }
+}

@@ -1,0 +1,144 @@
+//! The process of one case, from the side of the run that starts it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::process::Command;
+
+use super::process::{Ended, How, run};
+use super::{Isolation, exchange};
+use crate::error::Error;
+use crate::golden::Case;
+use crate::numeric::Tensor;
+use crate::run::checkpoint::Inputs;
+use crate::run::examine::{Examiner, Ran};
+use crate::run::execute::{Gathered, execute, gather};
+use crate::run::outcome::{CaseOutcome, Problem};
+use crate::run::running::begin;
+
+/// What the process of a case wrote.
+struct Answer {
+    outcome: CaseOutcome,
+    /// What the checkpoint returned, where it was asked for and there is something.
+    outputs: Option<BTreeMap<String, Tensor>>,
+}
+
+impl Examiner<'_> {
+    /// How that case is given a process of its own, if it is to have one.
+    pub(in crate::run) fn isolation(&self, case: &Case) -> Option<&Isolation> {
+        self.isolation.filter(|isolation| isolation.covers(case))
+    }
+
+    /// Runs one case in a process of its own.
+    pub(in crate::run) fn apart(&self, isolation: &Isolation, case: Case) -> (CaseOutcome, Option<Ran>) {
+        let stopped = |problem| (self.stopped(&case.id, Some(case.checkpoint.clone()), vec![problem]), None);
+        match self.ask(isolation, &case, None) {
+            Err(problem) => stopped(problem),
+            Ok(Answer { outcome, outputs: None }) => (outcome, None),
+            Ok(Answer { outcome, outputs: Some(outputs) }) => match gather(self.goldens, &case) {
+                // It was read a moment ago.
+                Err(mut problems) => stopped(problems.swap_remove(0)),
+                Ok(Gathered { inputs, digests: _ }) => (outcome, Some(Ran { case, inputs, outputs })),
+            },
+        }
+    }
+
+    /// Runs the checkpoint of a case once more, on other inputs than golden ones, where its case runs.
+    pub(in crate::run) fn again(&self, case: &Case, inputs: &Inputs) -> Result<BTreeMap<String, Tensor>, Problem> {
+        let Some(isolation) = self.isolation(case) else {
+            let _running = begin(&case.id);
+            return execute(self.executor, case, inputs, 1).map(|executed| executed.outputs);
+        };
+        let Answer { mut outcome, outputs } = self.ask(isolation, case, Some(inputs))?;
+        match (outcome.problems.is_empty(), outputs) {
+            (false, _) => Err(outcome.problems.swap_remove(0)),
+            (true, Some(outputs)) => Ok(outputs),
+            (true, None) => Err(Problem::Failed("it returned nothing".to_owned())),
+        }
+    }
+
+    /// Starts the process, and reads what it wrote.
+    fn ask(&self, isolation: &Isolation, case: &Case, inputs: Option<&Inputs>) -> Result<Answer, Problem> {
+        let error = |what: &str, error: &dyn std::fmt::Display| Problem::Error(format!("{what}: {error}"));
+        let folder = tempfile::Builder::new().prefix("karat-").tempdir();
+        let folder = folder.map_err(|e| error("the case was given no folder to write its outcome to", &e))?;
+        let file = folder.path().join("outcome.json");
+        let (given, taken) = (folder.path().join("inputs"), folder.path().join("outputs"));
+        let mut command = Command::new(&isolation.program);
+        command.args(&isolation.arguments).arg(format!("--case={}", case.id)).arg("--outcome").arg(&file);
+        if self.recorder.is_none() && self.keep.is_none() {
+            command.arg("--aside");
+        }
+        if self.yields || inputs.is_some() {
+            command.arg("--outputs").arg(&taken);
+            fs::create_dir(&taken).map_err(|e| error("its tensors have no place", &e))?;
+        }
+        if let Some(inputs) = inputs {
+            command.arg("--inputs").arg(&given);
+            let written = fs::create_dir(&given).map_err(|error| Error::write(&given, error));
+            written
+                .and_then(|()| exchange::write(&given, inputs.tensors()))
+                .map_err(|e| error("its inputs could not be handed over", &e))?;
+        }
+        let limit = case.timeout.or(isolation.timeout);
+        let ended = run(command, limit, &self.options.interrupt)
+            .map_err(|e| error(&format!("{} could not be started", isolation.program.display()), &e))?;
+        if let Some(problem) = self.problem(isolation, case, &ended, file.exists()) {
+            return Err(problem);
+        }
+        let read = |file: &Path| -> Result<Answer, Error> {
+            let text = fs::read_to_string(file).map_err(|error| Error::read(file, error))?;
+            let outputs = taken.join("tensors.json").exists().then(|| exchange::read(&taken)).transpose()?;
+            Ok(Answer { outcome: (isolation.read)(&text)?, outputs })
+        };
+        read(&file).map_err(|e| error("what its process wrote cannot be read", &e))
+    }
+
+    /// What is wrong with how the process ended, if something is.
+    fn problem(&self, isolation: &Isolation, case: &Case, ended: &Ended, has_outcome: bool) -> Option<Problem> {
+        let Ended { how, printed } = ended;
+        let printed = printed.clone();
+        Some(match how {
+            How::Status(0) if has_outcome => return None,
+            How::TimedOut => {
+                let limit = case.timeout.or(isolation.timeout).unwrap_or_default();
+                Problem::TimedOut { limit, printed }
+            }
+            How::Interrupted => Problem::Interrupted { signal: self.options.interrupt.name().unwrap_or_default() },
+            How::Status(_) | How::Signal(_) if is_out_of_memory(&printed) => {
+                Problem::OutOfMemory { limit: isolation.memory_limit, printed }
+            }
+            How::Status(status) => Problem::Exited { status: *status, printed },
+            How::Signal(signal) => Problem::Crashed { signal: signal.clone(), printed },
+        })
+    }
+}
+
+/// Whether the last that a process said is that it got no more memory: as Rust says it, C++, and C.
+fn is_out_of_memory(printed: &[String]) -> bool {
+    let no_memory = io::Error::from(io::ErrorKind::OutOfMemory).to_string();
+    let is_rust = |line: &str| line.contains("memory allocation of ") && line.contains(" bytes failed");
+    let is_other = |line: &str| {
+        let line = line.to_lowercase();
+        ["std::bad_alloc", "cannot allocate memory", &no_memory].iter().any(|said| line.contains(said))
+    };
+    printed.iter().any(|line| is_rust(line) || is_other(line))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_out_of_memory;
+
+    #[test]
+    fn what_is_said_where_memory_runs_out_is_known() {
+        for said in [
+            "memory allocation of 1048576 bytes failed",
+            "terminate called after throwing an instance of 'std::bad_alloc'",
+            "mmap: Cannot allocate memory",
+        ] {
+            assert!(is_out_of_memory(&["loading".to_owned(), said.to_owned()]), "{said}");
+        }
+        assert!(!is_out_of_memory(&["free(): invalid pointer".to_owned()]));
+    }
+}
