@@ -1,6 +1,6 @@
 //! Telling: finished outcomes become bytes for a reader. Decides nothing.
 //!
-//! [`terminal`] writes for people, [`json`] for programs and [`markdown`] for pages; what either says about a problem is written once, in
+//! [`terminal`] and [`html`] write for people, [`json`] for programs and [`markdown`] for pages; what either says about a problem is written once, in
 //! `message`. Nothing here reads the environment or a file: colours and commands are the caller's to choose.
 
 mod histogram;
@@ -11,6 +11,7 @@ mod palette;
 mod view;
 mod voice;
 
+pub mod html;
 pub mod json;
 pub mod markdown;
 pub mod terminal;

@@ -20,6 +20,7 @@ use super::{Palette, Voice};
 use crate::run::RunOutcome;
 
 pub use assertion::{drift, mismatches};
+pub(super) use case_line::found;
 pub use case_line::{Columns, case_line};
 pub use chain::chain;
 pub use diff::diff;
@@ -28,6 +29,7 @@ pub use explain::explain;
 pub use failure::{failure, failures};
 pub use list::list;
 pub use matrix::{matrix, matrix_by_checkpoint};
+pub(super) use picture::{axes, filled, heat, mark, meanings, size, ten};
 pub use show::{show_case, show_members, show_tensor};
 
 /// Tells a whole run: a line a case, in full what failed, what became of each chain, and the end.

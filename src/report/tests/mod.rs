@@ -2,6 +2,7 @@
 
 mod documented;
 mod example;
+mod html;
 mod matrix;
 mod run;
 mod verbs;
