@@ -3,7 +3,7 @@
 use super::element::{Element, el};
 use crate::numeric::{Comparison, Extreme, Summary, Tolerance};
 use crate::report::message;
-use crate::report::number::{count, float, float_up, near_one, percent, shape};
+use crate::report::number::{count, float, float_up, near_one, shape};
 
 /// A name and what was measured.
 type Row = (&'static str, String);
@@ -42,16 +42,12 @@ fn apart(measured: &Comparison) -> Vec<Row> {
     };
     let number = |value: Option<f64>| value.map(float);
     let left_out = (measured.left_out > 0).then(|| count(measured.left_out));
-    let used = match measured.tolerance_used {
-        used if used.is_finite() => Some(percent(used)),
-        _ => None,
-    };
     let rows = [
         ("elements compared", Some(count(measured.elements))),
         ("left out by where", left_out),
         ("not equal", Some(count(measured.differing))),
         ("outside tolerance", Some(count(measured.outside))),
-        ("tolerance used", used),
+        ("at worst", message::used_share(measured.tolerance_used)),
         ("largest difference", at(&measured.max_abs_diff, float)),
         ("largest relative", at(&measured.max_rel_diff, float)),
         ("largest in ulp", at(&measured.max_ulp_diff, |ulps| count(ulps as u64))),

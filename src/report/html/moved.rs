@@ -15,7 +15,7 @@ pub(super) fn moved(lines: &[Drift]) -> Option<Element> {
             .put(el("th").attr("scope", "row").text(quantity))
             .put(el("td").text(or(stored, "none")))
             .put(el("td").text(or(measured, "none")))
-            .put(el("td").text(or(band, "equal")))
+            .put(el("td").class("words").text(or(band, "equal")))
     });
     let head = ["quantity", "snapshot", "now", "band"].map(|name| el("th").attr("scope", "col").text(name));
     let table = el("table").class("values").put(el("thead").put(el("tr").all(head))).put(el("tbody").all(rows));

@@ -42,6 +42,7 @@ pub(super) fn output(voice: &Voice, gate: &Gate, case: &CaseOutcome, output: &Ou
         .class("told")
         .put(lines(&said(voice, case, output)))
         .put(moved(drift))
+        .put(lines(&measured(output)))
         .all((!improved.is_empty()).then(|| el("div").put(lines(&message::improved())).put(moved(improved))))
         .put(explanations(*verdict, found))
         .all(kept.iter().map(|kept| el("p").class("quiet").text(message::kept(&voice.path(kept)))))
@@ -49,17 +50,26 @@ pub(super) fn output(voice: &Voice, gate: &Gate, case: &CaseOutcome, output: &Ou
     el("section")
         .class("output")
         .attr("id", anchor::output(&case.id, name))
-        .attr("aria-label", format!("output {name} of {}", case.id.as_str()))
         .put(head)
         .put(told)
         .put(drawn.as_ref().map(picture))
         .put(measures(tolerance.as_ref(), comparison.as_ref(), summary.as_ref()))
 }
 
-/// What a terminal says of it, down to the explanations.
+/// What a terminal says first: what is wrong, or what there is to review.
 fn said(voice: &Voice, case: &CaseOutcome, output: &OutputOutcome) -> Vec<String> {
-    let mut said: Vec<String> =
-        output.problems.iter().flat_map(|problem| message::of_output(case, output, problem, voice)).collect();
+    let problems = output.problems.iter().flat_map(|problem| message::of_output(case, output, problem, voice));
+    let review = match output.verdict {
+        Verdict::Drift => message::drift(output),
+        Verdict::Unrecorded => message::unrecorded(Some(output)),
+        _ => Vec::new(),
+    };
+    problems.chain(review).collect()
+}
+
+/// What it says then: how far apart the values are, and what the case allows besides.
+fn measured(output: &OutputOutcome) -> Vec<String> {
+    let mut said = Vec::new();
     match &output.comparison {
         Some(measured) => {
             match output.verdict {
@@ -76,11 +86,6 @@ fn said(voice: &Voice, case: &CaseOutcome, output: &OutputOutcome) -> Vec<String
     }
     if let (Some(reference), false) = (&output.reference, output.alternatives.is_empty()) {
         said.extend(message::alternatives(output.verdict, reference, &output.alternatives));
-    }
-    match output.verdict {
-        Verdict::Drift => said.extend(message::drift(output)),
-        Verdict::Unrecorded => said.extend(message::unrecorded(Some(output))),
-        _ => {}
     }
     said
 }

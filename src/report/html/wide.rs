@@ -4,5 +4,5 @@ use super::element::{Element, el};
 
 /// The same under a name.
 pub(super) fn wide(label: &str, inner: Element) -> Element {
-    el("div").class("wide").attr("role", "region").attr("tabindex", "0").attr("aria-label", label).put(inner)
+    el("div").class("wide").attr("role", "group").attr("tabindex", "0").attr("aria-label", label).put(inner)
 }
