@@ -1,6 +1,7 @@
 //! A chain as a row of checkpoints over a logarithmic scale.
 
 use super::chain::short;
+use super::chain_legend::legend;
 use super::element::{Element, el};
 use super::wide::wide;
 use crate::report::message;
@@ -174,11 +175,11 @@ fn column(chain: &ChainOutcome, scale: &Scale, at: usize, step: &Step) -> Elemen
         .put(name)
 }
 
-fn circle(x: f64, y: f64, difference: &Difference) -> Element {
+pub(super) fn circle(x: f64, y: f64, difference: &Difference) -> Element {
     el("circle").class(&format!("own {}", inside(difference))).attr("cx", px(x)).attr("cy", px(y)).attr("r", "4.5")
 }
 
-fn diamond(x: f64, y: f64, difference: &Difference) -> Element {
+pub(super) fn diamond(x: f64, y: f64, difference: &Difference) -> Element {
     let path = format!("M{} {}l6 6l-6 6l-6 -6z", px(x), px(y - 6.0));
     el("path").class(&format!("propagated {}", inside(difference))).attr("d", path)
 }
@@ -199,7 +200,7 @@ fn told(step: &Step) -> String {
 }
 
 /// The sign of a checkpoint in the row.
-fn sign(part: &Part) -> &'static str {
+pub(super) fn sign(part: &Part) -> &'static str {
     match part {
         Part::Sound => "✓",
         Part::Diverges => "≠",
@@ -210,7 +211,7 @@ fn sign(part: &Part) -> &'static str {
     }
 }
 
-fn kind(part: &Part) -> &'static str {
+pub(super) fn kind(part: &Part) -> &'static str {
     match part {
         Part::Sound => "step sound",
         Part::Diverges => "step diverges",
@@ -221,41 +222,7 @@ fn kind(part: &Part) -> &'static str {
     }
 }
 
-/// What the marks mean; of the signs in the row those that there are.
-fn legend(chain: &ChainOutcome) -> Element {
-    let swatch =
-        |drawn: Element| el("svg").class("swatch").attr("viewBox", "0 0 16 16").attr("aria-hidden", "true").put(drawn);
-    let difference = |is_close: bool| Difference { is_close, ..Difference::default() };
-    let marks = [
-        (circle(8.0, 8.0, &difference(true)), "own difference, on golden inputs"),
-        (diamond(8.0, 8.0, &difference(true)), "propagated, on what came before"),
-        (circle(8.0, 8.0, &difference(false)), "full: outside tolerance"),
-    ];
-    let signs = [
-        (Part::Sound, "sound"),
-        (Part::Diverges, "first divergence"),
-        (Part::AtFaultToo, "at fault too"),
-        (Part::PassesOn, "passes it on"),
-        (Part::Accumulates, "accumulates"),
-        (Part::Hole(String::new()), "hole, or past one"),
-    ];
-    let there = |part: &Part| chain.steps.iter().any(|step| kind(&step.part) == kind(part));
-    let signs = signs.into_iter().filter(|(part, _)| there(part)).map(|(part, text)| {
-        let node = el("rect")
-            .class("node")
-            .attr("x", "0.5")
-            .attr("y", "0.5")
-            .attr("width", "15")
-            .attr("height", "15")
-            .attr("rx", "4");
-        let sign = label(8.0, 12.0, "middle", sign(&part)).class("node-sign");
-        el("li").put(swatch(el("g").class(kind(&part)).put(node).put(sign))).text(text)
-    });
-    let marks = marks.into_iter().map(|(drawn, text)| el("li").put(swatch(drawn)).text(text));
-    el("ul").class("legend").attr("aria-label", "What the marks mean").all(marks.chain(signs))
-}
-
-fn label(x: f64, y: f64, anchor: &str, text: &str) -> Element {
+pub(super) fn label(x: f64, y: f64, anchor: &str, text: &str) -> Element {
     el("text").attr("x", px(x)).attr("y", px(y)).attr("text-anchor", anchor).text(text)
 }
 

@@ -3,6 +3,7 @@
 mod anchor;
 mod case;
 mod chain;
+mod chain_legend;
 mod chain_plot;
 mod decades;
 mod element;
