@@ -27,6 +27,7 @@ const OWNERS: &[(&str, &str)] = &[
     ("clap", "cli/"),
     ("indicatif", "cli/"),
     ("libtest_mimic", "harness/"),
+    ("quick_junit", "report/junit.rs report/tests/junit.rs"),
     ("safetensors", "golden/"),
     ("ndarray_npy", "golden/"),
     ("rawzip", "golden/"),

@@ -69,8 +69,11 @@ impl Made {
 }
 
 /// A file beside its target, so that it can be renamed to it.
-fn beside(target: &Path) -> Result<NamedTempFile> {
-    let folder = target.parent().unwrap_or(Path::new("."));
+pub(super) fn beside(target: &Path) -> Result<NamedTempFile> {
+    let folder = match target.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
     {

@@ -10,6 +10,8 @@ mod made;
 mod matrix;
 mod output;
 mod progress;
+mod report;
+mod reports;
 mod run;
 #[cfg(feature = "cli")]
 mod schema;
@@ -62,6 +64,8 @@ enum Verb {
     Run(run::Run),
     /// Run every case with every executor: a table of largest differences and verdicts
     Matrix(matrix::Matrix),
+    /// Make reports of a run from what `run --json FILE` wrote
+    Report(report::Report),
     /// List the cases
     List(list::List),
     /// Show a tensor file, one of its members, or a case
@@ -74,7 +78,7 @@ enum Verb {
     Add(add::Add),
     /// Accept pending snapshots; runs nothing
     Accept(accept::Accept),
-    /// Print the JSON Schema of case.json or suite.json
+    /// Print the JSON Schema of case.json, of suite.json, or of what `run --json` writes
     #[cfg(feature = "cli")]
     Schema(schema::Schema),
 }
@@ -83,6 +87,7 @@ enum Verb {
 pub const VERBS: &[&str] = &[
     "run",
     "matrix",
+    "report",
     "list",
     "show",
     "diff",
@@ -168,6 +173,7 @@ pub fn main(executors: Executors, home: &Home, arguments: impl IntoIterator<Item
     let ended = match cli.verb {
         Verb::Run(run) => run.main(executors, &context),
         Verb::Matrix(matrix) => matrix.main(executors, &context),
+        Verb::Report(report) => report.main(&executors, &context),
         Verb::List(list) => list.main(&context),
         Verb::Show(show) => show.main(&context),
         Verb::Diff(diff) => diff.main(&context),

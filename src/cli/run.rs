@@ -4,10 +4,10 @@ use clap::Args;
 
 use super::cases::{Cases, Selected, choose};
 use super::progress::Progress;
+use super::reports::{Reports, Terminal};
 use super::{Context, Gate};
 use crate::error::Result;
 use crate::explain::explain;
-use crate::report::{json, terminal};
 use crate::run::{Executors, Following, Gates, Options, Session};
 
 /// The arguments of `karat run`.
@@ -24,31 +24,29 @@ pub(super) struct Run {
     /// Follow every chain too: each case once more, on what the cases before it really produced
     #[arg(long)]
     chained: bool,
-    /// Print one JSON document and nothing else
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    reports: Reports,
 }
 
 impl Run {
     pub(super) fn main(self, executors: Executors, context: &Context<'_>) -> Result<Gate> {
-        let Run { cases, executor: typed, accuracy_only, chained, json } = self;
+        let Run { cases, executor: typed, accuracy_only, chained, reports } = self;
+        reports.check()?;
         let (executor, other) = choose(executors, typed)?;
         let gates = if accuracy_only || other.is_some() { Gates::Accuracy } else { Gates::Both };
         let mut selected = cases.select(context, gates)?;
         selected.options.following = if chained { Following::Chained } else { Following::Isolated };
-        let progress = Progress::start(selected.count(), context.screen.is_watched && !json);
+        let progress = Progress::start(selected.count(), context.screen.is_watched && !reports.is_document());
         let Selected { goldens, tree, filter, options } = selected;
-        let session = Session::new(goldens, executor, Options { explain: Some(explain), ..options })?;
+        let options = Options { explain: Some(explain), pictures: reports.pictures(), ..options };
+        let session = Session::new(goldens, executor, options)?;
         let mut voice = context.voice(cases.root.as_ref(), Some(&cases.place), Some(session.recorder()));
         let options = [other, option(accuracy_only, "--accuracy-only"), option(chained, "--chained")];
         voice.options = options.into_iter().flatten().reduce(|one, other| format!("{one} {other}"));
 
         let outcome = session.run(&tree, &filter, |case| progress.advance(case))?;
         progress.finish();
-        context.screen.print(|out, palette| match json {
-            true => json::run(out, &voice, &outcome),
-            false => terminal::run(out, palette, &voice, &outcome),
-        })?;
+        reports.write(context, &voice, &outcome, Terminal::Always)?;
         Ok(if outcome.failed() == 0 { Gate::Passed } else { Gate::Failed })
     }
 }

@@ -5,6 +5,7 @@ use clap::{Args, ValueEnum};
 use super::{Context, Gate};
 use crate::error::Result;
 use crate::golden::{CaseFile, SuiteFile};
+use crate::report::json::run_schema;
 
 /// The arguments of `karat schema`.
 #[derive(Debug, Args)]
@@ -16,8 +17,12 @@ pub(super) struct Schema {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum File {
+    /// `case.json`
     Case,
+    /// `suite.json`
     Suite,
+    /// What `run --json` writes
+    Run,
 }
 
 impl Schema {
@@ -25,6 +30,7 @@ impl Schema {
         let schema = match self.file {
             File::Case => schemars::schema_for!(CaseFile),
             File::Suite => schemars::schema_for!(SuiteFile),
+            File::Run => run_schema(),
         };
         context.screen.print(|out, _| {
             serde_json::to_writer_pretty(&mut *out, &schema)?;

@@ -157,7 +157,7 @@ fn test(executor: Executor, home: Home, arguments: &Arguments) -> Result<ExitCod
 /// add` hands it to every test target.
 fn is_verb(arguments: &[OsString]) -> bool {
     let Some(first) = arguments.first().and_then(|first| first.to_str()) else { return false };
-    let is_filter = arguments.len() == 1 && ["show", "diff", "explain", "add", "accept"].contains(&first);
+    let is_filter = arguments.len() == 1 && ["report", "show", "diff", "explain", "add", "accept"].contains(&first);
     cli::VERBS.contains(&first) && !is_filter
 }
 
@@ -192,6 +192,8 @@ mod tests {
             (vec!["accept", "--all"], true),
             (vec!["add"], false),
             (vec!["add", "a/b"], true),
+            (vec!["report"], false),
+            (vec!["report", "run.json"], true),
             (vec!["show"], false),
             (vec!["--list"], false),
             (vec!["runs"], false),

@@ -44,8 +44,9 @@ pub struct HeatMap {
     pub shape: Vec<usize>,
     /// How many indices of the last axis but one a row stands for, and of the last axis a column.
     pub step: [usize; 2],
-    /// The cells by row: the share of the tolerance, 0 where both are equal, the largest `f64` where nothing may differ, an
-    /// infinity where one side is not finite; `None` where nothing is compared.
+    /// The cells by row: the share of the tolerance in three significant digits, rounded up, so that 1 is just inside; 0 where
+    /// both are equal, the largest `f64` where nothing may differ, an infinity where one side is not finite; `None` where
+    /// nothing is compared.
     pub cells: Vec<Vec<Option<f64>>>,
 }
 
@@ -137,7 +138,11 @@ fn draw<W: Wide>(pair: Pair<'_>, rules: &Rules) -> Picture {
         share: gap.share,
     };
     Picture {
-        map: HeatMap { shape: shape.to_vec(), step, cells },
+        map: HeatMap {
+            shape: shape.to_vec(),
+            step,
+            cells: cells.into_iter().map(|row| row.into_iter().map(|cell| cell.map(short)).collect()).collect(),
+        },
         decades: counts.into_iter().map(|(size, count)| Decade { size, count }).collect(),
         worst: worst.into_iter().map(element).collect(),
     }
@@ -224,6 +229,21 @@ impl Gap {
     }
 }
 
+/// The share in three significant digits, rounded up: what is outside does not become what is just inside.
+fn short(share: f64) -> f64 {
+    if share == 0.0 || share >= f64::MAX {
+        return share;
+    }
+    let text = format!("{share:.2e}");
+    let near = text.parse().unwrap_or(share);
+    if near >= share {
+        return near;
+    }
+    let (digits, power) = text.split_once('e').unwrap_or((&text, "0"));
+    let next = digits.replace('.', "").parse::<u32>().unwrap_or_default() + 1;
+    format!("{next}e{}", power.parse::<i32>().unwrap_or_default() - 2).parse().unwrap_or(share)
+}
+
 /// The largest power of ten that is not above the difference.
 fn power(difference: f64) -> i32 {
     let power = difference.log10().floor() as i32;
@@ -266,6 +286,25 @@ mod tests {
         for power in -20..20 {
             let at = format!("1e{power}").parse().expect("a number");
             assert_eq!(Gap::of(at, 0.0f64, &Rules::new(Tolerance::EXACT)).size, Size::Power(power), "{power}");
+        }
+    }
+
+    #[test]
+    fn a_share_is_rounded_up_to_three_digits() {
+        for (share, shown) in [
+            (1.0, 1.0),
+            (1.0f64.next_up(), 1.01),
+            (0.9991, 1.0),
+            (1.0f64.next_down(), 1.0),
+            (9.999, 10.0),
+            (12345.0, 12400.0),
+            (0.000123, 0.000123),
+            (5e-324, 5e-324),
+            (0.0, 0.0),
+            (f64::MAX, f64::MAX),
+            (f64::INFINITY, f64::INFINITY),
+        ] {
+            assert_eq!(short(share), shown, "{share}");
         }
     }
 

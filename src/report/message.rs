@@ -66,6 +66,17 @@ pub(super) fn brief(problem: &Problem) -> &'static str {
     }
 }
 
+/// What decides the verdict of a case, in a line.
+#[cfg(feature = "harness")]
+pub(super) fn line(case: &CaseOutcome) -> String {
+    let outputs = case.outputs.iter().filter(|output| output.verdict == case.verdict);
+    let problems = case.problems.iter().chain(outputs.flat_map(|output| &output.problems));
+    match problems.map(brief).next() {
+        Some(brief) => format!("{}: {brief}", case.verdict.word()),
+        None => case.verdict.word().to_owned(),
+    }
+}
+
 /// What is not as in the reference, in a word or two.
 pub(super) fn brief_mismatch(mismatch: &Mismatch) -> &'static str {
     match mismatch {

@@ -19,6 +19,7 @@ mod json;
 mod list;
 mod matrix;
 mod places;
+mod reports;
 mod run;
 mod schema;
 mod show;

@@ -141,7 +141,7 @@ impl Project {
         let mut command = Command::new(program);
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
-            if OURS.contains(&&*text) || text.starts_with("INSTA_") || text.starts_with("CARGO_") {
+            if OURS.contains(&&*text) || ["INSTA_", "CARGO_", "GITHUB_"].iter().any(|prefix| text.starts_with(prefix)) {
                 command.env_remove(&name);
             }
         }

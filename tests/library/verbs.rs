@@ -29,6 +29,24 @@ fn each_verb_works_with_the_registered_checkpoints() {
 }
 
 #[test]
+fn a_run_has_every_report_and_its_record_makes_them_again() {
+    let project = Project::accepted("reports");
+    let run = ["run", "--json", "run.json", "--junit", "run.xml", "--github"];
+    project.goldens(&run).passes().says(&["1 case, none fails"]);
+    let again = ["report", "run.json", "--junit", "again.xml", "--json", "again.json"];
+    project.goldens(&again).passes();
+    assert_eq!(project.read("again.xml"), project.read("run.xml"));
+    assert_eq!(project.read("again.json"), project.read("run.json"));
+    assert!(project.read("run.xml").contains("<testcase name=\"layers/double\" classname=\"layers\""));
+
+    // A fault of the checkpoint is told with the command that works here, from the record too.
+    project.case("layers/triple", "triple");
+    project.goldens(&["run", "--json", "run.json"]).fails();
+    let said = project.goldens(&["report", "run.json"]).fails();
+    said.says(&["nobody registered a checkpoint \"triple\"", "cargo test --test goldens -- run -k layers/triple"]);
+}
+
+#[test]
 fn a_filter_of_cargo_is_no_verb_that_takes_arguments_or_writes() {
     let project = Project::accepted("verb_as_filter");
     for filter in ["add", "show", "diff"] {

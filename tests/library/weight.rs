@@ -17,13 +17,13 @@ fn has(crates: &BTreeSet<String>, name: &str) -> bool {
 }
 
 #[test]
-fn a_dev_dependency_is_at_most_90_crates() {
+fn a_dev_dependency_is_at_most_100_crates() {
     let project = Project::new("weight", &[NUMBERS]);
     // What is tested with karat does not depend on it, and `cargo tree` shows no karat.
     project.replace("Cargo.toml", "[dev-dependencies]", "[dependencies]");
     let harness = crates(&project);
     assert!(has(&harness, "karat") && has(&harness, "insta") && has(&harness, "libtest-mimic"), "{harness:?}");
-    assert!(harness.len() <= 90, "{} crates: {harness:?}", harness.len());
+    assert!(harness.len() <= 100, "{} crates: {harness:?}", harness.len());
     for name in ["indicatif", "schemars"] {
         assert!(!has(&harness, name), "{name} is of the binary alone");
     }
@@ -31,7 +31,7 @@ fn a_dev_dependency_is_at_most_90_crates() {
     project.replace("Cargo.toml", ", features = [\"harness\"]", "");
     let bare = crates(&project);
     assert!(has(&bare, "karat") && has(&bare, "insta"), "{bare:?}");
-    for name in ["clap", "libtest-mimic"] {
+    for name in ["clap", "libtest-mimic", "quick-junit"] {
         assert!(!has(&bare, name), "{name} is of the harness alone");
     }
 }

@@ -1,88 +1,123 @@
-//! The chains of `karat run --chained --json`.
+//! The chains of `karat run --chained`, as JSON.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::measured::Float;
+use super::element::Float;
+use super::nullable::nullable;
+use crate::golden::CaseId;
 use crate::run::{ChainOutcome, Difference, Finding, Part, Step};
 
-#[derive(Serialize)]
-pub(super) struct JsonChain<'a> {
-    name: &'a str,
-    finding: JsonFinding<'a>,
-    steps: Vec<JsonStep<'a>>,
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+pub(super) struct JsonChain {
+    name: String,
+    finding: JsonFinding,
+    steps: Vec<JsonStep>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
-enum JsonFinding<'a> {
+enum JsonFinding {
     Sound,
-    Divergence { id: &'a str },
-    Accumulation { end: &'a str, amplifier: Option<JsonAmplifier<'a>> },
-    Unknown { hole: &'a str },
+    Divergence {
+        id: String,
+    },
+    Accumulation {
+        end: String,
+        #[serde(deserialize_with = "nullable")]
+        amplifier: Option<JsonAmplifier>,
+    },
+    Unknown {
+        hole: String,
+    },
 }
 
-#[derive(Serialize)]
-struct JsonAmplifier<'a> {
-    id: &'a str,
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+struct JsonAmplifier {
+    id: String,
     amplification: Float,
 }
 
-#[derive(Serialize)]
-struct JsonStep<'a> {
-    id: &'a str,
-    checkpoint: Option<&'a str>,
-    part: &'static str,
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+struct JsonStep {
+    id: String,
+    #[serde(deserialize_with = "nullable")]
+    checkpoint: Option<String>,
+    part: JsonPart,
     /// The reason of a hole, or the hole that it is past.
-    why: Option<&'a str>,
+    #[serde(deserialize_with = "nullable")]
+    why: Option<String>,
+    #[serde(deserialize_with = "nullable")]
     own: Option<JsonDifference>,
+    #[serde(deserialize_with = "nullable")]
     propagated: Option<JsonDifference>,
+    #[serde(deserialize_with = "nullable")]
     amplification: Option<Float>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+enum JsonPart {
+    Sound,
+    Diverges,
+    AtFaultToo,
+    PassesOn,
+    Accumulates,
+    Hole,
+    PastHole,
+}
+
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 struct JsonDifference {
+    #[serde(deserialize_with = "nullable")]
     max_abs_diff: Option<Float>,
     tolerance_used: Float,
+    #[serde(deserialize_with = "nullable")]
     rel_rms: Option<Float>,
     is_close: bool,
 }
 
-impl<'a> From<&'a ChainOutcome> for JsonChain<'a> {
-    fn from(ChainOutcome { name, steps, finding }: &'a ChainOutcome) -> Self {
-        JsonChain { name, finding: finding.into(), steps: steps.iter().map(JsonStep::from).collect() }
+impl From<&ChainOutcome> for JsonChain {
+    fn from(ChainOutcome { name, steps, finding }: &ChainOutcome) -> Self {
+        JsonChain { name: name.clone(), finding: finding.into(), steps: steps.iter().map(JsonStep::from).collect() }
     }
 }
 
-impl<'a> From<&'a Finding> for JsonFinding<'a> {
-    fn from(finding: &'a Finding) -> Self {
+impl From<&Finding> for JsonFinding {
+    fn from(finding: &Finding) -> Self {
         match finding {
             Finding::Sound => JsonFinding::Sound,
-            Finding::Divergence(id) => JsonFinding::Divergence { id: id.as_str() },
+            Finding::Divergence(id) => JsonFinding::Divergence { id: id.to_string() },
             Finding::Accumulation { end, amplifier } => JsonFinding::Accumulation {
-                end: end.as_str(),
+                end: end.to_string(),
                 amplifier: amplifier
                     .as_ref()
-                    .map(|(id, times)| JsonAmplifier { id: id.as_str(), amplification: Float(*times) }),
+                    .map(|(id, times)| JsonAmplifier { id: id.to_string(), amplification: Float(*times) }),
             },
-            Finding::Unknown(hole) => JsonFinding::Unknown { hole: hole.as_str() },
+            Finding::Unknown(hole) => JsonFinding::Unknown { hole: hole.to_string() },
         }
     }
 }
 
-impl<'a> From<&'a Step> for JsonStep<'a> {
-    fn from(Step { id, checkpoint, own, propagated, amplification, part }: &'a Step) -> Self {
+impl From<&Step> for JsonStep {
+    fn from(Step { id, checkpoint, own, propagated, amplification, part }: &Step) -> Self {
         let (part, why) = match part {
-            Part::Sound => ("sound", None),
-            Part::Diverges => ("diverges", None),
-            Part::AtFaultToo => ("at_fault_too", None),
-            Part::PassesOn => ("passes_on", None),
-            Part::Accumulates => ("accumulates", None),
-            Part::Hole(why) => ("hole", Some(why.as_str())),
-            Part::PastHole(hole) => ("past_hole", Some(hole.as_str())),
+            Part::Sound => (JsonPart::Sound, None),
+            Part::Diverges => (JsonPart::Diverges, None),
+            Part::AtFaultToo => (JsonPart::AtFaultToo, None),
+            Part::PassesOn => (JsonPart::PassesOn, None),
+            Part::Accumulates => (JsonPart::Accumulates, None),
+            Part::Hole(why) => (JsonPart::Hole, Some(why.clone())),
+            Part::PastHole(hole) => (JsonPart::PastHole, Some(hole.to_string())),
         };
         JsonStep {
-            id: id.as_str(),
-            checkpoint: checkpoint.as_deref(),
+            id: id.to_string(),
+            checkpoint: checkpoint.clone(),
             part,
             why,
             own: own.as_ref().map(JsonDifference::from),
@@ -101,4 +136,76 @@ impl From<&Difference> for JsonDifference {
             is_close: *is_close,
         }
     }
+}
+
+impl TryFrom<JsonChain> for ChainOutcome {
+    type Error = String;
+
+    fn try_from(JsonChain { name, finding, steps }: JsonChain) -> Result<Self, String> {
+        Ok(ChainOutcome {
+            name,
+            steps: steps.into_iter().map(Step::try_from).collect::<Result<_, String>>()?,
+            finding: finding.try_into()?,
+        })
+    }
+}
+
+impl TryFrom<JsonFinding> for Finding {
+    type Error = String;
+
+    fn try_from(finding: JsonFinding) -> Result<Self, String> {
+        Ok(match finding {
+            JsonFinding::Sound => Finding::Sound,
+            JsonFinding::Divergence { id: case } => Finding::Divergence(id(&case)?),
+            JsonFinding::Accumulation { end, amplifier } => Finding::Accumulation {
+                end: id(&end)?,
+                amplifier: amplifier
+                    .map(|JsonAmplifier { id: case, amplification }| Ok::<_, String>((id(&case)?, amplification.0)))
+                    .transpose()?,
+            },
+            JsonFinding::Unknown { hole } => Finding::Unknown(id(&hole)?),
+        })
+    }
+}
+
+impl TryFrom<JsonStep> for Step {
+    type Error = String;
+
+    fn try_from(step: JsonStep) -> Result<Self, String> {
+        let JsonStep { id: case, checkpoint, part, why, own, propagated, amplification } = step;
+        let reason = || why.clone().ok_or_else(|| format!("the step {case} of a chain has no `why`"));
+        let part = match part {
+            JsonPart::Sound => Part::Sound,
+            JsonPart::Diverges => Part::Diverges,
+            JsonPart::AtFaultToo => Part::AtFaultToo,
+            JsonPart::PassesOn => Part::PassesOn,
+            JsonPart::Accumulates => Part::Accumulates,
+            JsonPart::Hole => Part::Hole(reason()?),
+            JsonPart::PastHole => Part::PastHole(id(&reason()?)?),
+        };
+        Ok(Step {
+            id: id(&case)?,
+            checkpoint,
+            own: own.map(Difference::from),
+            propagated: propagated.map(Difference::from),
+            amplification: amplification.map(|x| x.0),
+            part,
+        })
+    }
+}
+
+impl From<JsonDifference> for Difference {
+    fn from(JsonDifference { max_abs_diff, tolerance_used, rel_rms, is_close }: JsonDifference) -> Self {
+        Difference {
+            max_abs_diff: max_abs_diff.map(|x| x.0),
+            tolerance_used: tolerance_used.0,
+            rel_rms: rel_rms.map(|x| x.0),
+            is_close,
+        }
+    }
+}
+
+/// The id of a case.
+pub(super) fn id(text: &str) -> Result<CaseId, String> {
+    CaseId::new(text).map_err(|error| error.to_string())
 }

@@ -4,8 +4,10 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::comparison::{JsonComparison, JsonMismatch};
 use super::explanation::JsonExplanation;
-use super::measured::{JsonComparison, JsonMismatch, JsonSummary, JsonTolerance};
+use super::measured::{JsonSummary, JsonTolerance};
+use super::picture::JsonPicture;
 use super::write;
 use crate::report::{DiffView, PairView, Unread};
 
@@ -44,11 +46,12 @@ struct JsonPair<'a> {
     name: Option<&'a str>,
     is_close: bool,
     tolerance: JsonTolerance,
-    actual: JsonSummary<'a>,
-    reference: JsonSummary<'a>,
-    mismatch: Option<JsonMismatch<'a>>,
-    comparison: Option<JsonComparison<'a>>,
-    explanations: Option<Vec<JsonExplanation<'a>>>,
+    actual: JsonSummary,
+    reference: JsonSummary,
+    mismatch: Option<JsonMismatch>,
+    comparison: Option<JsonComparison>,
+    explanations: Option<Vec<JsonExplanation>>,
+    picture: Option<JsonPicture>,
 }
 
 #[derive(Serialize)]
@@ -58,7 +61,7 @@ struct JsonUnread<'a> {
 }
 
 fn json_pair(pair: &PairView) -> JsonPair<'_> {
-    let PairView { name, tolerance, actual, reference, comparison, explanations, picture: _ } = pair;
+    let PairView { name, tolerance, actual, reference, comparison, explanations, picture } = pair;
     JsonPair {
         name: given(name),
         is_close: pair.is_close(),
@@ -68,6 +71,7 @@ fn json_pair(pair: &PairView) -> JsonPair<'_> {
         mismatch: comparison.as_ref().err().map(JsonMismatch::from),
         comparison: comparison.as_ref().ok().map(JsonComparison::from),
         explanations: explanations.as_ref().map(|all| all.iter().map(JsonExplanation::from).collect()),
+        picture: picture.as_ref().map(JsonPicture::from),
     }
 }
 

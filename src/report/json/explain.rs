@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::run::{JsonCase, json_case};
+use super::case::JsonCase;
 use super::write;
 use crate::report::{ExplainView, Voice};
 
@@ -15,11 +15,11 @@ use crate::report::{ExplainView, Voice};
 /// What `out` returns.
 pub fn explain(out: &mut dyn Write, voice: &Voice, explained: &ExplainView) -> io::Result<()> {
     let ExplainView { executor, gate, case } = explained;
-    write(out, "explain", JsonExplain { executor, case: json_case(voice, gate, case) })
+    write(out, "explain", JsonExplain { executor, case: JsonCase::new(voice, gate, case) })
 }
 
 #[derive(Serialize)]
 struct JsonExplain<'a> {
     executor: &'a str,
-    case: JsonCase<'a>,
+    case: JsonCase,
 }

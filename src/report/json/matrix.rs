@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::measured::Float;
+use super::element::Float;
 use super::write;
 use crate::report::{Voice, message};
 use crate::run::{CaseOutcome, Cell, Column, Counts, Gate, Matrix, Row, Sum};

@@ -2,15 +2,25 @@
 //!
 //! What is absent is `null`, never left out. A float that JSON cannot hold is the word `"nan"`, `"inf"` or `"-inf"`.
 
+mod case;
 mod chain;
+mod comparison;
 mod diff;
+mod element;
 mod explain;
 mod explanation;
 mod list;
 mod matrix;
 mod measured;
+mod nullable;
+mod picture;
+mod problem;
+mod read;
 mod run;
+#[cfg(feature = "cli")]
+mod schema;
 mod show;
+mod words;
 
 use std::io::{self, Write};
 
@@ -20,7 +30,10 @@ pub use diff::diff;
 pub use explain::explain;
 pub use list::list;
 pub use matrix::matrix;
+pub use read::{read_case, read_run, version, write_case};
 pub use run::run;
+#[cfg(feature = "cli")]
+pub use schema::run_schema;
 pub use show::{show_case, show_members, show_tensor};
 
 /// Changes when a field goes, or comes to mean something else; not when one is added.
@@ -28,6 +41,7 @@ const FORMAT: u32 = 1;
 
 /// What every document begins with.
 #[derive(Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 struct Document<T> {
     karat: Header,
     kind: &'static str,
@@ -36,6 +50,7 @@ struct Document<T> {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 struct Header {
     version: &'static str,
     format: u32,

@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::measured::{Float, JsonSummary, JsonTolerance};
+use super::element::Float;
+use super::measured::{JsonSummary, JsonTolerance};
 use super::write;
 use crate::numeric::{Summary, Tensor};
 use crate::report::{Bin, CaseView, Histogram, InputView, OutputView, TensorView, Voice};
@@ -67,7 +68,7 @@ struct JsonShow<'a> {
 struct JsonTensor<'a> {
     name: Option<&'a str>,
     place: &'a str,
-    summary: Option<JsonSummary<'a>>,
+    summary: Option<JsonSummary>,
     error: Option<&'a str>,
     histogram: Option<Vec<JsonBin>>,
 }

@@ -260,7 +260,12 @@ fn structure_differs() -> CaseOutcome {
     let plain = |name: &str, problem| OutputOutcome { comparison: None, ..mismatch(id, name, vec![problem]) };
     let outputs = vec![
         OutputOutcome {
-            summary: Some(Summary { dtype: DType::F64, ..summary() }),
+            summary: Some(Summary {
+                dtype: DType::F64,
+                min: Some(Value::Float64(-3.0517578)),
+                max: Some(Value::Float64(2.5)),
+                ..summary()
+            }),
             ..plain("dtype", Mismatch::Dtype { actual: DType::F64, required: DType::F32 })
         },
         plain("empty", Mismatch::Empty),

@@ -2,8 +2,12 @@
 
 mod documented;
 mod example;
+mod github;
 mod html;
+#[cfg(feature = "harness")]
+mod junit;
 mod matrix;
+mod record;
 mod run;
 mod verbs;
 

@@ -1,0 +1,182 @@
+//! Which reports of a run were asked for, and writing them: what `run` and `report` have in common.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::Context;
+use super::made::beside;
+use crate::error::{Error, Result};
+use crate::report::{Voice, github, json, junit, terminal};
+use crate::run::{Pictures, RunOutcome};
+
+/// The arguments that ask for reports.
+#[derive(Debug, Args)]
+pub(super) struct Reports {
+    /// Write the whole run to FILE as one JSON document; without FILE, or with `-`, print it and nothing else
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
+    json: Option<PathBuf>,
+    /// Write JUnit's XML to FILE
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Print annotations for GitHub Actions, and append a summary to the file that $GITHUB_STEP_SUMMARY names
+    #[arg(long)]
+    github: bool,
+}
+
+/// Whether the terminal has its report where others were asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Terminal {
+    /// In any case.
+    Always,
+    /// Only where no other was.
+    IfAlone,
+}
+
+impl Reports {
+    /// Whether stdout is one JSON document and nothing else.
+    pub(super) fn is_document(&self) -> bool {
+        self.json.as_deref() == Some(Path::new("-"))
+    }
+
+    /// Of which outputs the reports show pictures.
+    pub(super) fn pictures(&self) -> Pictures {
+        if self.json.is_some() { Pictures::NotPassed } else { Pictures::None }
+    }
+
+    /// Refuses, before anything runs, what could not be written afterwards.
+    pub(super) fn check(&self) -> Result<()> {
+        if self.is_document() && self.github {
+            return Err(Error::Usage(
+                "--github prints annotations where --json prints its document: name a file, as in --json run.json"
+                    .to_owned(),
+            ));
+        }
+        let files = self.files();
+        for (at, (option, file)) in files.iter().enumerate() {
+            if let Some((other, _)) = files[..at].iter().find(|(_, other)| other == file) {
+                return Err(Error::Usage(format!("{other} and {option} both name {}", file.display())));
+            }
+            check(option, file)?;
+        }
+        Ok(())
+    }
+
+    /// The files that are written, behind their options.
+    fn files(&self) -> Vec<(&'static str, &Path)> {
+        let Reports { json, junit, github: _ } = self;
+        let json = json.as_deref().filter(|_| !self.is_document()).map(|file| ("--json", file));
+        let junit = junit.as_deref().map(|file| ("--junit", file));
+        [json, junit].into_iter().flatten().collect()
+    }
+
+    /// Prints and writes what was asked for. What cannot be written is told at the end, and costs no other report.
+    pub(super) fn write(&self, context: &Context<'_>, voice: &Voice, run: &RunOutcome, told: Terminal) -> Result<()> {
+        let Reports { json, junit, github } = self;
+        let is_alone = json.is_none() && junit.is_none() && !github;
+        if self.is_document() {
+            context.screen.print(|out, _| json::run(out, voice, run))?;
+        } else if told == Terminal::Always || is_alone {
+            context.screen.print(|out, palette| terminal::run(out, palette, voice, run))?;
+        }
+        let mut failed = Vec::new();
+        if let Some(file) = json.as_deref().filter(|_| !self.is_document()) {
+            failed.extend(create(file, |out| json::run(out, voice, run)).err());
+        }
+        if let Some(file) = junit {
+            failed.extend(create(file, |out| junit::junit(out, voice, run)).err());
+        }
+        if *github {
+            failed.extend(to_github(context, voice, run).err());
+        }
+        let failed: Vec<String> = failed.iter().map(ToString::to_string).collect();
+        if failed.is_empty() { Ok(()) } else { Err(Error::Usage(failed.join("\n"))) }
+    }
+}
+
+/// The run that a file of `--json` holds.
+pub(super) fn read(file: &Path) -> Result<RunOutcome> {
+    let text = fs::read_to_string(file).map_err(|error| Error::read(file, error))?;
+    json::read_run(&text).map_err(|error| Error::Usage(format!("{}: {error}", file.display())))
+}
+
+/// Makes sure that a file can be written, and makes its folder.
+fn check(option: &str, file: &Path) -> Result<()> {
+    if file.is_dir() {
+        let what = file.display();
+        return Err(Error::Usage(format!("{option} {what}: is a folder; name a file, or put the folder first")));
+    }
+    if let Some(folder) = file.parent() {
+        fs::create_dir_all(folder).map_err(|error| Error::write(folder, error))?;
+    }
+    beside(file).map(drop)
+}
+
+/// A report appears whole or not at all: it is written beside its place and renamed.
+fn create(file: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+    let mut beside = beside(file)?;
+    let mut out = io::BufWriter::new(beside.as_file_mut());
+    write(&mut out).and_then(|()| out.flush()).map_err(|error| Error::write(file, error))?;
+    drop(out);
+    beside.persist(file).map(drop).map_err(|error| Error::write(file, error.error))
+}
+
+/// Annotations on stdout, and the summary at the end of the file that GitHub names.
+fn to_github(context: &Context<'_>, voice: &Voice, run: &RunOutcome) -> Result<()> {
+    let workspace = std::env::var_os("GITHUB_WORKSPACE").map(PathBuf::from);
+    // A relative path is relative to the folder that we are in.
+    let voice = Voice { base: std::env::current_dir().unwrap_or_default(), ..voice.clone() };
+    context.screen.print(|out, _| github::annotations(out, &voice, run, workspace.as_deref()))?;
+    let Some(file) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|file| !file.is_empty()).map(PathBuf::from) else {
+        context.screen.complain("GITHUB_STEP_SUMMARY is not set: there is no step to write a summary of");
+        return Ok(());
+    };
+    let append = || {
+        let mut out = fs::OpenOptions::new().append(true).create(true).open(&file)?;
+        let taken = usize::try_from(out.metadata()?.len()).unwrap_or(usize::MAX);
+        github::summary(&mut out, &voice, run, github::SUMMARY_LIMIT.saturating_sub(taken))
+    };
+    append().map_err(|error| Error::write(&file, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::Home;
+    use crate::cli::output::Screen;
+    use crate::run::{Gate, Gates};
+
+    #[test]
+    fn a_file_that_can_no_longer_be_written_costs_no_other_report() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = |name: &str| Some(folder.path().join(name));
+        let reports = Reports { json: file("gone/run.json"), junit: file("run.xml"), github: false };
+        reports.check().expect("its folder was made");
+        fs::remove_dir(folder.path().join("gone")).expect("it was there");
+
+        let home = Home {
+            command: "karat".into(),
+            root: "goldens".into(),
+            snapshots: None,
+            allowed_skips: Vec::new(),
+            base: PathBuf::new(),
+        };
+        let context = Context { home: &home, screen: Screen::detect() };
+        let run = RunOutcome {
+            root: "goldens".into(),
+            snapshots: "snapshots".into(),
+            executor: "builtin".into(),
+            gates: Gates::Both,
+            cases: Vec::new(),
+            chains: None,
+            filtered_out: 0,
+            gate: Gate::default(),
+            elapsed: std::time::Duration::ZERO,
+        };
+        let error = reports.write(&context, &context.voice(None, None, None), &run, Terminal::IfAlone);
+        assert!(error.expect_err("its folder is gone").to_string().contains("gone"));
+        assert!(folder.path().join("run.xml").is_file());
+    }
+}

@@ -1,0 +1,232 @@
+//! What is written of a run is the whole of it: it is read back, and every report of it is the same.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::{assert_told, example, told, verbs};
+use crate::golden::CaseId;
+use crate::numeric::{Pair, Picture, Rules, Tensor, Tolerance, compare, summarize};
+use crate::report::{Palette, Voice, json, terminal};
+use crate::run::{
+    CaseOutcome, ChainOutcome, Details, Difference, Explanation, Finding, Gate, Gates, Hypothesis, OutputOutcome, Part,
+    Problem, RunOutcome, Step, Verdict,
+};
+
+fn id(text: &str) -> CaseId {
+    CaseId::new(text).expect("an id")
+}
+
+/// The example with what it does not hold: chains of every finding and part, a gate, explanations and pictures.
+fn whole() -> RunOutcome {
+    let mut run = example::run();
+    let problems = vec![
+        Problem::ChainedOutside { comparison: Some(Box::new(example::far())), tolerance: Tolerance::EXACT },
+        Problem::ChainedOutside { comparison: None, tolerance: Tolerance::EXACT.with_max_ulps(3) },
+        Problem::NotChained { why: "a hole".into() },
+    ];
+    run.cases.push(CaseOutcome { problems, ..verbs::explained().case });
+    let details = Details {
+        factor: Some(f64::NEG_INFINITY),
+        axes: Some(vec![1, 0]),
+        by: Some(-3),
+        position: Some(7),
+        eps: Some(1e-5),
+        name: Some("mask".into()),
+        elements: Some(u64::MAX),
+    };
+    let explain = |id| Explanation {
+        id,
+        removes: 0.1,
+        evidence: "a \"quoted\" line\n".into(),
+        with: vec![Hypothesis::Bias],
+        details: details.clone(),
+    };
+    run.cases[0].outputs.push(OutputOutcome {
+        explanations: Hypothesis::ALL.into_iter().map(explain).collect(),
+        ..example::output("ä €", Verdict::Pass)
+    });
+    run.chains = Some(chains());
+    run.gate = Gate { ci: true, allowed_skips: vec!["gpt2-tiny/generate".into()], reviewed: true };
+    run.gates = Gates::Accuracy;
+    run.elapsed = Duration::new(86_400 * 30, 123_456_789);
+    run
+}
+
+fn chains() -> Vec<ChainOutcome> {
+    let apart = |x: f64| Difference { max_abs_diff: Some(x), tolerance_used: x, rel_rms: Some(x), is_close: x < 1.0 };
+    let parts = [
+        Part::Sound,
+        Part::Diverges,
+        Part::AtFaultToo,
+        Part::PassesOn,
+        Part::Accumulates,
+        Part::Hole("skipped: slow".into()),
+        Part::PastHole(id("a/b")),
+    ];
+    let step = |(at, part): (usize, Part)| Step {
+        id: id(&format!("a/{at}")),
+        checkpoint: (at > 0).then(|| "mlp".into()),
+        own: (at > 1).then(|| apart(0.1 * at as f64)),
+        propagated: (at > 2).then(|| apart(f64::INFINITY)),
+        amplification: (at > 3).then_some(1e300),
+        part,
+    };
+    let steps: Vec<Step> = parts.into_iter().enumerate().map(step).collect();
+    let findings = [
+        Finding::Sound,
+        Finding::Divergence(id("a/1")),
+        Finding::Accumulation { end: id("a/6"), amplifier: Some((id("a/4"), 2.5)) },
+        Finding::Accumulation { end: id("a/6"), amplifier: None },
+        Finding::Unknown(id("a/5")),
+    ];
+    findings.map(|finding| ChainOutcome { name: "a".into(), steps: steps.clone(), finding }).into()
+}
+
+fn written(voice: &Voice, run: &RunOutcome) -> String {
+    told(|out| json::run(out, voice, run))
+}
+
+fn on_screen(voice: &Voice, run: &RunOutcome) -> String {
+    told(|out| terminal::run(out, &Palette::colored(), voice, run))
+}
+
+#[test]
+fn a_run_is_read_back_and_every_report_of_it_is_the_same() {
+    let voice = example::voice();
+    for run in [example::run(), whole()] {
+        let text = written(&voice, &run);
+        let read = json::read_run(&text).expect("it was just written");
+        assert_told(&written(&voice, &read), &text);
+        assert_told(&on_screen(&voice, &read), &on_screen(&voice, &run));
+    }
+}
+
+#[test]
+fn a_case_is_read_back_as_it_was_with_its_paths() {
+    for case in whole().cases {
+        let text = told(|out| json::write_case(out, &case));
+        let read = json::read_case(&text).expect("it was just written");
+        // What prints the same has the same fields; NaN is equal to nothing.
+        assert_eq!(format!("{read:?}"), format!("{case:?}"));
+    }
+}
+
+#[test]
+fn a_run_is_read_back_as_it_was_where_its_paths_are_not_shortened() {
+    let voice = Voice { base: "/elsewhere".into(), ..example::voice() };
+    let read = json::read_run(&written(&voice, &whole())).expect("it was just written");
+    assert_eq!(format!("{read:?}"), format!("{:?}", whole()));
+}
+
+/// An outcome of really measured tensors.
+fn measured(actual: Tensor, reference: &Tensor) -> CaseOutcome {
+    let rules = Rules::new(Tolerance::new(1e-3, 1e-3).expect("valid")).with_cast(actual.dtype());
+    let pair = Pair::new(&actual, reference);
+    let found = compare(pair, &rules).expect("one shape");
+    let output = OutputOutcome {
+        summary: Some(summarize(&actual, None)),
+        problems: found.mismatches.iter().cloned().map(Problem::Mismatch).collect(),
+        picture: Picture::of(pair, &rules),
+        comparison: Some(found),
+        ..example::output("y", Verdict::Mismatch)
+    };
+    example::case("a", "mlp", vec![output])
+}
+
+proptest! {
+    #[test]
+    fn what_is_measured_is_read_back_bit_for_bit(bits: Vec<(u64, u64)>, integers: Vec<(i64, u64)>) {
+        prop_assume!(!bits.is_empty() && !integers.is_empty());
+        let of = |side: fn(&(u64, u64)) -> u64| bits.iter().map(side);
+        let doubles = |side| Tensor::new(&[bits.len()], of(side).map(f64::from_bits).collect()).expect("as many");
+        let singles = |side| {
+            Tensor::new(&[bits.len()], of(side).map(|x| f32::from_bits(x as u32)).collect()).expect("as many")
+        };
+        let signed = Tensor::new(&[integers.len()], integers.iter().map(|x| x.0).collect()).expect("as many");
+        let unsigned = Tensor::new(&[integers.len()], integers.iter().map(|x| x.1).collect()).expect("as many");
+        for case in [
+            measured(doubles(|x| x.0), &doubles(|x| x.1)),
+            measured(singles(|x| x.0), &singles(|x| x.1)),
+            measured(singles(|x| x.0), &doubles(|x| x.1)),
+            measured(signed, &unsigned),
+        ] {
+            let read = json::read_case(&told(|out| json::write_case(out, &case))).expect("it was just written");
+            prop_assert_eq!(format!("{read:?}"), format!("{case:?}"));
+        }
+    }
+}
+
+#[test]
+fn complex_and_boolean_elements_are_read_back() {
+    use num_complex::Complex;
+    let complex = |x: f64| Tensor::new(&[2], vec![Complex::new(x, f64::NAN), Complex::new(1.0, x)]).expect("two");
+    let boolean = |x: bool| Tensor::new(&[2], vec![x, true]).expect("two");
+    for case in [measured(complex(0.1), &complex(0.2)), measured(boolean(true), &boolean(false))] {
+        let read = json::read_case(&told(|out| json::write_case(out, &case))).expect("it was just written");
+        assert_eq!(format!("{read:?}"), format!("{case:?}"));
+    }
+}
+
+/// Reads the example after that change to its text, which cannot be read.
+#[track_caller]
+fn refused(change: impl FnOnce(String) -> String) -> String {
+    json::read_run(&change(written(&example::voice(), &example::run()))).expect_err("it is broken").to_string()
+}
+
+/// The same, where a text that is in it becomes another.
+#[track_caller]
+fn refused_with(from: &str, to: &str) -> String {
+    refused(|text| {
+        assert!(text.contains(from), "{from}");
+        text.replacen(from, to, 1)
+    })
+}
+
+#[test]
+fn a_document_that_cannot_be_read_says_what_is_wrong_where_and_what_to_do() {
+    let again = "write it again with `run --json FILE`";
+    for (said, should_be) in [
+        (refused(|text| text[..text.len() / 2].to_owned()), vec!["it was cut off", "at line", again]),
+        (refused(|_| String::new()), vec!["it is empty", again]),
+        (refused(|text| text + "{}"), vec!["is not JSON", "trailing", again]),
+        (refused(|_| "name,verdict\n".to_owned()), vec!["is not JSON", again]),
+        (refused(|_| "{}".to_owned()), vec!["missing field `karat`", again]),
+        (refused_with("\"format\": 1", "\"format\": 2"), vec!["karat.format is 2", "reads format 1", "write it again"]),
+        (refused_with("\"kind\": \"run\"", "\"kind\": \"list\""), vec!["kind is `list`", "`run --json FILE`"]),
+        (
+            refused_with("\"verdict\": \"broken\",\n      \"failed\"", "\"verdict\": \"fine\",\n      \"failed\""),
+            vec!["cases[0].verdict", "no verdict `fine`, only broken, missing,", again],
+        ),
+        (refused_with("\"snapshot_only\": false,", ""), vec!["cases[0]", "missing field `snapshot_only`", again]),
+        (refused_with("\"kept\": null,", ""), vec!["cases[", "outputs[0]", "missing field `kept`", again]),
+        (refused_with("\"chains\": null", "\"x\": null"), vec!["missing field `chains`", again]),
+        (
+            refused_with("\"kind\": \"missing\"", "\"kind\": \"lost\""),
+            vec!["cases[0].problems[0]", "unknown variant `lost`", again],
+        ),
+        (refused_with("\"id\": \"bad/inputs\"", "\"id\": \"../x\""), vec!["../x", "no path below", again]),
+        (
+            refused_with("\"elapsed_seconds\": 1.238", "\"elapsed_seconds\": -1"),
+            vec!["elapsed_seconds is -1", "negative", again],
+        ),
+        (refused_with("\"min\": -3.0517578", "\"min\": true"), vec!["case gpt2-tiny/", "output ", "Float", again]),
+    ] {
+        for part in should_be {
+            assert!(said.contains(part), "`{part}` is not in: {said}");
+        }
+    }
+    let text = told(|out| json::write_case(out, &example::run().cases[0]));
+    assert!(json::read_run(&text).expect_err("a case").to_string().contains("kind is `case`"));
+    assert_eq!(json::version(&text).expect("a document"), env!("CARGO_PKG_VERSION"));
+}
+
+#[test]
+fn what_is_worked_out_is_not_believed() {
+    let text = written(&example::voice(), &example::run());
+    let lie = text
+        .replacen("\"verdict\": \"broken\"", "\"verdict\": \"pass\"", 1)
+        .replace("\"failed\": true", "\"failed\": false");
+    let read = json::read_run(&lie).expect("only what is derived has changed");
+    assert_told(&written(&example::voice(), &read), &text);
+}

@@ -1,0 +1,171 @@
+//! `run --json FILE`, `--junit`, `--github`, and `report`, which makes them again from the record.
+
+use serde_json::Value;
+
+use crate::project::{Project, Said};
+
+/// A case that passes and one that does not.
+fn two() -> Project {
+    let project = Project::good();
+    project.case("bad", |_| {});
+    project.tensor("goldens/bad/y.npy", &[1, 2], vec![-1.0f32, 2.0]);
+    project
+}
+
+fn document(project: &Project, file: &str) -> Value {
+    serde_json::from_str(&project.read(file)).expect("one JSON document")
+}
+
+#[test]
+fn the_document_goes_to_a_file_and_the_terminal_has_its_report() {
+    let project = two();
+    let plain = project.karat(["run"]).exits(1);
+    let said = project.karat(["run", "--json", "out/run.json"]).exits(1).judges("bad", "mismatch");
+    let last = |said: &Said| said.stdout.lines().last().expect("a line").to_owned();
+    assert_eq!(last(&said), last(&plain));
+    let document = document(&project, "out/run.json");
+    assert_eq!((&document["kind"], &document["failed"]), (&"run".into(), &1.into()));
+    assert_eq!(document["cases"][0]["outputs"][0]["picture"]["worst"][0]["index"], serde_json::json!([0, 1]));
+    let printed = project.karat(["run", "--json", "-"]).exits(1).json();
+    assert_eq!(printed["cases"][0]["id"], "bad");
+    // Nothing is left beside it.
+    assert_eq!(project.files("out").keys().collect::<Vec<_>>(), ["run.json"]);
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_told_before_anything_runs() {
+    let project = two();
+    project.write("file", "");
+    for (arguments, said) in [
+        (&["run", "--json", "goldens"][..], "--json goldens: is a folder; name a file, or put the folder first"),
+        (&["run", "--junit", "goldens"], "--junit goldens: is a folder"),
+        (&["run", "--junit", "file/x.xml"], "cannot write file"),
+        (&["run", "--json", "x", "--junit", "x"], "--json and --junit both name x"),
+        (&["run", "--json", "--github"], "--github prints annotations where --json prints its document"),
+    ] {
+        let told = project.karat(arguments).exits(2).says(said);
+        assert_eq!(told.stdout, "", "{arguments:?}");
+    }
+    assert!(!project.has("target"));
+}
+
+#[test]
+fn a_record_makes_every_report_again() {
+    let project = two();
+    let run = project.karat(["run", "--json", "run.json", "--junit", "run.xml"]).exits(1);
+    let again = project.karat(["report", "run.json"]).exits(1);
+    assert_eq!(again.stdout, run.stdout);
+    let quiet = project.karat(["report", "run.json", "--junit", "again.xml", "--json", "again.json"]).exits(1);
+    assert_eq!((quiet.stdout.as_str(), quiet.stderr.as_str()), ("", ""));
+    assert_eq!(project.read("again.xml"), project.read("run.xml"));
+    assert_eq!(project.read("again.json"), project.read("run.json"));
+    assert_eq!(project.karat(["report", "run.json", "--json"]).exits(1).stdout, project.read("run.json"));
+
+    project.karat(["run", "-k", "good", "--json", "good.json"]).exits(0);
+    project.karat(["report", "good.json"]).exits(0);
+}
+
+#[test]
+fn the_commands_in_a_report_are_those_that_run_it_again() {
+    let project = two();
+    let run = ["run", "--accuracy-only", "--chained", "--json", "run.json"];
+    let run = project.karat(run).exits(1);
+    assert_eq!(project.karat(["report", "run.json"]).exits(1).stdout, run.stdout);
+    project.karat(["run", "goldens/", "--json", "run.json"]).exits(1);
+    project.karat(["report", "run.json"]).exits(1).says("karat run");
+}
+
+#[test]
+fn what_is_no_record_is_named_with_what_to_do() {
+    let project = two();
+    project.karat(["run", "--json", "run.json"]).exits(1);
+    let text = project.read("run.json");
+    project.write("half.json", &text[..text.len() / 2]);
+    project.write("fine.json", text.replacen("\"mismatch\",\n      \"failed\"", "\"fine\",\n      \"failed\"", 1));
+    project.karat(["report", "half.json"]).exits(2).says("half.json: it was cut off").says("`run --json FILE`");
+    project.karat(["report", "fine.json"]).exits(2).says("fine.json: cases[0].verdict: there is no verdict `fine`");
+    project.karat(["report", "nix.json"]).exits(2).says("cannot read nix.json");
+    project.karat(["report"]).exits(2);
+}
+
+#[test]
+fn github_has_annotations_and_a_summary_of_the_step() {
+    let project = two();
+    project.write("summary.md", "before\n");
+    let root = project.path("");
+    let root = root.to_str().expect("UTF-8");
+    let summary = project.path("summary.md");
+    let variables = [("GITHUB_WORKSPACE", root), ("GITHUB_STEP_SUMMARY", summary.to_str().expect("UTF-8"))];
+    let said = project.karat_with(&variables, ["run", "--github"]).exits(1).judges("bad", "mismatch");
+    let annotation = said.stdout.lines().find(|line| line.starts_with("::")).expect("an annotation");
+    assert!(annotation.starts_with("::error file=goldens/bad/case.json,title=mismatch%3A bad::"), "{annotation}");
+    let page = project.read("summary.md");
+    assert!(page.starts_with("before\n## karat: 2 cases, 1 fails\n"), "{page}");
+    assert!(page.contains("| mismatch | `bad` | `y` | 0.5 |"), "{page}");
+
+    project.karat(["run", "--json", "run.json"]).exits(1);
+    let again = project.karat(["report", "run.json", "--github"]).exits(1);
+    assert_eq!(again.stdout.trim_end(), annotation);
+    again.says("GITHUB_STEP_SUMMARY is not set");
+}
+
+/// A validator of what `karat schema run` prints.
+fn validator(project: &Project) -> jsonschema::Validator {
+    jsonschema::validator_for(&project.karat(["schema", "run"]).exits(0).json()).expect("it is a schema")
+}
+
+#[track_caller]
+fn holds(validator: &jsonschema::Validator, document: &Value) {
+    let errors: Vec<String> =
+        validator.iter_errors(document).map(|error| format!("{}: {error}", error.instance_path())).collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+}
+
+#[test]
+fn a_run_follows_its_schema() {
+    let project = two();
+    project.case("broken", |case| case["checkpoint"] = "nix".into());
+    project.case("skipped", |case| case["skip"] = "why".into());
+    project.case("nan", |_| {});
+    project.tensor("goldens/nan/x.npy", &[1, 2], vec![f32::NAN, f32::INFINITY]);
+    let validator = validator(&project);
+    for arguments in [&["run", "--json"][..], &["run", "--json", "--chained", "--accuracy-only"]] {
+        holds(&validator, &project.karat(arguments).exits(1).json());
+    }
+    // The example of every verdict.
+    let example = include_str!("../data/report/run.json");
+    holds(&validator, &serde_json::from_str(example).expect("JSON"));
+
+    let gpt2 = Project::gpt2_tiny();
+    let document = gpt2.karat(["run", "--json", "--chained", "--accuracy-only"]).json();
+    assert!(!document["chains"].as_array().expect("chains").is_empty());
+    holds(&validator, &document);
+}
+
+#[test]
+fn what_is_no_run_does_not_follow_the_schema() {
+    let project = two();
+    let validator = validator(&project);
+    let document = project.karat(["run", "--json"]).exits(1).json();
+    let changes: [(&str, Value); 9] = [
+        ("/kind", "list".into()),
+        ("/karat/format", 2.into()),
+        ("/verdict", "fine".into()),
+        ("/cases/0/elapsed_seconds", "long".into()),
+        ("/cases/0/outputs/0/comparison/tolerance_used", "NaN".into()),
+        ("/cases/0/outputs/0/comparison/types/actual", "float".into()),
+        ("/cases/0/outputs/0/problems/0/kind", "else".into()),
+        ("/cases/0/outputs/0/picture/decades/0/size", "tiny".into()),
+        ("/cases/0/outputs/0/summary/dtype", "float32".into()),
+    ];
+    for (pointer, value) in changes {
+        let mut changed = document.clone();
+        *changed.pointer_mut(pointer).unwrap_or_else(|| panic!("no {pointer}")) = value;
+        assert!(!validator.is_valid(&changed), "{pointer}");
+    }
+    for (object, field) in [("", "cases"), ("/cases/0/outputs/0", "kept"), ("/cases/0", "checkpoint"), ("", "chains")] {
+        let mut changed = document.clone();
+        changed.pointer_mut(object).and_then(Value::as_object_mut).expect("an object").remove(field).expect("a field");
+        assert!(!validator.is_valid(&changed), "{field}");
+    }
+}
