@@ -15,6 +15,7 @@ mod diff;
 mod drift;
 mod either;
 mod explain;
+mod html;
 mod json;
 mod list;
 mod matrix;
