@@ -9,6 +9,7 @@ use clap::Args;
 use super::Context;
 use super::made::beside;
 use crate::error::{Error, Result};
+use crate::report::html;
 use crate::report::terminal::Detail;
 use crate::report::{Voice, github, json, junit, terminal};
 use crate::run::{Pictures, RunOutcome};
@@ -25,6 +26,12 @@ pub(super) struct Reports {
     /// Print annotations for GitHub Actions, and append a summary to the file that $GITHUB_STEP_SUMMARY names
     #[arg(long)]
     github: bool,
+    /// Write the run to FILE as one HTML page that needs nothing besides itself
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Tell on the page as much of what passed as of what did not
+    #[arg(long, requires = "html")]
+    html_all: bool,
 }
 
 /// Whether the terminal has its report where others were asked for.
@@ -54,7 +61,11 @@ impl Reports {
 
     /// Of which outputs the reports show pictures.
     pub(super) fn pictures(&self) -> Pictures {
-        if self.json.is_some() { Pictures::NotPassed } else { Pictures::None }
+        match self {
+            Reports { html_all: true, .. } => Pictures::All,
+            Reports { json: None, html: None, .. } => Pictures::None,
+            _ => Pictures::NotPassed,
+        }
     }
 
     /// Refuses, before anything runs, what could not be written afterwards.
@@ -77,16 +88,17 @@ impl Reports {
 
     /// The files that are written, behind their options.
     fn files(&self) -> Vec<(&'static str, &Path)> {
-        let Reports { json, junit, github: _ } = self;
+        let Reports { json, junit, github: _, html, html_all: _ } = self;
         let json = json.as_deref().filter(|_| !self.is_document()).map(|file| ("--json", file));
         let junit = junit.as_deref().map(|file| ("--junit", file));
-        [json, junit].into_iter().flatten().collect()
+        let html = html.as_deref().map(|file| ("--html", file));
+        [json, junit, html].into_iter().flatten().collect()
     }
 
     /// Prints and writes what was asked for. What cannot be written is told at the end, and costs no other report.
     pub(super) fn write(&self, context: &Context<'_>, voice: &Voice, run: &RunOutcome, told: Terminal) -> Result<()> {
-        let Reports { json, junit, github } = self;
-        let is_alone = json.is_none() && junit.is_none() && !github;
+        let Reports { json, junit, github, html, html_all } = self;
+        let is_alone = json.is_none() && junit.is_none() && html.is_none() && !github;
         if self.is_document() {
             context.screen.print(|out, _| json::run(out, voice, run))?;
         } else if let Some(detail) = told.detail(is_alone) {
@@ -98,6 +110,10 @@ impl Reports {
         }
         if let Some(file) = junit {
             failed.extend(create(file, |out| junit::junit(out, voice, run)).err());
+        }
+        if let Some(file) = html {
+            let detail = if *html_all { html::Detail::All } else { html::Detail::NotPassed };
+            failed.extend(create(file, |out| html::run(out, voice, run, detail)).err());
         }
         if *github {
             failed.extend(to_github(context, voice, run).err());
@@ -163,7 +179,8 @@ mod tests {
     fn a_file_that_can_no_longer_be_written_costs_no_other_report() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = |name: &str| Some(folder.path().join(name));
-        let reports = Reports { json: file("gone/run.json"), junit: file("run.xml"), github: false };
+        let reports =
+            Reports { json: file("gone/run.json"), junit: file("run.xml"), github: false, html: None, html_all: false };
         reports.check().expect("its folder was made");
         fs::remove_dir(folder.path().join("gone")).expect("it was there");
 

@@ -42,6 +42,9 @@ enum Level {
 ///
 /// What `out` returns.
 pub fn annotations(out: &mut dyn Write, voice: &Voice, run: &RunOutcome, workspace: Option<&Path>) -> io::Result<()> {
+    if let Some(early) = message::ended_early(run) {
+        writeln!(out, "::error title=the run ended early::{}", data(&early))?;
+    }
     let failing = failing(run);
     for level in [Level::Error, Level::Warning] {
         let cases: Vec<&CaseOutcome> = failing.iter().copied().filter(|case| Level::of(case) == level).collect();
@@ -109,6 +112,9 @@ fn head(run: &RunOutcome) -> String {
         count => format!(", {count} filtered out"),
     };
     page += &format!("{} in {}{filtered}.\n\n", code(&run.executor), duration(run.elapsed));
+    if let Some(early) = message::ended_early(run) {
+        page += &format!("**{early}**\n\n");
+    }
     let counts = run.counts();
     let there: Vec<Verdict> = Verdict::ALL.into_iter().filter(|verdict| counts.of(*verdict) > 0).collect();
     page += &row(there.iter().map(|verdict| verdict.word()));

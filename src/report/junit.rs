@@ -31,6 +31,14 @@ pub fn junit(out: &mut dyn Write, voice: &Voice, run: &RunOutcome) -> io::Result
         }
         report.add_test_suite(suite);
     }
+    if let Some(early) = message::ended_early(run) {
+        // Viewers count test cases: a run that ended early is an error of its own.
+        let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+        status.set_message(text(&early));
+        let mut suite = TestSuite::new("karat");
+        suite.add_test_case(TestCase::new("karat::run", status));
+        report.add_test_suite(suite);
+    }
     let xml = report.to_string().map_err(io::Error::other)?;
     // The schema by which Jenkins' xUnit plugin refuses files knows this count of suites alone.
     let xml = xml.replacen(&format!(" skipped=\"{}\"", report.skipped), "", 1);

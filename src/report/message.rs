@@ -537,6 +537,21 @@ pub(super) fn looks_like(explanations: &[Explanation]) -> Vec<String> {
 /// What explanations are headed with.
 pub(super) const LOOKS_LIKE: &str = "looks like, and how much of the difference undoing it removes:";
 
+/// The names of each explanation and of those that hold at the same time; those that hold together once.
+pub(super) fn together(explanations: &[Explanation]) -> Vec<(String, &Explanation)> {
+    let mut told: Vec<(String, &Explanation)> = Vec::new();
+    for explanation in explanations {
+        let is_part = |(_, other): &(String, &Explanation)| {
+            other.with.contains(&explanation.id) && explanation.with.contains(&other.id)
+        };
+        if !told.iter().any(is_part) {
+            let with = explanation.with.iter().map(|id| format!(" + {}", id.word()));
+            told.push((explanation.id.word().to_owned() + &with.collect::<String>(), explanation));
+        }
+    }
+    told
+}
+
 /// That no hypothesis fits.
 pub(super) fn nothing_fits() -> Vec<String> {
     vec![format!("nothing fits: none of {} hypotheses explains it", Hypothesis::ALL.len())]

@@ -1,7 +1,8 @@
 //! Telling: finished outcomes become bytes for a reader. Decides nothing.
 //!
-//! [`terminal`] writes for people, [`json`] for programs, [`markdown`] for pages, `junit` for test viewers and [`github`] for GitHub Actions; what either says about a problem is written once, in
-//! `message`. Nothing here reads the environment or a file: colours and commands are the caller's to choose.
+//! [`terminal`] and [`html`] write for people, [`json`] for programs, [`markdown`] for pages, `junit` for test viewers and
+//! [`github`] for GitHub Actions; what they say about a problem is written once, in `message`. Nothing here reads the
+//! environment or a file: colours and commands are the caller's to choose.
 
 mod doctor;
 mod histogram;
@@ -13,6 +14,7 @@ mod view;
 mod voice;
 
 pub mod github;
+pub mod html;
 pub mod json;
 #[cfg(feature = "harness")]
 pub mod junit;

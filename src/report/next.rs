@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use super::number::counted;
 use super::voice::{Voice, remove};
 use crate::numeric::{DType, Mismatch, Tolerance};
-use crate::run::{CaseOutcome, Gate, OutputOutcome, Problem, Verdict};
+use crate::run::{CaseOutcome, Gate, OutputOutcome, Problem, RunOutcome, Verdict};
 
 /// The last line of a message.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +36,38 @@ pub(super) fn next(voice: &Voice, gate: &Gate, case: &CaseOutcome, output: Optio
         (None, Verdict::Mismatch) => Some(look(voice, case, output)),
         (None, Verdict::Broken | Verdict::Missing | Verdict::Orphaned) => Some(again(voice, case, None)),
     }
+}
+
+/// What to do about the run as a whole, and the command of each: what may be tightened, what must be corrected, then what
+/// may be reviewed. `told` is where each case stands: above or below.
+pub(super) fn after(voice: &Voice, run: &RunOutcome, told: &str) -> Vec<(String, String)> {
+    let is_improved = |case: &&CaseOutcome| case.outputs.iter().any(|output| !output.improved.is_empty());
+    let failing = |is_told: fn(Verdict) -> bool| {
+        run.cases.iter().filter(|case| run.gate.fails(case) && is_told(case.verdict)).count() as u64
+    };
+    let improved = run.cases.iter().filter(is_improved).count() as u64;
+    let uncorrected = failing(|verdict| verdict <= Verdict::Orphaned || verdict == Verdict::Skipped);
+    let unreviewed = failing(|verdict| matches!(verdict, Verdict::Drift | Verdict::Unrecorded));
+    let mut steps = Vec::new();
+    if improved > 0 {
+        let what = format!("{} improved; to tighten what is accepted", counted(improved, "case"));
+        steps.push((what, voice.accept(None)));
+    }
+    if uncorrected > 0 {
+        steps
+            .push((format!("{} to correct, each as said {told}; then", counted(uncorrected, "case")), voice.run(None)));
+    }
+    if unreviewed > 0 {
+        let command = match run.gate {
+            Gate { ci: true, .. } => format!("{}; {}", voice.run(None), voice.review(None)),
+            Gate { ci: false, .. } => voice.review(None),
+        };
+        steps.push((format!("{} to review, where intended", counted(unreviewed, "case")), command));
+    }
+    if !run.passed() && run.failed() == 0 {
+        steps.push(("to run all of it".to_owned(), voice.run(None)));
+    }
+    steps
 }
 
 /// The problem that decides the verdict: the first of its kind.

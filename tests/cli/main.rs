@@ -19,6 +19,7 @@ mod doctor;
 mod drift;
 mod either;
 mod explain;
+mod html;
 mod json;
 mod list;
 mod matrix;

@@ -52,7 +52,8 @@ pub fn case_line(out: &mut dyn Write, palette: &Palette, columns: Columns, case:
     writeln!(out, "{}", line.trim_end())
 }
 
-fn found(case: &CaseOutcome) -> String {
+/// What was measured of a case, or what kept it from being measured, in what fits beside its name.
+pub(in crate::report) fn found(case: &CaseOutcome) -> String {
     let problem = deciding(case.verdict, &case.problems).or_else(|| worst_problem(case));
     match problem {
         Some(problem) if !is_measured(problem) => message::brief(problem).to_owned(),

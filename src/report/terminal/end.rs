@@ -5,10 +5,11 @@ use std::io::{self, Write};
 use super::WIDTH;
 use super::text::paragraphs;
 use crate::report::message;
+use crate::report::next::after;
 use crate::report::number::{counted, duration};
 use crate::report::palette::Palette;
 use crate::report::voice::Voice;
-use crate::run::{CaseOutcome, Counts, Gate, Gates, Partition, Problem, RunOutcome, Verdict};
+use crate::run::{CaseOutcome, Counts, Gates, Partition, Problem, RunOutcome, Verdict};
 
 /// Writes what was skipped and why, the counts by verdict, worst first, and what to do next.
 ///
@@ -23,8 +24,9 @@ pub fn end(out: &mut dyn Write, palette: &Palette, voice: &Voice, run: &RunOutco
     if *gates == Gates::Accuracy {
         writeln!(out, "executor {executor}, accuracy alone: no snapshot was looked at")?;
     }
-    improved(out, palette, voice, cases)?;
-    next(out, palette, voice, run)
+    after(voice, run, "above")
+        .into_iter()
+        .try_for_each(|(what, command)| writeln!(out, "{what}:  {}", palette.command(&command)))
 }
 
 /// Writes the counts by verdict, worst first, and what of the whole this is not.
@@ -89,44 +91,4 @@ fn tally(out: &mut dyn Write, palette: &Palette, counts: &Counts) -> io::Result<
         write!(out, "{before}{}", palette.tally(count, verdict))?;
     }
     writeln!(out)
-}
-
-fn improved(out: &mut dyn Write, palette: &Palette, voice: &Voice, cases: &[CaseOutcome]) -> io::Result<()> {
-    let is_improved = |case: &&CaseOutcome| case.outputs.iter().any(|output| !output.improved.is_empty());
-    match cases.iter().filter(is_improved).count() as u64 {
-        0 => Ok(()),
-        count => {
-            let what = format!("{} improved; to tighten what is accepted", counted(count, "case"));
-            step(out, palette, &what, &voice.accept(None))
-        }
-    }
-}
-
-/// First what must be corrected, then what may be reviewed.
-fn next(out: &mut dyn Write, palette: &Palette, voice: &Voice, run: &RunOutcome) -> io::Result<()> {
-    let failing = |is_told: fn(Verdict) -> bool| {
-        run.cases.iter().filter(|case| run.gate.fails(case) && is_told(case.verdict)).count() as u64
-    };
-    let uncorrected = failing(|verdict| verdict <= Verdict::Orphaned || verdict == Verdict::Skipped);
-    let unreviewed = failing(|verdict| matches!(verdict, Verdict::Drift | Verdict::Unrecorded));
-    if uncorrected > 0 {
-        let what = format!("{} to correct, each as said above; then", counted(uncorrected, "case"));
-        step(out, palette, &what, &voice.run(None))?;
-    }
-    if unreviewed > 0 {
-        let what = format!("{} to review, where intended", counted(unreviewed, "case"));
-        let command = match run.gate {
-            Gate { ci: true, .. } => format!("{}; {}", voice.run(None), voice.review(None)),
-            Gate { ci: false, .. } => voice.review(None),
-        };
-        step(out, palette, &what, &command)?;
-    }
-    if run.interrupted.is_some() && uncorrected == 0 {
-        step(out, palette, "to run all of it", &voice.run(None))?;
-    }
-    Ok(())
-}
-
-fn step(out: &mut dyn Write, palette: &Palette, what: &str, command: &str) -> io::Result<()> {
-    writeln!(out, "{what}:  {}", palette.command(command))
 }

@@ -45,23 +45,12 @@ pub(super) fn explanations(out: &mut dyn Write, indent: usize, explanations: &[E
     if explanations.is_empty() {
         return paragraphs(out, indent, &nothing_fits());
     }
-    let ids = |explanation: &Explanation| {
-        let with = explanation.with.iter().map(|id| format!(" + {}", id.word()));
-        explanation.id.word().to_owned() + &with.collect::<String>()
-    };
-    let mut told: Vec<(usize, &Explanation)> = Vec::new();
-    for explanation in explanations {
-        let is_part =
-            told.iter().any(|(_, other)| other.with.contains(&explanation.id) && explanation.with.contains(&other.id));
-        if !is_part {
-            told.push((told.len() + 1, explanation));
-        }
-    }
+    let told = message::together(explanations);
     writeln!(out, "{:indent$}{}", "", message::LOOKS_LIKE)?;
-    let widest = told.iter().map(|(_, explanation)| width(&ids(explanation))).max().unwrap_or(0);
-    for (place, explanation) in told {
+    let widest = told.iter().map(|(names, _)| width(names)).max().unwrap_or(0);
+    for (place, (names, explanation)) in (1..).zip(told) {
         let removes = percent(explanation.removes);
-        writeln!(out, "{:indent$}{place}. {}  removes {removes}", "", padded(&ids(explanation), widest))?;
+        writeln!(out, "{:indent$}{place}. {}  removes {removes}", "", padded(&names, widest))?;
         paragraphs(out, indent + 3, std::slice::from_ref(&explanation.evidence))?;
     }
     Ok(())

@@ -21,6 +21,7 @@ use super::{Palette, Voice};
 use crate::run::RunOutcome;
 
 pub use assertion::{drift, mismatches};
+pub(super) use case_line::found;
 pub use case_line::{Columns, case_line};
 pub use chain::chain;
 pub use diff::diff;
@@ -30,6 +31,7 @@ pub use explain::explain;
 pub use failure::{failing, failure, failures, passes};
 pub use list::list;
 pub use matrix::{matrix, matrix_by_checkpoint};
+pub(super) use picture::{axes, filled, heat, mark, meanings, size, ten};
 pub use show::{show_case, show_members, show_tensor};
 
 /// How much is told of a run.

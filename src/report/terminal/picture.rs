@@ -22,34 +22,39 @@ pub(super) fn picture(out: &mut dyn Write, indent: usize, picture: &Picture) -> 
 }
 
 /// A character a cell, and what the characters mean.
-pub(super) fn heat(out: &mut dyn Write, indent: usize, map: &HeatMap) -> io::Result<()> {
-    let HeatMap { shape: extents, step, cells } = map;
-    paragraphs(out, indent, &[said(extents, *step)])?;
+pub(in crate::report) fn heat(out: &mut dyn Write, indent: usize, map: &HeatMap) -> io::Result<()> {
+    let HeatMap { shape: _, step, cells } = map;
+    paragraphs(out, indent, &[axes(map)])?;
     let numbers = (cells.len().saturating_sub(1) * step[0]).to_string().len();
     for (row, cells) in cells.iter().enumerate() {
         let cells: String = cells.iter().map(|cell| mark(*cell)).collect();
         writeln!(out, "{:indent$}{:>numbers$} |{cells}|", "", row * step[0])?;
     }
-    paragraphs(out, indent, &legend(cells.iter().flatten().copied()))
+    let meanings = meanings(cells.iter().flatten().copied()).into_iter().map(|(mark, meaning)| match mark {
+        ' ' => format!("blank {meaning}"),
+        mark => format!("{mark} {meaning}"),
+    });
+    paragraphs(out, indent, &[meanings.collect::<Vec<_>>().join(", ")])
 }
 
 /// What the rows and columns are.
-fn said(extents: &[usize], [row, column]: [usize; 2]) -> String {
+pub(in crate::report) fn axes(map: &HeatMap) -> String {
+    let HeatMap { shape: extents, step: [row, column], cells: _ } = map;
     let each = |step: usize, axis: usize| match step {
         1 => format!("axis {axis}"),
         step => format!("axis {axis} ({step} each)"),
     };
     let axes = match extents.len() {
         0 => "the only element".to_owned(),
-        1 => format!("across: {}", each(column, 0)),
-        count => format!("down: {}, across: {}", each(row, count - 2), each(column, count - 1)),
+        1 => format!("across: {}", each(*column, 0)),
+        count => format!("down: {}, across: {}", each(*row, count - 2), each(*column, count - 1)),
     };
     let others = if extents.len() > 2 { "; the furthest over all other axes" } else { "" };
     format!("where it differs, of {}; {axes}{others}", shape(extents))
 }
 
 /// The character of a cell.
-fn mark(cell: Option<f64>) -> char {
+pub(in crate::report) fn mark(cell: Option<f64>) -> char {
     match cell {
         None => ' ',
         Some(0.0) => '-',
@@ -65,27 +70,27 @@ fn decade(share: f64) -> u32 {
 }
 
 /// What the characters mean, those that there are.
-fn legend(cells: impl Iterator<Item = Option<f64>>) -> Vec<String> {
+pub(in crate::report) fn meanings(cells: impl Iterator<Item = Option<f64>>) -> Vec<(char, String)> {
     let mut marks: Vec<char> = cells.map(mark).collect();
     marks.sort_unstable();
     marks.dedup();
     let meaning = |mark: &char| match mark {
-        ' ' => "blank not compared".to_owned(),
-        '-' => "- equal".into(),
-        '.' => ". within".into(),
-        'N' => "N not finite".into(),
-        '9' => "9 further".into(),
-        digit => format!("{digit} up to {} what is allowed", times(digit.to_digit(10).unwrap_or(1))),
+        ' ' => "not compared".to_owned(),
+        '-' => "equal".into(),
+        '.' => "within".into(),
+        'N' => "not finite".into(),
+        '9' => "further".into(),
+        digit => format!("up to {} what is allowed", times(digit.to_digit(10).unwrap_or(1))),
     };
     // Said once: what follows is in the same unit.
-    let mut meanings: Vec<String> = marks.iter().map(meaning).collect();
+    let mut meanings: Vec<(char, String)> = marks.iter().map(|mark| (*mark, meaning(mark))).collect();
     let mut first = true;
-    for meaning in meanings.iter_mut().filter(|meaning| meaning.ends_with(" what is allowed")) {
+    for (_, meaning) in meanings.iter_mut().filter(|(_, meaning)| meaning.ends_with(" what is allowed")) {
         if !std::mem::take(&mut first) {
             *meaning = meaning.trim_end_matches(" what is allowed").to_owned();
         }
     }
-    vec![meanings.join(", ")]
+    meanings
 }
 
 fn times(decades: u32) -> String {
@@ -94,29 +99,33 @@ fn times(decades: u32) -> String {
 
 /// A bar for each decade, the longest to the right margin.
 pub(super) fn decades(out: &mut dyn Write, indent: usize, decades: &[Decade]) -> io::Result<()> {
-    let label = |size: Size| match size {
-        Size::Zero => "0".to_owned(),
-        Size::NotFinite => "not finite".into(),
-        Size::Power(power) => format!("{} to {}", ten(power), ten(power + 1)),
-    };
     let all = filled(decades);
-    let labels = all.iter().map(|decade| width(&label(decade.size))).max().unwrap_or(0);
+    let labels = all.iter().map(|decade| width(&size(decade.size))).max().unwrap_or(0);
     let counts = all.iter().map(|decade| count(decade.count).len()).max().unwrap_or(0);
     let most = all.iter().map(|decade| decade.count).max().unwrap_or(0).max(1);
     let room = WIDTH.saturating_sub(indent + labels + 2 + counts + 2);
     writeln!(out, "{:indent$}|actual - reference|, and how many elements", "")?;
-    for Decade { size, count: of } in &all {
+    for Decade { size: of_size, count: of } in &all {
+        let label = size(*of_size);
         // What is there has a bar.
         let length = (*of as f64 / most as f64 * room as f64).ceil() as usize;
-        let line =
-            format!("{:indent$}{}  {:>counts$}  {}", "", padded(&label(*size), labels), count(*of), "#".repeat(length));
+        let line = format!("{:indent$}{}  {:>counts$}  {}", "", padded(&label, labels), count(*of), "#".repeat(length));
         writeln!(out, "{}", line.trim_end())?;
     }
     Ok(())
 }
 
+/// What a decade is called.
+pub(in crate::report) fn size(size: Size) -> String {
+    match size {
+        Size::Zero => "0".to_owned(),
+        Size::NotFinite => "not finite".into(),
+        Size::Power(power) => format!("{} to {}", ten(power), ten(power + 1)),
+    }
+}
+
 /// The same with the decades between that are empty, if they are few.
-fn filled(decades: &[Decade]) -> Vec<Decade> {
+pub(in crate::report) fn filled(decades: &[Decade]) -> Vec<Decade> {
     let mut all: Vec<Decade> = Vec::new();
     for decade in decades {
         if let (Some(Decade { size: Size::Power(last), .. }), Size::Power(next)) = (all.last().copied(), decade.size)
@@ -129,7 +138,8 @@ fn filled(decades: &[Decade]) -> Vec<Decade> {
     all
 }
 
-fn ten(power: i32) -> String {
+/// A power of ten.
+pub(in crate::report) fn ten(power: i32) -> String {
     match power {
         0 => "1".into(),
         1 => "10".into(),

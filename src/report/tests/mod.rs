@@ -4,6 +4,7 @@ mod documented;
 mod ended;
 mod example;
 mod github;
+mod html;
 #[cfg(feature = "harness")]
 mod junit;
 mod matrix;
