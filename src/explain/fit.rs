@@ -167,37 +167,24 @@ pub(super) fn tally(between: Between<'_>, model: &Model) -> Tally {
     parts.into_iter().fold(Tally::default(), Tally::join)
 }
 
-/// The standard deviation of the actual tensor, of each group of the model's bias around its own mean: what a bias leaves to
-/// be explained by the base.
-pub(super) fn spread_within(between: Between<'_>, model: &Model) -> f64 {
-    let Between { shape, actual, .. } = between;
-    let count = model.bias.as_ref().map_or(1, |bias| bias.groups.count());
-    // From a first value of the group on, lest a large mean hide a small spread.
-    let mut firsts = vec![f64::NAN; count];
-    model.visit(shape, 0..actual.len(), |position, group| {
-        if firsts[group].is_nan() {
-            firsts[group] = actual[position];
-        }
-    });
-    let part = |part: usize| {
-        let mut sums = vec![[0.0f64; 3]; count];
-        let range = actual.len() * part / PARTS..actual.len() * (part + 1) / PARTS;
-        model.visit(shape, range, |position, group| {
-            let x = actual[position] - firsts[group];
-            if !x.is_nan() {
-                let sums = &mut sums[group];
-                (sums[0], sums[1], sums[2]) = (sums[0] + 1.0, sums[1] + x, sums[2] + x * x);
-            }
-        });
-        sums
+/// The standard deviation of the actual tensor on a sample, of each group of the model's bias around its own mean: what a
+/// bias leaves to be explained by the base.
+pub(super) fn spread_within(between: Between<'_>, sample: &Sample, model: &Model) -> f64 {
+    /// Elements of a group that are looked at.
+    const MEMBERS: usize = 15;
+    let groups = match &model.bias {
+        Some(bias) => bias.groups.members(MEMBERS),
+        None => vec![sample.positions.clone()],
     };
-    let parts: Vec<_> = (0..PARTS).into_par_iter().map(part).collect();
     let (mut numbers, mut squares) = (0.0, 0.0);
-    for group in 0..count {
-        let sum = |at: usize| parts.iter().map(|part| part[group][at]).sum::<f64>();
-        if sum(0) > 0.0 {
-            numbers += sum(0);
-            squares += (sum(2) - sum(1) * sum(1) / sum(0)).max(0.0);
+    for group in groups {
+        let values = || group.iter().map(|&position| between.actual[position]).filter(|x| !x.is_nan());
+        let count = values().count() as f64;
+        let mean = values().sum::<f64>() / count;
+        // Of a few the mean is their own.
+        if count > 1.0 {
+            numbers += count - 1.0;
+            squares += values().map(|x| (x - mean) * (x - mean)).sum::<f64>();
         }
     }
     if numbers > 0.0 { (squares / numbers).sqrt() } else { 0.0 }

@@ -16,7 +16,7 @@ const MOST: f64 = 0.9;
 /// The same where it is not: less could be removed by chance where the difference itself is close to noise.
 const SOME: f64 = 0.6;
 
-/// Parts of an explanation that may leave more than rounding explains: what has more fits a little of everything.
+/// Parts of an explanation: what has more fits a little of everything.
 const COMPOSED: usize = 2;
 
 /// How many times less a model has to leave than a simpler one that is good enough.
@@ -230,7 +230,7 @@ fn judge(
     if spare < least || tally.numbers * 2 < sides.numbers {
         return Vec::new();
     }
-    let varied = spread_within(between, &fit.model);
+    let varied = spread_within(between, sample, &fit.model);
     // Where a bias alone is all that there is, the base says nothing.
     if fit.model.bias.is_some() && varied <= 4.0 * sides.noise.limit(sides.rms) {
         return Vec::new();
@@ -245,13 +245,10 @@ fn judge(
     };
     let mut found = Vec::new();
     let is_clean = tally.rms() * adjusted <= sides.noise.limit(sides.rms) && tally.beyond * 1000 <= tally.numbers;
-    if !parts.is_empty() {
+    if (1..=COMPOSED).contains(&parts.len()) {
         let removes = 1.0 - (1.0 - sides.removes(tally.squares, tells_lost)) * adjusted;
         // What is small beside the difference may be large beside actual: everything is close to 0 times the reference.
-        let is_near = spare >= 32
-            && parts.len() <= COMPOSED
-            && tally.rms() <= (1.0 - MOST) * varied
-            && is_broad(sides, sample, between, fit);
+        let is_near = spare >= 32 && tally.rms() <= (1.0 - MOST) * varied && is_broad(sides, sample, between, fit);
         if removes >= if is_clean { SOME } else { MOST } && (is_clean || is_near) {
             found.push(candidate(&parts, tally.squares, is_clean, false));
         }
@@ -267,7 +264,7 @@ fn judge(
             let mut parts = parts.clone();
             parts.push(excused.part);
             let candidate = candidate(&parts, excused.left, true, true);
-            if candidate.removes >= SOME {
+            if candidate.removes >= SOME && candidate.parts.len() <= COMPOSED {
                 found.push(candidate);
             }
         }
