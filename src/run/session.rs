@@ -97,9 +97,7 @@ impl Session {
         };
         let (mut cases, chains) = match self.options.following {
             Following::Isolated => (self.isolated(ids, &report), None),
-            Following::Chained => {
-                follow(&self.examiner(), &tree.cases, |id| ids.binary_search(&id).is_ok(), &report)
-            }
+            Following::Chained => follow(&self.examiner(), &tree.cases, |id| ids.binary_search(&id).is_ok(), &report),
         };
         cases.extend(selection.problems.iter().map(|(id, what)| report(self.problem(id, what))));
         let orphans = self.orphans(tree, filter);
