@@ -119,6 +119,11 @@ fn two(material: &Material, dice: &mut Dice, dtype: DType, first: Plant, second:
     let one = first(material, dice, dtype)?;
     let between = Material { reference: one.actual, inputs: Default::default(), ..one.material.clone() };
     let other = second(&between, dice, dtype)?;
+    // Rounding does nothing to numbers that are round: then there is one fault.
+    let is_same = |(a, b): (&f64, &f64)| a == b || (a.is_nan() && b.is_nan());
+    if other.actual.values.iter().zip(&between.reference.values).all(is_same) {
+        return None;
+    }
     let expected = one.expected.into_iter().chain(other.expected).collect();
     // A mask is where it was: what moved under it is another thing.
     Some(Planted { material: one.material, actual: other.actual, expected })
