@@ -88,7 +88,7 @@ pub struct WorstElement {
 
 impl Picture {
     /// Of tensors of one shape; `None` where the shapes differ or there is no element. A mask of another shape is not looked
-    /// at: what is compared is [`compare`](super::compare)'s to say.
+    /// at: what is compared is [`compare`](super::compare())'s to say.
     ///
     /// ```
     /// # use karat::{Tensor, Tolerance, numeric::{Pair, Picture, Rules}};

@@ -27,7 +27,7 @@ fn another_executor_is_held_to_accuracy_alone_and_reads_and_writes_no_snapshot()
     assert!(project.names("snapshots").is_empty());
 
     let said = project.goldens(&["run", "--executor", "off", "-k", "double"]).fails();
-    let command = "cargo test --test goldens -- diff target/karat-off/layers/double/y.npy";
+    let command = "cargo test --test goldens -- explain layers/double --executor off";
     said.says(&["mismatch  layers/double  ›  y", command]);
     // The default executor by its name is the gate as ever.
     project.goldens(&["run", "--executor", "rust", "-k", "double"]).fails().says(&["unrecorded  layers/double"]);

@@ -25,7 +25,7 @@ struct Version {
     format: u32,
 }
 
-/// The run in a document of [`run`](super::run). Paths in it are as they were written: relative to the folder that the
+/// The run in a document of [`run`](super::run()). Paths in it are as they were written: relative to the folder that the
 /// writer was in, where they are below it.
 ///
 /// # Errors

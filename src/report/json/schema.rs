@@ -7,7 +7,7 @@ use serde_json::json;
 use super::run::JsonRun;
 use super::{Document, FORMAT};
 
-/// The schema of a document of [`run`](super::run), as it is written: no field is ever left out.
+/// The schema of a document of [`run`](super::run()), as it is written: no field is ever left out.
 #[must_use]
 pub fn run_schema() -> Schema {
     let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
