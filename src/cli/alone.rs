@@ -62,7 +62,8 @@ pub(super) struct Alone {
 impl Alone {
     pub(super) fn main(self, executors: Executors) -> Result<Gate> {
         die_with(self.parent).map_err(|error| Error::Usage(error.to_string()))?;
-        // No thread has been started that could have taken more already.
+        // The threads that every case finds, with their stacks, are no case's: as many as there are cores.
+        rayon::current_num_threads();
         if let Some(bytes) = self.memory_limit {
             limit_memory(bytes).map_err(|error| Error::Usage(format!("memory cannot be limited: {error}")))?;
         }

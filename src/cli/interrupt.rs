@@ -33,6 +33,16 @@ pub(super) fn listen() -> Result<Interrupt> {
     Ok(interrupt)
 }
 
+/// The same, for a signal by its name in a record.
+pub(super) fn ends(signal: &str) -> Option<ExitCode> {
+    let number = match signal {
+        "SIGINT" => SIGINT,
+        "SIGTERM" => SIGTERM,
+        _ => return None,
+    };
+    u8::try_from(128 + number).ok().map(ExitCode::from)
+}
+
 /// The exit status of what that signal stopped, as shells count: 130 for Ctrl-C, 143 for SIGTERM.
 pub(super) fn exit_code(interrupt: &Interrupt) -> Option<ExitCode> {
     let signal = interrupt.signal()?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::report::voice;
+use super::report::{gate, voice};
 use super::reports::{Reports, Terminal};
 use super::{Context, Gate};
 use crate::error::{Error, Result};
@@ -30,7 +30,7 @@ impl Merge {
         reports.check()?;
         let voice = voice(executors, context, &run);
         reports.write(context, &voice, &run, Terminal::Always(Detail::Cases))?;
-        Ok(if run.passed() { Gate::Passed } else { Gate::Failed })
+        Ok(gate(&run))
     }
 }
 

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::reports::{Reports, Terminal, read};
-use super::{Context, Gate};
+use super::{Context, Gate, interrupt};
 use crate::error::Result;
 use crate::report::Voice;
-use crate::run::{Executors, Gates, RunOutcome};
+use crate::run::{Caller, Executors, Gates, Recorder, RunOutcome};
 
 /// The arguments of `karat report`.
 #[derive(Debug, Args)]
@@ -26,7 +26,16 @@ impl Report {
         reports.check()?;
         let voice = voice(executors, context, &outcome);
         reports.write(context, &voice, &outcome, Terminal::IfAlone)?;
-        Ok(if outcome.passed() { Gate::Passed } else { Gate::Failed })
+        Ok(gate(&outcome))
+    }
+}
+
+/// How the run ended.
+pub(super) fn gate(run: &RunOutcome) -> Gate {
+    match &run.interrupted {
+        Some(signal) => interrupt::ends(signal).map_or(Gate::Failed, Gate::Interrupted),
+        None if run.passed() => Gate::Passed,
+        None => Gate::Failed,
     }
 }
 
@@ -35,7 +44,8 @@ pub(super) fn voice(executors: &Executors, context: &Context<'_>, run: &RunOutco
     let home = context.home;
     let is_home = home.base.join(&run.root) == home.base.join(&home.root);
     let root = (!is_home).then(|| run.root.clone());
-    let mut voice = context.voice(root.as_ref(), None, None);
+    let recorder = Recorder::new(&home.base.join(&run.root), &home.base.join(&run.snapshots), Caller::CommandLine).ok();
+    let mut voice = context.voice(root.as_ref(), None, recorder.as_ref());
     let is_default = executors.names().next() == Some(run.executor.as_str());
     voice.executor = (!is_default).then(|| run.executor.clone());
     let accuracy = (is_default && run.gates == Gates::Accuracy).then(|| "--accuracy-only".to_owned());

@@ -9,6 +9,7 @@ use clap::Args;
 use super::Context;
 use super::made::beside;
 use crate::error::{Error, Result};
+use crate::golden::absolute;
 use crate::report::html;
 use crate::report::terminal::Detail;
 use crate::report::{Voice, github, json, junit, terminal};
@@ -78,7 +79,7 @@ impl Reports {
         }
         let files = self.files();
         for (at, (option, file)) in files.iter().enumerate() {
-            if let Some((other, _)) = files[..at].iter().find(|(_, other)| other == file) {
+            if let Some((other, _)) = files[..at].iter().find(|(_, other)| is_same(other, file)) {
                 return Err(Error::Usage(format!("{other} and {option} both name {}", file.display())));
             }
             check(option, file)?;
@@ -129,20 +130,44 @@ pub(super) fn read(file: &Path) -> Result<RunOutcome> {
     json::read_run(&text).map_err(|error| Error::Usage(format!("{}: {error}", file.display())))
 }
 
+/// Whether both name one file, however they are written.
+fn is_same(one: &Path, other: &Path) -> bool {
+    absolute(one).is_ok_and(|one| absolute(other).is_ok_and(|other| one == other))
+}
+
 /// Makes sure that a file can be written, and makes its folder.
 fn check(option: &str, file: &Path) -> Result<()> {
     if file.is_dir() {
         let what = file.display();
         return Err(Error::Usage(format!("{option} {what}: is a folder; name a file, or put the folder first")));
     }
+    if is_device(file) {
+        return Ok(());
+    }
+    let file = &behind(file);
     if let Some(folder) = file.parent() {
         fs::create_dir_all(folder).map_err(|error| Error::write(folder, error))?;
     }
     beside(file).map(drop)
 }
 
+/// Whether there is something else than a file, which a file must not replace: a device, a pipe.
+fn is_device(file: &Path) -> bool {
+    fs::metadata(file).is_ok_and(|there| !there.is_file())
+}
+
+/// The file that a link leads to, or that itself.
+fn behind(file: &Path) -> PathBuf {
+    fs::canonicalize(file).unwrap_or_else(|_| file.to_path_buf())
+}
+
 /// A report appears whole or not at all: it is written beside its place and renamed.
 fn create(file: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+    if is_device(file) {
+        let open = fs::OpenOptions::new().write(true).open(file);
+        return open.and_then(|mut out| write(&mut out)).map_err(|error| Error::write(file, error));
+    }
+    let file = &behind(file);
     let mut beside = beside(file)?;
     let mut out = io::BufWriter::new(beside.as_file_mut());
     write(&mut out).and_then(|()| out.flush()).map_err(|error| Error::write(file, error))?;
@@ -174,6 +199,23 @@ mod tests {
     use crate::cli::Home;
     use crate::cli::output::Screen;
     use crate::run::{Gate, Gates};
+
+    #[cfg(unix)]
+    #[test]
+    fn a_device_and_a_link_stay_what_they_are() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (file, link) = (folder.path().join("run.json"), folder.path().join("link.json"));
+        std::os::unix::fs::symlink(&file, &link).expect("a link");
+        fs::write(&file, "old").expect("a file");
+        for place in [&link, Path::new("/dev/null")] {
+            check("--json", place).expect("it can be written");
+            create(place, |out| out.write_all(b"new")).expect("it can be written");
+            assert!(place == link.as_path() || is_device(place));
+        }
+        assert!(link.is_symlink());
+        assert_eq!(fs::read_to_string(&file).expect("a file"), "new");
+        assert!(is_same(Path::new("a"), Path::new("./a")) && !is_same(Path::new("a"), Path::new("b")));
+    }
 
     #[test]
     fn a_file_that_can_no_longer_be_written_costs_no_other_report() {

@@ -116,6 +116,9 @@ impl Run {
         if let Err(error) = session.remember(&filter, &outcome) {
             context.screen.complain(&format!("{error}; --failed will not know of this run"));
         }
+        if failed && outcome.passed() {
+            context.screen.complain("what failed in the last run passes; a run without --failed is of all cases");
+        }
         let detail = match (verbose, quiet) {
             (true, _) => Detail::Measurements,
             (_, true) => Detail::Failures,

@@ -18,11 +18,13 @@ pub(super) fn said(voice: &Voice, complaint: &Complaint) -> String {
         Ailment::Broken | Ailment::Missing | Ailment::Damaged | Ailment::Disarmed | Ailment::OldCargoInsta => text(),
         Ailment::Empty => "there is no case: a case is a folder that holds a case.json".to_owned(),
         Ailment::Pointers => of("Git LFS pointer") + ", in place of tensors",
-        Ailment::Orphaned => of("snapshot") + ", without a case or output",
+        Ailment::Orphaned => of("snapshot") + ", without a case or output (restore it where it went by accident)",
         Ailment::Pending => of("pending snapshot") + ", which nobody has reviewed",
         Ailment::Unrecorded => of("snapshot") + ", not recorded yet",
         Ailment::Unversioned => {
-            "goldens and snapshots are under no git repository: another machine has neither".to_owned()
+            let why = text();
+            let why = if why.is_empty() { why } else { format!(" ({why})") };
+            format!("git knows nothing of goldens and snapshots{why}: another machine may have neither")
         }
         Ailment::Ignored => of("file") + ", ignored by git: another clone will not have them",
         Ailment::Untracked => of("file") + ", not committed: another clone will not have them",
@@ -44,7 +46,11 @@ pub(super) fn command(voice: &Voice, complaint: &Complaint) -> String {
         Ailment::Orphaned => paths().iter().map(|path| remove(path)).collect::<Vec<_>>().join("; "),
         Ailment::Pending => voice.review(None),
         Ailment::Unrecorded => format!("{}; {}", voice.run(None), voice.review(None)),
-        Ailment::Unversioned => "git init".to_owned(),
+        Ailment::Unversioned => match text.as_deref().unwrap_or_default() {
+            why if why.contains("safe.directory") => "git config --global --add safe.directory \"$PWD\"".to_owned(),
+            why if why.contains("not a git repository") => "git init".to_owned(),
+            _ => "git status".to_owned(),
+        },
         Ailment::Ignored => format!("git check-ignore -v {}", words(&paths()[..1])),
         Ailment::Untracked => format!("git add {}", words(&folders(voice, files))),
         Ailment::NoCargoInsta | Ailment::OldCargoInsta => "cargo install --locked cargo-insta".to_owned(),

@@ -4,15 +4,18 @@
 //! it round robin, `hash` goes by the name alone: the 64-bit xxHash of the id, with seed 0. What belongs to no case, as a
 //! snapshot without one, is on no list, and is looked for by the first shard.
 
+use std::collections::BTreeSet;
 use std::fmt;
+use std::fs;
 use std::num::NonZeroU64;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use xxhash_rust::xxh64::xxh64;
 
 use super::options::Filter;
 use crate::error::{Error, Result};
-use crate::golden::{CaseId, Tree, sha256_of_lines};
+use crate::golden::{CaseId, Goldens, Tree, sha256_of_lines};
 
 /// How cases are dealt out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,6 +125,43 @@ pub struct Partition {
     pub total: usize,
     /// The sha256 of its sorted ids, each with a line feed behind it, in hex.
     pub digest: String,
+    /// The sha256 of what is held against what: every `case.json`, `suite.json` and accepted snapshot of the whole list, by
+    /// which shards over other goldens are told apart. The tensors are in it by their sha256 in the snapshots.
+    pub contents: String,
+}
+
+impl Partition {
+    /// The same, with the contents of that list.
+    pub(super) fn with_contents(self, goldens: &Goldens, list: &Selection<'_>) -> Partition {
+        let mut lines = Vec::new();
+        let mut add = |name: String, path: &Path| {
+            if let Ok(text) = fs::read_to_string(path) {
+                // A checkout may end its lines otherwise.
+                lines.push(format!("{name} {}", sha256_of_lines(text.lines())));
+            }
+        };
+        let mut suites = BTreeSet::new();
+        for id in &list.cases {
+            let folder = id.below(&goldens.root);
+            add(format!("case {id}"), &folder.join("case.json"));
+            suites
+                .extend(folder.ancestors().take_while(|above| above.starts_with(&goldens.root)).map(Path::to_path_buf));
+            let snapshots = fs::read_dir(id.below(&goldens.snapshots)).into_iter().flatten();
+            let mut snapshots: Vec<PathBuf> = snapshots.filter_map(|entry| Some(entry.ok()?.path())).collect();
+            snapshots.retain(|path| path.extension().is_some_and(|extension| extension == "snap"));
+            snapshots.sort();
+            for path in snapshots {
+                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                add(format!("snapshot {id} {name}"), &path);
+            }
+        }
+        for folder in suites {
+            let below =
+                folder.strip_prefix(&goldens.root).unwrap_or(Path::new("")).to_string_lossy().replace('\\', "/");
+            add(format!("suite {below}"), &folder.join("suite.json"));
+        }
+        Partition { contents: sha256_of_lines(lines.iter().map(String::as_str)), ..self }
+    }
 }
 
 /// What of a tree a run is about.
@@ -161,7 +201,8 @@ impl Filter {
             let is_kept = |id: &CaseId| list.binary_search(&id).is_ok_and(|at| shard.keeps(at, id.as_str()));
             cases.retain(|id| is_kept(id));
             problems.retain(|(id, _)| is_kept(id));
-            Partition { shard, total: list.len(), digest: sha256_of_lines(list.iter().map(|id| id.as_str())) }
+            let digest = sha256_of_lines(list.iter().map(|id| id.as_str()));
+            Partition { shard, total: list.len(), digest, contents: String::new() }
         });
         Selection { cases, problems, filtered_out, is_empty, partition }
     }

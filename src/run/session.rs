@@ -107,12 +107,14 @@ impl Session {
         if selection.holds_the_rest() {
             cases.extend(orphans.into_iter().map(report));
         }
-        Ok(self.conclude(&selection, cases, chains, started))
+        Ok(self.conclude(tree, filter, &selection, cases, chains, started))
     }
 
     /// The outcome of a run of which that was found out.
     pub(super) fn conclude(
         &self,
+        tree: &Tree,
+        filter: &Filter,
         selection: &Selection<'_>,
         mut cases: Vec<CaseOutcome>,
         chains: Option<Vec<ChainOutcome>>,
@@ -129,7 +131,10 @@ impl Session {
             cases,
             chains,
             filtered_out: selection.filtered_out,
-            partition: selection.partition.clone(),
+            partition: selection.partition.clone().map(|partition| {
+                let whole = Filter { shard: None, ..filter.clone() };
+                partition.with_contents(&self.goldens, &whole.select(tree))
+            }),
             not_run,
             gate: self.gate.clone(),
             interrupted: self.interrupt().name(),

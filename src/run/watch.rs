@@ -65,7 +65,7 @@ impl Session {
                         let mut done = journal.lock().unwrap_or_else(PoisonError::into_inner).clone();
                         let selection = filter.select(tree);
                         self.name_running(&mut done, &selection);
-                        return Ok(self.conclude(&selection, done, None, started));
+                        return Ok(self.conclude(tree, filter, &selection, done, None, started));
                     }
                 }
             }

@@ -58,7 +58,8 @@ fn what_a_command_mends_is_mended_by_the_command() {
     let said = project.karat(["doctor"]).exits(1);
     assert_eq!(
         said.stdout,
-        "wrong orphaned\n      1 snapshot: snapshots/gone/y.snap, without a case or output\n      \
+        "wrong orphaned\n      1 snapshot: snapshots/gone/y.snap, without a case or output (restore it\n      \
+         where it went by accident)\n      \
          rm snapshots/gone/y.snap\n\n1 case, 1 snapshot accepted: 1 thing is wrong\n"
     );
     project.shell("rm snapshots/gone/y.snap").exits(0);

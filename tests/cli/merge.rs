@@ -190,6 +190,29 @@ fn records_that_do_not_hold_what_was_dealt_out_are_refused() {
 }
 
 #[test]
+fn shards_over_other_goldens_are_not_one_run() {
+    let project = project();
+    record(&project, "1.json", &["--partition", "slice:1/2"]);
+    project.edit("a", |case| case["params"]["eps"] = 2e-5.into());
+    record(&project, "2.json", &["--partition", "slice:2/2"]);
+    let said = merge(&project, &["1.json", "2.json"]).exits(2);
+    said.says("of other goldens or snapshots").says("run every shard over the same commit");
+}
+
+#[test]
+fn a_verdict_that_what_was_measured_denies_is_refused() {
+    let project = project();
+    record(&project, "1.json", &["--partition", "slice:1/1"]).exits(1);
+    let mut json: Value = serde_json::from_str(&project.read("1.json")).expect("JSON");
+    let cases = json["cases"].as_array_mut().expect("a list");
+    let off = cases.iter_mut().find(|case| case["id"] == "off").expect("it ran");
+    off["verdict"] = "pass".into();
+    project.write("1.json", &json.to_string());
+    let said = merge(&project, &["1.json"]).exits(2);
+    said.says("case off: it is said to be pass, and what is said of it makes it mismatch");
+}
+
+#[test]
 fn a_shard_that_ended_early_is_no_pass() {
     let project = Project::good();
     for id in ["a", "b", "c"] {

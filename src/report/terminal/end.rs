@@ -17,16 +17,26 @@ use crate::run::{CaseOutcome, Counts, Gates, Partition, Problem, RunOutcome, Ver
 ///
 /// What `out` returns.
 pub fn end(out: &mut dyn Write, palette: &Palette, voice: &Voice, run: &RunOutcome) -> io::Result<()> {
-    let RunOutcome { root: _, snapshots: _, executor, gates, cases, chains: _, filtered_out: _, .. } = run;
-    let RunOutcome { partition: _, not_run: _, gate: _, interrupted: _, elapsed: _, .. } = run;
-    skipped(out, palette, cases)?;
-    count(out, palette, run)?;
-    if *gates == Gates::Accuracy {
-        writeln!(out, "executor {executor}, accuracy alone: no snapshot was looked at")?;
-    }
+    brief(out, palette, run)?;
     after(voice, run, "above")
         .into_iter()
         .try_for_each(|(what, command)| writeln!(out, "{what}:  {}", palette.command(&command)))
+}
+
+/// Writes what was skipped and why, the counts by verdict, and what was not looked at: what every report says.
+///
+/// # Errors
+///
+/// What `out` returns.
+pub fn brief(out: &mut dyn Write, palette: &Palette, run: &RunOutcome) -> io::Result<()> {
+    skipped(out, palette, &run.cases)?;
+    count(out, palette, run)?;
+    match run.gates {
+        Gates::Accuracy => {
+            writeln!(out, "executor {}, accuracy alone: no snapshot was looked at", run.executor)
+        }
+        Gates::Both => Ok(()),
+    }
 }
 
 /// Writes the counts by verdict, worst first, and what of the whole this is not.
@@ -39,7 +49,7 @@ pub fn count(out: &mut dyn Write, palette: &Palette, run: &RunOutcome) -> io::Re
     if !run.cases.is_empty() {
         tally(out, palette, &run.counts())?;
     }
-    if let Some(Partition { shard, total, digest: _ }) = &run.partition {
+    if let Some(Partition { shard, total, .. }) = &run.partition {
         let whole = counted(*total as u64, "case");
         match run.cases.is_empty() && run.not_run == 0 {
             true => writeln!(out, "{shard} of {whole} is empty: every one is in another shard")?,

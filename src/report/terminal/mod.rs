@@ -26,7 +26,7 @@ pub use case_line::{Columns, case_line};
 pub use chain::chain;
 pub use diff::diff;
 pub use doctor::doctor;
-pub use end::{count, end};
+pub use end::{brief, count, end};
 pub use explain::explain;
 pub use failure::{failing, failure, failures, passes};
 pub use list::list;
@@ -69,7 +69,7 @@ pub fn run_in(
 ) -> io::Result<()> {
     if detail == Detail::Failures {
         failing(out, palette, voice, run)?;
-        return count(out, palette, run);
+        return brief(out, palette, run);
     }
     let columns = run.cases.iter().map(|case| (case.id.as_str(), case.checkpoint.as_deref().unwrap_or_default()));
     let columns = Columns::of(columns);

@@ -25,7 +25,7 @@ fn whole() -> RunOutcome {
         Problem::ChainedOutside { comparison: None, tolerance: Tolerance::EXACT.with_max_ulps(3) },
         Problem::NotChained { why: "a hole".into() },
     ];
-    run.cases.push(CaseOutcome { problems, ..verbs::explained().case });
+    run.cases.push(CaseOutcome { verdict: Verdict::Broken, problems, ..verbs::explained().case });
     let details = Details {
         factor: Some(f64::NEG_INFINITY),
         axes: Some(vec![1, 0]),
@@ -49,7 +49,8 @@ fn whole() -> RunOutcome {
     run.chains = Some(chains());
     run.gate = Gate { ci: true, allowed_skips: vec!["gpt2-tiny/generate".into()], reviewed: true };
     run.gates = Gates::Accuracy;
-    run.partition = Some(Partition { shard: "hash:2/3".parse().expect("a shard"), total: 70, digest: "ab".into() });
+    let shard = "hash:2/3".parse().expect("a shard");
+    run.partition = Some(Partition { shard, total: 70, digest: "ab".into(), contents: "cd".into() });
     run.not_run = 4;
     run.elapsed = Duration::new(86_400 * 30, 123_456_789);
     run

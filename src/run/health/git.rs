@@ -11,9 +11,12 @@ use crate::run::snapshot::Recorder;
 pub(super) fn check(goldens: &Goldens, recorder: &Recorder, health: &mut Health) {
     let folders = [goldens.selected(), recorder.snapshots().join(&goldens.below)];
     let folders: Vec<&Path> = folders.iter().map(PathBuf::as_path).filter(|folder| folder.is_dir()).collect();
-    let Some(ignored) = list(&goldens.root, &["--ignored"], &folders) else {
-        health.complain(Complaint::of(Ailment::Unversioned));
-        return;
+    let ignored = match list(&goldens.root, &["--ignored"], &folders) {
+        Ok(ignored) => ignored,
+        Err(why) => {
+            health.complain(Complaint::about(Ailment::Unversioned, why));
+            return;
+        }
     };
     let untracked = list(&goldens.root, &[], &folders).unwrap_or_default();
     for (ailment, files) in [(Ailment::Ignored, ignored), (Ailment::Untracked, untracked)] {
@@ -24,9 +27,9 @@ pub(super) fn check(goldens: &Goldens, recorder: &Recorder, health: &mut Health)
     }
 }
 
-/// The files below those folders that git does not track: those that it ignores, or those that it does not. `None` where
-/// there is no repository, or no git.
-fn list(root: &Path, which: &[&str], folders: &[&Path]) -> Option<Vec<PathBuf>> {
+/// The files below those folders that git does not track: those that it ignores, or those that it does not; or why it does
+/// not say.
+fn list(root: &Path, which: &[&str], folders: &[&Path]) -> Result<Vec<PathBuf>, String> {
     let mut git = Command::new("git");
     git.arg("-C")
         .arg(root)
@@ -34,14 +37,16 @@ fn list(root: &Path, which: &[&str], folders: &[&Path]) -> Option<Vec<PathBuf>> 
         .args(which)
         .arg("--")
         .args(folders);
-    let output =
-        git.stdin(Stdio::null()).stderr(Stdio::null()).output().ok().filter(|output| output.status.success())?;
+    let output = git.stdin(Stdio::null()).output().map_err(|error| format!("git cannot be started: {error}"))?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).split_whitespace().collect::<Vec<_>>().join(" "));
+    }
     let text = String::from_utf8_lossy(&output.stdout);
     let mut files: Vec<PathBuf> =
         text.split('\0').filter(|name| !name.is_empty()).map(|name| root.join(name)).collect();
     files = files.into_iter().map(|file| crate::golden::absolute(&file).unwrap_or(file)).collect();
     files.sort();
-    Some(files)
+    Ok(files)
 }
 
 /// Whether another clone needs the file: not what is pending, nor what an editor left.

@@ -19,9 +19,19 @@ pub(crate) fn can_limit_memory() -> bool {
 #[cfg(target_os = "linux")]
 pub(crate) fn limit_memory(bytes: u64) -> io::Result<()> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let bytes = bytes.saturating_add(taken()?);
     let Rlimit { current: _, maximum } = getrlimit(Resource::Data);
     let bytes = Some(maximum.map_or(bytes, |maximum| maximum.min(bytes)));
     Ok(setrlimit(Resource::Data, Rlimit { current: bytes, maximum: bytes })?)
+}
+
+/// What this process has taken already, as the limit counts it.
+#[cfg(target_os = "linux")]
+fn taken() -> io::Result<u64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let data = status.lines().find_map(|line| line.strip_prefix("VmData:")?.trim().strip_suffix("kB"));
+    let data = data.and_then(|kib| kib.trim().parse::<u64>().ok()).map(|kib| kib * 1024);
+    data.ok_or_else(|| io::Error::other("/proc/self/status does not say how much memory is taken"))
 }
 
 /// Lets this process take no more than that many bytes: here nothing can.

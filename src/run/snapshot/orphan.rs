@@ -80,11 +80,12 @@ pub(super) fn files(root: &Path, ending: &str) -> Result<Vec<(CaseId, String, Pa
 }
 
 /// Whether karat wrote that snapshot, though a merge or a crash may have damaged it since: one line of its text is left, or
-/// the header names a `case.json`.
+/// the header names a `case.json`; or nothing is left that says whose it was.
 fn is_ours(path: &Path) -> Result<bool> {
     let raw = fs::read(path).map_err(|error| Error::read(path, error))?;
     let raw = String::from_utf8_lossy(&raw);
     let names_case =
         |line: &str| line.starts_with("source:") && line.trim_end_matches(['"', '\r']).ends_with("case.json");
-    Ok(raw.lines().any(|line| line.starts_with("karat: ") || names_case(line)))
+    let says_nothing = raw.trim().is_empty() || raw.starts_with("version https://git-lfs");
+    Ok(says_nothing || raw.lines().any(|line| line.starts_with("karat: ") || names_case(line)))
 }
