@@ -207,7 +207,7 @@ fn a_verdict_that_what_was_measured_denies_is_refused() {
     let cases = json["cases"].as_array_mut().expect("a list");
     let off = cases.iter_mut().find(|case| case["id"] == "off").expect("it ran");
     off["verdict"] = "pass".into();
-    project.write("1.json", &json.to_string());
+    project.write("1.json", json.to_string());
     let said = merge(&project, &["1.json"]).exits(2);
     said.says("case off: it is said to be pass, and what is said of it makes it mismatch");
 }
