@@ -1,6 +1,6 @@
 //! `karat completions`: what a shell needs to complete karat's command line.
 
-use clap::{Args, CommandFactory};
+use clap::{Args, Command, CommandFactory};
 use clap_complete::{Shell, generate};
 
 use super::{Cli, Context, Gate};
@@ -17,7 +17,11 @@ impl Completions {
     pub(super) fn main(self, context: &Context<'_>) -> Result<Gate> {
         // In memory first: what writes them panics where the reader has closed the pipe.
         let mut script = Vec::new();
-        generate(self.shell, &mut Cli::command(), "karat", &mut script);
+        // A verb that nobody types is not offered.
+        let whole = Cli::command();
+        let typed: Vec<Command> = whole.get_subcommands().filter(|verb| !verb.is_hide_set()).cloned().collect();
+        let mut command = Command::new("karat").args(whole.get_arguments().cloned()).subcommands(typed);
+        generate(self.shell, &mut command, "karat", &mut script);
         context.screen.print(|out, _| out.write_all(&script))?;
         Ok(Gate::Passed)
     }

@@ -42,13 +42,15 @@ enum Level {
 ///
 /// What `out` returns.
 pub fn annotations(out: &mut dyn Write, voice: &Voice, run: &RunOutcome, workspace: Option<&Path>) -> io::Result<()> {
-    if let Some(early) = message::ended_early(run) {
-        writeln!(out, "::error title=the run ended early::{}", data(&early))?;
+    let early = message::ended_early(run);
+    if let Some(early) = &early {
+        writeln!(out, "::error title=the run ended early::{}", data(early))?;
     }
     let failing = failing(run);
     for level in [Level::Error, Level::Warning] {
         let cases: Vec<&CaseOutcome> = failing.iter().copied().filter(|case| Level::of(case) == level).collect();
-        let shown = if cases.len() > ANNOTATIONS { ANNOTATIONS - 1 } else { cases.len() };
+        let room = if level == Level::Error { ANNOTATIONS - usize::from(early.is_some()) } else { ANNOTATIONS };
+        let shown = if cases.len() > room { room - 1 } else { cases.len() };
         let (shown, rest) = cases.split_at(shown);
         for case in shown {
             let mut told = Vec::new();

@@ -8,6 +8,7 @@ fn every_shell_has_a_script() {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let said = project.karat(["completions", shell]).exits(0);
         assert!(said.stdout.contains("fail-fast") && said.stdout.contains("doctor"), "{shell}");
+        assert!(!said.stdout.contains("__case"), "{shell}");
     }
     project.karat(["completions", "tcsh"]).exits(2).says("possible values: bash, elvish, fish, powershell, zsh");
 }

@@ -80,6 +80,11 @@ fn what_a_command_mends_is_mended_by_the_command() {
     project.write("goldens/new/y.npy", "no tensor");
     finds(&project, &[("damaged", "git checkout -- goldens/new/y.npy")]);
     project.shell("git checkout -- goldens/new/y.npy").exits(0);
+    for text in ["", "version https://git-lfs.github.com/spec/v1\n", "---\n---\nkarat: 1\n<<<<<<< ours\n"] {
+        project.write("snapshots/new/y.snap", text);
+        finds(&project, &[("damaged", "git checkout -- snapshots/new/y.snap")]);
+        project.shell("git checkout -- snapshots/new/y.snap").exits(0);
+    }
     project.karat(["doctor"]).exits(0);
 }
 

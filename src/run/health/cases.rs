@@ -124,11 +124,17 @@ fn snapshots(
     complain(Ailment::Pending, pending.iter().map(|(.., path)| path.clone()).collect(), None);
     let is_there = |path: &Path| path.exists();
     let waits = |id: &CaseId, output: &str| pending.iter().any(|(case, name, _)| case == id && name == output);
-    let mut unrecorded = Vec::new();
+    let (mut unrecorded, mut damaged) = (Vec::new(), Vec::new());
     let mut first = None;
     for (id, output) in expected {
         match recorder.file(id, output) {
-            Ok(file) if is_there(&file) => health.snapshots += 1,
+            Ok(file) if is_there(&file) => {
+                health.snapshots += 1;
+                if let Err(error) = recorder.inspect(&file) {
+                    let of = Complaint::about(Ailment::Damaged, error.to_string());
+                    damaged.push(Complaint { files: vec![file], case: Some(id.clone()), ..of });
+                }
+            }
             Ok(file) if !waits(id, output) => {
                 unrecorded.push(file);
                 first.get_or_insert_with(|| id.clone());
@@ -136,6 +142,7 @@ fn snapshots(
             _ => {}
         }
     }
+    health.complaints.extend(damaged);
     if !unrecorded.is_empty() {
         health.complain(Complaint { files: unrecorded, case: first, ..Complaint::of(Ailment::Unrecorded) });
     }

@@ -10,6 +10,7 @@ use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::band::judge;
+use super::parse::parse;
 use super::settings::{self, Caller, is_ci, process};
 use super::store::{Stored, Target, assert};
 use super::text::{Facts, text};
@@ -171,6 +172,16 @@ impl Recorder {
     pub fn record(&self, id: &CaseId, output: &str, facts: &Facts<'_>) -> Result<Recorded> {
         let source = self.workspace.root.join(id.below(&self.source)).join("case.json");
         self.hold(&self.file(id, output)?, &source, facts)
+    }
+
+    /// Reads an accepted snapshot, to see whether it can be.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Snapshot`] where it is damaged; [`Error::Read`] where it cannot be read.
+    pub(in crate::run) fn inspect(&self, file: &Path) -> Result<()> {
+        let Some(stored) = Stored::read(file)? else { return Ok(()) };
+        parse(&stored.text).map(drop).map_err(|fault| stored.broken(file, fault))
     }
 
     /// Holds the facts against that snapshot file; a pending one names `source`.
