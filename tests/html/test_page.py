@@ -208,10 +208,10 @@ class Faults(Page):
 
     def test_a_command_is_copied(self):
         page = self.open(permissions=["clipboard-read", "clipboard-write"])
-        page.locator("[id='case-gpt2-tiny/h.0/ln_1']").get_by_role("button", name="Copy karat diff").click()
+        page.locator("[id='case-gpt2-tiny/h.0/ln_1']").get_by_role("button", name="Copy karat explain").click()
         page.get_by_text("Copied").wait_for()
         copied = page.evaluate("navigator.clipboard.readText()")
-        self.assertTrue(copied.startswith("karat diff target/karat/gpt2-tiny/h.0/ln_1/y.npy "), copied)
+        self.assertEqual(copied, "karat explain gpt2-tiny/h.0/ln_1")
 
     def test_it_reads_without_javascript(self):
         page = self.open(java_script_enabled=False)
