@@ -35,16 +35,18 @@ pub(super) fn listen() -> Result<Interrupt> {
 
 /// The same, for a signal by its name in a record.
 pub(super) fn ends(signal: &str) -> Option<ExitCode> {
-    let number = match signal {
-        "SIGINT" => SIGINT,
-        "SIGTERM" => SIGTERM,
-        _ => return None,
-    };
-    u8::try_from(128 + number).ok().map(ExitCode::from)
+    match signal {
+        "SIGINT" => status(SIGINT),
+        "SIGTERM" => status(SIGTERM),
+        _ => None,
+    }
 }
 
 /// The exit status of what that signal stopped, as shells count: 130 for Ctrl-C, 143 for SIGTERM.
 pub(super) fn exit_code(interrupt: &Interrupt) -> Option<ExitCode> {
-    let signal = interrupt.signal()?;
+    interrupt.signal().and_then(status)
+}
+
+fn status(signal: i32) -> Option<ExitCode> {
     u8::try_from(128 + signal).ok().map(ExitCode::from)
 }

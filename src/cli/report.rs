@@ -60,7 +60,7 @@ mod tests {
     use super::*;
     use crate::cli::Home;
     use crate::cli::output;
-    use crate::run::{Executor, Gate};
+    use crate::run::Executor;
 
     #[test]
     fn what_was_run_is_what_its_commands_run_again() {
@@ -73,20 +73,7 @@ mod tests {
         };
         let context = Context { home: &home, screen: output::Screen::detect() };
         let executors = Executors::new(Executor::new("builtin")).with(Executor::new("candle"));
-        let run = RunOutcome {
-            root: "goldens".into(),
-            snapshots: "snapshots".into(),
-            executor: "builtin".into(),
-            gates: Gates::Both,
-            cases: Vec::new(),
-            chains: None,
-            filtered_out: 0,
-            partition: None,
-            not_run: 0,
-            gate: Gate::default(),
-            interrupted: None,
-            elapsed: std::time::Duration::ZERO,
-        };
+        let run = RunOutcome::empty();
         let command = |run: &RunOutcome| voice(&executors, &context, run).run(Some("a"));
         assert_eq!(command(&run), "karat run -k a");
         let run = RunOutcome { gates: Gates::Accuracy, chains: Some(Vec::new()), ..run };

@@ -198,7 +198,6 @@ mod tests {
     use super::*;
     use crate::cli::Home;
     use crate::cli::output::Screen;
-    use crate::run::{Gate, Gates};
 
     #[cfg(unix)]
     #[test]
@@ -234,20 +233,7 @@ mod tests {
             base: PathBuf::new(),
         };
         let context = Context { home: &home, screen: Screen::detect() };
-        let run = RunOutcome {
-            root: "goldens".into(),
-            snapshots: "snapshots".into(),
-            executor: "builtin".into(),
-            gates: Gates::Both,
-            cases: Vec::new(),
-            chains: None,
-            filtered_out: 0,
-            partition: None,
-            not_run: 0,
-            gate: Gate::default(),
-            interrupted: None,
-            elapsed: std::time::Duration::ZERO,
-        };
+        let run = RunOutcome::empty();
         let error = reports.write(&context, &context.voice(None, None, None), &run, Terminal::IfAlone);
         assert!(error.expect_err("its folder is gone").to_string().contains("gone"));
         assert!(folder.path().join("run.xml").is_file());

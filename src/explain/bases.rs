@@ -48,7 +48,7 @@ pub(super) fn bases(question: &Question<'_>, sides: &Sides, sample: &Sample) -> 
 
 /// The elements in another order, or further along.
 pub(super) fn moved(sides: &Sides, sample: &Sample) -> impl Iterator<Item = Base<'static>> {
-    let screen = Screen::new(sides, sample);
+    let screen = Screen::new(&sides.actual, &sides.reference, sample);
     let layouts = Layout::all(&sides.shape, &sides.actual_shape);
     let alike = layouts.iter().filter_map(|l| screen.alike(|position| Some(l.source(position))).map(|a| (a, l)));
     let layouts: Vec<Layout> = best(alike.collect()).into_iter().cloned().collect();
@@ -79,8 +79,7 @@ fn others(question: &Question<'_>, sides: &Sides, sample: &Sample) -> Vec<Base<'
     others
         .filter_map(|other| {
             let values = widen(other.reference);
-            let swapped = Sides { reference: values.clone(), ..empty_like(sides) };
-            Screen::new(&swapped, sample).alike(Some)?;
+            Screen::new(&sides.actual, &values, sample).alike(Some)?;
             let details = Details { name: Some(other.name.to_owned()), ..Details::default() };
             let evidence = swapped_words(other, sides);
             Some(Base::new(vec![Part { id: Hypothesis::SwappedOutputs, evidence, details }], values, 0))
@@ -98,18 +97,6 @@ fn swapped_words(Other { name, actual, .. }: &Other<'_>, sides: &Sides) -> Strin
     match is_both {
         true => format!("it is the output `{name}`, and `{name}` is this one: the two are exchanged"),
         false => format!("it is the reference of the output `{name}`"),
-    }
-}
-
-/// The same actual tensor against another reference.
-fn empty_like(sides: &Sides) -> Sides {
-    Sides {
-        shape: sides.shape.clone(),
-        actual_shape: sides.actual_shape.clone(),
-        actual: sides.actual.clone(),
-        reference: Vec::new(),
-        lost: Vec::new(),
-        ..*sides
     }
 }
 

@@ -1,7 +1,6 @@
 //! Which of many orders of the elements are worth holding against all of them: correlations on a sample.
 
 use super::sample::{Sample, quantile};
-use super::sides::Sides;
 
 /// The correlation of actual and reference under an order that is worth a closer look.
 const ALIKE: f64 = 0.5;
@@ -14,7 +13,7 @@ const FEW: usize = 16;
 
 /// A sample of the actual tensor that orders of the reference are held against.
 pub(super) struct Screen<'a> {
-    sides: &'a Sides,
+    reference: &'a [f64],
     /// All of the sample, and a part of it for a first look.
     all: Part,
     few: Part,
@@ -32,11 +31,11 @@ struct Part {
 }
 
 impl<'a> Screen<'a> {
-    pub(super) fn new(sides: &'a Sides, sample: &Sample) -> Screen<'a> {
+    pub(super) fn new(actual: &[f64], reference: &'a [f64], sample: &Sample) -> Screen<'a> {
         let columns = sample.columns.max(1);
-        let (low, high) = range(sample.positions.iter().map(|&position| sides.actual[position]));
+        let (low, high) = range(sample.positions.iter().map(|&position| actual[position]));
         let part = |positions: Vec<usize>, columns| {
-            let actual = positions.iter().map(|&position| sides.actual[position].clamp(low, high)).collect();
+            let actual = positions.iter().map(|&position| actual[position].clamp(low, high)).collect();
             Part { positions, columns, actual }
         };
         let (row_step, column_step) =
@@ -44,13 +43,13 @@ impl<'a> Screen<'a> {
         let rows = sample.positions.chunks(columns).step_by(row_step);
         let few: Vec<usize> = rows.flat_map(|row| row.iter().step_by(column_step)).copied().collect();
         let mut screen = Screen {
-            sides,
+            reference,
             all: part(sample.positions.clone(), columns),
             few: part(few, columns.div_ceil(column_step)),
-            range: range(sample.positions.iter().map(|&position| sides.reference[position])),
+            range: range(sample.positions.iter().map(|&position| reference[position])),
             as_is: 0.0,
         };
-        screen.as_is = screen.all.alike(|position| sides.reference[position].clamp(screen.range.0, screen.range.1));
+        screen.as_is = screen.all.alike(|position| reference[position].clamp(screen.range.0, screen.range.1));
         screen
     }
 
@@ -58,7 +57,7 @@ impl<'a> Screen<'a> {
     /// worth a closer look.
     pub(super) fn alike(&self, source: impl Fn(usize) -> Option<usize>) -> Option<f64> {
         let (low, high) = self.range;
-        let base = |position| source(position).map_or(f64::NAN, |source| self.sides.reference[source].clamp(low, high));
+        let base = |position| source(position).map_or(f64::NAN, |source| self.reference[source].clamp(low, high));
         if self.few.alike(base) < GLANCE {
             return None;
         }

@@ -454,6 +454,25 @@ impl Gate {
 }
 
 impl RunOutcome {
+    /// A run of nothing, for tests to fill.
+    #[cfg(all(test, feature = "harness"))]
+    pub(crate) fn empty() -> RunOutcome {
+        RunOutcome {
+            root: "goldens".into(),
+            snapshots: "snapshots".into(),
+            executor: "builtin".into(),
+            gates: Gates::Both,
+            cases: Vec::new(),
+            chains: None,
+            filtered_out: 0,
+            partition: None,
+            not_run: 0,
+            gate: Gate::default(),
+            interrupted: None,
+            elapsed: Duration::ZERO,
+        }
+    }
+
     /// How many cases fail the gate.
     #[must_use]
     pub fn failed(&self) -> usize {
