@@ -6,49 +6,94 @@
 
 use std::ops::Range;
 
-/// Elements in a block. The block's columns of `f64` stay in the first-level cache, and at the same time what a block
-/// costs once is spread over many elements. Another value changes the last bits of every sum.
+use super::source::Access;
+use crate::error::Result;
+
+/// Elements in a block. A block of both sides stays in the first-level cache, and at the same time what a block costs once
+/// is spread over many elements. Another value changes the last bits of every sum.
 pub(crate) const BLOCK: usize = 1024;
 
-/// Blocks that one thread measures by itself: handing over fewer costs more than it saves.
-const ALONE: usize = 32;
+/// Blocks in the longest branch that one thread measures in one go: a megabyte of bytes, four of `f32`, which is what is read
+/// from a file at a time.
+const LONGEST: usize = 1024;
 
-/// Measures `0..len` in blocks and joins the parts, left before right. An empty range is one empty block.
+/// Blocks in the shortest such branch of a longer tree: handing over fewer costs more than it saves.
+const SHORTEST: usize = 32;
+
+/// How many branches each thread should find, so that none waits long for the last.
+const SHARE: usize = 8;
+
+/// A branch of the tree, which one thread measures.
+#[derive(Clone, Debug)]
+pub(crate) struct Branch {
+    blocks: Range<usize>,
+    /// Elements in the whole tree.
+    len: usize,
+}
+
+/// Measures `0..len` a branch at a time, and joins the parts, left before right. An empty range is one empty branch.
+///
+/// Several threads take branches where any order will do; the first error in the order of the elements is returned.
 pub(crate) fn fold<P: Send>(
     len: usize,
-    measure: impl Fn(Range<usize>) -> P + Sync,
+    access: Access,
+    measure: impl Fn(Branch) -> Result<P> + Sync,
     join: impl Fn(P, P) -> P + Sync,
-) -> P {
-    Tree { len, alone: ALONE, measure, join }.fold(0..len.div_ceil(BLOCK).max(1))
+) -> Result<P> {
+    let blocks = len.div_ceil(BLOCK).max(1);
+    let alone = match access {
+        Access::Any => (blocks / (SHARE * rayon::current_num_threads())).clamp(SHORTEST, LONGEST),
+        Access::InTurn => LONGEST,
+    };
+    Tree { alone, access, measure, join }.fold(Branch { blocks: 0..blocks, len })
 }
 
 /// What a fold needs on every branch.
 struct Tree<M, J> {
-    len: usize,
     alone: usize,
+    access: Access,
     measure: M,
     join: J,
 }
 
 impl<M, J> Tree<M, J> {
-    /// Folds those blocks: the first half, the second half, and both joined.
-    fn fold<P: Send>(&self, blocks: Range<usize>) -> P
+    fn fold<P: Send>(&self, branch: Branch) -> Result<P>
     where
-        M: Fn(Range<usize>) -> P + Sync,
+        M: Fn(Branch) -> Result<P> + Sync,
         J: Fn(P, P) -> P + Sync,
     {
-        if blocks.len() == 1 {
-            let start = blocks.start * BLOCK;
-            return (self.measure)(start..self.len.min(start + BLOCK));
+        if branch.blocks.len() <= self.alone {
+            return (self.measure)(branch);
         }
-        let middle = blocks.start + blocks.len() / 2;
-        let (left, right) = (blocks.start..middle, middle..blocks.end);
-        let (left, right) = if blocks.len() > self.alone {
-            rayon::join(|| self.fold(left), || self.fold(right))
-        } else {
-            (self.fold(left), self.fold(right))
+        let (left, right) = branch.halves();
+        let (left, right) = match self.access {
+            Access::Any => rayon::join(|| self.fold(left), || self.fold(right)),
+            Access::InTurn => (self.fold(left), self.fold(right)),
         };
-        (self.join)(left, right)
+        Ok((self.join)(left?, right?))
+    }
+}
+
+impl Branch {
+    /// The positions of its elements.
+    pub(crate) fn elements(&self) -> Range<usize> {
+        self.blocks.start * BLOCK..self.len.min(self.blocks.end * BLOCK)
+    }
+
+    /// Measures it a block at a time, from left to right, and joins along the tree. A block is given as its positions.
+    pub(crate) fn fold<P>(&self, measure: &mut impl FnMut(Range<usize>) -> P, join: &impl Fn(P, P) -> P) -> P {
+        if self.blocks.len() == 1 {
+            return measure(self.elements());
+        }
+        let (left, right) = self.halves();
+        let left = left.fold(measure, join);
+        join(left, right.fold(measure, join))
+    }
+
+    fn halves(&self) -> (Branch, Branch) {
+        let Branch { blocks, len } = self.clone();
+        let middle = blocks.start + blocks.len() / 2;
+        (Branch { blocks: blocks.start..middle, len }, Branch { blocks: middle..blocks.end, len })
     }
 }
 
@@ -56,21 +101,27 @@ impl<M, J> Tree<M, J> {
 mod tests {
     use super::*;
 
-    fn bits(len: usize, alone: usize, threads: usize) -> u64 {
-        let measure = |range: Range<usize>| range.map(|i| 1.0 / (i as f64 + 0.1)).sum::<f64>();
+    fn bits(len: usize, alone: usize, access: Access, threads: usize) -> u64 {
         let join = |left: f64, right: f64| left + right;
-        let blocks = len.div_ceil(BLOCK).max(1);
+        let mut block = |range: Range<usize>| range.map(|i| 1.0 / (i as f64 + 0.1)).sum::<f64>();
+        let measure = |branch: Branch| Ok(branch.fold(&mut block.clone(), &join));
+        let tree = Tree { alone, access, measure: &measure, join };
+        let branch = Branch { blocks: 0..len.div_ceil(BLOCK).max(1), len };
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a small pool");
-        pool.install(|| Tree { len, alone, measure, join }.fold(0..blocks)).to_bits()
+        let sum = pool.install(|| tree.fold(branch.clone())).expect("no source");
+        assert_eq!(sum.to_bits(), branch.fold(&mut block, &join).to_bits());
+        sum.to_bits()
     }
 
     #[test]
     fn a_sum_has_the_same_bits_for_every_number_of_threads() {
         for len in [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 100 * BLOCK + 7] {
-            let alone = bits(len, usize::MAX, 1);
+            let alone = bits(len, usize::MAX, Access::Any, 1);
             for threads in [1, 2, 5] {
-                assert_eq!(bits(len, 1, threads), alone, "{len} elements, {threads} threads");
-                assert_eq!(bits(len, ALONE, threads), alone, "{len} elements, {threads} threads");
+                for access in [Access::Any, Access::InTurn] {
+                    assert_eq!(bits(len, 1, access, threads), alone, "{len} elements, {threads} threads");
+                    assert_eq!(bits(len, SHORTEST, access, threads), alone, "{len} elements, {threads} threads");
+                }
             }
         }
     }
@@ -78,8 +129,15 @@ mod tests {
     #[test]
     fn the_blocks_cover_every_element_once_and_in_order() {
         for len in [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 67 * BLOCK + 3] {
-            let all = fold(len, |range| range.collect::<Vec<_>>(), |left, right| [left, right].concat());
-            assert_eq!(all, (0..len).collect::<Vec<_>>());
+            for access in [Access::Any, Access::InTurn] {
+                let join = |left: Vec<usize>, right: Vec<usize>| [left, right].concat();
+                let measure = |branch: Branch| {
+                    let all = branch.fold(&mut |range| range.collect::<Vec<_>>(), &join);
+                    assert_eq!(all, branch.elements().collect::<Vec<_>>());
+                    Ok(all)
+                };
+                assert_eq!(fold(len, access, measure, join).expect("no source"), (0..len).collect::<Vec<_>>());
+            }
         }
     }
 }

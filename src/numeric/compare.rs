@@ -2,10 +2,12 @@
 
 use super::class::NonFinite;
 use super::dtype::{DType, Kind};
-use super::measure::{Measured, Peak, measure};
+use super::found::{Found, Peak, Spot};
+use super::pass::{By, Measured, measure};
 use super::rules::{Pair, Rules};
 use super::scaled::Scaled;
-use super::tensor::Value;
+use super::source::Source;
+use super::tensor::{Tensor, Value, index};
 
 /// A largest difference, and where it is.
 #[derive(Clone, Debug, PartialEq)]
@@ -320,17 +322,19 @@ impl Comparison {
 /// [`numpy.isclose`]: https://numpy.org/doc/stable/reference/generated/numpy.isclose.html
 /// [`torch.testing.assert_close`]: https://docs.pytorch.org/docs/stable/testing.html#torch.testing.assert_close
 pub fn compare(pair: Pair<'_>, rules: &Rules) -> Result<Comparison, Mismatch> {
-    check_structure(pair, rules)?;
-    let measured = measure(pair, rules);
-    if measured.elements == 0 && !rules.empty {
-        return Err(Mismatch::Empty);
-    }
-    Ok(Comparison { mismatches: judge(pair, rules, &measured), ..describe(pair, measured) })
+    let Pair { actual, reference, mask } = pair;
+    check_structure(actual, reference, mask, rules)?;
+    let measured = measure(actual, reference, mask.and_then(Tensor::as_slice), rules, By::best());
+    judge(actual, reference, rules, &measured.expect("a tensor has its elements in memory"))
 }
 
 /// Whether there are two tensors of which the values can be compared.
-fn check_structure(pair: Pair<'_>, rules: &Rules) -> Result<(), Mismatch> {
-    let Pair { actual, reference, mask } = pair;
+pub(crate) fn check_structure(
+    actual: &dyn Source,
+    reference: &dyn Source,
+    mask: Option<&Tensor>,
+    rules: &Rules,
+) -> Result<(), Mismatch> {
     let required = rules.cast.unwrap_or(reference.dtype());
     if actual.dtype() != required {
         return Err(Mismatch::Dtype { actual: actual.dtype(), required });
@@ -347,19 +351,33 @@ fn check_structure(pair: Pair<'_>, rules: &Rules) -> Result<(), Mismatch> {
     }
 }
 
+/// What was measured of a pair, judged by the rules.
+pub(crate) fn judge(
+    actual: &dyn Source,
+    reference: &dyn Source,
+    rules: &Rules,
+    measured: &Measured,
+) -> Result<Comparison, Mismatch> {
+    if measured.found.elements == 0 && !rules.empty {
+        return Err(Mismatch::Empty);
+    }
+    let mismatches = object(actual.dtype(), reference.dtype(), rules, measured);
+    Ok(Comparison { mismatches, ..describe(reference.shape(), measured) })
+}
+
 /// Everything that the rules object to.
-fn judge(pair: Pair<'_>, rules: &Rules, measured: &Measured) -> Vec<Mismatch> {
+fn object(actual: DType, reference: DType, rules: &Rules, measured: &Measured) -> Vec<Mismatch> {
+    let Measured { found, tally } = measured;
     let tolerance = rules.tolerance;
     let mut mismatches = Vec::new();
-    if measured.non_finite_mismatches > 0 {
-        mismatches.push(Mismatch::NonFinite { count: measured.non_finite_mismatches });
+    if found.non_finite_mismatches > 0 {
+        mismatches.push(Mismatch::NonFinite { count: found.non_finite_mismatches });
     }
-    if measured.numbers_outside > tolerance.outliers {
-        mismatches.push(Mismatch::Outside { count: measured.numbers_outside });
+    if found.numbers_outside > tolerance.outliers {
+        mismatches.push(Mismatch::Outside { count: found.numbers_outside });
     }
     if let Some(allowed) = tolerance.max_ulps {
-        let (actual, reference) = (pair.actual.dtype(), pair.reference.dtype());
-        match measured.ulps {
+        match found.ulps {
             _ if actual != reference || actual.kind() != Kind::Float => {
                 mismatches.push(Mismatch::NoUlps { actual, reference });
             }
@@ -368,7 +386,7 @@ fn judge(pair: Pair<'_>, rules: &Rules, measured: &Measured) -> Vec<Mismatch> {
         }
     }
     if let Some(allowed) = tolerance.max_rel_rms {
-        let rel_rms = measured.sums.rel_rms().unwrap_or(match measured.sums.squared_distance.is_zero() {
+        let rel_rms = tally.sums.rel_rms().unwrap_or(match tally.sums.squared_distance.is_zero() {
             true => 0.0,
             false => f64::INFINITY,
         });
@@ -382,41 +400,43 @@ fn judge(pair: Pair<'_>, rules: &Rules, measured: &Measured) -> Vec<Mismatch> {
 }
 
 /// What was measured, as a reader wants it.
-fn describe(pair: Pair<'_>, measured: Measured) -> Comparison {
-    let extreme = |value: f64, position: usize| Extreme {
+fn describe(shape: &[usize], measured: &Measured) -> Comparison {
+    let Measured { found, tally } = measured;
+    let extreme = |value: f64, spot: Spot| Extreme {
         value,
-        index: pair.reference.index(position),
-        actual: pair.actual.value(position),
-        reference: pair.reference.value(position),
+        index: index(shape, spot.position),
+        actual: spot.actual,
+        reference: spot.reference,
     };
-    let at = |peak: Option<Peak<f64>>| peak.map(|peak| extreme(peak.value, peak.position));
-    let sums = measured.sums;
-    let mean = |sum: Scaled| (measured.numbers > 0).then(|| (sum / measured.numbers).to_f64());
+    let at = |peak: Option<Peak<f64>>| peak.map(|peak| extreme(peak.value, peak.spot));
+    let sums = tally.sums;
+    let mean = |sum: Scaled| (found.numbers > 0).then(|| (sum / found.numbers).to_f64());
+    let Found { elements, left_out, differing, non_finite_mismatches, zero_references, .. } = *found;
     Comparison {
-        elements: measured.elements,
-        left_out: measured.left_out,
-        differing: measured.differing,
-        outside: measured.numbers_outside + measured.non_finite_mismatches,
-        non_finite_mismatches: measured.non_finite_mismatches,
-        first_non_finite_mismatch: measured.first_non_finite_mismatch.map(|position| extreme(f64::INFINITY, position)),
-        max_abs_diff: at(measured.distance),
-        max_rel_diff: at(measured.relative),
-        max_ulp_diff: measured.ulps.map(|peak| extreme(peak.value as f64, peak.position)),
-        worst: at(measured.share),
-        zero_references: measured.zero_references,
+        elements,
+        left_out,
+        differing,
+        outside: found.numbers_outside + non_finite_mismatches,
+        non_finite_mismatches,
+        first_non_finite_mismatch: found.first_non_finite_mismatch.map(|spot| extreme(f64::INFINITY, spot)),
+        max_abs_diff: at(found.distance),
+        max_rel_diff: at(found.relative),
+        max_ulp_diff: found.ulps.map(|peak| extreme(peak.value as f64, peak.spot)),
+        worst: at(found.share),
+        zero_references,
         mean_abs_diff: mean(sums.distance),
-        rmse: (measured.numbers > 0).then(|| (sums.squared_distance / measured.numbers).sqrt().to_f64()),
+        rmse: (found.numbers > 0).then(|| (sums.squared_distance / found.numbers).sqrt().to_f64()),
         rel_rms: sums.rel_rms(),
         bias: mean(sums.difference()),
         scale: sums.scale(),
         cosine: sums.cosine(),
-        tolerance_used: match measured.non_finite_mismatches {
-            0 => measured.share.map_or(0.0, |peak| peak.value),
+        tolerance_used: match non_finite_mismatches {
+            0 => found.share.map_or(0.0, |peak| peak.value),
             _ => f64::INFINITY,
         },
-        smallest_atol: measured.excess.smallest_atol().filter(|_| measured.non_finite_mismatches == 0),
-        actual_non_finite: measured.actual_non_finite,
-        reference_non_finite: measured.reference_non_finite,
+        smallest_atol: found.excess.clone().smallest_atol().filter(|_| non_finite_mismatches == 0),
+        actual_non_finite: found.actual.non_finite,
+        reference_non_finite: found.reference.non_finite,
         mismatches: Vec::new(),
     }
 }

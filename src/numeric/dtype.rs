@@ -5,6 +5,7 @@ use std::fmt;
 use half::{bf16, f16};
 use num_complex::Complex;
 
+use super::source::Slice;
 use super::tensor::{Data, Value};
 use super::ulp::key;
 
@@ -243,7 +244,12 @@ pub trait Element: Copy + PartialEq + Send + Sync + fmt::Debug + sealed::Sealed 
         Self: Sized;
 
     #[doc(hidden)]
-    fn slice(data: &Data) -> Option<&[Self]>
+    fn view(elements: &[Self]) -> Slice<'_>
+    where
+        Self: Sized;
+
+    #[doc(hidden)]
+    fn unwrap(elements: Slice<'_>) -> Option<&[Self]>
     where
         Self: Sized;
 }
@@ -286,9 +292,13 @@ macro_rules! element {
                 Data::$variant(elements)
             }
 
-            fn slice(data: &Data) -> Option<&[Self]> {
-                match data {
-                    Data::$variant(elements) => Some(elements),
+            fn view(elements: &[Self]) -> Slice<'_> {
+                Slice::$variant(elements)
+            }
+
+            fn unwrap(elements: Slice<'_>) -> Option<&[Self]> {
+                match elements {
+                    Slice::$variant(elements) => Some(elements),
                     _ => None,
                 }
             }

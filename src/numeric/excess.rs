@@ -15,15 +15,27 @@ pub(crate) struct Excess {
     floor: f64,
 }
 
-/// The highest floor that any block knows of, so that the others pass over what cannot matter. Which block raises it
-/// when is a matter of chance; what is left in the end is not.
+/// The highest value that any branch knows of, so that the others pass over what is lower. Which branch raises it when is a
+/// matter of chance; what is left in the end is not.
 #[derive(Debug, Default)]
 pub(crate) struct Floor(AtomicU64);
+
+impl Floor {
+    pub(crate) fn get(&self) -> f64 {
+        f64::from_bits(self.0.load(Ordering::Relaxed))
+    }
+
+    /// Raises it to a value that is not below 0.
+    pub(crate) fn raise(&self, value: f64) {
+        // The bits of numbers from 0 up are in their order.
+        self.0.fetch_max(value.abs().to_bits(), Ordering::Relaxed);
+    }
+}
 
 impl Excess {
     pub(crate) fn new(outliers: u64, floor: &Floor) -> Excess {
         let limit = usize::try_from(outliers).unwrap_or(usize::MAX).saturating_add(1);
-        Excess { limit, atols: Vec::new(), floor: f64::from_bits(floor.0.load(Ordering::Relaxed)) }
+        Excess { limit, atols: Vec::new(), floor: floor.get() }
     }
 
     /// Takes one pair into account, with `relative` allowed by rtol.
@@ -42,18 +54,22 @@ impl Excess {
         self.atols.append(&mut other.atols);
         self.floor = self.floor.max(other.floor);
         self.prune();
-        // The bits of numbers from 0 up are in their order.
-        floor.0.fetch_max(self.floor.to_bits(), Ordering::Relaxed);
+        floor.raise(self.floor);
         self
     }
 
     /// Drops what cannot matter.
-    fn prune(&mut self) {
+    pub(crate) fn prune(&mut self) {
         if self.atols.len() >= self.limit {
             let (_, lowest, _) = self.atols.select_nth_unstable_by(self.limit - 1, |left, right| right.total_cmp(left));
             self.floor = self.floor.max(*lowest);
             self.atols.truncate(self.limit);
         }
+    }
+
+    /// What at least as many elements need as matter: one that needs no more changes nothing.
+    pub(crate) fn floor(&self) -> f64 {
+        self.floor
     }
 
     /// The smallest atol with which no more elements are outside than are allowed; `None` where no finite one does.

@@ -1,9 +1,11 @@
-//! Sums of one block: eight running sums, so that a processor can keep several at once, joined in a fixed order.
+//! Sums of one block: four running sums, so that a processor can keep several at once, joined in a fixed order.
 //!
-//! Element `i` goes to sum `i % 8`, whatever the width of the machine's vectors. Products are rounded before they are
+//! Element `i` goes to sum `i % 4`, whatever the width of the machine's vectors. Products are rounded before they are
 //! added: Rust contracts nothing into a fused multiply-add.
 
-const LANES: usize = 8;
+/// How many running sums a sum has. Four doubles are a vector of AVX2, and eight different sums of them fit its registers.
+/// Another number changes the last bits of every sum.
+pub(crate) const LANES: usize = 4;
 
 /// The sum of the column.
 pub(crate) fn sum(column: &[f64]) -> f64 {
@@ -36,8 +38,9 @@ pub(crate) fn dot(left: &[f64], right: &[f64]) -> f64 {
     join(sums)
 }
 
-fn join([a, b, c, d, e, f, g, h]: [f64; LANES]) -> f64 {
-    ((a + e) + (c + g)) + ((b + f) + (d + h))
+/// The sum of the running sums.
+pub(crate) fn join([a, b, c, d]: [f64; LANES]) -> f64 {
+    (a + c) + (b + d)
 }
 
 /// The largest magnitude in the column, which holds no NaN; 0 where it is empty.

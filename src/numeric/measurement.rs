@@ -1,9 +1,11 @@
 //! Everything that is measured of a pair, in one pass over it.
 
-use super::compare::{Comparison, Mismatch, compare};
+use super::compare::{Comparison, Mismatch, check_structure, judge};
+use super::pass::{By, Described, Measured, describe, measure as pass};
 use super::rules::{Pair, Rules};
-use super::source::{Source, collect};
-use super::summary::{Summary, summarize};
+use super::source::Source;
+use super::summary::Summary;
+use super::tensor::Tensor;
 use crate::error::Result;
 
 /// A comparison, and what describes either side.
@@ -18,22 +20,52 @@ pub struct Measurement {
     pub reference: Summary,
 }
 
-/// Measures a pair and judges it by the rules: what [`compare`] and [`summarize`] on either side say, in one pass.
+/// Measures a pair and judges it by the rules: what [`compare`](super::compare()) and, of either side,
+/// [`summarize`](super::summarize()) say, in one pass over both. A mask that does not fit masks nothing.
+///
+/// ```
+/// # use karat::{Tensor, Tolerance, numeric::{Pair, Rules, compare, measure, summarize}};
+/// let actual = Tensor::new(&[3], vec![1.0f32, 2.0, 3.5])?;
+/// let reference = Tensor::new(&[3], vec![1.0f32, 2.0, 3.0])?;
+/// let (pair, rules) = (Pair::new(&actual, &reference), Rules::new(Tolerance::new(0.1, 0.0)?));
+/// let measurement = measure(pair, &rules);
+/// assert_eq!(measurement.comparison, compare(pair, &rules));
+/// assert_eq!((measurement.actual, measurement.reference), (summarize(&actual, None), summarize(&reference, None)));
+/// # Ok::<(), karat::Error>(())
+/// ```
 #[must_use]
 pub fn measure(pair: Pair<'_>, rules: &Rules) -> Measurement {
-    Measurement {
-        comparison: compare(pair, rules),
-        actual: summarize(pair.actual, pair.mask),
-        reference: summarize(pair.reference, pair.mask),
-    }
+    let Pair { actual, reference, mask } = pair;
+    measure_by(actual, reference, mask, rules, By::best()).expect("a tensor has its elements in memory")
 }
 
-/// Measures two sources, of which neither has to fit into memory.
+/// Measures two sources, neither of which has to fit into memory, in one pass over both.
 ///
 /// # Errors
 ///
 /// What the sources say.
 pub fn measure_sources(actual: &dyn Source, reference: &dyn Source, rules: &Rules) -> Result<Measurement> {
-    let (actual, reference) = (collect(actual)?, collect(reference)?);
-    Ok(measure(Pair::new(&actual, &reference), rules))
+    measure_by(actual, reference, None, rules, By::best())
+}
+
+fn measure_by(
+    actual: &dyn Source,
+    reference: &dyn Source,
+    mask: Option<&Tensor>,
+    rules: &Rules,
+    by: By,
+) -> Result<Measurement> {
+    if let Err(mismatch) = check_structure(actual, reference, mask, rules) {
+        let summary = |source| Ok(Summary::new(source, describe(source, None, by)?));
+        return Ok(Measurement { comparison: Err(mismatch), actual: summary(actual)?, reference: summary(reference)? });
+    }
+    let measured = pass(actual, reference, mask.and_then(Tensor::as_slice), rules, by)?;
+    let comparison = judge(actual, reference, rules, &measured);
+    let Measured { found, tally } = measured;
+    let elements = found.elements;
+    Ok(Measurement {
+        comparison,
+        actual: Summary::new(actual, Described { elements, seen: found.actual, moments: tally.actual }),
+        reference: Summary::new(reference, Described { elements, seen: found.reference, moments: tally.reference }),
+    })
 }

@@ -1,41 +1,27 @@
 //! Mean, standard deviation and norm, in one pass, blocks at a time.
 //!
-//! Within a block twice over the data, first for the mean, then for the deviations from it; between blocks by the formula of
-//! Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances" (1979). The sum of
-//! squares minus the square of the sum, in contrast, leaves nothing of 1e8 and a little noise.
+//! Within a block from the sum and the sum of squares, where the spread is a good part of the squares; else once more over the
+//! data, from the deviations from its mean. Between blocks by the formula of Chan, Golub and LeVeque, "Updating formulae and a
+//! pairwise algorithm for computing sample variances" (1979). The sum of squares minus the square of the sum alone leaves
+//! nothing of 1e8 and a little noise.
 
 use super::lanes::{dot, sum};
 use super::scaled::{Scaled, ldexp, tame};
 use super::wide::nearest;
 
-/// A type that moments are taken of: exact differences, and a mean of its own with a rest.
-pub(crate) trait Sample: Copy + PartialOrd + Send {
-    /// The element to the nearest `f64`.
-    fn to_f64(self) -> f64;
+/// The spread is taken from the sum of squares where it is at least this share of it: the difference costs three bits of 53.
+const ENOUGH: f64 = 0.125;
 
-    /// `self - base`.
-    fn minus(self, base: Self) -> f64;
-
-    /// An element close to the mean of these, which are at least one.
-    fn centre(samples: &[Self]) -> Self;
-
-    /// An element close to `self + step`, and what is left to it.
-    fn step(self, step: f64) -> (Self, f64);
-
-    /// Scales by a power of two where squares would overflow or vanish, and returns the exponent that was taken out.
-    fn tame(samples: &mut [Self]) -> i32;
-
-    /// `self * 2^exponent`.
-    fn ldexp(self, exponent: i32) -> Self;
-}
+/// The largest integer up to which `f64` holds every one.
+const EXACT: u128 = 1 << f64::MANTISSA_DIGITS;
 
 /// The moments of some samples, which are at least one. All but the count are of the samples divided by `2^exponent`.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Moments<S> {
+pub(crate) struct Moments {
     count: u64,
     exponent: i32,
     /// The mean is `base + rest`: two numbers, so that the distance of two means is exact where the means are close.
-    base: S,
+    base: f64,
     rest: f64,
     /// The sum of the squared deviations from the mean.
     deviation: f64,
@@ -43,31 +29,72 @@ pub(crate) struct Moments<S> {
     squares: f64,
 }
 
-impl<S: Sample> Moments<S> {
-    /// Of one block; `None` where it is empty.
-    pub(crate) fn of(mut samples: Vec<S>) -> Option<Moments<S>> {
-        if samples.is_empty() {
-            return None;
+/// What is summed over a block at first.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Powers {
+    pub(crate) count: usize,
+    pub(crate) sum: f64,
+    pub(crate) squares: f64,
+    /// The smallest and the largest sample.
+    pub(crate) ends: [f64; 2],
+}
+
+impl Moments {
+    /// Of one block of finite numbers; `None` where it is empty.
+    pub(crate) fn of(mut samples: Vec<f64>) -> Option<Moments> {
+        let exponent = tame(&mut samples);
+        let lower = |left: f64, right: f64| if right < left { right } else { left };
+        let higher = |left: f64, right: f64| if right > left { right } else { left };
+        let powers = Powers {
+            count: samples.len(),
+            sum: sum(&samples),
+            squares: dot(&samples, &samples),
+            ends: [samples.iter().copied().reduce(lower)?, samples.iter().copied().reduce(higher)?],
+        };
+        let about = |base: f64| {
+            let deviations: Vec<f64> = samples.iter().map(|x| x - base).collect();
+            [sum(&deviations), dot(&deviations, &deviations)]
+        };
+        Some(Moments { exponent, ..Moments::from_powers(powers, about) })
+    }
+
+    /// Of one block of integers; `None` where it is empty.
+    pub(crate) fn of_integers(samples: &[i128]) -> Option<Moments> {
+        let values: Vec<f64> = samples.iter().map(|&x| nearest(x)).collect();
+        if samples.iter().all(|x| x.unsigned_abs() <= EXACT) {
+            return Moments::of(values);
         }
-        let count = samples.len() as f64;
-        let exponent = S::tame(&mut samples);
-        let values: Vec<f64> = samples.iter().map(|x| x.to_f64()).collect();
-        let base = S::centre(&samples);
-        let deviations: Vec<f64> = samples.iter().map(|x| x.minus(base)).collect();
-        let excess = sum(&deviations);
-        Some(Moments {
-            count: samples.len() as u64,
-            exponent,
-            base,
-            rest: excess / count,
-            // The second term corrects for the base not being the mean.
-            deviation: (dot(&deviations, &deviations) - excess * excess / count).max(0.0),
-            squares: dot(&values, &values),
-        })
+        // An integer, so that every deviation from it is exact before it is rounded.
+        let base = nearest(samples.iter().sum::<i128>().div_euclid(samples.len() as i128));
+        let deviations: Vec<f64> = samples.iter().map(|&x| nearest(x - base as i128)).collect();
+        let about = [sum(&deviations), dot(&deviations, &deviations)];
+        Some(Moments::settle(samples.len(), base, dot(&values, &values), about))
+    }
+
+    /// Of one block that is not empty, of which squares neither overflow nor vanish. `about` sums the deviations from a base,
+    /// and their squares; it is called where the first sums leave too little of the spread.
+    #[inline]
+    pub(crate) fn from_powers(powers: Powers, about: impl FnOnce(f64) -> [f64; 2]) -> Moments {
+        let Powers { count, sum, squares, ends: [smallest, largest] } = powers;
+        // Rounding may carry the quotient out of the range: of equal samples the mean is the sample.
+        let base = (sum / count as f64).clamp(smallest, largest);
+        let spread = squares - sum * (sum / count as f64);
+        if spread >= ENOUGH * squares {
+            return Moments { count: count as u64, exponent: 0, base, rest: 0.0, deviation: spread, squares };
+        }
+        Moments::settle(count, base, squares, about(base))
+    }
+
+    /// Of one block, by the deviations from a base near its mean.
+    fn settle(count: usize, base: f64, squares: f64, [excess, squared]: [f64; 2]) -> Moments {
+        let rest = excess / count as f64;
+        // The second term corrects for the base not being the mean.
+        let deviation = (squared - excess * rest).max(0.0);
+        Moments { count: count as u64, exponent: 0, base, rest, deviation, squares }
     }
 
     /// Of the samples of both.
-    pub(crate) fn join(self, later: Moments<S>) -> Moments<S> {
+    pub(crate) fn join(self, later: Moments) -> Moments {
         // Zeros have no magnitude that could matter.
         let exponent = match (self.squares == 0.0, later.squares == 0.0) {
             (true, _) => later.exponent,
@@ -76,9 +103,9 @@ impl<S: Sample> Moments<S> {
         };
         let (left, right) = (self.rescale(exponent), later.rescale(exponent));
         let count = left.count + right.count;
-        let distance = right.base.minus(left.base) + (right.rest - left.rest);
+        let distance = (right.base - left.base) + (right.rest - left.rest);
         let weight = right.count as f64 / count as f64;
-        let (base, rest) = left.base.step(left.rest + distance * weight);
+        let (base, rest) = two_sum(left.base, left.rest + distance * weight);
         Moments {
             count,
             exponent,
@@ -89,8 +116,16 @@ impl<S: Sample> Moments<S> {
         }
     }
 
+    /// The moments of both, where there are any.
+    pub(crate) fn join_some(earlier: Option<Moments>, later: Option<Moments>) -> Option<Moments> {
+        match (earlier, later) {
+            (Some(earlier), Some(later)) => Some(earlier.join(later)),
+            (earlier, later) => earlier.or(later),
+        }
+    }
+
     /// The same with another exponent.
-    fn rescale(self, exponent: i32) -> Moments<S> {
+    fn rescale(self, exponent: i32) -> Moments {
         let down = self.exponent - exponent;
         if down == 0 {
             return self;
@@ -98,7 +133,7 @@ impl<S: Sample> Moments<S> {
         Moments {
             count: self.count,
             exponent,
-            base: self.base.ldexp(down),
+            base: ldexp(self.base, down),
             rest: ldexp(self.rest, down),
             deviation: ldexp(self.deviation, 2 * down),
             squares: ldexp(self.squares, 2 * down),
@@ -107,7 +142,7 @@ impl<S: Sample> Moments<S> {
 
     /// The arithmetic mean.
     pub(crate) fn mean(&self) -> f64 {
-        ldexp(self.base.to_f64() + self.rest, self.exponent)
+        ldexp(self.base + self.rest, self.exponent)
     }
 
     /// The population standard deviation.
@@ -121,60 +156,9 @@ impl<S: Sample> Moments<S> {
     }
 }
 
-impl Sample for f64 {
-    fn to_f64(self) -> f64 {
-        self
-    }
-
-    fn minus(self, base: f64) -> f64 {
-        self - base
-    }
-
-    fn centre(samples: &[f64]) -> f64 {
-        let (smallest, largest) =
-            samples.iter().fold((samples[0], samples[0]), |(smallest, largest), &x| (x.min(smallest), x.max(largest)));
-        // Rounding may carry the quotient out of the range: of equal samples the mean is the sample.
-        (sum(samples) / samples.len() as f64).clamp(smallest, largest)
-    }
-
-    fn step(self, step: f64) -> (f64, f64) {
-        // Knuth's two-sum: the sum and what rounding took from it, exactly.
-        let sum = self + step;
-        let kept = sum - self;
-        (sum, (self - (sum - kept)) + (step - kept))
-    }
-
-    fn tame(samples: &mut [f64]) -> i32 {
-        tame(samples)
-    }
-
-    fn ldexp(self, exponent: i32) -> f64 {
-        ldexp(self, exponent)
-    }
-}
-
-impl Sample for i128 {
-    fn to_f64(self) -> f64 {
-        nearest(self)
-    }
-
-    fn minus(self, base: i128) -> f64 {
-        nearest(self - base)
-    }
-
-    fn centre(samples: &[i128]) -> i128 {
-        samples.iter().sum::<i128>().div_euclid(samples.len() as i128)
-    }
-
-    fn step(self, step: f64) -> (i128, f64) {
-        (self + step.floor() as i128, step - step.floor())
-    }
-
-    fn tame(_: &mut [i128]) -> i32 {
-        0
-    }
-
-    fn ldexp(self, _: i32) -> i128 {
-        self
-    }
+/// The sum and what rounding took from it, exactly: Knuth, "The Art of Computer Programming" 2, 4.2.2.
+fn two_sum(left: f64, right: f64) -> (f64, f64) {
+    let sum = left + right;
+    let kept = sum - left;
+    (sum, (left - (sum - kept)) + (right - kept))
 }

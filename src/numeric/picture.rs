@@ -10,9 +10,9 @@ use num_complex::Complex;
 
 use super::blocks::BLOCK;
 use super::dtype::Kind;
-use super::measure::{load, share};
 use super::rules::{Pair, Rules};
 use super::tensor::{Tensor, Value};
+use super::twin::{load, share};
 use super::wide::{Split, Wide};
 
 /// Rows of a map at most: it stands between other lines on a screen.
@@ -122,7 +122,8 @@ fn draw<W: Wide>(pair: Pair<'_>, rules: &Rules) -> Picture {
     let mut sketch = Sketch::new(reference.shape());
     for start in (0..reference.len()).step_by(BLOCK) {
         let range = start..reference.len().min(start + BLOCK);
-        let (actual, reference) = (load::<W>(actual, range.clone()), load::<W>(reference, range.clone()));
+        let part = |tensor: &Tensor| load::<W>(tensor.data().view().part(range.clone()));
+        let (actual, reference) = (part(actual), part(reference));
         for (position, (actual, reference)) in zip(range, zip(actual, reference)) {
             if mask.is_none_or(|mask| mask[position]) {
                 sketch.add(position, Gap::of(actual, reference, rules));

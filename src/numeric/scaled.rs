@@ -50,6 +50,10 @@ impl Add for Scaled {
         if self.is_zero() || other.is_zero() {
             return if self.is_zero() { other } else { self };
         }
+        // Hardly anything is ever scaled, and blocks are joined all the time.
+        if self.exponent == other.exponent {
+            return Scaled { value: self.value + other.value, ..self };
+        }
         let exponent = self.exponent.max(other.exponent);
         let value = ldexp(self.value, self.exponent - exponent) + ldexp(other.value, other.exponent - exponent);
         Scaled { value, exponent }
@@ -115,7 +119,7 @@ pub(crate) fn modulus(re: f64, im: f64) -> f64 {
 /// Whether squares of numbers up to that size can be summed as they are: 2^800 leaves room for 2^223 of them, and below
 /// 2^-400 the smaller ones would lose digits that count.
 #[inline]
-fn is_tame(largest: f64) -> bool {
+pub(crate) fn is_tame(largest: f64) -> bool {
     const UPPER: f64 = f64::from_bits((1023 + 400) << 52);
     const LOWER: f64 = f64::from_bits((1023 - 400) << 52);
     (LOWER..=UPPER).contains(&largest) || largest == 0.0

@@ -6,7 +6,7 @@ use half::{bf16, f16};
 use num_complex::Complex;
 
 use super::dtype::{DType, Element, F8E4M3, F8E5M2};
-use super::tensor::{Data, Tensor};
+use super::tensor::{Tensor, Value};
 use crate::error::Result;
 
 /// The elements of a tensor in C order, some at a time.
@@ -78,6 +78,86 @@ pub enum Slice<'a> {
     C128(&'a [Complex<f64>]),
 }
 
+/// Runs one expression for whichever dtype the slice has, with the elements as a slice of that type.
+macro_rules! dispatch_slice {
+    ($slice:expr, $elements:ident => $body:expr) => {
+        match $slice {
+            $crate::numeric::Slice::C64($elements) => $body,
+            $crate::numeric::Slice::C128($elements) => $body,
+            slice => $crate::numeric::source::dispatch_plain!(slice, $elements => $body, unreachable!("both were above")),
+        }
+    };
+}
+pub(crate) use dispatch_slice;
+
+/// The same where an element is one real number; else the last expression.
+macro_rules! dispatch_plain {
+    ($slice:expr, $elements:ident => $body:expr, $else:expr) => {
+        match $slice {
+            $crate::numeric::Slice::Bool($elements) => $body,
+            $crate::numeric::Slice::I8($elements) => $body,
+            $crate::numeric::Slice::I16($elements) => $body,
+            $crate::numeric::Slice::I32($elements) => $body,
+            $crate::numeric::Slice::I64($elements) => $body,
+            $crate::numeric::Slice::U8($elements) => $body,
+            $crate::numeric::Slice::U16($elements) => $body,
+            $crate::numeric::Slice::U32($elements) => $body,
+            $crate::numeric::Slice::U64($elements) => $body,
+            $crate::numeric::Slice::F8E4M3($elements) => $body,
+            $crate::numeric::Slice::F8E5M2($elements) => $body,
+            $crate::numeric::Slice::F16($elements) => $body,
+            $crate::numeric::Slice::BF16($elements) => $body,
+            $crate::numeric::Slice::F32($elements) => $body,
+            $crate::numeric::Slice::F64($elements) => $body,
+            $crate::numeric::Slice::C64(_) | $crate::numeric::Slice::C128(_) => $else,
+        }
+    };
+}
+pub(crate) use dispatch_plain;
+
+impl<'a> Slice<'a> {
+    /// The type of the elements.
+    #[must_use]
+    pub fn dtype(&self) -> DType {
+        fn of<T: Element>(_: &[T]) -> DType {
+            T::DTYPE
+        }
+        dispatch_slice!(*self, elements => of(elements))
+    }
+
+    /// The number of elements.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        dispatch_slice!(*self, elements => elements.len())
+    }
+
+    /// Whether there is no element.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The elements at these places.
+    ///
+    /// # Panics
+    ///
+    /// Where the range ends behind the last element.
+    #[must_use]
+    pub fn part(self, range: Range<usize>) -> Slice<'a> {
+        dispatch_slice!(self, elements => Element::view(&elements[range]))
+    }
+
+    /// The element at that place.
+    ///
+    /// # Panics
+    ///
+    /// Where the place is not below [`len`](Slice::len).
+    #[must_use]
+    pub fn value(&self, place: usize) -> Value {
+        dispatch_slice!(*self, elements => elements[place].value())
+    }
+}
+
 impl Source for Tensor {
     fn dtype(&self) -> DType {
         Tensor::dtype(self)
@@ -88,64 +168,7 @@ impl Source for Tensor {
     }
 
     fn visit(&self, range: Range<usize>, take: &mut dyn FnMut(Slice<'_>)) -> Result<()> {
-        take(slice(self.data(), range));
+        take(self.data().view().part(range));
         Ok(())
-    }
-}
-
-/// The elements in that range.
-fn slice(data: &Data, range: Range<usize>) -> Slice<'_> {
-    match data {
-        Data::Bool(elements) => Slice::Bool(&elements[range]),
-        Data::I8(elements) => Slice::I8(&elements[range]),
-        Data::I16(elements) => Slice::I16(&elements[range]),
-        Data::I32(elements) => Slice::I32(&elements[range]),
-        Data::I64(elements) => Slice::I64(&elements[range]),
-        Data::U8(elements) => Slice::U8(&elements[range]),
-        Data::U16(elements) => Slice::U16(&elements[range]),
-        Data::U32(elements) => Slice::U32(&elements[range]),
-        Data::U64(elements) => Slice::U64(&elements[range]),
-        Data::F8E4M3(elements) => Slice::F8E4M3(&elements[range]),
-        Data::F8E5M2(elements) => Slice::F8E5M2(&elements[range]),
-        Data::F16(elements) => Slice::F16(&elements[range]),
-        Data::BF16(elements) => Slice::BF16(&elements[range]),
-        Data::F32(elements) => Slice::F32(&elements[range]),
-        Data::F64(elements) => Slice::F64(&elements[range]),
-        Data::C64(elements) => Slice::C64(&elements[range]),
-        Data::C128(elements) => Slice::C128(&elements[range]),
-    }
-}
-
-/// A tensor with all elements of a source.
-pub(crate) fn collect(source: &dyn Source) -> Result<Tensor> {
-    let len = source.shape().iter().product();
-    let mut tensor = None;
-    source.visit(0..len, &mut |elements| tensor = Some(own(source.shape(), elements)))?;
-    source.finish()?;
-    tensor.expect("a source calls what it is given")
-}
-
-fn own(shape: &[usize], elements: Slice<'_>) -> Result<Tensor> {
-    fn of<T: Element>(shape: &[usize], elements: &[T]) -> Result<Tensor> {
-        Tensor::new(shape, elements.to_vec())
-    }
-    match elements {
-        Slice::Bool(elements) => of(shape, elements),
-        Slice::I8(elements) => of(shape, elements),
-        Slice::I16(elements) => of(shape, elements),
-        Slice::I32(elements) => of(shape, elements),
-        Slice::I64(elements) => of(shape, elements),
-        Slice::U8(elements) => of(shape, elements),
-        Slice::U16(elements) => of(shape, elements),
-        Slice::U32(elements) => of(shape, elements),
-        Slice::U64(elements) => of(shape, elements),
-        Slice::F8E4M3(elements) => of(shape, elements),
-        Slice::F8E5M2(elements) => of(shape, elements),
-        Slice::F16(elements) => of(shape, elements),
-        Slice::BF16(elements) => of(shape, elements),
-        Slice::F32(elements) => of(shape, elements),
-        Slice::F64(elements) => of(shape, elements),
-        Slice::C64(elements) => of(shape, elements),
-        Slice::C128(elements) => of(shape, elements),
     }
 }

@@ -1,16 +1,11 @@
 //! The numbers that describe one tensor.
 
-use std::ops::Range;
-
-use num_complex::Complex;
-
-use super::blocks::fold;
 use super::class::NonFinite;
-use super::dtype::{DType, Kind};
-use super::measure::load;
-use super::moments::{Moments, Sample};
+use super::dtype::DType;
+use super::found::Seen;
+use super::pass::{By, Described, describe};
+use super::source::Source;
 use super::tensor::{Tensor, Value};
-use super::wide::Wide;
 
 /// The numbers that describe one tensor. Statistics are over its finite elements that no mask leaves out.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,98 +66,26 @@ pub fn summarize(tensor: &Tensor, mask: Option<&Tensor>) -> Summary {
         assert_eq!(mask.shape(), tensor.shape(), "the mask has another shape than the tensor");
         mask.as_slice::<bool>().unwrap_or_else(|| panic!("the mask is {}, not bool", mask.dtype()))
     });
-    match tensor.dtype().kind() {
-        Kind::Integer => summarize_as(tensor, mask, |x: i128| x),
-        Kind::Float => summarize_as(tensor, mask, |x: f64| x),
-        Kind::Complex => summarize_as(tensor, mask, Complex::<f64>::magnitude),
-    }
+    let described = describe(tensor, mask, By::best()).expect("a tensor has its elements in memory");
+    Summary::new(tensor, described)
 }
 
-/// What was found in some blocks.
-struct Part<S> {
-    elements: u64,
-    non_finite: NonFinite,
-    /// The smallest and the largest sample, the first in C order of each, with their positions.
-    extremes: Option<[(S, usize); 2]>,
-    moments: Option<Moments<S>>,
-}
-
-fn summarize_as<W: Wide, S: Sample>(
-    tensor: &Tensor,
-    mask: Option<&[bool]>,
-    sample: impl Fn(W) -> S + Copy + Sync,
-) -> Summary {
-    let part = fold(tensor.len(), |range| summarize_block(tensor, mask, sample, range), Part::join);
-    let value = |(sample, position): (S, usize)| match tensor.value(position) {
-        Value::Complex(_) => Value::Float64(sample.to_f64()),
-        real => real,
-    };
-    Summary {
-        shape: tensor.shape().to_vec(),
-        dtype: tensor.dtype(),
-        elements: part.elements,
-        left_out: tensor.len() as u64 - part.elements,
-        non_finite: part.non_finite,
-        min: part.extremes.map(|[smallest, _]| value(smallest)),
-        max: part.extremes.map(|[_, largest]| value(largest)),
-        mean: part.moments.map(|moments| moments.mean()),
-        std: part.moments.map(|moments| moments.std()),
-        l2: part.moments.map(|moments| moments.l2()),
-    }
-}
-
-fn summarize_block<W: Wide, S: Sample>(
-    tensor: &Tensor,
-    mask: Option<&[bool]>,
-    sample: impl Fn(W) -> S,
-    range: Range<usize>,
-) -> Part<S> {
-    let mut part = Part { elements: 0, non_finite: NonFinite::default(), extremes: None, moments: None };
-    let mut samples = Vec::with_capacity(range.len());
-    for (position, element) in range.clone().zip(load::<W>(tensor, range)) {
-        if mask.is_some_and(|mask| !mask[position]) {
-            continue;
+impl Summary {
+    /// What was measured of a source, as a reader wants it.
+    pub(crate) fn new(source: &dyn Source, described: Described) -> Summary {
+        let Described { elements, seen: Seen { non_finite, ends }, moments } = described;
+        let len = source.shape().iter().product::<usize>() as u64;
+        Summary {
+            shape: source.shape().to_vec(),
+            dtype: source.dtype(),
+            elements,
+            left_out: len - elements,
+            non_finite,
+            min: ends.map(|[smallest, _]| smallest),
+            max: ends.map(|[_, largest]| largest),
+            mean: moments.map(|moments| moments.mean()),
+            std: moments.map(|moments| moments.std()),
+            l2: moments.map(|moments| moments.l2()),
         }
-        part.elements += 1;
-        if !element.is_finite() {
-            part.non_finite.add(element.class());
-            continue;
-        }
-        let sample = sample(element);
-        let [smallest, largest] = part.extremes.get_or_insert([(sample, position); 2]);
-        if sample < smallest.0 {
-            *smallest = (sample, position);
-        }
-        if sample > largest.0 {
-            *largest = (sample, position);
-        }
-        samples.push(sample);
-    }
-    part.moments = Moments::of(samples);
-    part
-}
-
-impl<S: Sample> Part<S> {
-    /// What was found in both, `self` first in C order.
-    fn join(self, later: Part<S>) -> Part<S> {
-        Part {
-            elements: self.elements + later.elements,
-            non_finite: self.non_finite.join(later.non_finite),
-            extremes: both(self.extremes, later.extremes, |[smallest, largest], [later_smallest, later_largest]| {
-                [
-                    if later_smallest.0 < smallest.0 { later_smallest } else { smallest },
-                    if later_largest.0 > largest.0 { later_largest } else { largest },
-                ]
-            }),
-            moments: both(self.moments, later.moments, Moments::join),
-        }
-    }
-}
-
-/// The two joined, or the one that is there.
-fn both<T>(left: Option<T>, right: Option<T>, join: impl Fn(T, T) -> T) -> Option<T> {
-    match (left, right) {
-        (Some(left), Some(right)) => Some(join(left, right)),
-        (left, right) => left.or(right),
     }
 }

@@ -48,6 +48,25 @@ impl Sums {
         }
     }
 
+    /// Of sums that overflow nowhere: of the differences, of the distances, and of the squares of the distances, of both sides,
+    /// and of their products.
+    pub(crate) fn unscaled(
+        difference: f64,
+        distance: f64,
+        [squared_distance, actual, reference, product]: [f64; 4],
+    ) -> Sums {
+        let unscaled = |sum| Scaled::new(sum, 0);
+        Sums {
+            difference: unscaled(difference),
+            imaginary_difference: None,
+            distance: unscaled(distance),
+            squared_distance: unscaled(squared_distance),
+            squared_actual: unscaled(actual),
+            squared_reference: unscaled(reference),
+            product: unscaled(product),
+        }
+    }
+
     /// Of the numbers of both.
     pub(crate) fn join(self, later: Sums) -> Sums {
         Sums {

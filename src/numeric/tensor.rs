@@ -8,6 +8,7 @@ use num_complex::Complex;
 
 use super::dtype::{DType, Element, F8E4M3, F8E5M2};
 use super::scaled::modulus;
+use super::source::Slice;
 use super::wide::nearest;
 use crate::error::{Error, Result};
 
@@ -134,7 +135,7 @@ impl Tensor {
     /// The elements as a slice, where they are of that type.
     #[must_use]
     pub fn as_slice<T: Element>(&self) -> Option<&[T]> {
-        T::slice(&self.data)
+        T::unwrap(self.data.view())
     }
 
     /// A copy as an ndarray of that type.
@@ -168,19 +169,15 @@ impl Tensor {
     /// ```
     #[must_use]
     pub fn index(&self, position: usize) -> Vec<usize> {
-        let mut rest = position;
-        let mut index: Vec<usize> = self
-            .shape
-            .iter()
-            .rev()
-            .map(|&extent| {
-                let at = rest % extent.max(1);
-                rest /= extent.max(1);
-                at
-            })
-            .collect();
-        index.reverse();
-        index
+        index(&self.shape, position)
+    }
+}
+
+impl Data {
+    /// All elements.
+    #[must_use]
+    pub fn view(&self) -> Slice<'_> {
+        dispatch!(self, elements => Element::view(elements))
     }
 }
 
@@ -232,6 +229,19 @@ impl Value {
             Value::Complex(x) => modulus(x.re, x.im),
         }
     }
+}
+
+/// The index of that position in C order in that shape.
+pub(crate) fn index(shape: &[usize], position: usize) -> Vec<usize> {
+    let mut rest = position;
+    let axes = shape.iter().rev().map(|&extent| {
+        let at = rest % extent.max(1);
+        rest /= extent.max(1);
+        at
+    });
+    let mut index: Vec<usize> = axes.collect();
+    index.reverse();
+    index
 }
 
 /// Rust's shortest round-trip digits, with karat's words for what is not a number, and no `.0`.
