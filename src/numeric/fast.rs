@@ -6,6 +6,8 @@
 use std::iter::zip;
 use std::ops::Range;
 
+use half::{bf16, f16};
+
 use super::found::{Found, Known, Peak, Seen, Sides};
 use super::kernel::{Kernel, Line, Number, PairSums};
 use super::moments::{Moments, Powers};
@@ -21,11 +23,14 @@ use super::ulp::ulp_distance;
 /// Below this a distance of doubles may be lost in a product: far above where doubles lose digits.
 const LOST: f64 = f64::from_bits((1023 - 900) << 52);
 
-/// Room for the numbers of both sides of a block.
+/// Room for the numbers of both sides of a block, where they are of another type than the elements.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
+    integers: [Vec<i32>; 2],
     singles: [Vec<f32>; 2],
     doubles: [Vec<f64>; 2],
+    halves: [Vec<f16>; 2],
+    brains: [Vec<bf16>; 2],
 }
 
 /// A number for which there is room.
@@ -33,16 +38,22 @@ pub(crate) trait Roomy: Number {
     fn room(scratch: &mut Scratch) -> &mut [Vec<Self>; 2];
 }
 
-impl Roomy for f32 {
-    fn room(scratch: &mut Scratch) -> &mut [Vec<f32>; 2] {
-        &mut scratch.singles
-    }
+macro_rules! roomy {
+    ($($type:ty, $room:ident;)*) => {$(
+        impl Roomy for $type {
+            fn room(scratch: &mut Scratch) -> &mut [Vec<$type>; 2] {
+                &mut scratch.$room
+            }
+        }
+    )*};
 }
 
-impl Roomy for f64 {
-    fn room(scratch: &mut Scratch) -> &mut [Vec<f64>; 2] {
-        &mut scratch.doubles
-    }
+roomy! {
+    i32, integers;
+    f32, singles;
+    f64, doubles;
+    f16, halves;
+    bf16, brains;
 }
 
 /// Measures a block of a pair without a mask; `None`, and nothing is found, where it is no block of plain finite numbers of one
@@ -134,14 +145,14 @@ fn pair<T: Plain<Number: Roomy>>(
         found.numbers_outside += kernel.outside(actual, reference, tolerance.atol, tolerance.rtol);
     }
     if let Some(furthest) =
-        T::furthest(kernel, raw_actual, raw_reference).filter(|ulps| *ulps as f64 >= known.ulps.get())
+        T::ulps(raw_actual, raw_reference, ends.furthest).filter(|ulps| *ulps as f64 >= known.ulps.get())
     {
         Peak::raise(&mut found.ulps, furthest, || {
             spot(zip(raw_actual, raw_reference).position(|(a, r)| ulp_distance(*a, *r) == Some(furthest)))
         });
     }
-    widen(&mut found.actual, raw_actual, actual, ends.actual);
-    widen(&mut found.reference, raw_reference, reference, ends.reference);
+    widen(&mut found.actual, raw_actual, actual, actual_ends);
+    widen(&mut found.reference, raw_reference, reference, reference_ends);
     let moments = |side, sum, squares, ends| moments(kernel, side, sum, squares, ends);
     Some(Tally {
         actual: Some(moments(actual, sums.actual, sums.squared_actual, actual_ends)),
@@ -177,12 +188,12 @@ fn side_of<T: Plain<Number: Roomy>>(
     let [room, _] = <T::Number as Roomy>::room(scratch);
     let block = T::numbers(raw, room)?;
     let sums = kernel.side(block);
-    let ends @ [smallest, largest] = sums.ends.map(Number::widen);
+    let [smallest, largest] = sums.ends;
     if !(sums.squares.is_finite() && is_tame(smallest.abs().max(largest.abs()))) {
         return None;
     }
     widen(seen, raw, block, sums.ends);
-    Some(moments(kernel, block, sums.sum, sums.squares, ends))
+    Some(moments(kernel, block, sums.sum, sums.squares, sums.ends))
 }
 
 fn moments<N: Number>(kernel: Kernel, block: &[N], sum: f64, squares: f64, ends: [f64; 2]) -> Moments {
@@ -190,16 +201,16 @@ fn moments<N: Number>(kernel: Kernel, block: &[N], sum: f64, squares: f64, ends:
 }
 
 /// Takes the extremes of a block into account. Of equal ones the first counts: zeros are equal, and may have two signs.
-fn widen<T: Plain>(seen: &mut Seen, raw: &[T], block: &[T::Number], [smallest, largest]: [T::Number; 2]) {
-    let first = |end: T::Number| {
-        let place = block.iter().position(|x| *x == end).expect("an end stands somewhere");
+fn widen<T: Plain>(seen: &mut Seen, raw: &[T], block: &[T::Number], [smallest, largest]: [f64; 2]) {
+    let first = |end: f64| {
+        let place = block.iter().position(|x| x.widen() == end).expect("an end stands somewhere");
         raw[place].value()
     };
     match seen.ends {
         None => seen.ends = Some([first(smallest), first(largest)]),
         Some([least, most]) => {
-            let least = if smallest.widen() < least.to_f64() { first(smallest) } else { least };
-            let most = if largest.widen() > most.to_f64() { first(largest) } else { most };
+            let least = if smallest < least.to_f64() { first(smallest) } else { least };
+            let most = if largest > most.to_f64() { first(largest) } else { most };
             seen.ends = Some([least, most]);
         }
     }

@@ -48,7 +48,7 @@ pub fn measure_sources(actual: &dyn Source, reference: &dyn Source, rules: &Rule
     measure_by(actual, reference, None, rules, By::best())
 }
 
-fn measure_by(
+pub(super) fn measure_by(
     actual: &dyn Source,
     reference: &dyn Source,
     mask: Option<&Tensor>,

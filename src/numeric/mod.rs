@@ -21,6 +21,8 @@ mod summary;
 mod sums;
 mod tally;
 mod tensor;
+#[cfg(test)]
+mod tests;
 mod tolerance;
 mod twin;
 mod ulp;

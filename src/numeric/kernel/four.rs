@@ -1,10 +1,12 @@
 //! Four doubles at a time.
 
+use half::{bf16, f16};
+
 #[cfg(target_arch = "x86_64")]
 use super::avx2::Row;
-use crate::numeric::lanes::LANES;
 #[cfg(not(target_arch = "x86_64"))]
-use Copy as Row;
+use super::ends::Ordered as Row;
+use crate::numeric::lanes::LANES;
 
 /// Four doubles, one a running sum. Each operation is that of `f64`, rounded as `f64` rounds.
 pub(crate) trait Four: Copy {
@@ -13,6 +15,12 @@ pub(crate) trait Four: Copy {
     fn from_singles(x: &[f32; LANES]) -> Self;
 
     fn from_doubles(x: &[f64; LANES]) -> Self;
+
+    fn from_halves(x: &[f16; LANES]) -> Self;
+
+    fn from_brains(x: &[bf16; LANES]) -> Self;
+
+    fn from_integers(x: &[i32; LANES]) -> Self;
 
     fn lanes(self) -> [f64; LANES];
 
@@ -35,6 +43,9 @@ pub(crate) trait Four: Copy {
     /// The larger; `other` where `self` is NaN.
     fn most(self, other: Self) -> Self;
 
+    /// 1 where a lane is larger than the other's, and else 0.
+    fn above(self, other: Self) -> Self;
+
     /// An infinity where a lane is 0, and else the lane.
     fn without_zeros(self) -> Self;
 }
@@ -54,6 +65,21 @@ impl Four for [f64; LANES] {
     #[inline(always)]
     fn from_doubles(x: &[f64; LANES]) -> Self {
         *x
+    }
+
+    #[inline(always)]
+    fn from_halves(x: &[f16; LANES]) -> Self {
+        x.map(f64::from)
+    }
+
+    #[inline(always)]
+    fn from_brains(x: &[bf16; LANES]) -> Self {
+        x.map(f64::from)
+    }
+
+    #[inline(always)]
+    fn from_integers(x: &[i32; LANES]) -> Self {
+        x.map(f64::from)
     }
 
     #[inline(always)]
@@ -103,6 +129,11 @@ impl Four for [f64; LANES] {
     }
 
     #[inline(always)]
+    fn above(self, other: Self) -> Self {
+        zip(self, other, |x, y| f64::from(u8::from(x > y)))
+    }
+
+    #[inline(always)]
     fn without_zeros(self) -> Self {
         self.map(|x| if x == 0.0 { f64::INFINITY } else { x })
     }
@@ -117,40 +148,40 @@ fn zip(left: [f64; LANES], right: [f64; LANES], f: impl Fn(f64, f64) -> f64) -> 
     out
 }
 
-/// A number of a block: `f32`, which also stands for everything that it holds exactly, or `f64`.
-pub(crate) trait Number: Row + PartialOrd + Default + Send + Sync {
+/// An element that the loops take as it is.
+pub(crate) trait Number: Row + Copy + PartialEq + Default + Send + Sync {
     /// Whether `f64` holds every product of two exactly, so that it makes no difference whether it is rounded.
     const EXACT_PRODUCTS: bool;
 
+    /// The element, exactly.
     fn widen(self) -> f64;
 
     fn four<F: Four>(x: &[Self; LANES]) -> F;
 }
 
-impl Number for f32 {
-    const EXACT_PRODUCTS: bool = true;
+macro_rules! numbers {
+    ($($type:ty, $exact:literal, $from:ident, $widen:expr;)*) => {$(
+        impl Number for $type {
+            const EXACT_PRODUCTS: bool = $exact;
 
-    #[inline(always)]
-    fn widen(self) -> f64 {
-        self.into()
-    }
+            #[inline(always)]
+            fn widen(self) -> f64 {
+                let widen: fn($type) -> f64 = $widen;
+                widen(self)
+            }
 
-    #[inline(always)]
-    fn four<F: Four>(x: &[f32; LANES]) -> F {
-        F::from_singles(x)
-    }
+            #[inline(always)]
+            fn four<F: Four>(x: &[$type; LANES]) -> F {
+                F::$from(x)
+            }
+        }
+    )*};
 }
 
-impl Number for f64 {
-    const EXACT_PRODUCTS: bool = false;
-
-    #[inline(always)]
-    fn widen(self) -> f64 {
-        self
-    }
-
-    #[inline(always)]
-    fn four<F: Four>(x: &[f64; LANES]) -> F {
-        F::from_doubles(x)
-    }
+numbers! {
+    f64, false, from_doubles, |x| x;
+    f32, true, from_singles, f64::from;
+    f16, true, from_halves, f64::from;
+    bf16, true, from_brains, f64::from;
+    i32, false, from_integers, f64::from;
 }

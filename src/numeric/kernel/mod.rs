@@ -15,23 +15,18 @@ mod four;
 mod pair;
 mod prefetch;
 mod side;
-mod ulps;
 
-#[cfg(target_arch = "x86_64")]
-use avx2::StepRow;
 pub(crate) use ends::Ends;
 pub(crate) use four::Number;
 pub(crate) use pair::{Line, PairSums, Quotients};
 use side::SideSums;
-#[cfg(not(target_arch = "x86_64"))]
-use ulps::Steps as StepRow;
 
 /// The instruction set that the loops are run with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kernel {
     /// What every machine of the target has.
     Portable,
-    /// AVX2 and FMA, which x86-64 has had since 2013. AVX-512 would wait for memory all the same.
+    /// AVX2, FMA and F16C, which x86-64 has had since 2013. AVX-512 would wait for memory all the same.
     #[cfg(target_arch = "x86_64")]
     Avx2,
 }
@@ -45,7 +40,7 @@ impl Kernel {
     /// All that this machine has, the best last.
     pub(crate) fn all() -> &'static [Kernel] {
         #[cfg(target_arch = "x86_64")]
-        if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c") {
             return &[Kernel::Portable, Kernel::Avx2];
         }
         &[Kernel::Portable]
@@ -62,16 +57,6 @@ impl Kernel {
             Kernel::Avx2 => unsafe { N::ends(actual, reference) },
         }
     }
-
-    /// The largest distance in units in the last place.
-    pub(crate) fn furthest<T: StepRow>(self, actual: &[T], reference: &[T]) -> u64 {
-        match self {
-            Kernel::Portable => ulps::furthest(actual, reference),
-            // SAFETY: there is an `Avx2` only where it was found.
-            #[cfg(target_arch = "x86_64")]
-            Kernel::Avx2 => unsafe { T::furthest(actual, reference) },
-        }
-    }
 }
 
 /// Compiles loops for every instruction set.
@@ -86,13 +71,13 @@ macro_rules! loops {
                     $loop($($arg),*, [0.0; 4])
                 }
                 #[cfg(target_arch = "x86_64")]
-                #[target_feature(enable = "avx2,fma")]
+                #[target_feature(enable = "avx2,fma,f16c")]
                 fn avx2<$t: $bound>($($arg: $type),*) -> $out {
                     $loop($($arg),*, avx2::Doubles::default())
                 }
                 match self {
                     Kernel::Portable => portable($($arg),*),
-                    // SAFETY: there is an `Avx2` only where both features were found: see `all`.
+                    // SAFETY: there is an `Avx2` only where all three were found: see `all`.
                     #[cfg(target_arch = "x86_64")]
                     Kernel::Avx2 => unsafe { avx2($($arg),*) },
                 }
@@ -109,7 +94,7 @@ loops! {
     /// How many elements are outside `atol + rtol * |reference|`.
     outside = pair::outside, of N: Number, (actual: &[N], reference: &[N], atol: f64, rtol: f64) -> u64;
     /// Sums over one block, and its extremes; it is not empty.
-    side = side::side, of N: Number, (block: &[N]) -> SideSums<N>;
+    side = side::side, of N: Number, (block: &[N]) -> SideSums;
     /// The sum of the deviations from a base, and of their squares.
     about = side::about, of N: Number, (block: &[N], base: f64) -> [f64; 2];
 }

@@ -1,5 +1,6 @@
 //! The sums over a pair of blocks, and which blocks have to be looked at more closely.
 
+use std::hint::black_box;
 use std::iter::{once, zip};
 
 use super::four::{Four, Number};
@@ -62,6 +63,8 @@ pub(super) fn pair<F: Four, N: Number>(actual: &[N], reference: &[N], line: &Lin
     let (actual, actual_rest) = actual.as_chunks::<LANES>();
     let (reference, reference_rest) = reference.as_chunks::<LANES>();
     let zero = F::splat(0.0);
+    // `x * 1 + sum` is `x + sum`, to the bit, but by the units that multiply: those that add have more to do than they can.
+    let one = F::splat(black_box(1.0));
     let (mut difference, mut distance, mut squared_distance) = (zero, zero, zero);
     let (mut sum_actual, mut sum_reference) = (zero, zero);
     let (mut squared_actual, mut squared_reference, mut product) = (zero, zero, zero);
@@ -73,11 +76,11 @@ pub(super) fn pair<F: Four, N: Number>(actual: &[N], reference: &[N], line: &Lin
         let (a, r) = (N::four::<F>(actual), N::four::<F>(reference));
         let d = a.minus(r);
         let (far, magnitude) = (d.abs(), r.abs());
-        difference = difference.plus(d);
+        difference = d.fused(one, difference);
         distance = distance.plus(far);
         squared_distance = squared_distance.plus(d.times(d));
-        sum_actual = sum_actual.plus(a);
-        sum_reference = sum_reference.plus(r);
+        sum_actual = a.fused(one, sum_actual);
+        sum_reference = r.fused(one, sum_reference);
         if N::EXACT_PRODUCTS {
             squared_actual = a.fused(a, squared_actual);
             squared_reference = r.fused(r, squared_reference);
@@ -163,19 +166,24 @@ impl Lanes {
 
 #[inline(always)]
 pub(super) fn outside<F: Four, N: Number>(actual: &[N], reference: &[N], atol: f64, rtol: f64, _: F) -> u64 {
-    let is_outside = |a: N, r: N| {
-        let (a, r) = (a.widen(), r.widen());
-        u64::from((a - r).abs() > atol + rtol * r.abs())
-    };
     let (actual, actual_rest) = actual.as_chunks::<LANES>();
     let (reference, reference_rest) = reference.as_chunks::<LANES>();
-    let mut counts = [0; LANES];
-    for (a, r) in zip(actual, reference) {
-        for lane in 0..LANES {
-            counts[lane] += is_outside(a[lane], r[lane]);
-        }
+    let [atol, rtol, mut count] = [atol, rtol, 0.0].map(F::splat);
+    // Two zeros are outside nothing.
+    let (last_actual, last_reference) = (fill(actual_rest), fill(reference_rest));
+    for (a, r) in zip(actual, reference).chain(once((&last_actual, &last_reference))) {
+        let (a, r) = (N::four::<F>(a), N::four::<F>(r));
+        count = count.plus(a.minus(r).abs().above(atol.plus(rtol.times(r.abs()))));
     }
-    counts.into_iter().sum::<u64>() + zip(actual_rest, reference_rest).map(|(a, r)| is_outside(*a, *r)).sum::<u64>()
+    count.lanes().into_iter().sum::<f64>() as u64
+}
+
+/// The rest that fills no vector, with zeros behind it.
+#[inline(always)]
+fn fill<N: Number>(rest: &[N]) -> [N; LANES] {
+    let mut four = [N::default(); LANES];
+    four[..rest.len()].copy_from_slice(rest);
+    four
 }
 
 /// The largest quotients of a pair of blocks.
@@ -201,9 +209,7 @@ pub(super) fn quotients<F: Four, N: Number>(
     let (mut share, mut relative, mut excess) = (F::splat(0.0), F::splat(0.0), F::splat(0.0));
     let (atol, rtol, floor) = (F::splat(atol), F::splat(rtol), F::splat(floor));
     // Two zeros raise nothing.
-    let [mut last_actual, mut last_reference] = [[N::default(); LANES]; 2];
-    last_actual[..actual_rest.len()].copy_from_slice(actual_rest);
-    last_reference[..reference_rest.len()].copy_from_slice(reference_rest);
+    let (last_actual, last_reference) = (fill(actual_rest), fill(reference_rest));
     for (a, r) in zip(actual, reference).chain(once((&last_actual, &last_reference))) {
         let (a, r) = (N::four::<F>(a), N::four::<F>(r));
         let (far, magnitude) = (a.minus(r).abs(), r.abs());

@@ -1,46 +1,41 @@
 //! The sums over one block.
 
-use super::ends::{higher, lower};
 use super::four::{Four, Number};
 use super::prefetch::prefetch;
 use crate::numeric::lanes::{LANES, join};
 
 /// What is summed over one block, and its extremes.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct SideSums<N> {
+pub(crate) struct SideSums {
     pub(crate) sum: f64,
     pub(crate) squares: f64,
     /// The smallest and the largest; of two zeros either.
-    pub(crate) ends: [N; 2],
+    pub(crate) ends: [f64; 2],
 }
 
 #[inline(always)]
-pub(super) fn side<F: Four, N: Number>(block: &[N], _: F) -> SideSums<N> {
+pub(super) fn side<F: Four, N: Number>(block: &[N], _: F) -> SideSums {
+    let first = F::splat(block[0].widen());
     let (fours, rest) = block.as_chunks::<LANES>();
-    let (mut sum, mut squares) = (F::splat(0.0), F::splat(0.0));
-    let (mut least, mut most) = ([block[0]; LANES], [block[0]; LANES]);
+    let (mut sum, mut squares, mut least, mut most) = (F::splat(0.0), F::splat(0.0), first, first);
     for four in fours {
         prefetch(four);
         let x = N::four::<F>(four);
         sum = sum.plus(x);
         squares = squares.plus(x.times(x));
-        for lane in 0..LANES {
-            least[lane] = lower(least[lane], four[lane]);
-            most[lane] = higher(most[lane], four[lane]);
-        }
+        least = x.least(least);
+        most = x.most(most);
     }
-    let (mut sum, mut squares) = (sum.lanes(), squares.lanes());
+    let [mut sum, mut squares, mut least, mut most] = [sum.lanes(), squares.lanes(), least.lanes(), most.lanes()];
     for (lane, x) in rest.iter().enumerate() {
-        sum[lane] += x.widen();
-        squares[lane] += x.widen() * x.widen();
-        least[lane] = lower(least[lane], *x);
-        most[lane] = higher(most[lane], *x);
+        let x = x.widen();
+        sum[lane] += x;
+        squares[lane] += x * x;
+        least[lane] = least[lane].min(x);
+        most[lane] = most[lane].max(x);
     }
-    SideSums {
-        sum: join(sum),
-        squares: join(squares),
-        ends: [least.into_iter().fold(least[0], lower), most.into_iter().fold(most[0], higher)],
-    }
+    let ends = [least.into_iter().fold(f64::INFINITY, f64::min), most.into_iter().fold(f64::NEG_INFINITY, f64::max)];
+    SideSums { sum: join(sum), squares: join(squares), ends }
 }
 
 #[inline(always)]

@@ -5,18 +5,20 @@
 
 use std::arch::x86_64::*;
 
+use half::{bf16, f16};
+
 use super::super::four::Four;
 use crate::numeric::lanes::LANES;
 
-/// Four doubles. Whoever uses them has found that the machine has AVX2 and FMA: [`Kernel`](super::super::Kernel) alone does.
+/// Four doubles. Whoever uses them has found that the machine has AVX2, FMA and F16C: [`Kernel`](super::super::Kernel) alone does.
 #[derive(Clone, Copy)]
 pub(in super::super) struct Doubles(__m256d);
 
 /// Runs intrinsics that are safe but for the instructions that they need.
 macro_rules! avx2 {
     ($body:expr) => {
-        // SAFETY: the loops with `Doubles` run under `target_feature(avx2, fma)` alone, which `Kernel` enters after it has
-        // found both. Loads and stores are given references to arrays of their size.
+        // SAFETY: the loops with `Doubles` run under `target_feature(avx2, fma, f16c)` alone, which `Kernel` enters after it has
+        // found them. Loads and stores are given references to arrays of their size.
         unsafe { $body }
     };
 }
@@ -42,6 +44,23 @@ impl Four for Doubles {
     #[inline(always)]
     fn from_doubles(x: &[f64; LANES]) -> Self {
         Doubles(avx2!(_mm256_loadu_pd(x.as_ptr())))
+    }
+
+    #[inline(always)]
+    fn from_halves(x: &[f16; LANES]) -> Self {
+        Doubles(avx2!(_mm256_cvtps_pd(_mm_cvtph_ps(_mm_loadl_epi64(x.as_ptr().cast())))))
+    }
+
+    #[inline(always)]
+    fn from_brains(x: &[bf16; LANES]) -> Self {
+        // Each is the upper half of a single.
+        let bits = avx2!(_mm_unpacklo_epi16(_mm_setzero_si128(), _mm_loadl_epi64(x.as_ptr().cast())));
+        Doubles(avx2!(_mm256_cvtps_pd(_mm_castsi128_ps(bits))))
+    }
+
+    #[inline(always)]
+    fn from_integers(x: &[i32; LANES]) -> Self {
+        Doubles(avx2!(_mm256_cvtepi32_pd(_mm_loadu_si128(x.as_ptr().cast()))))
     }
 
     #[inline(always)]
@@ -89,6 +108,11 @@ impl Four for Doubles {
     #[inline(always)]
     fn most(self, other: Self) -> Self {
         Doubles(avx2!(_mm256_max_pd(self.0, other.0)))
+    }
+
+    #[inline(always)]
+    fn above(self, other: Self) -> Self {
+        Doubles(avx2!(_mm256_and_pd(_mm256_cmp_pd::<_CMP_GT_OQ>(self.0, other.0), _mm256_set1_pd(1.0))))
     }
 
     #[inline(always)]

@@ -2,8 +2,6 @@
 
 mod doubles;
 mod ends;
-mod steps;
 
 pub(super) use doubles::Doubles;
 pub(super) use ends::Row;
-pub(super) use steps::StepRow;
