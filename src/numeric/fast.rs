@@ -8,8 +8,9 @@ use std::ops::Range;
 
 use half::{bf16, f16};
 
-use super::found::{Found, Known, Peak, Seen, Sides};
-use super::kernel::{Kernel, Line, Number, PairSums};
+use super::excess::Floor;
+use super::found::{Found, Known, Peak, Seen, Sides, Spot};
+use super::kernel::{Ends, Kernel, Line, Number, PairSums};
 use super::moments::{Moments, Powers};
 use super::plain::Plain;
 use super::rules::Rules;
@@ -17,6 +18,7 @@ use super::scaled::is_tame;
 use super::source::{Slice, dispatch_plain};
 use super::sums::Sums;
 use super::tally::Tally;
+use super::tensor::Value;
 use super::tolerance::Tolerance;
 use super::ulp::ulp_distance;
 
@@ -56,124 +58,184 @@ roomy! {
     bf16, brains;
 }
 
-/// Measures a block of a pair without a mask; `None`, and nothing is found, where it is no block of plain finite numbers of one
-/// dtype.
-pub(crate) fn block(
+/// What measures the blocks of one branch, from left to right.
+#[derive(Debug)]
+pub(crate) struct Fast<'a> {
     kernel: Kernel,
-    sides: &Sides<'_>,
-    range: Range<usize>,
-    rules: &Rules,
-    known: &Known,
-    found: &mut Found,
-    scratch: &mut Scratch,
-) -> Option<Tally> {
-    let local = range.start - sides.start..range.end - sides.start;
-    if local.is_empty() {
-        return None;
-    }
-    dispatch_plain!(sides.actual, actual => pair(kernel, &actual[local], sides, range, rules, known, found, scratch), None)
+    rules: &'a Rules,
+    known: &'a Known,
+    scratch: Scratch,
 }
 
-fn pair<T: Plain<Number: Roomy>>(
-    kernel: Kernel,
-    raw_actual: &[T],
-    sides: &Sides<'_>,
+/// A block of a pair: the elements, and the numbers that they are.
+struct Block<'a, T: Plain> {
+    sides: &'a Sides<'a>,
     range: Range<usize>,
-    rules: &Rules,
-    known: &Known,
-    found: &mut Found,
-    scratch: &mut Scratch,
-) -> Option<Tally> {
-    let raw_reference = &T::unwrap(sides.reference)?[range.start - sides.start..range.end - sides.start];
-    let [actual_room, reference_room] = <T::Number as Roomy>::room(scratch);
-    let actual = T::numbers(raw_actual, actual_room)?;
-    let reference = T::numbers(raw_reference, reference_room)?;
-    let tolerance = rules.tolerance;
-    // Nothing is known yet where the largest is 0.
-    let best = |peak: Option<Peak<f64>>, known: f64| {
-        peak.map_or(-1.0, |peak| peak.value).max(if known > 0.0 { known } else { -1.0 })
-    };
-    let share = best(found.share, known.share.get());
-    let relative = best(found.relative, known.relative.get());
-    let line = Line::new(tolerance.atol, tolerance.rtol, found.excess.floor(), share, relative);
-    let sums = kernel.pair(actual, reference, &line);
-    // A NaN or an infinity anywhere is one in these sums.
-    if !(sums.squared_actual + sums.squared_reference).is_finite() {
-        return None;
-    }
-    let ends = kernel.ends(actual, reference);
-    let [actual_ends, reference_ends] = [ends.actual, ends.reference].map(|ends| ends.map(Number::widen));
-    let tame = |[smallest, largest]: [f64; 2]| is_tame(smallest.abs().max(largest.abs()));
-    if !(tame(actual_ends) && tame(reference_ends) && is_tame(sums.furthest)) {
-        return None;
+    raw: [&'a [T]; 2],
+    actual: &'a [T::Number],
+    reference: &'a [T::Number],
+}
+
+impl<'a> Fast<'a> {
+    pub(crate) fn new(kernel: Kernel, rules: &'a Rules, known: &'a Known) -> Fast<'a> {
+        Fast { kernel, rules, known, scratch: Scratch::default() }
     }
 
-    found.elements += range.len() as u64;
-    found.numbers += range.len() as u64;
-    found.differing += ends.differing;
-    found.zero_references += ends.zeros;
-    let spot = |place: Option<usize>| sides.spot(range.start + place.expect("what was found stands somewhere"));
-    let pairs = || zip(actual, reference).map(|(a, r)| (a.widen(), r.widen()));
-    let distance = |(a, r): (f64, f64)| (a - r).abs();
-    if share < 0.0 || sums.above || sums.least < LOST {
-        let limits = [tolerance.atol, tolerance.rtol, found.excess.floor()];
-        let largest = kernel.quotients(actual, reference, limits);
-        if largest.share >= share {
+    /// Measures a block without a mask; `None`, and nothing is found, where it is no block of plain finite numbers of one
+    /// dtype.
+    pub(crate) fn block(&mut self, sides: &Sides<'_>, range: Range<usize>, found: &mut Found) -> Option<Tally> {
+        if range.is_empty() {
+            return None;
+        }
+        dispatch_plain!(sides.actual, actual => self.pair(actual, sides, range, found), None)
+    }
+
+    fn pair<T: Plain<Number: Roomy>>(
+        &mut self,
+        actual: &[T],
+        sides: &Sides<'_>,
+        range: Range<usize>,
+        found: &mut Found,
+    ) -> Option<Tally> {
+        let local = range.start - sides.start..range.end - sides.start;
+        let raw = [&actual[local.clone()], &T::unwrap(sides.reference)?[local]];
+        let [actual, reference] = T::Number::room(&mut self.scratch);
+        let (actual, reference) = (T::numbers(raw[0], actual)?, T::numbers(raw[1], reference)?);
+        let best = Best::new(found, self.known);
+        let kernel = self.kernel;
+        let sums = kernel.pair(actual, reference, &best.line(self.rules.tolerance));
+        // A NaN or an infinity anywhere is one in these sums.
+        if !(sums.squared_actual + sums.squared_reference).is_finite() {
+            return None;
+        }
+        let ends = kernel.ends(actual, reference);
+        let [actual_ends, reference_ends] = [ends.actual, ends.reference].map(|ends| ends.map(Number::widen));
+        if !(are_tame(actual_ends) && are_tame(reference_ends) && is_tame(sums.furthest)) {
+            return None;
+        }
+        let block = Block { sides, range, raw, actual, reference };
+        block.count(&ends, found);
+        if best.share < 0.0 || sums.above || sums.least < LOST {
+            block.divide(kernel, self.rules.tolerance, &best, found);
+        }
+        // An element that is outside uses more than all of its tolerance, and by now the largest share is known.
+        if best.share.max(value(found.share)) > 1.0 {
+            let Tolerance { atol, rtol, .. } = self.rules.tolerance;
+            found.numbers_outside += match (atol, rtol) {
+                (0.0, 0.0) => ends.differing,
+                _ => kernel.outside(actual, reference, atol, rtol),
+            };
+        }
+        block.raise(self.known, sums.furthest, ends.furthest, found);
+        widen(&mut found.actual, block.raw[0], actual_ends, first(actual, ends.actual));
+        widen(&mut found.reference, block.raw[1], reference_ends, first(reference, ends.reference));
+        Some(Tally {
+            actual: Some(moments(kernel, actual, sums.actual, sums.squared_actual, actual_ends)),
+            reference: Some(moments(kernel, reference, sums.reference, sums.squared_reference, reference_ends)),
+            sums: Sums::from(sums),
+        })
+    }
+}
+
+/// The largest values so far, of this branch or another, below which nothing matters; less than 0 where there is none.
+struct Best {
+    share: f64,
+    relative: f64,
+    floor: f64,
+}
+
+impl Best {
+    fn new(found: &Found, known: &Known) -> Best {
+        // Where the others know of no more than 0, they may know of nothing.
+        let best = |peak, known: &Floor| value(peak).max(Some(known.get()).filter(|x| *x > 0.0).unwrap_or(NOTHING));
+        Best {
+            share: best(found.share, &known.share),
+            relative: best(found.relative, &known.relative),
+            floor: found.excess.floor(),
+        }
+    }
+
+    fn line(&self, tolerance: Tolerance) -> Line {
+        Line::new(tolerance.atol, tolerance.rtol, self.floor, self.share, self.relative)
+    }
+}
+
+/// Below every share and every difference.
+const NOTHING: f64 = -1.0;
+
+/// The value of a peak.
+fn value(peak: Option<Peak<f64>>) -> f64 {
+    peak.map_or(NOTHING, |peak| peak.value)
+}
+
+fn are_tame([smallest, largest]: [f64; 2]) -> bool {
+    is_tame(smallest.abs().max(largest.abs()))
+}
+
+impl<T: Plain> Block<'_, T> {
+    fn count(&self, ends: &Ends<T::Number>, found: &mut Found) {
+        let count = self.range.len() as u64;
+        found.elements += count;
+        found.numbers += count;
+        found.differing += ends.differing;
+        found.zero_references += ends.zeros;
+    }
+
+    /// Finds the largest quotients, if they are as large as what is known.
+    fn divide(&self, kernel: Kernel, tolerance: Tolerance, best: &Best, found: &mut Found) {
+        let limits = [tolerance.atol, tolerance.rtol, best.floor];
+        let largest = kernel.quotients(self.actual, self.reference, limits);
+        if largest.share >= best.share {
             Peak::raise(&mut found.share, largest.share, || {
-                let is_it = |pair @ (_, r): (f64, f64)| quotient(distance(pair), bound(tolerance, r)) == largest.share;
-                spot(pairs().position(is_it))
+                self.first(|distance, magnitude| {
+                    let allowed = tolerance.atol + tolerance.rtol * magnitude;
+                    largest.share == if distance == 0.0 { 0.0 } else { distance / allowed }
+                })
             });
         }
-        if largest.relative >= relative && ends.zeros < range.len() as u64 {
+        if largest.relative >= best.relative && self.reference.iter().any(|r| r.widen() != 0.0) {
             Peak::raise(&mut found.relative, largest.relative, || {
-                let is_it = |pair @ (_, r): (f64, f64)| r != 0.0 && distance(pair) / r.abs() == largest.relative;
-                spot(pairs().position(is_it))
+                self.first(|distance, magnitude| magnitude > 0.0 && distance / magnitude == largest.relative)
             });
         }
         if largest.exceeds {
-            pairs().for_each(|(a, r)| found.excess.add(a, r, tolerance.rtol * r.abs()));
+            for (a, r) in self.pairs() {
+                found.excess.add(a, r, tolerance.rtol * r.abs());
+            }
             found.excess.prune();
         }
     }
-    if sums.furthest >= known.distance.get() {
-        Peak::raise(&mut found.distance, sums.furthest, || {
-            spot(pairs().position(|pair| distance(pair) == sums.furthest))
-        });
-    }
-    // An element that is outside uses more than all of its tolerance, and by now the largest share is known.
-    if best(found.share, share) > 1.0 {
-        found.numbers_outside += kernel.outside(actual, reference, tolerance.atol, tolerance.rtol);
-    }
-    if let Some(furthest) =
-        T::ulps(raw_actual, raw_reference, ends.furthest).filter(|ulps| *ulps as f64 >= known.ulps.get())
-    {
-        Peak::raise(&mut found.ulps, furthest, || {
-            spot(zip(raw_actual, raw_reference).position(|(a, r)| ulp_distance(*a, *r) == Some(furthest)))
-        });
-    }
-    widen(&mut found.actual, raw_actual, actual, actual_ends);
-    widen(&mut found.reference, raw_reference, reference, reference_ends);
-    let moments = |side, sum, squares, ends| moments(kernel, side, sum, squares, ends);
-    Some(Tally {
-        actual: Some(moments(actual, sums.actual, sums.squared_actual, actual_ends)),
-        reference: Some(moments(reference, sums.reference, sums.squared_reference, reference_ends)),
-        sums: Sums::from(sums),
-    })
-}
 
-/// What may differ, as the loops round it.
-fn bound(tolerance: Tolerance, reference: f64) -> f64 {
-    tolerance.atol + tolerance.rtol * reference.abs()
-}
+    /// Takes the largest distances, as numbers and in units in the last place, where others know of no larger ones.
+    fn raise(&self, known: &Known, distance: f64, steps: u64, found: &mut Found) {
+        if distance >= known.distance.get() {
+            Peak::raise(&mut found.distance, distance, || self.first(|other, _| other == distance));
+        }
+        let [actual, reference] = self.raw;
+        if let Some(ulps) = T::ulps(actual, reference, steps).filter(|ulps| *ulps as f64 >= known.ulps.get()) {
+            Peak::raise(&mut found.ulps, ulps, || {
+                self.spot(zip(actual, reference).position(|(a, r)| ulp_distance(*a, *r) == Some(ulps)))
+            });
+        }
+    }
 
-/// The share of what is allowed; 0 where both are 0.
-fn quotient(distance: f64, allowed: f64) -> f64 {
-    if distance == 0.0 { 0.0 } else { distance / allowed }
+    /// The first place with such a distance and magnitude of the reference.
+    fn first(&self, is_it: impl Fn(f64, f64) -> bool) -> Spot {
+        self.spot(self.pairs().position(|(a, r)| is_it((a - r).abs(), r.abs())))
+    }
+
+    fn spot(&self, place: Option<usize>) -> Spot {
+        self.sides.spot(self.range.start + place.expect("what was found stands somewhere"))
+    }
+
+    fn pairs(&self) -> impl Iterator<Item = (f64, f64)> {
+        zip(self.actual, self.reference).map(|(a, r)| (a.widen(), r.widen()))
+    }
 }
 
 /// Describes one side of a block without a mask; `None`, and nothing is seen, where it is no block of plain finite numbers.
 pub(crate) fn side(kernel: Kernel, block: Slice<'_>, seen: &mut Seen, scratch: &mut Scratch) -> Option<Moments> {
-    if block.len() == 0 {
+    if block.is_empty() {
         return None;
     }
     dispatch_plain!(block, block => side_of(kernel, block, seen, scratch), None)
@@ -185,15 +247,19 @@ fn side_of<T: Plain<Number: Roomy>>(
     seen: &mut Seen,
     scratch: &mut Scratch,
 ) -> Option<Moments> {
-    let [room, _] = <T::Number as Roomy>::room(scratch);
+    let [room, _] = T::Number::room(scratch);
     let block = T::numbers(raw, room)?;
     let sums = kernel.side(block);
-    let [smallest, largest] = sums.ends;
-    if !(sums.squares.is_finite() && is_tame(smallest.abs().max(largest.abs()))) {
+    if !(sums.squares.is_finite() && are_tame(sums.ends)) {
         return None;
     }
-    widen(seen, raw, block, sums.ends);
+    widen(seen, raw, sums.ends, |end| block.iter().position(|x| x.widen() == sums.ends[end]));
     Some(moments(kernel, block, sums.sum, sums.squares, sums.ends))
+}
+
+/// Finds the first place of one of two ends.
+fn first<N: Number>(block: &[N], ends: [N; 2]) -> impl Fn(usize) -> Option<usize> {
+    move |end| block.iter().position(|x| *x == ends[end])
 }
 
 fn moments<N: Number>(kernel: Kernel, block: &[N], sum: f64, squares: f64, ends: [f64; 2]) -> Moments {
@@ -201,18 +267,16 @@ fn moments<N: Number>(kernel: Kernel, block: &[N], sum: f64, squares: f64, ends:
 }
 
 /// Takes the extremes of a block into account. Of equal ones the first counts: zeros are equal, and may have two signs.
-fn widen<T: Plain>(seen: &mut Seen, raw: &[T], block: &[T::Number], [smallest, largest]: [f64; 2]) {
-    let first = |end: f64| {
-        let place = block.iter().position(|x| x.widen() == end).expect("an end stands somewhere");
-        raw[place].value()
+fn widen<T: Plain>(seen: &mut Seen, raw: &[T], ends: [f64; 2], first: impl Fn(usize) -> Option<usize>) {
+    let value = |end| raw[first(end).expect("an end stands somewhere")].value();
+    let [smallest, largest] = ends;
+    let (is_smaller, is_larger) = match seen.ends {
+        None => (true, true),
+        Some([least, most]) => (smallest < least.to_f64(), largest > most.to_f64()),
     };
-    match seen.ends {
-        None => seen.ends = Some([first(smallest), first(largest)]),
-        Some([least, most]) => {
-            let least = if smallest < least.to_f64() { first(smallest) } else { least };
-            let most = if largest > most.to_f64() { first(largest) } else { most };
-            seen.ends = Some([least, most]);
-        }
+    let [least, most] = seen.ends.unwrap_or([Value::Bool(false); 2]);
+    if is_smaller || is_larger {
+        seen.ends = Some([if is_smaller { value(0) } else { least }, if is_larger { value(1) } else { most }]);
     }
 }
 

@@ -104,7 +104,8 @@ impl Moments {
         let (left, right) = (self.rescale(exponent), later.rescale(exponent));
         let count = left.count + right.count;
         let distance = (right.base - left.base) + (right.rest - left.rest);
-        let weight = right.count as f64 / count as f64;
+        // Halves have half the weight, and nearly all are: that division is not worth its time.
+        let weight = if left.count == right.count { 0.5 } else { right.count as f64 / count as f64 };
         let (base, rest) = two_sum(left.base, left.rest + distance * weight);
         Moments {
             count,

@@ -1,8 +1,10 @@
 //! One pass over a pair, or over one tensor: a branch at a time, by as many threads as there are.
 
+use std::ops::Range;
+
 use super::blocks::{Branch, fold};
 use super::excess::Excess;
-use super::fast::{self, Scratch};
+use super::fast::{self, Fast, Scratch};
 use super::found::{Found, Known, Seen, Sides};
 use super::kernel::Kernel;
 use super::moments::Moments;
@@ -82,16 +84,16 @@ fn measure_branch(
     known: &Known,
 ) -> Measured {
     let mut found = Found::nothing(Excess::new(rules.tolerance.outliers, &known.excess));
-    let mut scratch = Scratch::default();
-    let mut block = |range: std::ops::Range<usize>| {
+    let mut fast = match by {
+        By::Kernel(kernel) => Some(Fast::new(kernel, rules, known)),
+        #[cfg(test)]
+        By::Twin => None,
+    };
+    let mut block = |range: Range<usize>| {
         let mask = mask.map(|mask| &mask[range.clone()]).filter(|mask| mask.contains(&false));
-        let fast = match (by, mask) {
-            (By::Kernel(kernel), None) => {
-                fast::block(kernel, sides, range.clone(), rules, known, &mut found, &mut scratch)
-            }
-            _ => None,
-        };
-        fast.unwrap_or_else(|| twin::block(sides, mask, range, rules, &mut found))
+        let fast = fast.as_mut().filter(|_| mask.is_none());
+        let tally = fast.and_then(|fast| fast.block(sides, range.clone(), &mut found));
+        tally.unwrap_or_else(|| twin::block(sides, mask, range, rules, &mut found))
     };
     let tally = branch.fold(&mut block, &Tally::join);
     found.tell(known);
@@ -119,7 +121,7 @@ pub(crate) fn describe(source: &dyn Source, mask: Option<&[bool]>, by: By) -> Re
 fn describe_branch(branch: &Branch, elements: Slice<'_>, mask: Option<&[bool]>, by: By) -> Described {
     let start = branch.elements().start;
     let (mut seen, mut scratch, mut kept) = (Seen::default(), Scratch::default(), 0);
-    let mut block = |range: std::ops::Range<usize>| {
+    let mut block = |range: Range<usize>| {
         let mask = mask.map(|mask| &mask[range.clone()]).filter(|mask| mask.contains(&false));
         let elements = elements.part(range.start - start..range.end - start);
         kept += twin::kept(mask, elements.len());

@@ -95,7 +95,7 @@ impl Plain for i64 {
     type Number = f64;
 
     fn numbers<'a>(block: &'a [i64], buffer: &'a mut Vec<f64>) -> Option<&'a [f64]> {
-        let is_small = |x: i64| x.wrapping_add(HALF as i64) as u64 <= 2 * HALF - 1;
+        let is_small = |x: i64| (x.wrapping_add(HALF as i64) as u64) < 2 * HALF;
         if !block.iter().fold(true, |all, x| all & is_small(*x)) {
             return None;
         }

@@ -46,6 +46,14 @@ pub(crate) trait Four: Copy {
     /// 1 where a lane is larger than the other's, and else 0.
     fn above(self, other: Self) -> Self;
 
+    /// Keeps what is not 0, and marks the lanes where `x` is larger than `y`.
+    fn mark_above(self, x: Self, y: Self) -> Self;
+
+    /// Whether a lane was marked.
+    fn is_marked(self) -> bool {
+        self.lanes().iter().any(|lane| lane.to_bits() != 0)
+    }
+
     /// An infinity where a lane is 0, and else the lane.
     fn without_zeros(self) -> Self;
 }
@@ -134,6 +142,11 @@ impl Four for [f64; LANES] {
     }
 
     #[inline(always)]
+    fn mark_above(self, x: Self, y: Self) -> Self {
+        zip(self, x.above(y), |mark, above| if above > 0.0 { above } else { mark })
+    }
+
+    #[inline(always)]
     fn without_zeros(self) -> Self {
         self.map(|x| if x == 0.0 { f64::INFINITY } else { x })
     }
@@ -153,6 +166,9 @@ pub(crate) trait Number: Row + Copy + PartialEq + Default + Send + Sync {
     /// Whether `f64` holds every product of two exactly, so that it makes no difference whether it is rounded.
     const EXACT_PRODUCTS: bool;
 
+    /// Whether products of some are so small that they lose digits.
+    const SMALL: bool;
+
     /// The element, exactly.
     fn widen(self) -> f64;
 
@@ -160,9 +176,10 @@ pub(crate) trait Number: Row + Copy + PartialEq + Default + Send + Sync {
 }
 
 macro_rules! numbers {
-    ($($type:ty, $exact:literal, $from:ident, $widen:expr;)*) => {$(
+    ($($type:ty, $exact:literal, $small:literal, $from:ident, $widen:expr;)*) => {$(
         impl Number for $type {
             const EXACT_PRODUCTS: bool = $exact;
+            const SMALL: bool = $small;
 
             #[inline(always)]
             fn widen(self) -> f64 {
@@ -179,9 +196,9 @@ macro_rules! numbers {
 }
 
 numbers! {
-    f64, false, from_doubles, |x| x;
-    f32, true, from_singles, f64::from;
-    f16, true, from_halves, f64::from;
-    bf16, true, from_brains, f64::from;
-    i32, false, from_integers, f64::from;
+    f64, false, true, from_doubles, |x| x;
+    f32, true, false, from_singles, f64::from;
+    f16, true, false, from_halves, f64::from;
+    bf16, true, false, from_brains, f64::from;
+    i32, false, false, from_integers, f64::from;
 }

@@ -116,6 +116,11 @@ impl Four for Doubles {
     }
 
     #[inline(always)]
+    fn mark_above(self, x: Self, y: Self) -> Self {
+        Doubles(avx2!(_mm256_or_pd(self.0, _mm256_cmp_pd::<_CMP_GT_OQ>(x.0, y.0))))
+    }
+
+    #[inline(always)]
     fn without_zeros(self) -> Self {
         Doubles(avx2!({
             let zero = _mm256_cmp_pd::<_CMP_EQ_OQ>(self.0, _mm256_setzero_pd());
