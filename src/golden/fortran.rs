@@ -1,0 +1,219 @@
+//! From Fortran order into C order, a range at a time.
+//!
+//! A range of positions in C order is a few boxes: some indices fixed, a range of the next, and all of the others. A box
+//! is copied tile by tile, so that what is written is whole lines of the cache, and what is read lies in few places.
+
+use std::ops::Range;
+
+/// How many lines of a file are read side by side at most: as many elements, of one byte or more, fill a line of the
+/// cache.
+pub(super) const LINES: usize = 64;
+
+/// How many bytes of the file one line of a tile spans at most, unless it is one element. It bounds what of the file is
+/// in memory at once.
+const SPAN: usize = 1 << 18;
+
+/// The extents of a tensor in Fortran order, and how far one step along each axis leads.
+pub(super) struct Fortran {
+    extents: Vec<usize>,
+    /// In what is stored.
+    from: Vec<usize>,
+    /// In C order.
+    to: Vec<usize>,
+}
+
+/// Consecutive positions in C order: the indices before `axis` are fixed, that of `axis` is in a range, and all after it
+/// take every value.
+struct Block {
+    axis: usize,
+    indices: Range<usize>,
+    /// Where the element is stored of which every free index is 0.
+    base: usize,
+}
+
+impl Fortran {
+    /// For a tensor of that shape.
+    pub(super) fn new(shape: &[usize]) -> Fortran {
+        let extents: Vec<usize> = shape.iter().copied().filter(|&extent| extent != 1).collect();
+        let steps = |extents: &mut dyn Iterator<Item = &usize>| {
+            let step = |step: &mut usize, extent: &usize| Some(std::mem::replace(step, *step * extent));
+            extents.scan(1, step).collect::<Vec<usize>>()
+        };
+        let from = steps(&mut extents.iter());
+        let mut to = steps(&mut extents.iter().rev());
+        to.reverse();
+        Fortran { extents, from, to }
+    }
+
+    /// Copies the elements of `N` bytes from position `start` in C order to `out`, as many as fit, out of all that are
+    /// `stored`. `touch` is told of the bytes before they are read, and by which of the lines that
+    /// are read side by side.
+    pub(super) fn gather<const N: usize>(
+        &self,
+        stored: &[u8],
+        start: usize,
+        out: &mut [u8],
+        touch: &mut dyn FnMut(usize, Range<usize>),
+    ) {
+        let (stored, _) = stored.as_chunks::<N>();
+        let (mut out, _) = out.as_chunks_mut::<N>();
+        if self.extents.is_empty() {
+            out.copy_from_slice(&stored[start..start + out.len()]);
+            return;
+        }
+        let mut blocks = Vec::new();
+        if !out.is_empty() {
+            self.cut(0, 0, start..start + out.len(), &mut blocks);
+        }
+        for Block { axis, indices, base } in blocks {
+            let rows = (SPAN / (self.from[axis] * N)).max(1);
+            for first in indices.clone().step_by(rows) {
+                let block = Block { axis, indices: first..indices.end.min(first + rows), base };
+                let (own, rest) = out.split_at_mut(block.indices.len() * self.to[axis]);
+                self.copy(&block, stored, own, touch);
+                out = rest;
+            }
+        }
+    }
+
+    /// The largest position in C order up to `end`, and not below `least`, where a range can end so that few blocks are
+    /// cut: a multiple of as many whole axes as possible.
+    pub(super) fn round(&self, least: usize, end: usize) -> usize {
+        let multiples = self.to.iter().map(|step| end / step * step);
+        multiples.into_iter().find(|&multiple| multiple >= least).unwrap_or(end)
+    }
+
+    /// Cuts a range of positions, counted from where all indices from `axis` on are 0, into blocks in their order.
+    fn cut(&self, axis: usize, base: usize, range: Range<usize>, blocks: &mut Vec<Block>) {
+        let (from, to) = (self.from[axis], self.to[axis]);
+        let (mut first, last) = (range.start / to, range.end / to);
+        if first == last {
+            let offset = first * to;
+            return self.cut(axis + 1, base + first * from, range.start - offset..range.end - offset, blocks);
+        }
+        let (head, tail) = (range.start % to, range.end % to);
+        if head > 0 {
+            self.cut(axis + 1, base + first * from, head..to, blocks);
+            first += 1;
+        }
+        if first < last {
+            blocks.push(Block { axis, indices: first..last, base });
+        }
+        if tail > 0 {
+            self.cut(axis + 1, base + last * from, 0..tail, blocks);
+        }
+    }
+
+    /// Copies a block: for each combination of the indices between, in the order of the file, a tile along the block's
+    /// axis and the last one.
+    fn copy<const N: usize>(
+        &self,
+        block: &Block,
+        stored: &[[u8; N]],
+        out: &mut [[u8; N]],
+        touch: &mut dyn FnMut(usize, Range<usize>),
+    ) {
+        let last = self.extents.len() - 1;
+        let (step, base) = (self.from[block.axis], block.base + block.indices.start * self.from[block.axis]);
+        let span = (block.indices.len() - 1) * step + 1;
+        if block.axis == last {
+            touch(0, base * N..(base + span) * N);
+            out.iter_mut().zip(stored[base..].iter().step_by(step)).for_each(|(to, from)| *to = *from);
+            return;
+        }
+        let (between, stride) = (block.axis + 1..last, self.from[last]);
+        let width = (LINES / N).max(8);
+        let mut index = vec![0; between.len()];
+        for column in (0..self.extents[last]).step_by(width) {
+            let width = width.min(self.extents[last] - column);
+            loop {
+                let (mut from, mut to) = (base + column * stride, column);
+                for (&i, axis) in index.iter().zip(between.clone()) {
+                    from += i * self.from[axis];
+                    to += i * self.to[axis];
+                }
+                for line in 0..width {
+                    let start = from + line * stride;
+                    touch(line, start * N..(start + span) * N);
+                }
+                let rows = out[to..].chunks_mut(self.to[block.axis]);
+                for (row, at) in rows.take(block.indices.len()).zip((from..).step_by(step)) {
+                    let columns = stored[at..].iter().step_by(stride);
+                    row[..width].iter_mut().zip(columns).for_each(|(to, from)| *to = *from);
+                }
+                if !advance(&mut index, &self.extents[between.clone()]) {
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// The next combination of indices, the first one fastest; whether there was one. After the last comes the first.
+fn advance(index: &mut [usize], extents: &[usize]) -> bool {
+    for (i, extent) in index.iter_mut().zip(extents) {
+        *i += 1;
+        if *i < *extent {
+            return true;
+        }
+        *i = 0;
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The positions in Fortran order of every element in C order, by index arithmetic alone.
+    fn expected(shape: &[usize]) -> Vec<u16> {
+        let len: usize = shape.iter().product();
+        let position = |mut c: usize| {
+            let mut index = vec![0; shape.len()];
+            for (i, extent) in index.iter_mut().zip(shape).rev() {
+                (*i, c) = (c % extent, c / extent);
+            }
+            index.iter().zip(shape).rev().fold(0, |at, (i, extent)| at * extent + i)
+        };
+        (0..len).map(|c| position(c) as u16).collect()
+    }
+
+    #[test]
+    fn any_range_of_any_shape_is_gathered() {
+        let shapes: [&[usize]; 9] = [
+            &[3, 4],
+            &[1, 3, 1, 4],
+            &[2, 3, 5],
+            &[2, 70],
+            &[70, 2],
+            &[3, 2, 2, 4],
+            &[4, 1, 33, 3],
+            &[2, 3, 4, 5, 2],
+            &[5],
+        ];
+        for shape in shapes {
+            let expected = expected(shape);
+            let stored: Vec<u8> = (0..expected.len() as u16).flat_map(u16::to_le_bytes).collect();
+            let fortran = Fortran::new(shape);
+            for start in 0..expected.len() {
+                for end in start..=expected.len() {
+                    let mut out = vec![0; 2 * (end - start)];
+                    let mut touched = vec![false; stored.len()];
+                    fortran.gather::<2>(&stored, start, &mut out, &mut |_, range| touched[range].fill(true));
+                    let found: Vec<u16> = out.as_chunks().0.iter().map(|x| u16::from_le_bytes(*x)).collect();
+                    assert_eq!(found, expected[start..end], "{shape:?} {start}..{end}");
+                    assert!(expected[start..end].iter().all(|at| touched[2 * usize::from(*at)]), "{shape:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_range_ends_where_it_cuts_few_blocks() {
+        let fortran = Fortran::new(&[4, 10, 10]);
+        assert_eq!(fortran.round(100, 399), 300);
+        assert_eq!(fortran.round(301, 399), 390);
+        assert_eq!(fortran.round(395, 399), 399);
+        assert_eq!(Fortran::new(&[]).round(0, 1), 1);
+    }
+}
