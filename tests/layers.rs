@@ -38,8 +38,8 @@ const OWNERS: &[(&str, &str)] = &[
     ("walkdir", "golden/ cli/ run/"),
     ("libm", "gpt2/ explain/"),
     ("rustix", "golden/mapping.rs run/isolate/ run/signal.rs run/snapshot/lock.rs"),
-    ("signal_hook_registry", "cli/interrupt.rs"),
-    ("libc", "cli/guard.rs cli/interrupt.rs"),
+    ("signal_hook_registry", "cli/interrupt.rs cli/shrunk.rs"),
+    ("libc", "cli/guard.rs cli/interrupt.rs cli/shrunk.rs"),
     ("candle_core", "candle/"),
     ("candle_nn", "candle/"),
 ];

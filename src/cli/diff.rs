@@ -6,7 +6,7 @@ use std::path::Path;
 use clap::Args;
 use walkdir::WalkDir;
 
-use super::{Context, Gate};
+use super::{Context, Gate, shrunk};
 use crate::error::{Error, Result};
 use crate::explain::{Explanation, Other, Question, explain};
 use crate::golden::{Address, Contents, TensorFile, contents, is_tensor_file, read_tensor};
@@ -60,6 +60,7 @@ impl Diff {
             (Some(atol), Some(rtol)) => Some(Tolerance::new(atol, rtol)?),
             _ => None,
         };
+        shrunk::listen()?;
         let view = self.view(self.sides()?, tolerance)?;
         context.screen.print(|out, palette| match self.json {
             true => json::diff(out, &view),

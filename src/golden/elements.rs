@@ -1,12 +1,11 @@
 //! The bytes of a tensor's elements: how a file stores them, and both ways between bytes and elements.
 
 use std::io::{self, Read, Write};
-use std::ops::Range;
 
 use half::{bf16, f16};
 use num_complex::Complex;
 
-use super::fortran::Fortran;
+use super::fortran::{self, Fortran};
 use super::place::Place;
 use super::view::{self, Plain};
 use crate::error::Result;
@@ -142,7 +141,12 @@ impl Encoding {
             return Ok(elements);
         }
         let mut ordered = self.reserve::<T>(place)?;
-        self.reorder(view::bytes(&elements), 0, view::bytes_mut(&mut ordered), &mut |_, _| {});
+        let stored = view::bytes(&elements);
+        let mut read = |start: usize, bytes: &mut [u8]| {
+            bytes.copy_from_slice(&stored[start..start + bytes.len()]);
+            Ok(())
+        };
+        self.reorder(0, view::bytes_mut(&mut ordered), &mut read).map_err(|source| place.unreadable(source))?;
         Ok(ordered)
     }
 
@@ -157,22 +161,16 @@ impl Encoding {
         self.dtype != DType::Bool && (self.byte_order == ByteOrder::NATIVE || self.number_size() == 1)
     }
 
-    /// Copies the elements from position `start` in C order to `out`, as many as fit, out of all that are stored in
-    /// Fortran order. What `touch` is told of says [`gather`](Fortran::gather).
-    pub(super) fn reorder(
-        &self,
-        stored: &[u8],
-        start: usize,
-        out: &mut [u8],
-        touch: &mut dyn FnMut(usize, Range<usize>),
-    ) {
+    /// Copies the stored elements from position `start` in C order to `out`, as many as fit, where they are stored in
+    /// Fortran order.
+    pub(super) fn reorder(&self, start: usize, out: &mut [u8], read: &mut fortran::Read<'_>) -> io::Result<()> {
         let fortran = Fortran::new(&self.shape);
         match self.dtype.size() {
-            1 => fortran.gather::<1>(stored, start, out, touch),
-            2 => fortran.gather::<2>(stored, start, out, touch),
-            4 => fortran.gather::<4>(stored, start, out, touch),
-            8 => fortran.gather::<8>(stored, start, out, touch),
-            _ => fortran.gather::<16>(stored, start, out, touch),
+            1 => fortran.gather::<1>(start, out, read),
+            2 => fortran.gather::<2>(start, out, read),
+            4 => fortran.gather::<4>(start, out, read),
+            8 => fortran.gather::<8>(start, out, read),
+            _ => fortran.gather::<16>(start, out, read),
         }
     }
 

@@ -3,15 +3,23 @@
 //! A range of positions in C order is a few boxes: some indices fixed, a range of the next, and all of the others. A box
 //! is copied tile by tile, so that what is written is whole lines of the cache, and what is read lies in few places.
 
+use std::io;
 use std::ops::Range;
 
-/// How many lines of a file are read side by side at most: as many elements, of one byte or more, fill a line of the
-/// cache.
-pub(super) const LINES: usize = 64;
+/// How many bytes a row of a tile has: a line of the cache.
+const ROW: usize = 64;
 
-/// How many bytes of the file one line of a tile spans at most, unless it is one element. It bounds what of the file is
-/// in memory at once.
-const SPAN: usize = 1 << 18;
+/// How many columns a tile has at least.
+const COLUMNS: usize = 8;
+
+/// How many bytes of the file are read at a time for each column of a tile, unless one element alone takes more.
+const WINDOW: usize = 1 << 16;
+
+/// How many bytes between two that are asked for are read rather than skipped: that takes as long as another call.
+const GAP: usize = 1 << 12;
+
+/// Reads bytes as they are stored, from that one of the elements' on.
+pub(super) type Read<'a> = dyn FnMut(usize, &mut [u8]) -> io::Result<()> + 'a;
 
 /// The extents of a tensor in Fortran order, and how far one step along each axis leads.
 pub(super) struct Fortran {
@@ -45,35 +53,29 @@ impl Fortran {
         Fortran { extents, from, to }
     }
 
-    /// Copies the elements of `N` bytes from position `start` in C order to `out`, as many as fit, out of all that are
-    /// `stored`. `touch` is told of the bytes before they are read, and by which of the lines that
-    /// are read side by side.
-    pub(super) fn gather<const N: usize>(
-        &self,
-        stored: &[u8],
-        start: usize,
-        out: &mut [u8],
-        touch: &mut dyn FnMut(usize, Range<usize>),
-    ) {
-        let (stored, _) = stored.as_chunks::<N>();
+    /// Copies the elements of `N` bytes from position `start` in C order to `out`, as many as fit. They are asked of
+    /// `read`, mostly in ascending order.
+    pub(super) fn gather<const N: usize>(&self, start: usize, out: &mut [u8], read: &mut Read<'_>) -> io::Result<()> {
         let (mut out, _) = out.as_chunks_mut::<N>();
         if self.extents.is_empty() {
-            out.copy_from_slice(&stored[start..start + out.len()]);
-            return;
+            return read(start * N, out.as_flattened_mut());
         }
         let mut blocks = Vec::new();
         if !out.is_empty() {
             self.cut(0, 0, start..start + out.len(), &mut blocks);
         }
+        let mut tile = Tile { held: 0..0, bytes: Vec::new() };
         for Block { axis, indices, base } in blocks {
-            let rows = (SPAN / (self.from[axis] * N)).max(1);
+            let step = self.from[axis] * N;
+            let rows = if step > GAP { 1 } else { WINDOW / step };
             for first in indices.clone().step_by(rows) {
                 let block = Block { axis, indices: first..indices.end.min(first + rows), base };
                 let (own, rest) = out.split_at_mut(block.indices.len() * self.to[axis]);
-                self.copy(&block, stored, own, touch);
+                self.copy(&block, own, &mut tile, read)?;
                 out = rest;
             }
         }
+        Ok(())
     }
 
     /// The largest position in C order up to `end`, and not below `least`, where a range can end so that few blocks are
@@ -109,43 +111,79 @@ impl Fortran {
     fn copy<const N: usize>(
         &self,
         block: &Block,
-        stored: &[[u8; N]],
         out: &mut [[u8; N]],
-        touch: &mut dyn FnMut(usize, Range<usize>),
-    ) {
+        tile: &mut Tile<N>,
+        read: &mut Read<'_>,
+    ) -> io::Result<()> {
         let last = self.extents.len() - 1;
         let (step, base) = (self.from[block.axis], block.base + block.indices.start * self.from[block.axis]);
         let span = (block.indices.len() - 1) * step + 1;
         if block.axis == last {
-            touch(0, base * N..(base + span) * N);
-            out.iter_mut().zip(stored[base..].iter().step_by(step)).for_each(|(to, from)| *to = *from);
-            return;
+            tile.read(base, 0, 1, 0..span, read)?;
+            out.iter_mut().zip(tile.column(0).iter().step_by(step)).for_each(|(to, from)| *to = *from);
+            return Ok(());
         }
-        let (between, stride) = (block.axis + 1..last, self.from[last]);
-        let width = (LINES / N).max(8);
+        let between = block.axis + 1..last;
+        let reach = between.clone().map(|axis| (self.extents[axis] - 1) * self.from[axis]).sum::<usize>() + span;
+        let is_dense = (self.from[block.axis + 1] - span) * N <= GAP;
+        let most = if is_dense { span.max(WINDOW / N) } else { span };
         let mut index = vec![0; between.len()];
-        for column in (0..self.extents[last]).step_by(width) {
-            let width = width.min(self.extents[last] - column);
+        let columns = (ROW / N).max(COLUMNS);
+        for column in (0..self.extents[last]).step_by(columns) {
+            let columns = columns.min(self.extents[last] - column);
+            let stride = self.from[last];
+            tile.held = 0..0;
             loop {
-                let (mut from, mut to) = (base + column * stride, column);
+                let (mut from, mut to) = (0, column);
                 for (&i, axis) in index.iter().zip(between.clone()) {
                     from += i * self.from[axis];
                     to += i * self.to[axis];
                 }
-                for line in 0..width {
-                    let start = from + line * stride;
-                    touch(line, start * N..(start + span) * N);
+                if !(tile.held.start <= from && from + span <= tile.held.end) {
+                    let window = from..reach.min(from + most);
+                    tile.read(base + column * stride, stride, columns, window, read)?;
                 }
-                let rows = out[to..].chunks_mut(self.to[block.axis]);
-                for (row, at) in rows.take(block.indices.len()).zip((from..).step_by(step)) {
-                    let columns = stored[at..].iter().step_by(stride);
-                    row[..width].iter_mut().zip(columns).for_each(|(to, from)| *to = *from);
+                for column in 0..columns {
+                    let found = tile.column(column)[from - tile.held.start..].iter().step_by(step);
+                    let rows = out[to + column..].iter_mut().step_by(self.to[block.axis]);
+                    rows.zip(found).take(block.indices.len()).for_each(|(to, from)| *to = *from);
                 }
                 if !advance(&mut index, &self.extents[between.clone()]) {
                     break;
                 }
             }
         }
+        Ok(())
+    }
+}
+
+/// What was read last, the same of each column.
+struct Tile<const N: usize> {
+    /// Which elements, counted from the first of the column.
+    held: Range<usize>,
+    bytes: Vec<[u8; N]>,
+}
+
+impl<const N: usize> Tile<N> {
+    /// Reads those elements of columns that begin at `base` and are `stride` apart.
+    fn read(
+        &mut self,
+        base: usize,
+        stride: usize,
+        columns: usize,
+        held: Range<usize>,
+        read: &mut Read<'_>,
+    ) -> io::Result<()> {
+        self.bytes.resize(self.bytes.len().max(columns * held.len()), [0; N]);
+        self.held = held;
+        for (column, bytes) in self.bytes.chunks_mut(self.held.len()).take(columns).enumerate() {
+            read((base + column * stride + self.held.start) * N, bytes.as_flattened_mut())?;
+        }
+        Ok(())
+    }
+
+    fn column(&self, column: usize) -> &[[u8; N]] {
+        &self.bytes[column * self.held.len()..][..self.held.len()]
     }
 }
 
@@ -198,11 +236,13 @@ mod tests {
             for start in 0..expected.len() {
                 for end in start..=expected.len() {
                     let mut out = vec![0; 2 * (end - start)];
-                    let mut touched = vec![false; stored.len()];
-                    fortran.gather::<2>(&stored, start, &mut out, &mut |_, range| touched[range].fill(true));
+                    let mut read = |start: usize, bytes: &mut [u8]| {
+                        bytes.copy_from_slice(&stored[start..start + bytes.len()]);
+                        Ok(())
+                    };
+                    fortran.gather::<2>(start, &mut out, &mut read).expect("memory can be read");
                     let found: Vec<u16> = out.as_chunks().0.iter().map(|x| u16::from_le_bytes(*x)).collect();
                     assert_eq!(found, expected[start..end], "{shape:?} {start}..{end}");
-                    assert!(expected[start..end].iter().all(|at| touched[2 * usize::from(*at)]), "{shape:?}");
                 }
             }
         }

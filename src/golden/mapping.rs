@@ -6,9 +6,12 @@ use std::ops::Range;
 
 use self::system::Pages;
 
-/// What the system maps at once around a page that is touched, at most: pages are let go of in pieces of this. A multiple
-/// of the size of a page, which is at most as much.
-pub(super) const AROUND: usize = 1 << 16;
+/// Bytes are let go of in pieces of this, the largest page of most systems: a page that is touched at the edge of a range
+/// may bring as much of what is beside it, which nobody else would let go of.
+const PIECE: usize = 2 << 20;
+
+/// Bytes are fetched in pieces of this: a multiple of the smallest page of any system.
+const PAGE: usize = 1 << 16;
 
 /// Some bytes of a file.
 ///
@@ -25,14 +28,9 @@ impl Mapping {
     /// The `len` bytes from `offset` on, which the file has.
     pub(super) fn new(file: &File, offset: u64, len: u64) -> io::Result<Mapping> {
         let too_long = |_| io::Error::from(io::ErrorKind::OutOfMemory);
-        let lead = offset % AROUND as u64;
+        let lead = offset % PIECE as u64;
         let pages = Pages::new(file, offset - lead, usize::try_from(lead + len).map_err(too_long)?)?;
         Ok(Mapping { pages, lead: lead as usize, len: usize::try_from(len).map_err(too_long)? })
-    }
-
-    /// How many bytes there are.
-    pub(super) fn len(&self) -> usize {
-        self.len
     }
 
     /// All bytes. Those that are touched stay in memory until they are let go of.
@@ -42,19 +40,13 @@ impl Mapping {
 
     /// Brings bytes into memory that are about to be read, faster than touching them would.
     pub(super) fn fetch(&self, range: Range<usize>) -> io::Result<()> {
-        self.pages.fetch((range.start + self.lead) / AROUND * AROUND..range.end + self.lead)
+        self.pages.fetch((range.start + self.lead) / PAGE * PAGE..range.end + self.lead)
     }
 
     /// Lets go of bytes that were read, and of what came with them. They can be read again.
     pub(super) fn release(&self, range: Range<usize>) {
         let (start, end) = (range.start + self.lead, range.end + self.lead);
-        self.pages.release(start / AROUND * AROUND..end.next_multiple_of(AROUND).min(self.lead + self.len));
-    }
-
-    /// Says that bytes here and there will be read: no more is to come with them than [`release`](Mapping::release)
-    /// expects.
-    pub(super) fn expect_gaps(&self) {
-        self.pages.expect_gaps();
+        self.pages.release(start / PIECE * PIECE..end.next_multiple_of(PIECE).min(self.lead + self.len));
     }
 }
 
@@ -116,11 +108,6 @@ mod system {
             self.advise(range, DROP).ok();
         }
 
-        pub(super) fn expect_gaps(&self) {
-            #[cfg(target_os = "linux")]
-            self.advise(0..self.len, Advice::LinuxNoHugepage).ok();
-        }
-
         fn advise(&self, range: Range<usize>, advice: Advice) -> rustix::io::Result<()> {
             assert!(range.start <= range.end && range.end <= self.len, "{range:?} is outside of {}", self.len);
             if range.is_empty() {
@@ -178,7 +165,5 @@ mod system {
         }
 
         pub(super) fn release(&self, _: Range<usize>) {}
-
-        pub(super) fn expect_gaps(&self) {}
     }
 }

@@ -59,8 +59,8 @@ pub struct TensorFile {
 enum Storage {
     /// Mapped, and turned where they are not as this machine has them.
     Mapped { mapping: Mapping, sum: Option<Sum>, buffers: Buffers },
-    /// Mapped, in Fortran order.
-    Gathered { mapping: Mapping, sum: Option<Sum>, gathered: Mutex<Gathered> },
+    /// Gathered from all over the file.
+    Gathered { gathered: Mutex<Gathered>, sum: Option<Sum> },
     /// Inflated in turn.
     Inflated { inflated: Mutex<Inflated>, buffers: Buffers },
 }
@@ -91,28 +91,27 @@ impl TensorFile {
         let unreadable = |source| place.unreadable(source);
         let len = file.metadata().map_err(unreadable)?.len();
         let is_fortran = encoding.axis_order() == AxisOrder::Fortran;
-        let (storage, sum) = match packing {
-            Packing::Deflated(stream) if is_fortran => {
-                let inflated = inflate(stream, encoding.byte_len(), place)?;
-                (Mapping::new(&inflated, 0, encoding.byte_len()), None)
-            }
+        let gathered = |file, offset, sum| Storage::Gathered { gathered: Mutex::new(Gathered::new(file, offset)), sum };
+        let storage = match packing {
+            Packing::Deflated(stream) if is_fortran => gathered(inflate(stream, encoding.byte_len(), place)?, 0, None),
             Packing::Deflated(stream) => {
-                let inflated = Mutex::new(Inflated { stream, next: 0 });
-                let storage = Storage::Inflated { inflated, buffers: Buffers::default() };
-                return Ok(TensorFile { path: path.to_path_buf(), member, file, len, encoding, storage });
+                Storage::Inflated { inflated: Mutex::new(Inflated { stream, next: 0 }), buffers: Buffers::default() }
             }
-            Packing::Bare => (Mapping::new(&file, offset, encoding.byte_len()), None),
-            Packing::Stored { header, crc } => {
-                let sum = Sum { checksum: Checksum::default(), header, declared: crc };
-                (Mapping::new(&file, offset, encoding.byte_len()), Some(sum))
+            Packing::Bare | Packing::Stored { .. } => {
+                let sum = match packing {
+                    Packing::Stored { header, crc } => {
+                        Some(Sum { checksum: Checksum::default(), header, declared: crc })
+                    }
+                    _ => None,
+                };
+                match is_fortran {
+                    true => gathered(file.try_clone().map_err(unreadable)?, offset, sum),
+                    false => {
+                        let mapping = Mapping::new(&file, offset, encoding.byte_len()).map_err(unreadable)?;
+                        Storage::Mapped { mapping, sum, buffers: Buffers::default() }
+                    }
+                }
             }
-        };
-        let mapping = storage.map_err(unreadable)?;
-        let storage = if is_fortran {
-            mapping.expect_gaps();
-            Storage::Gathered { mapping, sum, gathered: Mutex::default() }
-        } else {
-            Storage::Mapped { mapping, sum, buffers: Buffers::default() }
         };
         Ok(TensorFile { path: path.to_path_buf(), member, file, len, encoding, storage })
     }
@@ -150,17 +149,15 @@ impl TensorFile {
         Ok(())
     }
 
-    /// Holds the checksum of a stored member against the declared one.
-    fn check_sum(&self, sum: &Sum, mapping: &Mapping) -> Result<()> {
+    /// Holds the checksum of a stored member against the declared one. `read` gives the bytes that were not visited.
+    fn check_sum(&self, sum: &Sum, read: impl Fn(Range<usize>, &mut Crc) -> io::Result<()>) -> Result<()> {
         let mut header = Crc::new();
         header.combine(&sum.header);
-        let found = sum.checksum.sum(header, mapping.len(), |range| {
+        let len = self.encoding.len() * self.dtype().size();
+        let found = sum.checksum.sum(header, len, |range| {
             let mut crc = Crc::new();
             for start in range.clone().step_by(CHUNK) {
-                let chunk = start..range.end.min(start + CHUNK);
-                mapping.fetch(chunk.clone()).map_err(|source| self.unfetched(source))?;
-                crc.update(&mapping.bytes()[chunk.clone()]);
-                mapping.release(chunk);
+                read(start..range.end.min(start + CHUNK), &mut crc).map_err(|source| self.unfetched(source))?;
             }
             Ok(crc)
         })?;
@@ -197,8 +194,10 @@ impl Source for TensorFile {
                 self.hand(stored, buffers, take);
                 mapping.release(bytes);
             }
-            Storage::Gathered { mapping, gathered, .. } => {
-                take(seen(self.dtype(), locked(gathered).bytes(range, mapping, &self.encoding)));
+            Storage::Gathered { gathered, .. } => {
+                let mut gathered = locked(gathered);
+                let elements = gathered.bytes(range, &self.encoding).map_err(|source| self.unfetched(source))?;
+                take(seen(self.dtype(), elements));
             }
             Storage::Inflated { inflated, buffers } => {
                 let mut inflated = locked(inflated);
@@ -218,8 +217,20 @@ impl Source for TensorFile {
     fn finish(&self) -> Result<()> {
         self.check_len()?;
         match &self.storage {
-            Storage::Mapped { mapping, sum: Some(sum), .. } | Storage::Gathered { mapping, sum: Some(sum), .. } => {
-                self.check_sum(sum, mapping)
+            Storage::Mapped { mapping, sum: Some(sum), .. } => self.check_sum(sum, |range, crc| {
+                mapping.fetch(range.clone())?;
+                crc.update(&mapping.bytes()[range.clone()]);
+                mapping.release(range);
+                Ok(())
+            }),
+            Storage::Gathered { gathered, sum: Some(sum) } => {
+                let gathered = locked(gathered);
+                self.check_sum(sum, |range, crc| {
+                    let mut chunk = vec![0; range.len()];
+                    gathered.read(range.start, &mut chunk)?;
+                    crc.update(&chunk);
+                    Ok(())
+                })
             }
             Storage::Inflated { inflated, .. } => locked(inflated).stream.check_end(self.place()),
             _ => Ok(()),
