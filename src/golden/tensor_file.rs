@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use flate2::Crc;
 
@@ -31,17 +31,17 @@ const CHUNK: usize = 4 << 20;
 /// elements were visited, and in [`finish`](Source::finish).
 ///
 /// Elements in C order and this machine's byte order are handed out where the system has the file in memory, and are let
-/// go of as they are visited; others are turned in buffers of 16 MiB together. Neither grows with the file.
+/// go of once they were visited; others are turned in buffers of 16 MiB together. Neither grows with the file.
 ///
-/// Three kinds of tensors are visited [in turn](Access::InTurn), by one thread:
+/// Three kinds of tensors are visited [in turn](Access::InTurn), by one visitor:
 ///
 /// - deflated members, which are inflated as they are visited;
-/// - those in Fortran order, 24 MiB of elements at a time, gathered from all over the file. Where a stretch of them spans
-///   many indices of the first axis that is one reading of the file's pages for each stretch (1.2 s for 512 MiB of
-///   `f32 [11585, 11585]`). Where one index of the first axis has more elements than that, every stretch reads a few bytes
-///   of each line of the cache, and takes as long as all of what it skips: it is the slowest that is read, and best
-///   saved anew in C order;
-/// - those that are both, which are inflated to a temporary file first.
+/// - those in Fortran order: 24 MiB of elements at a time are gathered from all over the file. A pair of 512 MiB takes
+///   about 1.2 s as `f32 [11585, 11585]`, and 4 s as `f32 [64, 128, 128, 128]`, where a stretch has 3 indices of the first
+///   axis, so that of 64 elements side by side in the file 3 are used each time it is gone through. It is slowest where one
+///   index of the first axis has more than 24 MiB: the whole file is then read once for each stretch of them or for part
+///   of one, and it is best saved anew in C order;
+/// - those that are both, which are inflated to a temporary file first, as they are opened.
 ///
 /// Where the file becomes shorter while it is read, that is an error as long as it is seen in time. Else Unix raises
 /// `SIGBUS`, which ends the process; karat's own command line says why.
@@ -52,17 +52,19 @@ pub struct TensorFile {
     /// How long the file was when it was opened.
     len: u64,
     encoding: Encoding,
+    /// Of a stored member.
+    sum: Option<Sum>,
     storage: Storage,
 }
 
 /// How the elements come to be.
 enum Storage {
     /// Mapped, and turned where they are not as this machine has them.
-    Mapped { mapping: Mapping, sum: Option<Sum>, buffers: Buffers },
+    Mapped(Mapping, Buffers),
     /// Gathered from all over the file.
-    Gathered { gathered: Mutex<Gathered>, sum: Option<Sum> },
+    Gathered(Mutex<Gathered>),
     /// Inflated in turn.
-    Inflated { inflated: Mutex<Inflated>, buffers: Buffers },
+    Inflated(Mutex<Inflated>, Buffers),
 }
 
 /// What the bytes of a stored member come to.
@@ -90,46 +92,48 @@ impl TensorFile {
         let place = of(path, member.as_deref());
         let unreadable = |source| place.unreadable(source);
         let len = file.metadata().map_err(unreadable)?.len();
-        let is_fortran = encoding.axis_order() == AxisOrder::Fortran;
-        let gathered = |file, offset, sum| Storage::Gathered { gathered: Mutex::new(Gathered::new(file, offset)), sum };
-        let storage = match packing {
-            Packing::Deflated(stream) if is_fortran => gathered(inflate(stream, encoding.byte_len(), place)?, 0, None),
-            Packing::Deflated(stream) => {
-                Storage::Inflated { inflated: Mutex::new(Inflated { stream, next: 0 }), buffers: Buffers::default() }
+        let (sum, stream) = match packing {
+            Packing::Bare => (None, None),
+            Packing::Stored { header, crc } => {
+                (Some(Sum { checksum: Checksum::default(), header, declared: crc }), None)
             }
-            Packing::Bare | Packing::Stored { .. } => {
-                let sum = match packing {
-                    Packing::Stored { header, crc } => {
-                        Some(Sum { checksum: Checksum::default(), header, declared: crc })
-                    }
-                    _ => None,
-                };
-                match is_fortran {
-                    true => gathered(file.try_clone().map_err(unreadable)?, offset, sum),
-                    false => {
-                        let mapping = Mapping::new(&file, offset, encoding.byte_len()).map_err(unreadable)?;
-                        Storage::Mapped { mapping, sum, buffers: Buffers::default() }
-                    }
-                }
+            Packing::Deflated(stream) => (None, Some(stream)),
+        };
+        let gathered = |file, offset| Storage::Gathered(Mutex::new(Gathered::new(file, offset)));
+        let storage = match (stream, encoding.axis_order()) {
+            (Some(stream), AxisOrder::C) => {
+                Storage::Inflated(Mutex::new(Inflated { stream, next: 0 }), Buffers::default())
+            }
+            (Some(stream), AxisOrder::Fortran) => gathered(inflate(stream, encoding.byte_len(), place)?, 0),
+            (None, AxisOrder::Fortran) => gathered(file.try_clone().map_err(unreadable)?, offset),
+            (None, AxisOrder::C) => {
+                let mapping = Mapping::new(&file, offset, encoding.byte_len()).map_err(unreadable)?;
+                Storage::Mapped(mapping, Buffers::default())
             }
         };
-        Ok(TensorFile { path: path.to_path_buf(), member, file, len, encoding, storage })
+        Ok(TensorFile { path: path.to_path_buf(), member, file, len, encoding, sum, storage })
     }
 
     fn place(&self) -> Place<'_> {
         of(&self.path, self.member.as_deref())
     }
 
-    /// Hands out stored bytes, turned where they have to be.
-    fn hand(&self, stored: &[u8], buffers: &Buffers, take: &mut dyn FnMut(Slice<'_>)) {
-        let dtype = self.encoding.dtype();
+    /// Hands out mapped bytes, turned where they have to be, and lets go of them.
+    fn hand(&self, range: Range<usize>, mapping: &Mapping, buffers: &Buffers, take: &mut dyn FnMut(Slice<'_>)) {
+        let (dtype, stored) = (self.dtype(), &mapping.bytes()[range.clone()]);
+        if let Some(sum) = &self.sum {
+            sum.checksum.add(range.start, stored);
+        }
         if self.encoding.is_native()
             && let Some(elements) = view(dtype, stored)
         {
-            return take(elements);
+            take(elements);
+            mapping.release(range);
+            return;
         }
         buffers.with(stored.len(), |buffer| {
             self.encoding.copy_right(stored, buffer);
+            mapping.release(range);
             take(seen(dtype, buffer));
         });
     }
@@ -149,8 +153,9 @@ impl TensorFile {
         Ok(())
     }
 
-    /// Holds the checksum of a stored member against the declared one. `read` gives the bytes that were not visited.
-    fn check_sum(&self, sum: &Sum, read: impl Fn(Range<usize>, &mut Crc) -> io::Result<()>) -> Result<()> {
+    /// Holds the checksum of a stored member against the declared one. `read` adds bytes that were not visited.
+    fn check_sum(&self, read: impl Fn(Range<usize>, &mut Crc) -> io::Result<()>) -> Result<()> {
+        let Some(sum) = &self.sum else { return Ok(()) };
         let mut header = Crc::new();
         header.combine(&sum.header);
         let len = self.encoding.len() * self.dtype().size();
@@ -185,55 +190,50 @@ impl Source for TensorFile {
         let size = self.dtype().size();
         let bytes = range.start * size..range.end * size;
         match &self.storage {
-            Storage::Mapped { mapping, sum, buffers } => {
+            Storage::Mapped(mapping, buffers) => {
                 mapping.fetch(bytes.clone()).map_err(|source| self.unfetched(source))?;
-                let stored = &mapping.bytes()[bytes.clone()];
-                if let Some(sum) = sum {
-                    sum.checksum.add(bytes.start, stored);
-                }
-                self.hand(stored, buffers, take);
-                mapping.release(bytes);
+                self.hand(bytes, mapping, buffers, take);
+                Ok(())
             }
-            Storage::Gathered { gathered, .. } => {
-                let mut gathered = locked(gathered);
+            Storage::Gathered(gathered) => {
+                let mut gathered = alone(gathered);
                 let elements = gathered.bytes(range, &self.encoding).map_err(|source| self.unfetched(source))?;
                 take(seen(self.dtype(), elements));
+                Ok(())
             }
-            Storage::Inflated { inflated, buffers } => {
-                let mut inflated = locked(inflated);
+            Storage::Inflated(inflated, buffers) => {
+                let mut inflated = alone(inflated);
                 assert_eq!(inflated.next, range.start, "the ranges of a deflated tensor are visited in turn");
-                return buffers.with(bytes.len(), |buffer| {
+                buffers.with(bytes.len(), |buffer| {
                     inflated.stream.read_exact(buffer).map_err(|source| self.place().unreadable(source))?;
                     inflated.next = range.end;
                     self.encoding.set_right(buffer);
                     take(seen(self.dtype(), buffer));
                     Ok(())
-                });
+                })
             }
         }
-        Ok(())
     }
 
     fn finish(&self) -> Result<()> {
         self.check_len()?;
         match &self.storage {
-            Storage::Mapped { mapping, sum: Some(sum), .. } => self.check_sum(sum, |range, crc| {
+            Storage::Mapped(mapping, _) => self.check_sum(|range, crc| {
                 mapping.fetch(range.clone())?;
                 crc.update(&mapping.bytes()[range.clone()]);
                 mapping.release(range);
                 Ok(())
             }),
-            Storage::Gathered { gathered, sum: Some(sum) } => {
-                let gathered = locked(gathered);
-                self.check_sum(sum, |range, crc| {
+            Storage::Gathered(gathered) => {
+                let gathered = alone(gathered);
+                self.check_sum(|range, crc| {
                     let mut chunk = vec![0; range.len()];
                     gathered.read(range.start, &mut chunk)?;
                     crc.update(&chunk);
                     Ok(())
                 })
             }
-            Storage::Inflated { inflated, .. } => locked(inflated).stream.check_end(self.place()),
-            _ => Ok(()),
+            Storage::Inflated(inflated, _) => alone(inflated).stream.check_end(self.place()),
         }
     }
 }
@@ -247,8 +247,9 @@ fn seen(dtype: DType, buffer: &[u8]) -> Slice<'_> {
     view(dtype, buffer).expect("a buffer is aligned to 8 bytes, and what is in it has been set right")
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+/// What belongs to one visitor at a time. Another one would wait for itself where it visits one file as both sides.
+fn alone<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.try_lock().expect("what is visited in turn has one visitor, which none before it left by a panic")
 }
 
 /// Inflates all elements to a temporary file, which has no name and goes with its last user.
