@@ -12,6 +12,10 @@ const ROW: usize = 64;
 /// How many columns a tile has at least.
 const COLUMNS: usize = 8;
 
+/// How many rows are written before the next column is: each is in a page of its own, of which the processor has few at
+/// hand.
+const ROWS: usize = 64;
+
 /// How many bytes of the file are read at a time for each column of a tile, unless one element alone takes more.
 const WINDOW: usize = 1 << 16;
 
@@ -143,10 +147,14 @@ impl Fortran {
                     let window = from..reach.min(from + most);
                     tile.read(base + column * stride, stride, columns, window, read)?;
                 }
-                for column in 0..columns {
-                    let found = tile.column(column)[from - tile.held.start..].iter().step_by(step);
-                    let rows = out[to + column..].iter_mut().step_by(self.to[block.axis]);
-                    rows.zip(found).take(block.indices.len()).for_each(|(to, from)| *to = *from);
+                for row in (0..block.indices.len()).step_by(ROWS) {
+                    let rows = ROWS.min(block.indices.len() - row);
+                    let (from, to) = (from - tile.held.start + row * step, to + row * self.to[block.axis]);
+                    for column in 0..columns {
+                        let found = tile.column(column)[from..].iter().step_by(step);
+                        let lines = out[to + column..].iter_mut().step_by(self.to[block.axis]);
+                        lines.zip(found).take(rows).for_each(|(to, from)| *to = *from);
+                    }
                 }
                 if !advance(&mut index, &self.extents[between.clone()]) {
                     break;
