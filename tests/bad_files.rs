@@ -6,14 +6,16 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use flate2::write::DeflateEncoder;
-use flate2::{Compression, Crc};
-use karat::golden::{Contents, contents, inspect, read_tensor};
+use karat::golden::{Contents, TensorFile, contents, inspect, read_tensor};
+use karat::numeric::Source;
 use karat::{DType, Error};
 use tempfile::TempDir;
+
+use made::{Packed, npy, safetensors, zip};
+
+mod made;
 
 /// The system's allocator, remembering the largest request of each thread.
 struct Watched;
@@ -64,7 +66,9 @@ impl Folder {
     fn refusal(&self, name: &str, member: Option<&str>, declared: Option<DType>) -> Error {
         LARGEST.set(0);
         let error = read_tensor(&self.path(name), member, declared).unwrap_err();
+        let visited = visit(&self.path(name), member, declared).unwrap_err();
         assert!(LARGEST.get() <= ENOUGH, "{} bytes at once for {error}", LARGEST.get());
+        assert_eq!((visited.to_string(), visited.is_missing()), (error.to_string(), error.is_missing()));
         error
     }
 
@@ -100,81 +104,8 @@ fn bytes(name: &str) -> Vec<u8> {
     fs::read(data(name)).unwrap()
 }
 
-/// An npy file with that header and those elements.
-fn npy(header: &str, elements: &[u8]) -> Vec<u8> {
-    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-    bytes.extend(u16::try_from(header.len() + 1).unwrap().to_le_bytes());
-    bytes.extend(header.as_bytes());
-    bytes.push(b'\n');
-    bytes.extend(elements);
-    bytes
-}
-
 fn npy_of(descr: &str, shape: &str, elements: &[u8]) -> Vec<u8> {
     npy(&format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}"), elements)
-}
-
-/// A safetensors file with that header and those elements.
-fn safetensors(header: &str, elements: &[u8]) -> Vec<u8> {
-    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
-    bytes.extend(header.as_bytes());
-    bytes.extend(elements);
-    bytes
-}
-
-/// One file in a zip, whatever it claims.
-struct Packed {
-    name: &'static str,
-    flags: u16,
-    method: u16,
-    crc: u32,
-    size: u32,
-    packed: u32,
-    bytes: Vec<u8>,
-}
-
-impl Packed {
-    fn stored(name: &'static str, bytes: &[u8]) -> Packed {
-        let mut crc = Crc::new();
-        crc.update(bytes);
-        let size = bytes.len() as u32;
-        Packed { name, flags: 0, method: 0, crc: crc.sum(), size, packed: size, bytes: bytes.to_vec() }
-    }
-
-    fn deflated(name: &'static str, bytes: &[u8]) -> Packed {
-        let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
-        encoder.write_all(bytes).unwrap();
-        let deflated = encoder.finish().unwrap();
-        Packed { method: 8, packed: deflated.len() as u32, bytes: deflated, ..Packed::stored(name, bytes) }
-    }
-}
-
-/// A zip of those files.
-fn zip(files: &[Packed]) -> Vec<u8> {
-    let (mut bytes, mut directory) = (Vec::new(), Vec::new());
-    for Packed { name, flags, method, crc, size, packed, bytes: contents } in files {
-        let offset = bytes.len() as u32;
-        let mut common = Vec::new();
-        common.extend([20u16, *flags, *method, 0, 33].iter().flat_map(|x| x.to_le_bytes()));
-        common.extend([*crc, *packed, *size].iter().flat_map(|x| x.to_le_bytes()));
-        common.extend([name.len() as u16, 0].iter().flat_map(|x| x.to_le_bytes()));
-        bytes.extend(b"PK\x03\x04");
-        bytes.extend(&common);
-        bytes.extend(name.as_bytes());
-        bytes.extend(contents);
-        directory.extend(b"PK\x01\x02\x14\x00");
-        directory.extend(&common);
-        directory.extend([0; 10]);
-        directory.extend(offset.to_le_bytes());
-        directory.extend(name.as_bytes());
-    }
-    let (start, count) = (bytes.len() as u32, files.len() as u16);
-    bytes.extend(&directory);
-    bytes.extend(b"PK\x05\x06\0\0\0\0");
-    bytes.extend([count, count].iter().flat_map(|x| x.to_le_bytes()));
-    bytes.extend([directory.len() as u32, start].iter().flat_map(|x| x.to_le_bytes()));
-    bytes.extend([0, 0]);
-    bytes
 }
 
 #[test]
@@ -646,16 +577,33 @@ fn a_member_must_be_named_where_there_are_many_and_not_where_there_is_no_name() 
     folder.assert_says(&error, "y.npy#x: an npy file holds one tensor, without a name; leave out what follows the #");
 }
 
+/// Opens the tensor as a source and visits all of it, a few elements at a time.
+fn visit(path: &Path, member: Option<&str>, declared: Option<DType>) -> karat::Result<()> {
+    let file = TensorFile::open(path, member, declared)?;
+    let len: usize = file.shape().iter().product();
+    for start in (0..len).step_by(5) {
+        file.visit(start..len.min(start + 5), &mut |_| {})?;
+    }
+    file.finish()
+}
+
 /// Reads everything in the file, and answers whether all of it could be read: without a panic, and in little memory.
 fn survives(path: &Path, declared: Option<DType>) -> bool {
     LARGEST.set(0);
     let sound = match contents(path) {
-        Ok(Contents::Members(names)) => names.iter().all(|name| read_tensor(path, Some(name), declared).is_ok()),
-        Ok(_) => read_tensor(path, None, declared).is_ok(),
+        Ok(Contents::Members(names)) => names.iter().all(|name| is_sound(path, Some(name), declared)),
+        Ok(_) => is_sound(path, None, declared),
         Err(_) => false,
     };
     assert!(LARGEST.get() <= ENOUGH, "{} bytes at once", LARGEST.get());
     sound
+}
+
+/// Whether the tensor can be read, and visited too.
+fn is_sound(path: &Path, member: Option<&str>, declared: Option<DType>) -> bool {
+    let (read, visited) = (read_tensor(path, member, declared), visit(path, member, declared));
+    assert_eq!(visited.err().map(|error| error.to_string()), read.as_ref().err().map(Error::to_string));
+    read.is_ok()
 }
 
 const SOUND: [(&str, Option<DType>); 7] = [

@@ -37,9 +37,9 @@ const OWNERS: &[(&str, &str)] = &[
     ("xxhash_rust", "run/partition.rs"),
     ("walkdir", "golden/ cli/ run/"),
     ("libm", "gpt2/ explain/"),
-    ("rustix", "run/isolate/ run/signal.rs run/snapshot/lock.rs"),
-    ("signal_hook_registry", "cli/interrupt.rs"),
-    ("libc", "cli/guard.rs cli/interrupt.rs"),
+    ("rustix", "golden/mapping.rs run/isolate/ run/signal.rs run/snapshot/lock.rs"),
+    ("signal_hook_registry", "cli/interrupt.rs cli/shrunk.rs"),
+    ("libc", "cli/guard.rs cli/interrupt.rs cli/shrunk.rs"),
     ("candle_core", "candle/"),
     ("candle_nn", "candle/"),
 ];

@@ -6,11 +6,13 @@ use std::path::Path;
 use clap::Args;
 use walkdir::WalkDir;
 
-use super::{Context, Gate};
+use super::{Context, Gate, shrunk};
 use crate::error::{Error, Result};
 use crate::explain::{Explanation, Other, Question, explain};
-use crate::golden::{Address, Contents, contents, is_tensor_file, read_tensor};
-use crate::numeric::{Comparison, DType, NanRule, Pair, Picture, Rules, Tensor, Tolerance, compare, summarize};
+use crate::golden::{Address, Contents, TensorFile, contents, is_tensor_file, read_tensor};
+use crate::numeric::{
+    Comparison, DType, Measurement, NanRule, Pair, Picture, Rules, Source, Tensor, Tolerance, measure_sources,
+};
 use crate::report::{DiffView, PairView, Unread, json, terminal};
 
 /// The arguments of `karat diff`.
@@ -58,6 +60,7 @@ impl Diff {
             (Some(atol), Some(rtol)) => Some(Tolerance::new(atol, rtol)?),
             _ => None,
         };
+        shrunk::listen()?;
         let view = self.view(self.sides()?, tolerance)?;
         context.screen.print(|out, palette| match self.json {
             true => json::diff(out, &view),
@@ -125,40 +128,39 @@ impl Diff {
         tolerance: Option<Tolerance>,
         references: &BTreeMap<String, Address>,
     ) -> Result<PairView> {
-        let read =
-            |address: &Address| -> Result<Tensor> { read_tensor(&address.path, address.member.as_deref(), self.dtype) };
-        let (actual, reference) = (read(actual)?, read(reference)?);
-        let dtype = reference.dtype();
+        let file = |address: &Address| TensorFile::open(&address.path, address.member.as_deref(), self.dtype);
+        let (actual_file, reference_file) = (file(actual)?, file(reference)?);
+        let dtype = reference_file.dtype();
         let tolerance = tolerance
             .or_else(|| Tolerance::default_for(dtype))
             .ok_or_else(|| Error::Usage(format!("{dtype} has no default tolerance; give --atol and --rtol")))?;
         let mut rules = Rules::new(tolerance);
         rules.nan = if self.nan { NanRule::Match } else { NanRule::Mismatch };
-        let pair = Pair { actual: &actual, reference: &reference, mask: None };
-        let comparison = compare(pair, &rules);
-        let is_close = comparison.as_ref().is_ok_and(Comparison::is_close);
-        let explanations = match (self.explain, is_close) {
-            (false, _) => None,
-            (true, true) => Some(Vec::new()),
-            (true, false) => Some(self.ask(name, pair, references)),
+        let measured = measure_sources(&actual_file, &reference_file, &rules)?;
+        let is_close = measured.comparison.as_ref().is_ok_and(Comparison::is_close);
+        let (explanations, picture) = match (self.explain, is_close) {
+            (false, _) => (None, None),
+            (true, true) => (Some(Vec::new()), None),
+            (true, false) => {
+                let (actual, reference) = (self.read(actual)?, self.read(reference)?);
+                let pair = Pair { actual: &actual, reference: &reference, mask: None };
+                (Some(self.ask(name, pair, references)), Picture::of(pair, &rules))
+            }
         };
-        Ok(PairView {
-            name: name.to_owned(),
-            tolerance,
-            actual: summarize(&actual, None),
-            reference: summarize(&reference, None),
-            comparison,
-            explanations,
-            picture: Picture::of(pair, &rules).filter(|_| self.explain && !is_close),
-        })
+        let Measurement { comparison, actual, reference, .. } = measured;
+        Ok(PairView { name: name.to_owned(), tolerance, actual, reference, comparison, explanations, picture })
+    }
+
+    /// Reads a tensor whole.
+    fn read(&self, address: &Address) -> Result<Tensor> {
+        read_tensor(&address.path, address.member.as_deref(), self.dtype)
     }
 
     /// Asks why a pair is not close. The references that have its shape beside it may be what was taken for it.
     fn ask(&self, name: &str, pair: Pair<'_>, references: &BTreeMap<String, Address>) -> Vec<Explanation> {
-        let read = |address: &Address| read_tensor(&address.path, address.member.as_deref(), self.dtype).ok();
         let beside = references.iter().filter(|(other, _)| *other != name).take(BESIDE);
         let others: Vec<(&String, Tensor)> = beside
-            .filter_map(|(other, address)| Some((other, read(address)?)))
+            .filter_map(|(other, address)| Some((other, self.read(address).ok()?)))
             .filter(|(_, tensor)| tensor.shape() == pair.reference.shape())
             .collect();
         let mut question = Question::new(pair);

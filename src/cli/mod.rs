@@ -25,6 +25,7 @@ mod run;
 #[cfg(feature = "cli")]
 mod schema;
 mod show;
+mod shrunk;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

@@ -1,11 +1,11 @@
 //! The sha256 of a tensor, whatever file holds it, and of text.
 
+use std::convert::Infallible;
+
 use sha2::{Digest, Sha256};
 
-use crate::numeric::{Element, Tensor, dispatch};
-
-/// How many bytes are gathered before they are hashed: enough to amortise the call, small enough for the cache.
-const CHUNK: usize = 1 << 14;
+use super::elements::each_le;
+use crate::numeric::{Tensor, dispatch};
 
 /// The sha256, in hex, of a line with dtype and shape, and the elements as little-endian bytes in C order.
 ///
@@ -22,7 +22,11 @@ const CHUNK: usize = 1 << 14;
 pub fn sha256(tensor: &Tensor) -> String {
     let mut hasher = Sha256::new();
     hasher.update(format!("{} {:?}\n", tensor.dtype(), tensor.shape()));
-    dispatch!(tensor.data(), elements => update(&mut hasher, elements));
+    let fed: Result<(), Infallible> = dispatch!(tensor.data(), elements => each_le(elements, |bytes| {
+        hasher.update(bytes);
+        Ok(())
+    }));
+    let Ok(()) = fed;
     hex(hasher)
 }
 
@@ -38,14 +42,4 @@ pub(crate) fn sha256_of_lines<'a>(lines: impl Iterator<Item = &'a str>) -> Strin
 
 fn hex(hasher: Sha256) -> String {
     hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Feeds the elements as little-endian bytes.
-fn update<T: Element>(hasher: &mut Sha256, elements: &[T]) {
-    let mut bytes = Vec::with_capacity(CHUNK);
-    for chunk in elements.chunks(CHUNK / T::DTYPE.size()) {
-        bytes.clear();
-        chunk.iter().for_each(|x| x.push_le(&mut bytes));
-        hasher.update(&bytes);
-    }
 }

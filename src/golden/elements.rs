@@ -3,15 +3,19 @@
 use std::io::{self, Read, Write};
 
 use half::{bf16, f16};
-use ndarray::{ArrayViewD, IxDyn, ShapeBuilder};
 use num_complex::Complex;
 
+use super::fortran::{self, Fortran};
 use super::place::Place;
+use super::view::{self, Plain};
 use crate::error::Result;
 use crate::numeric::{DType, Element, F8E4M3, F8E5M2, Kind, Tensor, dispatch};
 
-/// How many bytes go through memory at a time; a multiple of every element's size.
-const CHUNK: usize = 1 << 16;
+/// How many bytes are read or turned at a time: they stay in the cache. A multiple of every element's size.
+const CHUNK: usize = 1 << 18;
+
+/// How many bytes are copied before they are turned: they stay in the first-level cache.
+const PIECE: usize = 1 << 13;
 
 /// How a file stores the elements of one tensor.
 #[derive(Clone, Debug)]
@@ -30,6 +34,12 @@ pub(super) enum ByteOrder {
     Little,
     /// The most significant.
     Big,
+}
+
+impl ByteOrder {
+    /// This machine's.
+    pub(super) const NATIVE: ByteOrder =
+        if cfg!(target_endian = "little") { ByteOrder::Little } else { ByteOrder::Big };
 }
 
 /// Which axis varies fastest.
@@ -55,6 +65,9 @@ impl Encoding {
         isize::try_from(extent).ok()?;
         let count: usize = shape.iter().product();
         let byte_len = u64::try_from(count * dtype.size()).ok()?;
+        // One axis alone has one order.
+        let is_line = count == 0 || shape.iter().filter(|&&extent| extent > 1).count() <= 1;
+        let axis_order = if is_line { AxisOrder::C } else { axis_order };
         Some(Encoding { dtype, shape, byte_order, axis_order, byte_len })
     }
 
@@ -68,6 +81,16 @@ impl Encoding {
         &self.shape
     }
 
+    /// The number of elements.
+    pub(super) fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Which axis varies fastest; the last where it makes no difference.
+    pub(super) fn axis_order(&self) -> AxisOrder {
+        self.axis_order
+    }
+
     /// How many bytes the elements take in the file.
     pub(super) fn byte_len(&self) -> u64 {
         self.byte_len
@@ -77,7 +100,7 @@ impl Encoding {
     /// memory for them is reserved here.
     pub(super) fn read(&self, reader: &mut impl Read, place: Place<'_>) -> Result<Tensor> {
         match self.dtype {
-            DType::Bool => self.read_as::<bool>(reader, place),
+            DType::Bool => self.read_booleans(reader, place),
             DType::I8 => self.read_as::<i8>(reader, place),
             DType::I16 => self.read_as::<i16>(reader, place),
             DType::I32 => self.read_as::<i32>(reader, place),
@@ -97,42 +120,80 @@ impl Encoding {
         }
     }
 
-    fn read_as<T: Element>(&self, reader: &mut impl Read, place: Place<'_>) -> Result<Tensor> {
-        let mut elements = self.reserve::<T>(place)?;
-        let size = T::DTYPE.size();
-        let count: usize = self.shape.iter().product();
-        let mut bytes = vec![0; CHUNK.min(count * size)];
-        while elements.len() < count {
-            let rest = (count - elements.len()) * size;
-            let chunk = &mut bytes[..rest.min(CHUNK)];
-            reader.read_exact(chunk).map_err(|source| place.unreadable(source))?;
-            if self.byte_order == ByteOrder::Big {
-                swap_bytes(chunk, T::DTYPE);
-            }
-            elements.extend(chunk.chunks_exact(size).map(T::from_le));
-        }
-        match self.axis_order {
-            AxisOrder::C => Tensor::new(&self.shape, elements),
-            AxisOrder::Fortran => Tensor::new(&self.shape, self.transpose(&elements, place)?),
-        }
+    fn read_as<T: Plain>(&self, reader: &mut impl Read, place: Place<'_>) -> Result<Tensor> {
+        Tensor::new(&self.shape, self.read_numbers::<T>(reader, place)?)
     }
 
-    /// Brings elements in Fortran order into C order.
-    fn transpose<T: Element>(&self, elements: &[T], place: Place<'_>) -> Result<Vec<T>> {
-        let mut ordered = self.reserve(place)?;
-        let view =
-            ArrayViewD::from_shape(IxDyn(&self.shape).f(), elements).expect("as many were read as fit the shape");
-        ordered.extend(view.iter());
+    /// As bytes first: not every byte is a `bool`.
+    fn read_booleans(&self, reader: &mut impl Read, place: Place<'_>) -> Result<Tensor> {
+        let bytes = self.read_numbers::<u8>(reader, place)?;
+        Tensor::new(&self.shape, bytes.into_iter().map(|byte| byte != 0).collect())
+    }
+
+    /// The elements in C order.
+    fn read_numbers<T: Plain>(&self, reader: &mut impl Read, place: Place<'_>) -> Result<Vec<T>> {
+        let mut elements = self.reserve::<T>(place)?;
+        for chunk in view::bytes_mut(&mut elements).chunks_mut(CHUNK) {
+            reader.read_exact(chunk).map_err(|source| place.unreadable(source))?;
+            self.set_right(chunk);
+        }
+        if self.axis_order == AxisOrder::C {
+            return Ok(elements);
+        }
+        let mut ordered = self.reserve::<T>(place)?;
+        let stored = view::bytes(&elements);
+        let mut read = |start: usize, bytes: &mut [u8]| {
+            bytes.copy_from_slice(&stored[start..start + bytes.len()]);
+            Ok(())
+        };
+        self.reorder(0, view::bytes_mut(&mut ordered), &mut read).map_err(|source| place.unreadable(source))?;
         Ok(ordered)
     }
 
-    /// An empty vector with room for all elements, or an error where there is no such memory: never an abort.
-    fn reserve<T: Element>(&self, place: Place<'_>) -> Result<Vec<T>> {
-        let mut elements = Vec::new();
-        match elements.try_reserve_exact(self.shape.iter().product()) {
-            Ok(()) => Ok(elements),
-            Err(_) => Err(place.broken(format!("needs {} bytes of memory, which there are not", self.byte_len))),
+    /// As many zeros as there are elements, or an error where there is no such memory: never an abort.
+    fn reserve<T: Plain>(&self, place: Place<'_>) -> Result<Vec<T>> {
+        view::zeros(self.len())
+            .ok_or_else(|| place.broken(format!("needs {} bytes of memory, which there are not", self.byte_len)))
+    }
+
+    /// Whether the stored bytes are elements as this machine has them in memory.
+    pub(super) fn is_native(&self) -> bool {
+        self.dtype != DType::Bool && (self.byte_order == ByteOrder::NATIVE || self.number_size() == 1)
+    }
+
+    /// Copies the stored elements from position `start` in C order to `out`, as many as fit, where they are stored in
+    /// Fortran order.
+    pub(super) fn reorder(&self, start: usize, out: &mut [u8], read: &mut fortran::Read<'_>) -> io::Result<()> {
+        let fortran = Fortran::new(&self.shape);
+        match self.dtype.size() {
+            1 => fortran.gather::<1>(start, out, read),
+            2 => fortran.gather::<2>(start, out, read),
+            4 => fortran.gather::<4>(start, out, read),
+            8 => fortran.gather::<8>(start, out, read),
+            _ => fortran.gather::<16>(start, out, read),
         }
+    }
+
+    /// Makes of stored bytes those that this machine has in memory.
+    pub(super) fn set_right(&self, bytes: &mut [u8]) {
+        if self.dtype == DType::Bool {
+            bytes.iter_mut().for_each(|byte| *byte = u8::from(*byte != 0));
+        } else if self.byte_order != ByteOrder::NATIVE {
+            swap(bytes, self.number_size());
+        }
+    }
+
+    /// Copies stored bytes to `out` and makes them those that this machine has in memory.
+    pub(super) fn copy_right(&self, stored: &[u8], out: &mut [u8]) {
+        for (stored, out) in stored.chunks(PIECE).zip(out.chunks_mut(PIECE)) {
+            out.copy_from_slice(stored);
+            self.set_right(out);
+        }
+    }
+
+    /// Bytes a number; a complex element is two.
+    fn number_size(&self) -> usize {
+        if self.dtype.kind() == Kind::Complex { self.dtype.size() / 2 } else { self.dtype.size() }
     }
 }
 
@@ -151,27 +212,31 @@ pub(super) fn readable() -> String {
     DType::ALL.map(DType::name).join(", ")
 }
 
-/// Reverses the bytes of each number; a complex one is two.
-fn swap_bytes(bytes: &mut [u8], dtype: DType) {
-    let width = if dtype.kind() == Kind::Complex { dtype.size() / 2 } else { dtype.size() };
-    for number in bytes.chunks_exact_mut(width) {
-        number.reverse();
+/// Reverses the bytes of each number of that size.
+fn swap(bytes: &mut [u8], size: usize) {
+    match size {
+        2 => bytes.as_chunks_mut().0.iter_mut().for_each(|x| *x = u16::from_le_bytes(*x).to_be_bytes()),
+        4 => bytes.as_chunks_mut().0.iter_mut().for_each(|x| *x = u32::from_le_bytes(*x).to_be_bytes()),
+        8 => bytes.as_chunks_mut().0.iter_mut().for_each(|x| *x = u64::from_le_bytes(*x).to_be_bytes()),
+        _ => {}
     }
 }
 
 /// Writes the elements in C order, little-endian.
 pub(super) fn write(writer: &mut impl Write, tensor: &Tensor) -> io::Result<()> {
-    dispatch!(tensor.data(), elements => write_as(writer, elements))
+    dispatch!(tensor.data(), elements => each_le(elements, |bytes| writer.write_all(bytes)))
 }
 
-fn write_as<T: Element>(writer: &mut impl Write, elements: &[T]) -> io::Result<()> {
+/// Calls `take` with the elements as little-endian bytes: once where they are so in memory, else some at a time.
+pub(super) fn each_le<T: Element, E>(elements: &[T], mut take: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
+    if ByteOrder::NATIVE == ByteOrder::Little {
+        return take(view::bytes(elements));
+    }
     let mut bytes = Vec::with_capacity(CHUNK.min(size_of_val(elements)));
     for chunk in elements.chunks(CHUNK / T::DTYPE.size()) {
         bytes.clear();
-        for &element in chunk {
-            element.push_le(&mut bytes);
-        }
-        writer.write_all(&bytes)?;
+        chunk.iter().for_each(|x| x.push_le(&mut bytes));
+        take(&bytes)?;
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use std::fs::{self, File, FileType};
 use std::io::{self, Read, Seek};
 use std::path::Path;
 
+use super::part::{Packing, Part};
 use super::place::Place;
 use super::{member, npy, npz, safetensors};
 use crate::error::{Error, Result};
@@ -36,7 +37,7 @@ pub struct Header {
 }
 
 /// A tensor file that has been opened, by its extension.
-enum Source<'a> {
+enum Format<'a> {
     Npy { file: File, len: u64 },
     Npz(npz::Archive<'a>),
     Safetensors(safetensors::Archive<'a>),
@@ -57,14 +58,37 @@ enum Source<'a> {
 /// or the tensor has a dtype that karat does not read. [`Error::Read`] where the system refuses.
 pub fn read_tensor(path: &Path, member: Option<&str>, declared: Option<DType>) -> Result<Tensor> {
     match open(path)? {
-        Source::Npy { mut file, len } => {
+        Format::Npy { mut file, len } => {
             let place = alone(path, member)?;
             npy::read_header(&mut file, len, declared, place)?.read(&mut file, place)
         }
-        Source::Npz(archive) => archive.read(member::choose(path, &archive.names(), member)?, declared),
-        Source::Safetensors(mut archive) => {
+        Format::Npz(archive) => archive.read(member::choose(path, &archive.names(), member)?, declared),
+        Format::Safetensors(archive) => {
             let position = member::choose(path, &archive.names(), member)?;
             archive.read(position, declared)
+        }
+    }
+}
+
+/// Finds one tensor in its file, and the name that it has there. The arguments are those of [`read_tensor`].
+pub(super) fn locate(path: &Path, member: Option<&str>, declared: Option<DType>) -> Result<(Part, Option<String>)> {
+    match open(path)? {
+        Format::Npy { mut file, len } => {
+            let encoding = npy::read_header(&mut file, len, declared, alone(path, member)?)?;
+            let offset = len - encoding.byte_len();
+            Ok((Part { encoding, file, offset, packing: Packing::Bare }, None))
+        }
+        Format::Npz(archive) => {
+            let names = archive.names();
+            let position = member::choose(path, &names, member)?;
+            let name = names[position].to_owned();
+            Ok((archive.locate(position, declared)?, Some(name)))
+        }
+        Format::Safetensors(archive) => {
+            let names = archive.names();
+            let position = member::choose(path, &names, member)?;
+            let name = names[position].to_owned();
+            Ok((archive.locate(position, declared)?, Some(name)))
         }
     }
 }
@@ -76,9 +100,9 @@ pub fn read_tensor(path: &Path, member: Option<&str>, declared: Option<DType>) -
 /// As [`read_tensor`], except for what only the elements can show, such as a wrong checksum.
 pub fn inspect(path: &Path, member: Option<&str>, declared: Option<DType>) -> Result<Header> {
     let encoding = match open(path)? {
-        Source::Npy { mut file, len } => npy::read_header(&mut file, len, declared, alone(path, member)?)?,
-        Source::Npz(archive) => archive.inspect(member::choose(path, &archive.names(), member)?, declared)?,
-        Source::Safetensors(archive) => archive.inspect(member::choose(path, &archive.names(), member)?, declared)?,
+        Format::Npy { mut file, len } => npy::read_header(&mut file, len, declared, alone(path, member)?)?,
+        Format::Npz(archive) => archive.inspect(member::choose(path, &archive.names(), member)?, declared)?,
+        Format::Safetensors(archive) => archive.inspect(member::choose(path, &archive.names(), member)?, declared)?,
     };
     Ok(Header { dtype: encoding.dtype(), shape: encoding.shape().to_vec() })
 }
@@ -90,9 +114,9 @@ pub fn inspect(path: &Path, member: Option<&str>, declared: Option<DType>) -> Re
 /// As [`read_tensor`]; the tensors themselves are not looked at.
 pub fn contents(path: &Path) -> Result<Contents> {
     let names = match open(path)? {
-        Source::Npy { .. } => return Ok(Contents::Tensor),
-        Source::Npz(archive) => archive.names().into_iter().map(str::to_owned).collect(),
-        Source::Safetensors(archive) => archive.names().into_iter().map(str::to_owned).collect(),
+        Format::Npy { .. } => return Ok(Contents::Tensor),
+        Format::Npz(archive) => archive.names().into_iter().map(str::to_owned).collect(),
+        Format::Safetensors(archive) => archive.names().into_iter().map(str::to_owned).collect(),
     };
     Ok(Contents::Members(names))
 }
@@ -113,7 +137,7 @@ fn alone<'a>(path: &'a Path, member: Option<&'a str>) -> Result<Place<'a>> {
     }
 }
 
-fn open(path: &Path) -> Result<Source<'_>> {
+fn open(path: &Path) -> Result<Format<'_>> {
     let place = Place::file(path);
     let (mut file, len) = open_file(path)?;
     if len == 0 {
@@ -130,9 +154,9 @@ fn open(path: &Path) -> Result<Source<'_>> {
     }
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     match extension.to_ascii_lowercase().as_str() {
-        "npy" => Ok(Source::Npy { file, len }),
-        "npz" => npz::Archive::open(path, file, len).map(Source::Npz),
-        "safetensors" => safetensors::Archive::open(path, file, len).map(Source::Safetensors),
+        "npy" => Ok(Format::Npy { file, len }),
+        "npz" => npz::Archive::open(path, file, len).map(Format::Npz),
+        "safetensors" => safetensors::Archive::open(path, file, len).map(Format::Safetensors),
         _ => Err(place.broken("is no tensor file by its name; karat reads .npy, .npz and .safetensors")),
     }
 }

@@ -1,22 +1,31 @@
 //! Remembering: cases, suites and tensor files on disk. Runs nothing.
 
 mod address;
+mod buffers;
 mod case;
+mod checksum;
 mod digest;
 mod discover;
 mod elements;
 mod fields;
 mod file;
+mod fortran;
+mod gathered;
 mod id;
 mod idle;
 mod layer;
+mod mapping;
 mod member;
 mod npy;
 mod npz;
 mod object;
+mod part;
 mod place;
 mod resolve;
 mod safetensors;
+mod stream;
+mod tensor_file;
+mod view;
 
 pub use address::Address;
 pub use case::{Case, Input, Limits, Link, Output};
@@ -31,3 +40,4 @@ pub use npy::write_npy;
 pub(crate) use resolve::check_name;
 #[cfg(feature = "harness")]
 pub(crate) use resolve::seconds_from;
+pub use tensor_file::TensorFile;

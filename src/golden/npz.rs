@@ -1,11 +1,9 @@
 //! Many tensors in NumPy's zip: one npy file each, stored or deflated.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 
-use flate2::CrcReader;
-use flate2::read::DeflateDecoder;
 use rawzip::{
     CompressionMethod, ErrorKind, FileReader, MAX_CENTRAL_DIRECTORY_RECORD_SIZE, ZipArchive, ZipArchiveEntryWayfinder,
     ZipFileHeaderRecord,
@@ -13,7 +11,9 @@ use rawzip::{
 
 use super::elements::Encoding;
 use super::npy;
+use super::part::{Packing, Part};
 use super::place::Place;
+use super::stream::{self, Stream};
 use crate::error::{Error, Result};
 use crate::numeric::{DType, Tensor};
 
@@ -23,6 +23,7 @@ const MAX_DEFLATE_RATIO: u64 = 1032;
 /// An npz file whose directory has been read.
 pub(super) struct Archive<'a> {
     path: &'a Path,
+    file: File,
     len: u64,
     zip: ZipArchive<FileReader>,
     entries: Vec<Entry>,
@@ -37,15 +38,13 @@ struct Entry {
     crc: u32,
 }
 
-/// The bytes of one tensor's npy file, with the checksum of those read so far.
-type Stream<'a> = CrcReader<Box<dyn Read + 'a>>;
-
 impl<'a> Archive<'a> {
     /// Reads the directory of a file of `len` bytes.
     pub(super) fn open(path: &'a Path, file: File, len: u64) -> Result<Archive<'a>> {
         let place = Place::file(path);
         let mut buffer = vec![0; MAX_CENTRAL_DIRECTORY_RECORD_SIZE];
-        let zip = ZipArchive::from_file(file, &mut buffer).map_err(|error| refused(error, place))?;
+        let same = file.try_clone().map_err(|source| place.unreadable(source))?;
+        let zip = ZipArchive::from_file(same, &mut buffer).map_err(|error| refused(error, place))?;
         let mut entries = Vec::new();
         let mut count = 0;
         let mut directory = zip.entries(&mut buffer);
@@ -61,7 +60,7 @@ impl<'a> Archive<'a> {
         if let Some(twins) = entries.windows(2).find(|twins| twins[0].name == twins[1].name) {
             return Err(Place::member(path, &twins[0].name).broken("is there more than once; make the file again"));
         }
-        Ok(Archive { path, len, zip, entries })
+        Ok(Archive { path, file, len, zip, entries })
     }
 
     /// The names of the tensors, sorted.
@@ -73,8 +72,7 @@ impl<'a> Archive<'a> {
     pub(super) fn inspect(&self, position: usize, declared: Option<DType>) -> Result<Encoding> {
         let entry = &self.entries[position];
         let place = Place::member(self.path, &entry.name);
-        let mut stream = self.stream(entry, place)?;
-        npy::read_header(&mut stream, entry.location.uncompressed_size_hint(), declared, place)
+        npy::read_header(&mut self.stream(entry, place)?, entry.location.uncompressed_size_hint(), declared, place)
     }
 
     /// The tensor at that position among the names.
@@ -82,35 +80,42 @@ impl<'a> Archive<'a> {
         let entry = &self.entries[position];
         let place = Place::member(self.path, &entry.name);
         let mut stream = self.stream(entry, place)?;
-        let size = entry.location.uncompressed_size_hint();
+        let size = stream.size;
         let tensor = npy::read_header(&mut stream, size, declared, place)?.read(&mut stream, place)?;
-        if stream.read(&mut [0]).map_err(|source| place.unreadable(source))? > 0 {
-            return Err(place.broken(format!("inflates beyond the {size} bytes it declares; make the file again")));
-        }
-        if stream.crc().sum() != entry.crc {
-            return Err(place.broken("is damaged: its checksum is another; make the file again"));
-        }
+        stream.check_end(place)?;
         Ok(tensor)
+    }
+
+    /// Where the tensor at that position among the names is, and how it is packed.
+    pub(super) fn locate(self, position: usize, declared: Option<DType>) -> Result<Part> {
+        let entry = &self.entries[position];
+        let place = Place::member(self.path, &entry.name);
+        let mut stream = self.stream(entry, place)?;
+        let size = stream.size;
+        let encoding = npy::read_header(&mut stream, size, declared, place)?;
+        if entry.method == CompressionMethod::DEFLATE {
+            return Ok(Part { encoding, file: self.file, offset: 0, packing: Packing::Deflated(stream) });
+        }
+        let (start, end) = self.range(entry, place)?;
+        if end - start > size {
+            return Err(stream::beyond(size, place));
+        }
+        let offset = end - encoding.byte_len();
+        let packing = Packing::Stored { header: stream.sum_so_far(), crc: entry.crc };
+        Ok(Part { encoding, file: self.file, offset, packing })
     }
 
     /// The entry's bytes as they were before compression. What it declares is possible: it is no more than the file has
     /// bytes for.
-    fn stream(&self, entry: &Entry, place: Place<'_>) -> Result<Stream<'_>> {
+    fn stream(&self, entry: &Entry, place: Place<'_>) -> Result<Stream> {
         if entry.encrypted {
             return Err(place.broken("is encrypted; save it without a password"));
         }
-        let located = self.zip.get_entry(entry.location).map_err(|error| refused(error, place))?;
-        let (start, end) = located.compressed_data_range();
-        if end > self.len {
-            let what = format!("is truncated: it ends at byte {end} of a file of {}; make the file again", self.len);
-            return Err(place.broken(what));
-        }
+        let (start, end) = self.range(entry, place)?;
         let (packed, size) = (end - start, entry.location.uncompressed_size_hint());
-        let (most, bytes): (u64, Box<dyn Read>) = match entry.method {
-            CompressionMethod::STORE => (packed, Box::new(located.reader())),
-            CompressionMethod::DEFLATE => {
-                (packed.saturating_mul(MAX_DEFLATE_RATIO), Box::new(DeflateDecoder::new(located.reader())))
-            }
+        let (most, is_deflated) = match entry.method {
+            CompressionMethod::STORE => (packed, false),
+            CompressionMethod::DEFLATE => (packed.saturating_mul(MAX_DEFLATE_RATIO), true),
             method => {
                 let what = format!("is compressed by method {method}; karat reads stored and deflated files");
                 return Err(place.broken(what + ": use numpy.savez or numpy.savez_compressed"));
@@ -120,7 +125,19 @@ impl<'a> Archive<'a> {
             let what = format!("declares {size} bytes, which its {packed} in the file cannot hold");
             return Err(place.broken(what + "; make the file again"));
         }
-        Ok(CrcReader::new(bytes))
+        let file = self.file.try_clone().map_err(|source| place.unreadable(source))?;
+        Stream::new(file, start..end, is_deflated, size, entry.crc).map_err(|source| place.unreadable(source))
+    }
+
+    /// Where the entry's packed bytes begin and end in the file.
+    fn range(&self, entry: &Entry, place: Place<'_>) -> Result<(u64, u64)> {
+        let located = self.zip.get_entry(entry.location).map_err(|error| refused(error, place))?;
+        let (start, end) = located.compressed_data_range();
+        if end > self.len {
+            let what = format!("is truncated: it ends at byte {end} of a file of {}; make the file again", self.len);
+            return Err(place.broken(what));
+        }
+        Ok((start, end))
     }
 }
 

@@ -12,6 +12,7 @@ use ::safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 
 use super::elements::{self, AxisOrder, ByteOrder, Encoding};
+use super::part::{Packing, Part};
 use super::place::Place;
 use crate::error::{Error, Result};
 use crate::numeric::{DType, Tensor};
@@ -73,14 +74,20 @@ impl<'a> Archive<'a> {
         })
     }
 
-    /// The tensor at that position among the names. Reads its bytes alone.
-    pub(super) fn read(&mut self, position: usize, declared: Option<DType>) -> Result<Tensor> {
+    /// Where the tensor at that position among the names is.
+    pub(super) fn locate(self, position: usize, declared: Option<DType>) -> Result<Part> {
         let encoding = self.inspect(position, declared)?;
-        let (name, info) = &self.tensors[position];
-        let place = Place::member(self.path, name);
-        let offset = self.start + info.data_offsets.0 as u64;
-        self.file.seek(SeekFrom::Start(offset)).map_err(|source| place.unreadable(source))?;
-        encoding.read(&mut self.file, place)
+        let offset = self.start + self.tensors[position].1.data_offsets.0 as u64;
+        Ok(Part { encoding, file: self.file, offset, packing: Packing::Bare })
+    }
+
+    /// The tensor at that position among the names. Reads its bytes alone.
+    pub(super) fn read(self, position: usize, declared: Option<DType>) -> Result<Tensor> {
+        let (path, name) = (self.path, self.tensors[position].0.clone());
+        let place = Place::member(path, &name);
+        let Part { encoding, mut file, offset, .. } = self.locate(position, declared)?;
+        file.seek(SeekFrom::Start(offset)).map_err(|source| place.unreadable(source))?;
+        encoding.read(&mut file, place)
     }
 }
 

@@ -166,6 +166,7 @@ impl fmt::Display for DType {
 
 /// An 8-bit float, OCP E4M3: bias 7, no infinities, NaN is `0x7f` and `0xff`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(transparent)]
 pub struct F8E4M3(pub u8);
 
 impl F8E4M3 {
@@ -194,6 +195,7 @@ impl F8E4M3 {
 
 /// An 8-bit float, OCP E5M2: the upper half of an `f16`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(transparent)]
 pub struct F8E5M2(pub u8);
 
 impl F8E5M2 {

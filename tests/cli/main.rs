@@ -19,6 +19,8 @@ mod doctor;
 mod drift;
 mod either;
 mod explain;
+#[cfg(target_os = "linux")]
+mod flat;
 mod html;
 mod json;
 mod list;
