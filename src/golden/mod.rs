@@ -10,6 +10,7 @@ mod file;
 mod id;
 mod idle;
 mod layer;
+mod literal;
 mod member;
 mod npy;
 mod npz;
