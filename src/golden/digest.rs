@@ -37,12 +37,13 @@ pub(crate) fn sha256_of_lines<'a>(lines: impl Iterator<Item = &'a str>) -> Strin
 }
 
 fn hex(hasher: Sha256) -> String {
-    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value)]);
+    hasher.finalize().iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]).collect()
 }
 
 /// Feeds the elements as little-endian bytes.
 fn update<T: Element>(hasher: &mut Sha256, elements: &[T]) {
-    let mut bytes = Vec::with_capacity(CHUNK);
+    let mut bytes = Vec::with_capacity(CHUNK.min(size_of_val(elements)));
     for chunk in elements.chunks(CHUNK / T::DTYPE.size()) {
         bytes.clear();
         chunk.iter().for_each(|x| x.push_le(&mut bytes));
