@@ -16,8 +16,12 @@ mod npy;
 mod npz;
 mod object;
 mod place;
+mod regular;
 mod resolve;
 mod safetensors;
+mod share;
+mod suites;
+mod walk;
 
 pub use address::Address;
 pub use case::{Case, Input, Limits, Link, Output};
@@ -32,3 +36,5 @@ pub use npy::write_npy;
 pub(crate) use resolve::check_name;
 #[cfg(feature = "harness")]
 pub(crate) use resolve::seconds_from;
+pub(crate) use share::share;
+pub(crate) use suites::Suites;
