@@ -33,8 +33,10 @@ pub use fields::{CaseFile, InputField, NanField, OutputField, SuiteFile, Toleran
 pub use file::{Contents, Header, contents, inspect, is_tensor_file, read_tensor};
 pub use id::CaseId;
 pub use npy::write_npy;
+pub(crate) use regular::{Found, read as read_regular};
 pub(crate) use resolve::check_name;
 #[cfg(feature = "harness")]
 pub(crate) use resolve::seconds_from;
 pub(crate) use share::share;
 pub(crate) use suites::Suites;
+pub(crate) use walk::{Kind, Seen, walk};
