@@ -11,6 +11,7 @@ mod explanation;
 mod health;
 mod interrupt;
 mod isolate;
+mod journal;
 mod judge;
 mod last;
 mod matrix;

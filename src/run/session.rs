@@ -9,6 +9,7 @@ use super::chain::{ChainOutcome, follow};
 use super::checkpoint::Executor;
 use super::examine::Examiner;
 use super::interrupt::Interrupt;
+use super::journal::Journal;
 use super::options::{Filter, Following, Options, Stop};
 use super::outcome::{CaseOutcome, Gate, Gates, OutputOutcome, Problem, RunOutcome, Verdict};
 use super::partition::Selection;
@@ -89,28 +90,51 @@ impl Session {
     ///
     /// [`Error::Usage`] where nothing is selected, naming root and filter.
     pub fn run(&self, tree: &Tree, filter: &Filter, progress: impl Fn(&CaseOutcome) + Sync) -> Result<RunOutcome> {
+        self.run_into(&Journal::default(), tree, filter, progress)
+    }
+
+    /// The same; what is done so far is in the journal, until the outcome of the whole is made of it.
+    pub(super) fn run_into(
+        &self,
+        journal: &Journal,
+        tree: &Tree,
+        filter: &Filter,
+        progress: impl Fn(&CaseOutcome) + Sync,
+    ) -> Result<RunOutcome> {
         let started = Instant::now();
         let selection = filter.select(tree);
         let ids = &selection.cases;
         let report = |outcome: CaseOutcome| {
             progress(&outcome);
-            outcome
+            journal.add(outcome);
         };
         let survey = self.survey();
-        let (mut cases, chains) = match self.options.following {
-            Following::Isolated => (self.isolated(&survey, ids, &report), None),
+        let chains = match self.options.following {
+            Following::Isolated => {
+                self.isolated(&survey, ids, &report);
+                None
+            }
             Following::Chained => {
-                follow(&self.examiner(&survey), &tree.cases, |id| ids.binary_search(&id).is_ok(), &report)
+                let note = |outcome: CaseOutcome| {
+                    report(outcome.clone());
+                    outcome
+                };
+                let is_selected = |id: &CaseId| ids.binary_search(&id).is_ok();
+                let (cases, chains) = follow(&self.examiner(&survey), &tree.cases, is_selected, &note);
+                // What was found out since they were reported is in these.
+                journal.replace(cases);
+                chains
             }
         };
-        cases.extend(selection.problems.iter().map(|(id, what)| report(self.problem(id, what))));
+        selection.problems.iter().for_each(|(id, what)| report(self.problem(id, what)));
         let orphans = self.orphans_in(&survey, tree, filter);
         if selection.is_empty && orphans.is_empty() {
             return Err(nothing_selected(&self.goldens, tree, filter));
         }
         if selection.holds_the_rest() {
-            cases.extend(orphans.into_iter().map(report));
+            orphans.into_iter().for_each(report);
         }
+        let cases = journal.take().unwrap_or_default();
         Ok(self.conclude(tree, filter, &selection, cases, chains, started))
     }
 
@@ -152,25 +176,21 @@ impl Session {
     }
 
     /// Runs those cases; where the first failure ends the run, not those that were not started before it.
-    fn isolated(
-        &self,
-        survey: &Survey,
-        ids: &[&CaseId],
-        report: &(impl Fn(CaseOutcome) -> CaseOutcome + Sync),
-    ) -> Vec<CaseOutcome> {
+    fn isolated(&self, survey: &Survey, ids: &[&CaseId], report: &(impl Fn(CaseOutcome) + Sync)) {
         let is_over = AtomicBool::new(false);
         let examiner = self.examiner(survey);
         let run = |id: &&CaseId| {
             if is_over.load(Ordering::Relaxed) {
-                return None;
+                return;
             }
-            let case = report(examiner.examine(id).0);
-            if self.options.stop == Stop::AtFirstFailure && self.gate.fails(&case) {
+            let (case, _) = examiner.examine(id);
+            let is_last = self.options.stop == Stop::AtFirstFailure && self.gate.fails(&case);
+            report(case);
+            if is_last {
                 is_over.store(true, Ordering::Relaxed);
             }
-            Some(case)
         };
-        examiner.share(ids, run).into_iter().flatten().collect()
+        examiner.share(ids, run);
     }
 
     /// Follows every chain, and returns the cases that are outside their tolerance for a chained run, or that have one and
