@@ -8,7 +8,7 @@ use clap::builder::NonEmptyStringValueParser;
 use super::part::Part;
 use super::{Context, Gate, Place, source};
 use crate::error::Result;
-use crate::golden::{Case, CaseId, Goldens};
+use crate::golden::{CaseId, Goldens, Suites, share};
 use crate::report::{CaseLine, json, terminal};
 use crate::run::{Filter, Selection, nothing_selected};
 
@@ -54,7 +54,8 @@ impl List {
 
 /// A line for every case and every problem that is selected, by id.
 fn lines(goldens: &Goldens, selection: &Selection<'_>) -> Vec<CaseLine> {
-    let cases = selection.cases.iter().map(|id| match Case::load(&goldens.root, id) {
+    let suites = Suites::new(&goldens.root);
+    let cases = share(&selection.cases, |id| match suites.case(id) {
         Ok(case) => CaseLine {
             id: case.id,
             file: case.file,
@@ -66,7 +67,7 @@ fn lines(goldens: &Goldens, selection: &Selection<'_>) -> Vec<CaseLine> {
         Err(error) => broken(goldens, id, error.to_string()),
     });
     let problems = selection.problems.iter().map(|(id, what)| broken(goldens, id, (*what).to_owned()));
-    let mut lines: Vec<CaseLine> = cases.chain(problems).collect();
+    let mut lines: Vec<CaseLine> = cases.into_iter().chain(problems).collect();
     lines.sort_by(|a, b| a.id.cmp(&b.id));
     lines
 }

@@ -125,11 +125,14 @@ impl Run {
             _ => Detail::Cases,
         };
         reports.write(context, &voice, &outcome, Terminal::Always(detail))?;
-        Ok(match interrupt::exit_code(&interrupt) {
+        let gate = match interrupt::exit_code(&interrupt) {
             Some(code) => Gate::Interrupted(code),
             None if outcome.passed() => Gate::Passed,
             None => Gate::Failed,
-        })
+        };
+        // The process is about to end, and takes it along faster than it can be taken apart.
+        std::mem::forget(outcome);
+        Ok(gate)
     }
 }
 

@@ -1,6 +1,7 @@
 //! `karat show`: a tensor, every tensor of a container, or a case.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 
@@ -139,7 +140,7 @@ fn view(case: Case) -> CaseView {
             .collect(),
         timeout,
         skip,
-        reference,
+        reference: Arc::unwrap_or_clone(reference),
     }
 }
 

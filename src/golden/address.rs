@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::id::CaseId;
+use super::id::{CaseId, below};
 
 /// Where a tensor is: a file below the goldens root, and the member where the file holds many.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -46,7 +46,7 @@ impl Address {
         if file.is_empty() {
             return Err(format!("`{text}` names no file"));
         }
-        let path = root.join(parts.iter().collect::<PathBuf>());
+        let path = below(root, &parts.join("/"));
         Ok(Address { text: text.to_owned(), path, member: member.map(str::to_owned) })
     }
 
@@ -69,6 +69,9 @@ impl fmt::Display for Address {
 
 /// Splits `file#name` behind the extension, so that both a file and a member may hold a `#`.
 fn split(text: &str) -> (&str, Option<&str>) {
+    if !text.contains('#') {
+        return (text, None);
+    }
     let lower = text.to_ascii_lowercase();
     [".npy#", ".npz#", ".safetensors#"]
         .iter()

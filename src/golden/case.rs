@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
 use super::address::Address;
 use super::id::CaseId;
-use super::layer::layers;
-use super::resolve::resolve;
-use crate::error::{Error, Result};
+use super::suites::Suites;
+use crate::error::Result;
 use crate::numeric::{DType, NanRule, Tolerance};
 
 /// The name of the file that makes a folder a case.
@@ -36,7 +36,7 @@ pub struct Case {
     /// Why the case is not run, if it is not.
     pub skip: Option<String>,
     /// Who made the goldens, as the suite says it.
-    pub reference: Map<String, Value>,
+    pub reference: Arc<Map<String, Value>>,
 }
 
 /// A tensor that a checkpoint is given.
@@ -137,7 +137,6 @@ impl Case {
     /// [`Error::Case`] with the file and the field, where one of them is not what the format says: the file is the one
     /// that has the field. [`Error::Read`] where one cannot be read.
     pub fn load(root: &Path, id: &CaseId) -> Result<Case> {
-        let layers = layers(root, id)?;
-        resolve(root, id, &layers).map_err(|fault| Error::Case { path: fault.file(&layers), what: fault.what })
+        Suites::new(root).case(id)
     }
 }

@@ -1,17 +1,16 @@
 //! Finding the cases below a goldens root.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::OsStr;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Component, Path, PathBuf};
-
-use walkdir::WalkDir;
 
 use super::case::CASE_FILE;
 use super::file::is_tensor_file;
 use super::id::CaseId;
 use super::idle::idle;
 use super::layer::SUITE_FILE;
+use super::walk::{Seen, walk};
 use crate::error::{Error, Result};
 
 /// A goldens root, and the snapshots folder that belongs to it.
@@ -32,6 +31,14 @@ pub struct Tree {
     pub cases: Vec<CaseId>,
     /// What could not be walked, may not be a case or is of no use, with the id where it is, sorted.
     pub problems: BTreeMap<CaseId, String>,
+}
+
+/// What one thread of a walk has found.
+#[derive(Default)]
+struct Noted {
+    cases: Vec<CaseId>,
+    suites: Vec<PathBuf>,
+    problems: Vec<(CaseId, String)>,
 }
 
 impl Goldens {
@@ -82,23 +89,15 @@ impl Goldens {
         check_folder(&self.selected())?;
         let mut tree = Tree::default();
         let mut suites = Vec::new();
-        for entry in WalkDir::new(self.selected()).follow_links(true) {
-            match entry {
-                Ok(entry) if entry.file_name() == CASE_FILE => self.add(&mut tree, entry.path()),
-                Ok(entry) if entry.file_name().eq_ignore_ascii_case(CASE_FILE) => {
-                    let what = format!("{}: is not a case by this name; call it {CASE_FILE}", entry.path().display());
-                    tree.problems.insert(self.lossy_id(entry.path().parent().unwrap_or(&self.root)), what);
-                }
-                Ok(entry) if entry.file_name() == SUITE_FILE => suites.push(entry.into_path()),
-                Ok(_) => {}
-                Err(error) => {
-                    let place = error.path().unwrap_or(&self.root);
-                    if let Some(what) = unwalked(place, &error) {
-                        tree.problems.insert(self.lossy_id(place), format!("{}: {what}", place.display()));
-                    }
-                }
-            }
+        let mut problems = Vec::new();
+        for noted in walk(&self.selected(), |noted: &mut Noted, seen| self.note(noted, seen)) {
+            tree.cases.extend(noted.cases);
+            suites.extend(noted.suites);
+            problems.extend(noted.problems);
         }
+        // Of two at one place the same is told in every run.
+        problems.sort();
+        tree.problems.extend(problems);
         tree.cases.sort();
         refuse_case_twins(&mut tree);
         suites.sort();
@@ -108,20 +107,40 @@ impl Goldens {
         Ok(tree)
     }
 
-    /// Adds the case of that `case.json`, or the problem with it.
-    fn add(&self, tree: &mut Tree, file: &Path) {
-        let folder = file.parent().expect("a file is in a folder");
+    /// Notes what is of interest in what the walk sees.
+    fn note(&self, noted: &mut Noted, seen: Seen<'_>) {
+        match seen {
+            Seen::Entry { folder, name, .. } if name == CASE_FILE => self.add(noted, folder),
+            Seen::Entry { folder, name, .. } if name.eq_ignore_ascii_case(CASE_FILE) => {
+                let what = format!("{}: is not a case by this name; call it {CASE_FILE}", folder.join(name).display());
+                noted.problems.push((self.lossy_id(folder), what));
+            }
+            Seen::Entry { folder, name, .. } if name == SUITE_FILE => noted.suites.push(folder.join(name)),
+            Seen::Entry { .. } => {}
+            Seen::Loop { place, ancestor } => {
+                let what = format!("is a link to its own ancestor {}; remove it", ancestor.display());
+                noted.problems.push((self.lossy_id(place), format!("{}: {what}", place.display())));
+            }
+            Seen::Unreadable { place, error } => {
+                if let Some(what) = unwalked(place, &error) {
+                    noted.problems.push((self.lossy_id(place), format!("{}: {what}", place.display())));
+                }
+            }
+        }
+    }
+
+    /// Adds the case in that folder, or the problem with it.
+    fn add(&self, noted: &mut Noted, folder: &Path) {
         let relative = folder.strip_prefix(&self.root).expect("the walk stays below the root");
         if relative.as_os_str().is_empty() {
+            let file = folder.join(CASE_FILE);
             let what = format!("{}: a case is a folder below the root; move it into one", file.display());
-            tree.problems.insert(self.lossy_id(file), what);
+            noted.problems.push((self.lossy_id(&file), what));
             return;
         }
         match CaseId::from_path(relative) {
-            Ok(id) => tree.cases.push(id),
-            Err(error) => {
-                tree.problems.insert(self.lossy_id(folder), error.to_string());
-            }
+            Ok(id) => noted.cases.push(id),
+            Err(error) => noted.problems.push((self.lossy_id(folder), error.to_string())),
         }
     }
 
@@ -142,16 +161,12 @@ impl Goldens {
 }
 
 /// Why that place could not be walked; `None` where no case can be lost by it.
-fn unwalked(place: &Path, error: &walkdir::Error) -> Option<String> {
-    if let Some(ancestor) = error.loop_ancestor() {
-        let ancestor: PathBuf = ancestor.components().collect();
-        return Some(format!("is a link to its own ancestor {}; remove it", ancestor.display()));
-    }
+fn unwalked(place: &Path, error: &io::Error) -> Option<String> {
     match place.read_link() {
         // The case that names the tensor says so. Editors leave hidden ones beside a file that is open.
         Ok(_) if is_tensor_file(place) || is_hidden(place) => None,
         Ok(target) => Some(format!("is a link to {}, which is not there; remove it", target.display())),
-        Err(_) => Some(error.io_error().map_or_else(|| error.to_string(), ToString::to_string)),
+        Err(_) => Some(error.to_string()),
     }
 }
 
@@ -161,14 +176,32 @@ fn is_hidden(path: &Path) -> bool {
 
 /// Turns cases into problems whose ids, or folders above them, differ in case alone: some systems cannot hold both.
 fn refuse_case_twins(tree: &mut Tree) {
-    let mut spellings: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
-    for id in &tree.cases {
-        for folder in above(id.as_str()) {
+    let mut spellings: HashMap<String, BTreeSet<&str>> = HashMap::new();
+    let mut before = "";
+    for id in tree.cases.iter().map(CaseId::as_str).filter(|id| has_upper_case(id)) {
+        // Neighbours share most of their folders, which need be looked at but once.
+        for folder in above(id).filter(|folder| !is_in(before, folder)) {
             spellings.entry(folder.to_lowercase()).or_default().insert(folder);
         }
+        before = id;
+    }
+    if spellings.is_empty() {
+        return;
+    }
+    let mut before = "";
+    for id in tree.cases.iter().map(CaseId::as_str).filter(|id| !has_upper_case(id)) {
+        for folder in above(id).filter(|folder| !is_in(before, folder)) {
+            if let Some(spellings) = spellings.get_mut(folder) {
+                spellings.insert(folder);
+            }
+        }
+        before = id;
     }
     spellings.retain(|_, spellings| spellings.len() > 1);
-    let twins: Vec<(CaseId, String)> = tree
+    if spellings.is_empty() {
+        return;
+    }
+    let twins: BTreeMap<CaseId, String> = tree
         .cases
         .iter()
         .filter_map(|id| {
@@ -177,8 +210,21 @@ fn refuse_case_twins(tree: &mut Tree) {
             Some((id.clone(), format!("the folders {} differ in case alone; rename all but one", names.join(" and "))))
         })
         .collect();
-    tree.cases.retain(|id| twins.iter().all(|(twin, _)| twin != id));
+    tree.cases.retain(|id| !twins.contains_key(id));
     tree.problems.extend(twins);
+}
+
+/// Whether a text may be another in lower case. A sharp one is asked only of what is not ASCII.
+fn has_upper_case(text: &str) -> bool {
+    match text.is_ascii() {
+        true => text.bytes().any(|byte| byte.is_ascii_uppercase()),
+        false => text.to_lowercase() != text,
+    }
+}
+
+/// Whether a path is that folder, or one below it.
+fn is_in(path: &str, folder: &str) -> bool {
+    path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// The paths of the folders from the root down to that one, itself included.

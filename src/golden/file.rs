@@ -16,6 +16,9 @@ use crate::numeric::{DType, Tensor};
 /// How a Git LFS pointer begins.
 const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/v1";
 
+/// The longest file that is read as a whole, in one call of the system, before it is looked at.
+const SMALL: u64 = 1 << 16;
+
 /// What a tensor file holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -60,7 +63,13 @@ pub fn read_tensor(path: &Path, member: Option<&str>, declared: Option<DType>) -
     match open(path)? {
         Format::Npy { mut file, len } => {
             let place = alone(path, member)?;
-            npy::read_header(&mut file, len, declared, place)?.read(&mut file, place)
+            if len > SMALL {
+                return npy::read_header(&mut file, len, declared, place)?.read(&mut file, place);
+            }
+            let mut bytes = Vec::with_capacity(len as usize);
+            file.take(len).read_to_end(&mut bytes).map_err(|source| place.unreadable(source))?;
+            let mut rest = bytes.as_slice();
+            npy::read_header(&mut rest, len, declared, place)?.read(&mut rest, place)
         }
         Format::Npz(archive) => archive.read(member::choose(path, &archive.names(), member)?, declared),
         Format::Safetensors(archive) => {
@@ -143,7 +152,8 @@ fn open(path: &Path) -> Result<Format<'_>> {
     if len == 0 {
         return Err(place.broken("is empty; make it again"));
     }
-    let mut start = Vec::new();
+    // With room for no more it is read in one call.
+    let mut start = Vec::with_capacity(LFS_POINTER.len());
     file.by_ref()
         .take(LFS_POINTER.len() as u64)
         .read_to_end(&mut start)

@@ -1,7 +1,7 @@
 //! The id of a case: its path below the goldens root, with `/`.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::{MAIN_SEPARATOR, Path, PathBuf};
 
 use crate::error::{Error, Result};
 
@@ -49,7 +49,15 @@ impl CaseId {
     /// The folder of this case below `root`.
     #[must_use]
     pub fn below(&self, root: &Path) -> PathBuf {
-        root.join(self.0.split('/').collect::<PathBuf>())
+        below(root, &self.0)
+    }
+}
+
+/// A path below `root` from names with `/` between them.
+pub(super) fn below(root: &Path, names: &str) -> PathBuf {
+    match MAIN_SEPARATOR {
+        '/' => root.join(names),
+        _ => root.join(names.split('/').collect::<PathBuf>()),
     }
 }
 

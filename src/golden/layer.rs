@@ -1,13 +1,11 @@
 //! The files that a case is made of: every `suite.json` between the goldens root and it, and its `case.json` over them.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::case::CASE_FILE;
 use super::fields::{CASE, check_known};
-use super::id::CaseId;
-use super::object::read_object;
 use crate::error::{Error, Result};
 
 /// The name of the file with a folder's defaults.
@@ -24,7 +22,7 @@ pub(super) struct Layer {
 
 impl Layer {
     /// The layer of a file, with nothing in it that this karat does not know.
-    fn new(file: PathBuf, mut fields: Map<String, Value>) -> Result<Layer> {
+    pub(super) fn new(file: PathBuf, mut fields: Map<String, Value>) -> Result<Layer> {
         fields.remove("$schema");
         match check_known(&fields, CASE).and_then(|()| fields.get("karat").map_or(Ok(()), check_version)) {
             Ok(()) => Ok(Layer { file, fields }),
@@ -41,45 +39,91 @@ impl Layer {
     }
 }
 
-/// The layers of a case, the outermost `suite.json` first and its `case.json` last.
-///
-/// # Errors
-///
-/// [`Error::Case`] where one of them is not JSON, has an unknown field or is of a later version, or where there is no `case.json`.
-pub(super) fn layers(root: &Path, id: &CaseId) -> Result<Vec<Layer>> {
-    let file = id.below(root).join(CASE_FILE);
-    let own = read_object(&file)?.ok_or_else(|| Error::Case {
-        path: file.clone(),
-        what: "is not there; a case is a folder that holds a case.json".to_owned(),
-    })?;
-    let mut layers = Vec::new();
-    for folder in folders(root, id) {
-        let file = folder.join(SUITE_FILE);
-        if let Some(fields) = read_object(&file)? {
-            layers.push(Layer::new(file, fields)?);
-        }
-    }
-    layers.push(Layer::new(file, own)?);
-    if layers.iter().any(|layer| layer.says("karat", None)) {
-        return Ok(layers);
-    }
-    let what = format!("field `karat` is missing; write \"karat\": {FORMAT}");
-    Err(Error::Case { path: layers.pop().expect("one was pushed").file, what })
+/// What every suite from the root down to one folder says together: defaults for the cases in that folder.
+#[derive(Default)]
+pub(super) struct Defaults {
+    /// The outermost suite first.
+    layers: Vec<Arc<Layer>>,
+    /// The fields of all of them, but for `reference`.
+    fields: Map<String, Value>,
+    /// Who made the goldens: for many cases the longest field, of which none needs a copy.
+    reference: Arc<Map<String, Value>>,
 }
 
-/// The fields of all layers: objects merge by key, the nearest entry is taken whole, and a `null` takes a default away.
-pub(super) fn merge(layers: &[Layer]) -> Map<String, Value> {
-    let mut merged = layers.iter().fold(Map::new(), |mut merged, layer| {
-        lay(&mut merged, &layer.fields);
-        merged
-    });
-    merged.retain(|_, value| !value.is_null());
-    for field in ["inputs", "outputs", "tolerance", "chained"] {
-        if let Some(Value::Object(entries)) = merged.get_mut(field) {
-            entries.retain(|_, value| !value.is_null());
-        }
+impl Defaults {
+    /// The same, with a suite that is nearer over them.
+    pub(super) fn under(&self, layer: Layer) -> Defaults {
+        let mut fields = self.lay(&[&layer]);
+        let reference = match fields.remove("reference") {
+            Some(Value::Object(reference)) => Arc::new(reference),
+            // Whoever reads the field says what is wrong with it.
+            Some(other) => {
+                fields.insert("reference".to_owned(), other);
+                Arc::default()
+            }
+            None => Arc::clone(&self.reference),
+        };
+        let layers = self.layers.iter().cloned().chain([Arc::new(layer)]).collect();
+        Defaults { layers, fields, reference }
     }
-    merged
+
+    /// The fields with those layers over them. There is a `reference` only where one of these says something of it.
+    fn lay(&self, nearer: &[&Layer]) -> Map<String, Value> {
+        let mut merged = self.fields.clone();
+        if !self.reference.is_empty() && nearer.iter().any(|layer| layer.says("reference", None)) {
+            merged.insert("reference".to_owned(), Value::Object(Map::clone(&self.reference)));
+        }
+        for layer in nearer {
+            lay(&mut merged, &layer.fields);
+        }
+        merged
+    }
+}
+
+/// The layers of a case.
+pub(super) struct Layers {
+    defaults: Arc<Defaults>,
+    /// Its `case.json`.
+    pub(super) own: Layer,
+}
+
+impl Layers {
+    /// Puts `case.json` over the defaults of its folder.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Case`] where it has an unknown field, or neither it nor a suite says the version of the format.
+    pub(super) fn new(defaults: Arc<Defaults>, file: PathBuf, fields: Map<String, Value>) -> Result<Layers> {
+        let layers = Layers { own: Layer::new(file, fields)?, defaults };
+        if layers.nearest_first().any(|layer| layer.says("karat", None)) {
+            return Ok(layers);
+        }
+        let what = format!("field `karat` is missing; write \"karat\": {FORMAT}");
+        Err(Error::Case { path: layers.own.file, what })
+    }
+
+    /// Its `case.json`, and then every suite, the outermost last.
+    pub(super) fn nearest_first(&self) -> impl Iterator<Item = &Layer> {
+        [&self.own].into_iter().chain(self.defaults.layers.iter().rev().map(Arc::as_ref))
+    }
+
+    /// The fields of all layers: objects merge by key, the nearest entry is taken whole, and a `null` takes a default away.
+    /// There is no `reference` where [`Layers::reference`] has it.
+    pub(super) fn merge(&self) -> Map<String, Value> {
+        let mut merged = self.defaults.lay(&[&self.own]);
+        merged.retain(|_, value| !value.is_null());
+        for field in ["inputs", "outputs", "tolerance", "chained"] {
+            if let Some(Value::Object(entries)) = merged.get_mut(field) {
+                entries.retain(|_, value| !value.is_null());
+            }
+        }
+        merged
+    }
+
+    /// Who made the goldens, where no layer but suites says it.
+    pub(super) fn reference(&self) -> Option<Arc<Map<String, Value>>> {
+        (!self.own.says("reference", None)).then(|| Arc::clone(&self.defaults.reference))
+    }
 }
 
 /// Lays `nearer` over `fields`: objects merge by key, entry by entry; anything else replaces.
@@ -106,15 +150,6 @@ fn check_version(version: &Value) -> Result<(), String> {
         Some(1..=FORMAT) => Ok(()),
         _ => Err(format!("karat: {version} is not a version that this karat reads; it reads {FORMAT}")),
     }
-}
-
-/// The folders from the root down to the case.
-fn folders(root: &Path, id: &CaseId) -> Vec<PathBuf> {
-    let mut folders = vec![root.to_path_buf()];
-    for part in id.as_str().split('/') {
-        folders.push(folders[folders.len() - 1].join(part));
-    }
-    folders
 }
 
 #[cfg(test)]
@@ -144,6 +179,7 @@ mod tests {
         let layer = |text: &str| Layer { file: PathBuf::new(), fields: object(text) };
         let suite = layer(r#"{"skip": "slow", "params": {"seed": 1}, "outputs": {"y": "y.npy", "z": "z.npy"}}"#);
         let case = layer(r#"{"skip": null, "params": {"seed": null}, "outputs": {"z": null}}"#);
-        assert_eq!(merge(&[suite, case]), object(r#"{"params": {"seed": null}, "outputs": {"y": "y.npy"}}"#));
+        let layers = Layers { defaults: Arc::new(Defaults::default().under(suite)), own: case };
+        assert_eq!(layers.merge(), object(r#"{"params": {"seed": null}, "outputs": {"y": "y.npy"}}"#));
     }
 }

@@ -14,6 +14,7 @@ mod gathered;
 mod id;
 mod idle;
 mod layer;
+mod literal;
 mod mapping;
 mod member;
 mod npy;
@@ -21,11 +22,15 @@ mod npz;
 mod object;
 mod part;
 mod place;
+mod regular;
 mod resolve;
 mod safetensors;
+mod share;
 mod stream;
+mod suites;
 mod tensor_file;
 mod view;
+mod walk;
 
 pub use address::Address;
 pub use case::{Case, Input, Limits, Link, Output};
@@ -37,7 +42,11 @@ pub use fields::{CaseFile, InputField, NanField, OutputField, SuiteFile, Toleran
 pub use file::{Contents, Header, contents, inspect, is_tensor_file, read_tensor};
 pub use id::CaseId;
 pub use npy::write_npy;
+pub(crate) use regular::{Found, read as read_regular};
 pub(crate) use resolve::check_name;
 #[cfg(feature = "harness")]
 pub(crate) use resolve::seconds_from;
+pub(crate) use share::share;
+pub(crate) use suites::Suites;
 pub use tensor_file::TensorFile;
+pub(crate) use walk::{Kind, Seen, walk};

@@ -8,6 +8,7 @@ use std::path::Path;
 use ndarray_npy::npy::header::Header;
 
 use super::elements::{self, AxisOrder, ByteOrder, Encoding};
+use super::literal::{self, Literal};
 use super::place::Place;
 use crate::error::{Error, Result};
 use crate::numeric::{DType, Tensor};
@@ -38,18 +39,36 @@ pub(super) fn read_header(
     place: Place<'_>,
 ) -> Result<Encoding> {
     let bytes = header_bytes(reader, len, place)?;
-    let header = parse(&bytes, place)?;
-    let (dtype, byte_order) = match header.type_descriptor.as_string() {
-        Some(descr) => number(descr, declared, place)?,
-        None => return Err(records(place)),
+    let (number, is_fortran, shape) = match literal::read(text(&bytes)) {
+        Some(Literal { descr, is_fortran, shape }) => (number(descr, declared, place)?, is_fortran, shape),
+        None => {
+            let header = parse(&bytes, place)?;
+            let number = match header.type_descriptor.as_string() {
+                Some(descr) => number(descr, declared, place)?,
+                None => return Err(records(place)),
+            };
+            (number, header.layout.is_fortran(), header.shape)
+        }
     };
-    let axis_order = if header.layout.is_fortran() { AxisOrder::Fortran } else { AxisOrder::C };
-    let claim = shorten(&format!("{dtype} {:?}", header.shape));
-    let Some(encoding) = Encoding::new(dtype, header.shape, byte_order, axis_order) else {
+    let (dtype, byte_order) = number;
+    let axis_order = if is_fortran { AxisOrder::Fortran } else { AxisOrder::C };
+    let Some(encoding) = Encoding::new(dtype, shape.clone(), byte_order, axis_order) else {
+        let claim = claim(dtype, &shape);
         return Err(place.broken(format!("its header claims {claim}, which no machine can hold; make it again")));
     };
-    check_len(len - bytes.len() as u64, encoding.byte_len(), &claim, place)?;
+    check_len(len - bytes.len() as u64, &encoding, place)?;
     Ok(encoding)
+}
+
+/// What a header claims, in words.
+fn claim(dtype: DType, shape: &[usize]) -> String {
+    shorten(&format!("{dtype} {shape:?}"))
+}
+
+/// The text of a header, behind its length.
+fn text(bytes: &[u8]) -> &[u8] {
+    let length_bytes = if bytes[MAGIC.len()] == 1 { 2 } else { 4 };
+    &bytes[PREFIX_LEN + length_bytes..]
 }
 
 /// The bytes of the header, from the magic to the line break. Nothing is reserved that the file does not have.
@@ -196,16 +215,20 @@ fn refused(descr: &str, code: &str, place: Place<'_>) -> Error {
     place.broken(format!("has dtype {descr}{kind}; karat reads {}", elements::readable()))
 }
 
-fn check_len(there: u64, promised: u64, claim: &str, place: Place<'_>) -> Result<()> {
+fn check_len(there: u64, encoding: &Encoding, place: Place<'_>) -> Result<()> {
+    let promised = encoding.byte_len();
+    let claim = || claim(encoding.dtype(), encoding.shape());
     match there.cmp(&promised) {
         Ordering::Equal => Ok(()),
         Ordering::Less => Err(place.broken(format!(
-            "is truncated: {there} bytes of elements are there, and its header promises {promised} ({claim}); \
-             make it again"
+            "is truncated: {there} bytes of elements are there, and its header promises {promised} ({}); \
+             make it again",
+            claim()
         ))),
         Ordering::Greater => Err(place.broken(format!(
-            "has {} trailing bytes after the {promised} of elements that its header promises ({claim}); make it again",
-            there - promised
+            "has {} trailing bytes after the {promised} of elements that its header promises ({}); make it again",
+            there - promised,
+            claim()
         ))),
     }
 }

@@ -1,33 +1,25 @@
 //! Reading a file that is one JSON object, in which no field is there twice.
 
 use std::fmt;
-use std::fs;
-use std::io;
 use std::path::Path;
 
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::file::kind;
+use super::regular::{self, Found};
 use crate::error::{Error, Result};
 
 /// The JSON object in that file, or `None` where there is no such file.
 pub(super) fn read_object(file: &Path) -> Result<Option<Map<String, Value>>> {
     let wrong = |what: String| Error::Case { path: file.to_path_buf(), what };
-    match fs::metadata(file) {
-        // Reading a named pipe would wait for ever.
-        Ok(metadata) if !metadata.is_file() => {
-            return Err(wrong(format!("is {}, not a file", kind(metadata.file_type()))));
-        }
-        Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => match fs::read_link(file) {
-            // Defaults that are out of reach are not the same as none.
-            Ok(target) => return Err(wrong(format!("is a link to {}, which is not there", target.display()))),
-            Err(_) => return Ok(None),
-        },
-        Err(error) => return Err(Error::read(file, error)),
-    }
-    let bytes = fs::read(file).map_err(|error| Error::read(file, error))?;
+    let bytes = match regular::read(file).map_err(|error| Error::read(file, error))? {
+        Found::File(bytes) => bytes,
+        Found::Other(other) => return Err(wrong(format!("is {}, not a file", kind(other)))),
+        // Defaults that are out of reach are not the same as none.
+        Found::Dangling(target) => return Err(wrong(format!("is a link to {}, which is not there", target.display()))),
+        Found::Nothing => return Ok(None),
+    };
     let text = std::str::from_utf8(&bytes).map_err(|error| wrong(format!("is not UTF-8: {error}")))?;
     // Some editors begin a file with a mark of its encoding.
     match serde_json::from_str(text.trim_start_matches('\u{feff}')) {

@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::address::Address;
 use super::case::{Case, Input, Limits, Link, Output};
 use super::fields::{INPUT, InputField, NanField, OUTPUT, OutputField, TOLERANCE, ToleranceField, check_known};
 use super::id::CaseId;
-use super::layer::{Layer, merge};
+use super::layer::{Layer, Layers};
 use crate::numeric::{DType, NanRule, Tolerance};
 
 /// What is wrong, and with which field, or which entry of it.
@@ -32,20 +33,20 @@ impl Fault {
         Fault { field, entry: Some(entry.to_owned()), what: format!("{field}.{entry}: {}", what.as_ref()) }
     }
 
-    /// The file that says what is wrong: the nearest that has the field, or else the last, which should have.
-    pub(super) fn file(&self, layers: &[Layer]) -> PathBuf {
-        let nearest = layers.iter().rev().find(|layer| layer.says(self.field, self.entry.as_deref()));
-        nearest.or(layers.last()).map(|layer| layer.file.clone()).unwrap_or_default()
+    /// The file that says what is wrong: the nearest that has the field, or else `case.json`, which should have.
+    pub(super) fn file(&self, layers: &Layers) -> PathBuf {
+        let nearest = layers.nearest_first().find(|layer| layer.says(self.field, self.entry.as_deref()));
+        nearest.unwrap_or(&layers.own).file.clone()
     }
 }
 
 /// The case that the layers make together.
-pub(super) fn resolve(root: &Path, id: &CaseId, layers: &[Layer]) -> Result<Case, Fault> {
-    let fields = merge(layers);
-    let own = layers.last().expect("a case has a case.json");
+pub(super) fn resolve(root: &Path, id: &CaseId, layers: &Layers) -> Result<Case, Fault> {
+    let fields = layers.merge();
+    let own = &layers.own;
     let case_nan: Option<NanField> = optional(&fields, "nan")?;
-    let inputs: BTreeMap<String, InputField> = entries(&fields, "inputs", INPUT, Shorthand::Tensor)?;
-    let outputs: BTreeMap<String, OutputField> = entries(&fields, "outputs", OUTPUT, Shorthand::Tensor)?;
+    let inputs: BTreeMap<String, InputField> = entries(&fields, "inputs")?;
+    let outputs: BTreeMap<String, OutputField> = entries(&fields, "outputs")?;
     let tolerances = Tolerances::read(&fields, "tolerance")?;
     let chained = Tolerances::read(&fields, "chained")?;
     check_names("inputs", inputs.keys())?;
@@ -81,7 +82,10 @@ pub(super) fn resolve(root: &Path, id: &CaseId, layers: &[Layer]) -> Result<Case
             .collect::<Result<_, Fault>>()?,
         timeout: optional(&fields, "timeout")?.map(duration).transpose()?,
         skip,
-        reference: optional(&fields, "reference")?.unwrap_or_default(),
+        reference: match optional(&fields, "reference")? {
+            Some(reference) => Arc::new(reference),
+            None => layers.reference().unwrap_or_default(),
+        },
     })
 }
 
@@ -98,32 +102,67 @@ pub(crate) fn seconds_from(seconds: f64) -> Result<Duration, String> {
     }
 }
 
-/// Whether an entry may be plain text that stands for its `tensor`.
-#[derive(Clone, Copy, PartialEq)]
-enum Shorthand {
-    None,
-    Tensor,
+/// An entry of an object field.
+trait Entry: DeserializeOwned {
+    /// The names of its fields.
+    const KNOWN: &'static [&'static str];
+
+    /// The entry that plain text stands for: its `tensor`, where it has one.
+    fn from_text(_: &str) -> Option<Self> {
+        None
+    }
+}
+
+impl Entry for InputField {
+    const KNOWN: &'static [&'static str] = INPUT;
+
+    fn from_text(tensor: &str) -> Option<InputField> {
+        Some(InputField { tensor: tensor.to_owned(), from: None, dtype: None })
+    }
+}
+
+impl Entry for OutputField {
+    const KNOWN: &'static [&'static str] = OUTPUT;
+
+    fn from_text(tensor: &str) -> Option<OutputField> {
+        Some(OutputField {
+            tensor: tensor.to_owned(),
+            alternatives: Vec::new(),
+            mask: None,
+            dtype: None,
+            cast: None,
+            nan: None,
+            empty: false,
+        })
+    }
+}
+
+impl Entry for ToleranceField {
+    const KNOWN: &'static [&'static str] = TOLERANCE;
 }
 
 /// The entries of an object field, each checked for unknown fields of its own.
-fn entries<T: DeserializeOwned>(
-    fields: &Map<String, Value>,
-    field: &'static str,
-    known: &[&str],
-    shorthand: Shorthand,
-) -> Result<BTreeMap<String, T>, Fault> {
-    let object: Map<String, Value> = optional(fields, field)?.unwrap_or_default();
-    let entry = |value| match value {
-        Value::String(text) if shorthand == Shorthand::Tensor => read(&json!({ "tensor": text })),
-        Value::Object(object) => check_known(&object, known).and_then(|()| read(&Value::Object(object))),
-        other if shorthand == Shorthand::Tensor => Err(format!("is {other}, and must be text or an object")),
+fn entries<T: Entry>(fields: &Map<String, Value>, field: &'static str) -> Result<BTreeMap<String, T>, Fault> {
+    let object = match fields.get(field) {
+        None => return Ok(BTreeMap::new()),
+        Some(Value::Object(object)) => object,
+        Some(other) => {
+            // In the words that every field of another type is told in.
+            let words = read::<Map<String, Value>>(other).err().unwrap_or_default();
+            return Err(Fault::of(field, format!("{field}: {words}")));
+        }
+    };
+    let entry = |value: &Value| match value {
+        Value::Object(object) => check_known(object, T::KNOWN).and_then(|()| read(value)),
+        Value::String(text) => T::from_text(text).ok_or_else(|| format!("is {value}, and must be an object")),
+        other if T::from_text("").is_some() => Err(format!("is {other}, and must be text or an object")),
         other => Err(format!("is {other}, and must be an object")),
     };
     object
-        .into_iter()
+        .iter()
         .map(|(name, value)| match entry(value) {
-            Ok(entry) => Ok((name, entry)),
-            Err(what) => Err(Fault::at(field, &name, what)),
+            Ok(entry) => Ok((name.clone(), entry)),
+            Err(what) => Err(Fault::at(field, name, what)),
         })
         .collect()
 }
@@ -223,7 +262,7 @@ struct Tolerances {
 
 impl Tolerances {
     fn read(fields: &Map<String, Value>, field: &'static str) -> Result<Tolerances, Fault> {
-        Ok(Tolerances { field, entries: entries(fields, field, TOLERANCE, Shorthand::None)? })
+        Ok(Tolerances { field, entries: entries(fields, field)? })
     }
 
     /// Refuses an entry of the case for an output that it has not. In a suite an entry may be for some of its cases.

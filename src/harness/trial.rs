@@ -8,9 +8,9 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use super::watchdog::watch;
 use crate::cli::Home;
 use crate::error::Result;
-use crate::golden::{Case, CaseId, Goldens, Tree};
+use crate::golden::{Case, CaseId, Goldens, Tree, share};
 use crate::report::{Palette, Review, Voice, terminal};
-use crate::run::{CaseOutcome, Filter, Problem, Session, Shard, Skips, Verdict};
+use crate::run::{CaseOutcome, Filter, Problem, Session, Shard, Skips, Survey, Verdict};
 
 /// The name of the trial that holds what belongs to no case.
 const COMPLETE: &str = "karat::complete";
@@ -20,6 +20,8 @@ const CHAINED: &str = "karat::chained";
 /// What every trial shares.
 pub(super) struct Shared {
     pub(super) session: Session,
+    /// What the cases have in common, where this process runs them all.
+    survey: Survey,
     voice: Voice,
     skips: Skips,
 }
@@ -49,19 +51,25 @@ pub(super) fn trials(
     let single = exact.and_then(|name| case_named(session.goldens(), name));
     // libtest gives no reason for what it ignores by the flag; a case that is selected gives its own.
     let flagged = arguments.list || arguments.ignored;
-    let shared = Arc::new(Shared { session, voice, skips });
+    let survey = session.survey();
+    let shared = Arc::new(Shared { session, survey, voice, skips });
     if let Some(id) = single {
-        return Ok(vec![case_trial(&shared, &id, flagged, Ending::WithProcess)]);
+        let is_ignored = flagged && skip(shared.session.goldens(), &id).is_some();
+        return Ok(vec![case_trial(&shared, &id, is_ignored, Ending::WithProcess)]);
     }
     let tree = shared.session.goldens().discover()?;
-    let mut trials: Vec<Trial> = tree.cases.iter().map(|id| case_trial(&shared, id, flagged, Ending::Alone)).collect();
+    let said = share(&tree.cases, |id| Said::of(&shared, id));
+    let cases = tree.cases.iter().zip(&said);
+    let mut trials: Vec<Trial> =
+        cases.map(|(id, said)| case_trial(&shared, id, flagged && said.skip.is_some(), Ending::Alone)).collect();
     trials.extend(tree.problems.iter().map(|(id, what)| problem_trial(&shared, id, what)));
     trials.sort_by(|a, b| a.name().cmp(b.name()));
     // The other of these trials, run alone, has nothing to do with the chains.
-    if exact.is_none_or(|name| name == CHAINED) && gates_chains(shared.session.goldens(), &tree) {
+    if exact.is_none_or(|name| name == CHAINED) && said.iter().any(|said| said.gates_chains) {
         trials.push(chained_trial(&shared, tree.clone()));
     }
-    trials.push(complete_trial(&shared, tree));
+    let skips = tree.cases.iter().cloned().zip(said).filter_map(|(id, said)| Some((id, said.skip?))).collect();
+    trials.push(complete_trial(&shared, tree, skips));
     if let Some(shard) = shard {
         let places = 0..trials.len();
         trials =
@@ -94,12 +102,28 @@ enum Ending {
     Alone,
 }
 
-fn case_trial(shared: &Arc<Shared>, id: &CaseId, flagged: bool, ending: Ending) -> Trial {
-    let is_ignored = flagged && skip(shared.session.goldens(), id).is_some();
+/// What the files of a case say that the list of trials depends on.
+#[derive(Default)]
+struct Said {
+    /// Why it is not run.
+    skip: Option<String>,
+    /// Whether it has a tolerance for a chained run.
+    gates_chains: bool,
+}
+
+impl Said {
+    /// One that cannot be read says nothing, and is told of when it runs.
+    fn of(shared: &Shared, id: &CaseId) -> Said {
+        let Ok(Case { skip, outputs, .. }) = shared.survey.suites.case(id) else { return Said::default() };
+        Said { skip, gates_chains: outputs.values().any(|output| output.chained.is_some()) }
+    }
+}
+
+fn case_trial(shared: &Arc<Shared>, id: &CaseId, is_ignored: bool, ending: Ending) -> Trial {
     let (shared, own) = (Arc::clone(shared), id.clone());
     let run = move || match ending {
         Ending::WithProcess => conclude(&shared, &watch(&shared, &own)),
-        Ending::Alone => conclude(&shared, &shared.session.case(&own)),
+        Ending::Alone => conclude(&shared, &shared.session.case_in(&shared.survey, &own)),
     };
     Trial::ignorable_test(id.as_str(), run).with_ignored_flag(is_ignored)
 }
@@ -145,12 +169,6 @@ fn problem_trial(shared: &Arc<Shared>, id: &CaseId, what: &str) -> Trial {
     Trial::test(id.as_str(), move || Err(message(&shared, &shared.session.problem(&own, &what)).into()))
 }
 
-/// Whether a case has a tolerance for a chained run.
-fn gates_chains(goldens: &Goldens, tree: &Tree) -> bool {
-    let is_gated = |case: Case| case.outputs.values().any(|output| output.chained.is_some());
-    tree.cases.iter().any(|id| Case::load(&goldens.root, id).is_ok_and(is_gated))
-}
-
 /// Fails on cases that are outside their tolerance for a chained run, or cannot be followed to.
 fn chained_trial(shared: &Arc<Shared>, tree: Tree) -> Trial {
     let shared = Arc::clone(shared);
@@ -162,17 +180,17 @@ fn chained_trial(shared: &Arc<Shared>, tree: Tree) -> Trial {
 
 /// Fails on orphaned snapshots, on an empty root, on a skip that is allowed to no case, and in CI on skips that nobody
 /// allowed.
-fn complete_trial(shared: &Arc<Shared>, tree: Tree) -> Trial {
+fn complete_trial(shared: &Arc<Shared>, tree: Tree, written: Vec<(CaseId, String)>) -> Trial {
     let shared = Arc::clone(shared);
     Trial::test(COMPLETE, move || {
-        let faults = faults(&shared, &tree);
+        let faults = faults(&shared, &tree, &written);
         if faults.is_empty() { Ok(()) } else { Err(faults.join("\n\n").into()) }
     })
 }
 
-/// What is wrong and belongs to no case.
-fn faults(shared: &Shared, tree: &Tree) -> Vec<String> {
-    let Shared { session, voice, skips } = shared;
+/// What is wrong and belongs to no case. `written` are the cases with a written skip, and their reasons.
+fn faults(shared: &Shared, tree: &Tree, written: &[(CaseId, String)]) -> Vec<String> {
+    let Shared { session, survey, voice, skips } = shared;
     let goldens = session.goldens();
     if tree.cases.is_empty() && tree.problems.is_empty() {
         return vec![format!(
@@ -183,14 +201,15 @@ fn faults(shared: &Shared, tree: &Tree) -> Vec<String> {
         )];
     }
     // Asking for a case that is skipped counts its snapshots as referenced; under nextest nothing else does.
-    let written = tree.cases.iter().filter(|_| *skips == Skips::Honoured);
-    let written = written.filter_map(|id| skip(goldens, id).map(|reason| (session.case(id), reason)));
+    let written = written.iter().filter(|_| *skips == Skips::Honoured);
+    let written = written.map(|(id, reason)| (session.case_in(survey, id), reason));
     let fails = |case: &CaseOutcome| session.gate().fails(case);
     let mut faults: Vec<String> =
-        written.filter(|(case, _)| fails(case)).map(|(case, reason)| skipped(&case.id, &reason)).collect();
-    let orphans = session.orphans(tree, &Filter::default());
+        written.filter(|(case, _)| fails(case)).map(|(case, reason)| skipped(&case.id, reason)).collect();
+    let orphans = session.orphans_in(survey, tree, &Filter::default());
     faults.extend(orphans.iter().filter(|case| fails(case)).map(|case| message(shared, case)));
-    let unknown = session.gate().allowed_skips.iter().filter(|name| tree.cases.iter().all(|id| id.as_str() != *name));
+    let is_case = |name: &str| tree.cases.binary_search_by(|id| id.as_str().cmp(name)).is_ok();
+    let unknown = session.gate().allowed_skips.iter().filter(|name| !is_case(name));
     faults
         .extend(unknown.map(|name| format!("Harness::allow_skip({name:?}) names no case; correct it or take it out")));
     faults

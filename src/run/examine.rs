@@ -15,6 +15,7 @@ use super::options::{Options, Skips};
 use super::outcome::{CaseOutcome, OutputOutcome, Problem, Verdict};
 use super::running::begin;
 use super::snapshot::Recorder;
+use super::survey::Survey;
 use crate::golden::{Case, CaseId, Goldens};
 use crate::numeric::Tensor;
 
@@ -22,6 +23,7 @@ use crate::numeric::Tensor;
 #[derive(Clone, Copy)]
 pub(super) struct Examiner<'a> {
     pub(super) goldens: &'a Goldens,
+    pub(super) survey: &'a Survey,
     pub(super) executor: &'a Executor,
     pub(super) options: &'a Options,
     /// What holds summaries against snapshots, where drift is a gate.
@@ -63,7 +65,7 @@ impl Examiner<'_> {
 
     /// Runs one case, and returns what it was given and what came out, where it ran.
     pub(super) fn examine(&self, id: &CaseId) -> (CaseOutcome, Option<Ran>) {
-        let case = match Case::load(&self.goldens.root, id) {
+        let case = match self.survey.suites.case(id) {
             Ok(case) => case,
             Err(error) => {
                 return (self.stopped(id, None, vec![Problem::from_error("", &error)]), None);
@@ -80,7 +82,7 @@ impl Examiner<'_> {
             return self.apart(isolation, case);
         }
         let _running = begin(id);
-        let Gathered { inputs, digests } = match gather(self.goldens, &case) {
+        let Gathered { inputs, digests } = match gather(self.goldens, &self.survey.suites, &case) {
             Ok(gathered) => gathered,
             Err(problems) => return stopped(problems),
         };
@@ -92,6 +94,7 @@ impl Examiner<'_> {
                     inputs: &inputs,
                     digests: &digests,
                     unstable: &unstable,
+                    survey: self.survey,
                     recorder: self.recorder,
                     keep: self.keep,
                     explain: self.options.explain,

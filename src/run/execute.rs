@@ -7,7 +7,7 @@ use super::catch::catch;
 use super::checkpoint::{Executor, Inputs, Skip};
 use super::outcome::Problem;
 use crate::error::{Error, Result};
-use crate::golden::{Address, Case, Goldens, Input, Link, read_tensor, sha256};
+use crate::golden::{Address, Case, Goldens, Input, Link, Suites, read_tensor, sha256};
 use crate::numeric::{DType, Element, Tensor, dispatch};
 
 /// The inputs of a case, and the sha256 of each.
@@ -25,7 +25,7 @@ pub(super) struct Executed {
 }
 
 /// Reads every input, and checks each `from`; all problems are found, not only the first.
-pub(super) fn gather(goldens: &Goldens, case: &Case) -> Result<Gathered, Vec<Problem>> {
+pub(super) fn gather(goldens: &Goldens, suites: &Suites, case: &Case) -> Result<Gathered, Vec<Problem>> {
     let mut tensors = BTreeMap::new();
     let mut digests = BTreeMap::new();
     let mut problems = Vec::new();
@@ -33,7 +33,7 @@ pub(super) fn gather(goldens: &Goldens, case: &Case) -> Result<Gathered, Vec<Pro
         match read(&input.address, input.dtype) {
             Ok(tensor) => {
                 let digest = sha256(&tensor);
-                if let Err(error) = check_link(goldens, case, name, input, &digest) {
+                if let Err(error) = check_link(goldens, suites, case, name, input, &digest) {
                     problems.push(Problem::from_error("", &error));
                 }
                 tensors.insert(name.clone(), tensor);
@@ -55,14 +55,13 @@ pub(super) fn read(address: &Address, declared: Option<DType>) -> Result<Tensor>
 }
 
 /// Checks that an input with `from` is the reference of the output that it names.
-fn check_link(goldens: &Goldens, case: &Case, name: &str, input: &Input, digest: &str) -> Result<()> {
+fn check_link(goldens: &Goldens, suites: &Suites, case: &Case, name: &str, input: &Input, digest: &str) -> Result<()> {
     let Some(Link { case: source, output }) = &input.link else { return Ok(()) };
     let wrong = |what: String| Error::Case { path: case.file.clone(), what: format!("inputs.{name}.from: {what}") };
     if !source.below(&goldens.root).is_dir() {
         return Err(wrong(format!("there is no case {source} below {}", goldens.root.display())));
     }
-    let source =
-        Case::load(&goldens.root, source).map_err(|error| wrong(format!("names the case {source}: {error}")))?;
+    let source = suites.case(source).map_err(|error| wrong(format!("names the case {source}: {error}")))?;
     let reference = source.outputs.get(output).ok_or_else(|| {
         let known: Vec<&str> = source.outputs.keys().map(String::as_str).collect();
         wrong(format!("the case {} has no output `{output}`; it has {}", source.id, known.join(", ")))

@@ -10,6 +10,7 @@ use super::options::Pictures;
 use super::outcome::{OutputOutcome, Problem, Verdict};
 use super::question::{Other, Question};
 use super::snapshot::{Facts, Recorded, Recorder};
+use super::survey::Survey;
 use crate::error::Error;
 use crate::golden::{Case, CaseId, Output, check_name, sha256, write_npy};
 use crate::numeric::{Comparison, Kind, Mismatch, Pair, Picture, Rules, Tensor, Tolerance, compare, summarize};
@@ -22,6 +23,7 @@ pub(super) struct Held<'a> {
     pub(super) unstable: &'a BTreeMap<String, usize>,
     /// `None` where accuracy alone is a gate.
     pub(super) recorder: Option<&'a Recorder>,
+    pub(super) survey: &'a Survey,
     /// Where actual tensors of outputs that did not pass are kept, where they are.
     pub(super) keep: Option<&'a Path>,
     /// What finds the reason of a mismatch.
@@ -47,7 +49,7 @@ struct Reference {
 pub(super) fn hold_all(held: &Held<'_>, actuals: &BTreeMap<String, Tensor>) -> Vec<OutputOutcome> {
     let case = held.case;
     // Where the folder cannot be read, recording says so for every output.
-    let recorded = held.recorder.and_then(|recorder| recorder.recorded(&case.id).ok()).unwrap_or_default();
+    let recorded = held.recorder.and_then(|recorder| held.survey.recorded(recorder, &case.id).ok()).unwrap_or_default();
     let mut names: Vec<&String> =
         case.outputs.keys().chain(actuals.keys()).chain(held.unstable.keys()).chain(&recorded).collect();
     names.sort();
@@ -250,7 +252,7 @@ impl Held<'_> {
             summary: outcome.summary.as_ref().expect("an output that is recorded was summarised"),
             comparison: outcome.comparison.as_ref(),
         };
-        match recorder.record(&self.case.id, &outcome.name, &facts) {
+        match recorder.record_with(self.survey.shelf(recorder), &self.case.id, &outcome.name, &facts) {
             Ok(Recorded::Pass) => {}
             Ok(Recorded::Improved(lines)) => outcome.improved = lines,
             Ok(Recorded::Unrecorded) => outcome.verdict = Verdict::Unrecorded,
@@ -304,7 +306,9 @@ impl Held<'_> {
         }
         if outcome.verdict == Verdict::Pass {
             // Nothing to remove is the usual case, and a stale copy harms nobody.
-            std::fs::remove_file(kept(keep, &self.case.id, &outcome.name)).ok();
+            if self.survey.keeps() {
+                std::fs::remove_file(kept(keep, &self.case.id, &outcome.name)).ok();
+            }
             return;
         }
         keep_actual(keep, &self.case.id, outcome, actual);

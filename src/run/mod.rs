@@ -11,6 +11,7 @@ mod explanation;
 mod health;
 mod interrupt;
 mod isolate;
+mod journal;
 mod judge;
 mod last;
 mod matrix;
@@ -23,6 +24,7 @@ mod running;
 mod session;
 mod signal;
 mod snapshot;
+mod survey;
 mod watch;
 
 pub use crate::golden::CaseId;
@@ -53,3 +55,5 @@ pub use snapshot::{
     Accepted, Caller, Facts, Orphan, Recorded, Recorder, TestSite, has_cargo_insta, in_ci, record_in_test, reviewed,
     silence, text, workspace,
 };
+#[cfg(feature = "harness")]
+pub(crate) use survey::Survey;

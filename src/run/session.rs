@@ -9,10 +9,12 @@ use super::chain::{ChainOutcome, follow};
 use super::checkpoint::Executor;
 use super::examine::Examiner;
 use super::interrupt::Interrupt;
+use super::journal::Journal;
 use super::options::{Filter, Following, Options, Stop};
 use super::outcome::{CaseOutcome, Gate, Gates, OutputOutcome, Problem, RunOutcome, Verdict};
 use super::partition::Selection;
 use super::snapshot::{Orphan, Recorder, in_ci};
+use super::survey::Survey;
 use crate::error::{Error, Result};
 use crate::golden::{Case, CaseId, Goldens, Tree};
 
@@ -88,25 +90,51 @@ impl Session {
     ///
     /// [`Error::Usage`] where nothing is selected, naming root and filter.
     pub fn run(&self, tree: &Tree, filter: &Filter, progress: impl Fn(&CaseOutcome) + Sync) -> Result<RunOutcome> {
+        self.run_into(&Journal::default(), tree, filter, progress)
+    }
+
+    /// The same; what is done so far is in the journal, until the outcome of the whole is made of it.
+    pub(super) fn run_into(
+        &self,
+        journal: &Journal,
+        tree: &Tree,
+        filter: &Filter,
+        progress: impl Fn(&CaseOutcome) + Sync,
+    ) -> Result<RunOutcome> {
         let started = Instant::now();
         let selection = filter.select(tree);
         let ids = &selection.cases;
         let report = |outcome: CaseOutcome| {
             progress(&outcome);
-            outcome
+            journal.add(outcome);
         };
-        let (mut cases, chains) = match self.options.following {
-            Following::Isolated => (self.isolated(ids, &report), None),
-            Following::Chained => follow(&self.examiner(), &tree.cases, |id| ids.binary_search(&id).is_ok(), &report),
+        let survey = self.survey();
+        let chains = match self.options.following {
+            Following::Isolated => {
+                self.isolated(&survey, ids, &report);
+                None
+            }
+            Following::Chained => {
+                let note = |outcome: CaseOutcome| {
+                    report(outcome.clone());
+                    outcome
+                };
+                let is_selected = |id: &CaseId| ids.binary_search(&id).is_ok();
+                let (cases, chains) = follow(&self.examiner(&survey), &tree.cases, is_selected, &note);
+                // What was found out since they were reported is in these.
+                journal.replace(cases);
+                chains
+            }
         };
-        cases.extend(selection.problems.iter().map(|(id, what)| report(self.problem(id, what))));
-        let orphans = self.orphans(tree, filter);
+        selection.problems.iter().for_each(|(id, what)| report(self.problem(id, what)));
+        let orphans = self.orphans_in(&survey, tree, filter);
         if selection.is_empty && orphans.is_empty() {
             return Err(nothing_selected(&self.goldens, tree, filter));
         }
         if selection.holds_the_rest() {
-            cases.extend(orphans.into_iter().map(report));
+            orphans.into_iter().for_each(report);
         }
+        let cases = journal.take().unwrap_or_default();
         Ok(self.conclude(tree, filter, &selection, cases, chains, started))
     }
 
@@ -148,26 +176,29 @@ impl Session {
     }
 
     /// Runs those cases; where the first failure ends the run, not those that were not started before it.
-    fn isolated(&self, ids: &[&CaseId], report: &(impl Fn(CaseOutcome) -> CaseOutcome + Sync)) -> Vec<CaseOutcome> {
+    fn isolated(&self, survey: &Survey, ids: &[&CaseId], report: &(impl Fn(CaseOutcome) + Sync)) {
         let is_over = AtomicBool::new(false);
+        let examiner = self.examiner(survey);
         let run = |id: &&CaseId| {
             if is_over.load(Ordering::Relaxed) {
-                return None;
+                return;
             }
-            let case = report(self.case(id));
-            if self.options.stop == Stop::AtFirstFailure && self.gate.fails(&case) {
+            let (case, _) = examiner.examine(id);
+            let is_last = self.options.stop == Stop::AtFirstFailure && self.gate.fails(&case);
+            report(case);
+            if is_last {
                 is_over.store(true, Ordering::Relaxed);
             }
-            Some(case)
         };
-        self.examiner().share(ids, run).into_iter().flatten().collect()
+        examiner.share(ids, run);
     }
 
     /// Follows every chain, and returns the cases that are outside their tolerance for a chained run, or that have one and
     /// could not be followed to. It looks at no snapshot.
     pub fn chained(&self, tree: &Tree) -> Vec<CaseOutcome> {
         // Each case records and keeps by itself.
-        let (cases, _) = follow(&self.examiner().aside(), &tree.cases, |_| true, &|case| case);
+        let survey = self.survey();
+        let (cases, _) = follow(&self.examiner(&survey).aside(), &tree.cases, |_| true, &|case| case);
         let is_chained =
             |problem: &Problem| matches!(problem, Problem::ChainedOutside { .. } | Problem::NotChained { .. });
         let of = |case: &CaseOutcome| {
@@ -176,33 +207,51 @@ impl Session {
         cases.into_iter().filter(of).collect()
     }
 
+    /// Looks up what the cases of one run have in common.
+    pub(crate) fn survey(&self) -> Survey {
+        Survey::of_run(&self.goldens, &self.keep)
+    }
+
     /// Runs one case.
     pub fn case(&self, id: &CaseId) -> CaseOutcome {
-        self.examiner().examine(id).0
+        self.case_in(&Survey::of_one(&self.goldens), id)
+    }
+
+    /// Runs one case of many.
+    pub(crate) fn case_in(&self, survey: &Survey, id: &CaseId) -> CaseOutcome {
+        self.examiner(survey).examine(id).0
     }
 
     /// Runs one case in this process, whatever the options say.
     pub fn here(&self, id: &CaseId) -> CaseOutcome {
-        Examiner { isolation: None, ..self.examiner() }.examine(id).0
+        let survey = Survey::of_one(&self.goldens);
+        Examiner { isolation: None, ..self.examiner(&survey) }.examine(id).0
     }
 
     /// The outcome of a case that takes longer than that, from another thread than that which runs it.
     pub fn timed_out(&self, id: &CaseId, limit: Duration) -> CaseOutcome {
         let checkpoint = Case::load(&self.goldens.root, id).ok().map(|case| case.checkpoint);
-        self.examiner().stopped(id, checkpoint, vec![Problem::TimedOut { limit, printed: Vec::new() }])
+        let problems = vec![Problem::TimedOut { limit, printed: Vec::new() }];
+        self.examiner(&Survey::of_one(&self.goldens)).stopped(id, checkpoint, problems)
     }
 
     /// What runs one case.
-    pub(super) fn examiner(&self) -> Examiner<'_> {
-        let Session { goldens, executor, recorder, options, gate: _, keep } = self;
-        let recorder = Some(recorder).filter(|_| options.gates == Gates::Both);
+    pub(super) fn examiner<'a>(&'a self, survey: &'a Survey) -> Examiner<'a> {
+        let Session { goldens, executor, recorder: _, options, gate: _, keep } = self;
         let isolation = options.isolation.as_ref();
-        Examiner { goldens, executor, options, recorder, keep: Some(keep), isolation, yields: false }
+        let recorder = self.holding();
+        Examiner { goldens, survey, executor, options, recorder, keep: Some(keep), isolation, yields: false }
+    }
+
+    /// What holds summaries against snapshots, where drift is a gate.
+    fn holding(&self) -> Option<&Recorder> {
+        Some(&self.recorder).filter(|_| self.options.gates == Gates::Both)
     }
 
     /// The outcome of what could not be walked, or may not be a case.
     pub fn problem(&self, id: &CaseId, what: &str) -> CaseOutcome {
-        let outcome = self.examiner().stopped(id, None, vec![Problem::Error(what.to_owned())]);
+        let survey = Survey::of_one(&self.goldens);
+        let outcome = self.examiner(&survey).stopped(id, None, vec![Problem::Error(what.to_owned())]);
         let place = id.below(&self.goldens.root);
         // A suite, which is no folder.
         CaseOutcome { file: if place.is_file() { place } else { outcome.file.clone() }, ..outcome }
@@ -211,12 +260,25 @@ impl Session {
     /// Every snapshot without a case, among what the filter selects, a case outcome for each folder; or a broken one where
     /// the snapshots folder cannot be searched. None where accuracy alone is a gate, and where `cargo insta test --unreferenced` sees to them.
     pub fn orphans(&self, tree: &Tree, filter: &Filter) -> Vec<CaseOutcome> {
-        let Some(recorder) = self.examiner().recorder.filter(|recorder| !recorder.leaves_orphans()) else {
+        self.orphans_in(&self.survey(), tree, filter)
+    }
+
+    /// The same, where somebody has looked already at which snapshots there are.
+    pub(crate) fn orphans_in(&self, survey: &Survey, tree: &Tree, filter: &Filter) -> Vec<CaseOutcome> {
+        let Some(recorder) = self.holding().filter(|recorder| !recorder.leaves_orphans()) else {
             return Vec::new();
         };
         // What a known case does not produce any more is found when the case runs.
-        let known = tree.cases.iter().chain(tree.problems.keys()).map(|id| (id.clone(), None)).collect();
-        let orphans = match recorder.orphans(&known) {
+        let is_known = |id: &CaseId| tree.cases.binary_search(id).is_ok() || tree.problems.contains_key(id);
+        let found = match survey.shelf(recorder) {
+            Some(shelf) => shelf.orphans(recorder.snapshots(), is_known),
+            // It says what is in the way.
+            None => {
+                let known = tree.cases.iter().chain(tree.problems.keys()).map(|id| (id.clone(), None)).collect();
+                recorder.orphans(&known)
+            }
+        };
+        let orphans = match found {
             Ok(orphans) => orphans,
             // Every case that looks for its snapshot there says so itself.
             Err(Error::Snapshot { .. }) if !tree.cases.is_empty() => return Vec::new(),

@@ -1,12 +1,13 @@
 //! A run that does not wait for ever: once it is interrupted, what goes on after a short grace is named, and left.
 
 use std::panic::resume_unwind;
+use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::interrupt::GRACE;
+use super::journal::Journal;
 use super::options::Filter;
 use super::outcome::{CaseOutcome, Problem, RunOutcome};
 use super::partition::Selection;
@@ -36,18 +37,12 @@ impl Session {
         progress: impl Fn(&CaseOutcome) + Send + Sync + 'static,
     ) -> Result<RunOutcome> {
         let started = Instant::now();
-        let journal: Arc<Mutex<Vec<CaseOutcome>>> = Arc::default();
+        let journal: Arc<Journal> = Arc::default();
         let (sender, receiver) = channel();
         let run = {
             let (session, tree, filter, journal) = (Arc::clone(self), tree.clone(), filter.clone(), journal.clone());
-            move || {
-                let note = |case: &CaseOutcome| {
-                    journal.lock().unwrap_or_else(PoisonError::into_inner).push(case.clone());
-                    progress(case);
-                };
-                // Nobody may be waiting any more.
-                sender.send(session.run(&tree, &filter, note)).ok();
-            }
+            // Nobody may be waiting any more.
+            move || sender.send(session.run_into(&journal, &tree, &filter, progress)).unwrap_or_default()
         };
         let thread = thread::Builder::new().stack_size(STACK).spawn(run);
         let thread = thread.map_err(|error| Error::read("a thread", error))?;
@@ -61,8 +56,9 @@ impl Session {
                 },
                 Err(RecvTimeoutError::Timeout) => {
                     let is_raised = self.interrupt().signal().is_some();
-                    if is_raised && interrupted.get_or_insert_with(Instant::now).elapsed() >= GRACE + MARGIN {
-                        let mut done = journal.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                    let is_late = is_raised && interrupted.get_or_insert_with(Instant::now).elapsed() >= GRACE + MARGIN;
+                    // Where the run has taken it, it is about to end.
+                    if let Some(mut done) = is_late.then(|| journal.take()).flatten() {
                         let selection = filter.select(tree);
                         self.name_running(&mut done, &selection);
                         return Ok(self.conclude(tree, filter, &selection, done, None, started));

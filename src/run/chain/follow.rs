@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use super::diverge::{Known, conclude};
 use super::graph::Graph;
 use super::outcome::{ChainOutcome, Difference, Part, Step};
-use crate::golden::{Case, CaseId};
+use crate::golden::{Case, CaseId, share};
 use crate::numeric::{Comparison, Mismatch, Tensor};
 use crate::run::checkpoint::Inputs;
 use crate::run::examine::{Examiner, Ran};
@@ -120,14 +120,14 @@ fn wanted<'a>(examiner: &Examiner<'_>, cases: &'a [CaseId], is_selected: &impl F
 /// Which of the cases are sources of which. One that cannot be read has none, and says so itself when it is run.
 fn links(examiner: &Examiner<'_>, ids: &[&CaseId]) -> Graph {
     let number: BTreeMap<&CaseId, usize> = ids.iter().enumerate().map(|(at, id)| (*id, at)).collect();
-    let sources = |id: &&CaseId| match Case::load(&examiner.goldens.root, id) {
+    let sources = |id: &&CaseId| match examiner.survey.suites.case(id) {
         Err(_) => BTreeSet::new(),
         Ok(case) => {
             let links = case.inputs.values().filter_map(|input| input.link.as_ref());
             links.filter_map(|link| number.get(&link.case).copied()).collect()
         }
     };
-    Graph::new(ids.iter().map(sources).collect())
+    Graph::new(share(ids, sources))
 }
 
 /// The ids of a cycle, as they feed one another.

@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 
 use super::exchange;
 use crate::error::Result;
-use crate::golden::{Case, CaseId};
+use crate::golden::CaseId;
 use crate::run::examine::Examiner;
 use crate::run::execute::{Gathered, execute, gather};
 use crate::run::outcome::{CaseOutcome, Problem};
 use crate::run::running::begin;
 use crate::run::session::Session;
+use crate::run::survey::Survey;
 
 /// What the process of one case is asked for.
 #[derive(Clone, Debug)]
@@ -33,7 +34,9 @@ impl Session {
     /// [`Error::Read`](crate::Error::Read) and [`Error::Write`](crate::Error::Write) where the folders of tensors cannot be.
     pub fn alone(&self, alone: &Alone) -> Result<CaseOutcome> {
         let Alone { id, inputs, outputs, is_aside } = alone;
-        let examiner = if *is_aside { self.examiner().aside() } else { self.examiner() };
+        let survey = Survey::of_one(self.goldens());
+        let examiner = self.examiner(&survey);
+        let examiner = if *is_aside { examiner.aside() } else { examiner };
         if let Some(inputs) = inputs {
             return again(&examiner, id, inputs, outputs.as_deref());
         }
@@ -47,10 +50,10 @@ impl Session {
 
 /// Runs a checkpoint on what the cases before it produced.
 fn again(examiner: &Examiner<'_>, id: &CaseId, inputs: &Path, outputs: Option<&Path>) -> Result<CaseOutcome> {
-    let case = Case::load(&examiner.goldens.root, id)?;
+    let case = examiner.survey.suites.case(id)?;
     let ended =
         |problems: Vec<Problem>| Ok(CaseOutcome::whole(id, case.file.clone(), Some(case.checkpoint.clone()), problems));
-    let Gathered { inputs: mut given, digests: _ } = match gather(examiner.goldens, &case) {
+    let Gathered { inputs: mut given, digests: _ } = match gather(examiner.goldens, &examiner.survey.suites, &case) {
         Ok(gathered) => gathered,
         Err(problems) => return ended(problems),
     };

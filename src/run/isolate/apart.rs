@@ -36,7 +36,7 @@ impl Examiner<'_> {
         match self.ask(isolation, &case, None) {
             Err(problem) => stopped(problem),
             Ok(Answer { outcome, outputs: None }) => (outcome, None),
-            Ok(Answer { outcome, outputs: Some(outputs) }) => match gather(self.goldens, &case) {
+            Ok(Answer { outcome, outputs: Some(outputs) }) => match gather(self.goldens, &self.survey.suites, &case) {
                 // It was read a moment ago.
                 Err(mut problems) => stopped(problems.swap_remove(0)),
                 Ok(Gathered { inputs, digests: _ }) => (outcome, Some(Ran { case, inputs, outputs })),

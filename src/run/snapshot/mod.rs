@@ -12,6 +12,7 @@ mod record;
 #[cfg(test)]
 mod sample;
 mod settings;
+mod shelf;
 mod site;
 mod store;
 mod text;
@@ -22,6 +23,7 @@ pub use accept::Accepted;
 pub use orphan::Orphan;
 pub use record::{Recorded, Recorder};
 pub use settings::{Caller, in_ci, reviewed};
+pub(in crate::run) use shelf::Shelf;
 pub use site::{TestSite, record_in_test};
 pub use store::silence;
 pub use text::{Facts, text};

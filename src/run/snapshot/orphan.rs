@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
 
 use super::record::Recorder;
+use super::shelf::Shelf;
 use crate::error::{Error, Result};
 use crate::golden::CaseId;
 
@@ -42,6 +43,26 @@ impl Recorder {
             }
         }
         orphans.sort();
+        Ok(orphans)
+    }
+}
+
+impl Shelf {
+    /// The same as [`Recorder::orphans`], of a shelf, where nothing of a known case is one.
+    pub(in crate::run) fn orphans(&self, root: &Path, is_known: impl Fn(&CaseId) -> bool) -> Result<Vec<Orphan>> {
+        let named = self.files().filter_map(|(id, name)| Some((id, name.strip_suffix(".snap")?)));
+        let unknown = named.filter(|(id, _)| !is_known(id));
+        let mut orphans: Vec<Orphan> = unknown
+            .map(|(id, output)| Orphan {
+                id: id.clone(),
+                output: output.to_owned(),
+                path: id.below(root).join(format!("{output}.snap")),
+            })
+            .collect();
+        orphans.sort();
+        let ours: Vec<bool> = orphans.iter().map(|orphan| is_ours(&orphan.path)).collect::<Result<_>>()?;
+        let mut ours = ours.into_iter();
+        orphans.retain(|_| ours.next() == Some(true));
         Ok(orphans)
     }
 }

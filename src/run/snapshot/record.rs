@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use super::band::judge;
 use super::parse::parse;
 use super::settings::{self, Caller, is_ci, process};
+use super::shelf::Shelf;
 use super::store::{Stored, Target, assert};
 use super::text::{Facts, text};
 use super::tool::has_cargo_insta;
@@ -47,6 +48,13 @@ pub enum Recorded {
     Drift(Vec<Drift>),
     /// There is no snapshot yet.
     Unrecorded,
+}
+
+/// Whether an earlier run may have left something of an output for review.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Pending {
+    None,
+    Perhaps,
 }
 
 impl Recorder {
@@ -170,8 +178,22 @@ impl Recorder {
     /// [`Error::Snapshot`] where the stored snapshot is not one of karat's or nothing can be recorded there;
     /// [`Error::Read`] and [`Error::Write`] from the file system.
     pub fn record(&self, id: &CaseId, output: &str, facts: &Facts<'_>) -> Result<Recorded> {
-        let source = self.workspace.root.join(id.below(&self.source)).join("case.json");
-        self.hold(&self.file(id, output)?, &source, facts)
+        self.record_with(None, id, output, facts)
+    }
+
+    /// The same, where somebody has looked already at which snapshots there are.
+    pub(in crate::run) fn record_with(
+        &self,
+        shelf: Option<&Shelf>,
+        id: &CaseId,
+        output: &str,
+        facts: &Facts<'_>,
+    ) -> Result<Recorded> {
+        let source = || self.workspace.root.join(id.below(&self.source)).join("case.json");
+        // Where pending files are beside snapshots, the shelf has them.
+        let is_clean = self.pending.is_none() && shelf.is_some_and(|shelf| !shelf.has_pending(id));
+        let before = if is_clean { Pending::None } else { Pending::Perhaps };
+        self.hold(&self.file(id, output)?, source, facts, before)
     }
 
     /// Reads an accepted snapshot, to see whether it can be.
@@ -185,25 +207,45 @@ impl Recorder {
     }
 
     /// Holds the facts against that snapshot file; a pending one names `source`.
-    pub(super) fn hold(&self, file: &Path, source: &Path, facts: &Facts<'_>) -> Result<Recorded> {
+    pub(super) fn hold(
+        &self,
+        file: &Path,
+        source: impl FnOnce() -> PathBuf,
+        facts: &Facts<'_>,
+        before: Pending,
+    ) -> Result<Recorded> {
         self.refer(file)?;
+        let new = text(facts);
         let Some(stored) = Stored::read(file)? else {
-            self.assert(file, source, &text(facts))?;
+            self.assert(file, &source(), &new)?;
             return Ok(Recorded::Unrecorded);
         };
+        // What did not change at all is in every band.
+        if stored.text == new.trim_end() {
+            self.pass(file, before);
+            return Ok(Recorded::Pass);
+        }
         let judgement = judge(&stored.text, facts).map_err(|fault| stored.broken(file, fault))?;
         if !judgement.drift.is_empty() {
-            self.assert(file, source, &judgement.pending)?;
+            self.assert(file, &source(), &judgement.pending)?;
             Ok(Recorded::Drift(judgement.drift))
         } else if !judgement.improved.is_empty() {
             // Better never fails: not `cargo insta test` in CI by a pending file, nor this run by a folder that is read-only.
             if !self.ci {
-                let _ = self.assert(file, source, &judgement.pending);
+                let _ = self.assert(file, &source(), &judgement.pending);
             }
             Ok(Recorded::Improved(judgement.improved))
         } else {
-            self.forget(file);
+            self.pass(file, before);
             Ok(Recorded::Pass)
+        }
+    }
+
+    /// Leaves nothing for review of what passes.
+    fn pass(&self, file: &Path, before: Pending) {
+        match before {
+            Pending::None => {}
+            Pending::Perhaps => self.forget(file),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::record::{Recorded, Recorder};
+use super::record::{Pending, Recorded, Recorder};
 use super::settings::Caller;
 use super::text::Facts;
 use crate::error::Result;
@@ -35,5 +35,5 @@ pub fn record_in_test(site: &TestSite<'_>, name: &str, facts: &Facts<'_>) -> Res
     let source = if own.is_file() { own } else { shared };
     let folder = source.parent().unwrap_or(manifest).join("snapshots");
     let name = recorder.name(&format!("{}__{name}", module.replace("::", "__")))?;
-    recorder.hold(&folder.join(name), source, facts)
+    recorder.hold(&folder.join(name), || source.clone(), facts, Pending::Perhaps)
 }

@@ -11,6 +11,7 @@ use super::lock::lock;
 use super::parse::{Fault, conflict, parse};
 use super::settings;
 use crate::error::{Error, Result};
+use crate::golden::{Found, read_regular};
 use crate::run::catch::catch;
 
 /// A snapshot file as it is on disk.
@@ -55,14 +56,11 @@ impl Stored {
     /// Reads a copy of a snapshot; what is wrong with it is told of that file.
     fn read_as(file: &Path, named: &Path) -> Result<Option<Stored>> {
         let broken = |line, what: &str| Err(broken(named, line, what));
-        let raw = match fs::metadata(file) {
-            // Reading a named pipe would wait for ever.
-            Ok(metadata) if !metadata.is_file() => return broken(None, "it is not a file"),
-            Ok(_) => fs::read(file).map_err(|error| Error::read(file, error))?,
-            Err(error) => {
-                blocked(file)?;
-                return if error.kind() == ErrorKind::NotFound { Ok(None) } else { Err(Error::read(file, error)) };
-            }
+        let raw = match read_regular(file) {
+            Ok(Found::File(raw)) => raw,
+            Ok(Found::Other(_)) => return broken(None, "it is not a file"),
+            Ok(Found::Nothing | Found::Dangling(_)) => return blocked(file).map(|()| None),
+            Err(error) => return blocked(file).and(Err(Error::read(file, error))),
         };
         let Ok(raw) = String::from_utf8(raw) else {
             return broken(None, "it is not UTF-8");
@@ -75,6 +73,9 @@ impl Stored {
         }
         if !raw.ends_with('\n') {
             return broken(None, "it does not end with a newline, so it was cut short");
+        }
+        if let Some(text) = below_plain_header(&raw) {
+            return Ok(Some(Stored { text: text.to_owned(), header_lines: 3 }));
         }
         // The header is insta's business, and may be stale; but it must be one, or `cargo insta review` stops at it.
         let text = match insta::Snapshot::from_file(file) {
@@ -92,6 +93,17 @@ impl Stored {
     pub(super) fn broken(&self, file: &Path, fault: Fault) -> Error {
         broken(file, fault.line.map(|line| line + self.header_lines), &fault.what)
     }
+}
+
+/// What insta reads below a header of the form that nearly all have, in which nothing can be wrong: a `source` alone, of
+/// characters that mean nothing to YAML.
+fn below_plain_header(raw: &str) -> Option<&str> {
+    let (source, content) = raw.strip_prefix("---\nsource: ")?.split_once("\n---\n")?;
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
+    // Which begins with a letter and ends so is text, and no number nor another word of YAML's.
+    let is_path = source.starts_with(|c: char| c.is_ascii_alphabetic()) && source.ends_with("/case.json");
+    // insta drops the first of two characters that end a line, and what is blank at the end.
+    (is_path && source.chars().all(is_plain) && !content.contains('\r')).then(|| content.trim_end())
 }
 
 /// Asserts a text that differs from the stored one, which makes insta record it as its settings say. What insta thinks of
@@ -292,6 +304,45 @@ mod tests {
             fs::remove_file(&snapshot).expect("it is there");
         }
         assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 0, "nothing is left beside");
+    }
+
+    #[test]
+    fn below_a_plain_header_is_what_insta_reads_there() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let file = folder.path().join("y.snap");
+        let read = |header: &str, content: &str| {
+            let raw = format!("---\n{header}\n---\n{content}");
+            fs::write(&file, &raw).expect("a file");
+            let insta =
+                insta::Snapshot::from_file(&file).ok().and_then(|snapshot| Some(snapshot.as_text()?.to_string()));
+            let plain = below_plain_header(&raw).map(str::to_owned);
+            assert!(plain.is_none() || plain == insta, "{raw:?}: {plain:?} is not {insta:?}");
+            plain.is_some()
+        };
+        let source = "source: goldens/a-b/c_d.2/case.json";
+        for content in
+            ["karat: 1\n", "karat: 1\n\n \n", "\n\nkarat: 1\n", "", "---\nsource: x\n---\n", "\u{a0}x\u{a0}\n"]
+        {
+            assert!(read(source, content), "{content:?}");
+        }
+        assert!(!read(source, "karat: 1\r\n"));
+        for header in [
+            "source: x\nsnapshot_kind: binary\nextension: bin",
+            "source: goldens/a/case.json ",
+            "source:  goldens/a/case.json",
+            "source: \"goldens/a/case.json\"",
+            "source: goldens/a: b/case.json",
+            "source: goldens/a #/case.json",
+            "source: *goldens/case.json",
+            "source: goldens/a/case.json\nexpression: y",
+            "source: goldens/a/case.json\n<<<<<<< HEAD",
+            "source: {goldens/case.json",
+            "source: 1/case.json",
+            "Source: goldens/a/case.json",
+            "",
+        ] {
+            assert!(!read(header, "karat: 1\n"), "{header:?}");
+        }
     }
 
     #[test]

@@ -78,7 +78,7 @@ pub fn text(facts: &Facts<'_>) -> String {
 
 /// Lines as the text of a snapshot.
 pub(super) fn join(lines: &[Line]) -> String {
-    lines.iter().map(|Line { quantity, value }| format!("{quantity}: {value}\n")).collect()
+    lines.iter().fold(String::new(), |text, Line { quantity, value }| text + quantity + ": " + value + "\n")
 }
 
 /// The facts as lines, in the order of the text.
