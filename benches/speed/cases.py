@@ -16,9 +16,9 @@ MANY, MOST, PEER = 10_000, 100_000, 1_000
 ROUNDS = 3
 NOTE = """\
 Cases: LayerNorm of 8 × 64, `y` by numpy in f64; snapshots accepted; processes timed whole, from outside, started anew each
-time. Of pytest it is what a session of 1,000 `ndarrays_regression` tests takes longer than one of none, so that neither its
-start, nor its imports, nor the loading of the inputs count, which are in memory there; of karat everything counts. The harness is the test binary of
-a crate that depends on karat, release profile, on the same goldens and with the same checkpoint."""
+time. Of pytest it is what a session of 1,000 `ndarrays_regression` tests takes longer than one of a single such test, so that
+neither its start nor its imports count, nor the loading of the inputs, which are in memory there; of karat everything counts. The harness is the test
+binary of a crate that depends on karat, release profile, on the same goldens and with the same checkpoint."""
 TEST = """\
 import numpy
 import pytest
@@ -32,11 +32,6 @@ def test_layer_norm(case, ndarrays_regression):
     x = (x - x.mean(-1, keepdims=True)) / numpy.sqrt(x.var(-1, keepdims=True) + 1e-5)
     y = (x * arrays["weight"][case] + arrays["bias"][case]).astype(numpy.float32)
     ndarrays_regression.check({{"y": y}}, default_tolerance=dict(atol=1e-5, rtol=1.3e-6))
-"""
-NOTHING = """
-
-def test_nothing():
-    pass
 """
 
 
@@ -55,19 +50,19 @@ def against_pytest(bench: home.Bench, run: Timed, count: int) -> Iterator[Row]:
     tests = bench.size(PEER, 50)
     folder = bench.empty("pytest")
     bench.make("trees.py", "stacked", folder, tests)
-    body = TEST.format(arrays=str(folder / "arrays.npz"), count=tests)
-    (folder / "test_norms.py").write_text(body)
-    (folder / "test_nothing.py").write_text(body[:body.index("\n\n@pytest")] + NOTHING)
     command = [str(peers.PYTHON), "-m", "pytest", "-q"]
-    process.run([*command, "--force-regen", "test_norms.py"], folder)
-    karats, theirs, nothing = process.in_turn(
+    for name, number in (("test_norms.py", tests), ("test_one.py", 1)):
+        (folder / name).write_text(TEST.format(arrays=str(folder / "arrays.npz"), count=number))
+        # That makes what the tests are held against, and fails.
+        process.run([*command, "--force-regen", name], folder)
+    karats, theirs, one = process.in_turn(
         ROUNDS,
         run,
         lambda: process.seconds([*command, "test_norms.py"], folder),
-        lambda: process.seconds([*command, "test_nothing.py"], folder),
+        lambda: process.seconds([*command, "test_one.py"], folder),
     )
     karats = [seconds / count for seconds in karats]
-    theirs = [(all_ - none) / tests for all_, none in zip(theirs, nothing)]
+    theirs = [(all_ - first) / (tests - 1) for all_, first in zip(theirs, one)]
     yield Row(f"cases, {count:,}: `karat run`, per case; pytest-regressions", duration(statistics.median(karats)),
               duration(statistics.median(theirs)), ratio(theirs, karats), times, at_least(25))
 
