@@ -28,6 +28,7 @@ mod show;
 mod shrunk;
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -195,6 +196,14 @@ enum Gate {
 /// Prints to stdout and stderr. The exit code is 0 where all passed, 1 where the gate failed, 2 where karat could not do
 /// its job. Call it from `main`, before any thread is started: insta is silenced by way of the environment.
 pub fn main(executors: Executors, home: &Home, arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if let [_, only] = &arguments[..]
+        && ["--version", "-V"].iter().any(|version| only == version)
+    {
+        // A closed pipe is nobody's concern here either.
+        std::io::stdout().write_all(version().as_bytes()).ok();
+        return ExitCode::SUCCESS;
+    }
     // SAFETY: the caller is `main`, and no thread has been started.
     unsafe { crate::run::silence() };
     let command = Cli::command().bin_name(&home.command);
@@ -243,6 +252,11 @@ pub fn main(executors: Executors, home: &Home, arguments: impl IntoIterator<Item
     }
 }
 
+/// What clap would print for `--version`: the command line that it builds first takes longer than the rest of the process.
+fn version() -> String {
+    format!("karat {}\n", env!("CARGO_PKG_VERSION"))
+}
+
 /// The dtype of that name, for clap.
 fn parse_dtype(name: &str) -> Result<DType, String> {
     DType::from_name(name).ok_or_else(|| {
@@ -262,5 +276,10 @@ mod tests {
         let names: Vec<&str> = typed.map(clap::Command::get_name).collect();
         assert_eq!(names, VERBS);
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_version_is_that_of_the_command_line() {
+        assert_eq!(version(), Cli::command().render_version());
     }
 }

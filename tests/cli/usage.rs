@@ -17,8 +17,10 @@ fn help_and_version_are_no_errors() {
         project.karat([verb, "--help"]).exits(0).says(&format!("Usage: karat {verb}"));
     }
     said.says("Exit status: 0 all passed, 1 the gate failed, 2 karat could not do its job.");
-    let version = project.karat(["--version"]).exits(0);
-    assert_eq!(version.stdout, format!("karat {}\n", env!("CARGO_PKG_VERSION")));
+    for arguments in [&["--version"][..], &["-V"], &["--version", "list"]] {
+        let version = project.karat(arguments).exits(0);
+        assert_eq!(version.stdout, format!("karat {}\n", env!("CARGO_PKG_VERSION")), "{arguments:?}");
+    }
 }
 
 #[test]

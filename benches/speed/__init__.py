@@ -1,0 +1,1 @@
+"""The parts of benches/speed.py: a module for each section of its table, and what they share."""

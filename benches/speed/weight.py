@@ -1,0 +1,75 @@
+"""What karat weighs: as a dev-dependency against candle-core, as a binary, and to start."""
+
+from __future__ import annotations
+
+import statistics
+from pathlib import Path
+from typing import Callable, Iterator, Optional
+
+from . import bench as home
+from . import crate, peers, process
+from .rows import Bar, Row, at_most, below, duration, megabytes, ratio, times
+
+ROUNDS = 2
+STARTS = 500
+BYTES = 10e6
+NOTE = """\
+Weight: `cargo test --no-run` of a crate whose one dev-dependency is karat, or candle-core with its default features, from an
+empty target folder, offline, after `cargo fetch`. A start is a process from its start to its end, whose output is not read."""
+
+
+def rows(bench: home.Bench) -> Iterator[Row]:
+    yield from builds(bench)
+    karat = home.karat()
+    size = karat.stat().st_size
+    yield Row("weight, the release binary", megabytes(size / 1e6), "", size / 1e6, megabytes, below(BYTES / 1e6))
+    version, true = process.in_turn(bench.size(STARTS, 50), starts(str(karat), "--version"), starts("true"))
+    yield Row("weight, `karat --version`; `true`", duration(statistics.median(version)), duration(statistics.median(true)),
+              ratio(version, true), times, at_most(3))
+
+
+def builds(bench: home.Bench) -> Iterator[Row]:
+    """A build takes a minute or more, and there are no smaller ones: where sizes are reduced each is made once."""
+    version = peers.candle()
+    bare, harness, candle = (
+        fetched(bench, name, dependency)
+        for name, dependency in (
+            ("bare", crate.on_karat()),
+            ("harness", crate.on_karat('"harness"')),
+            ("candle", f'candle-core = "={version}"'),
+        )
+    )
+    rounds = ROUNDS if bench.reduce == 1 else 1
+    seconds = [[build(it) for it in (bare, candle)] for _ in range(rounds)]
+    ours, theirs = (list(column) for column in zip(*seconds))
+    yield row("no features, dev profile", version, ours, theirs, at_most(0.5))
+    yield row('features = ["harness"], dev profile', version, [build(harness)], theirs[-1:])
+    if bench.reduce == 1:
+        yield row("no features, release profile", version, [build(bare, "--release")], [build(candle, "--release")])
+
+
+def row(what: str, version: str, ours: list[float], theirs: list[float], bar: Optional[Bar] = None) -> Row:
+    return Row(f"weight, a clean build, {what}; candle-core {version}", duration(statistics.median(ours)),
+               duration(statistics.median(theirs)), ratio(ours, theirs), times, bar)
+
+
+def fetched(bench: home.Bench, name: str, dependency: str) -> Path:
+    """A crate of which all that is to be downloaded is there."""
+    folder = bench.empty(f"weight-{name}") / "crate"
+    crate.write(folder, dependency, test="")
+    process.output(["cargo", "fetch", "--quiet"], folder)
+    return folder
+
+
+def build(folder: Path, *profile: str) -> float:
+    """The seconds of a build from nothing."""
+    target = folder.parent / "target"
+    seconds = process.seconds(["cargo", "test", "--no-run", "--offline", "--locked", *profile], folder,
+                              CARGO_TARGET_DIR=str(target))
+    home.remove(target)
+    return seconds
+
+
+def starts(*command: str) -> Callable[[], float]:
+    """How long a program takes that does next to nothing."""
+    return lambda: process.start(command)
