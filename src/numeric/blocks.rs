@@ -13,11 +13,13 @@ use crate::error::Result;
 /// is spread over many elements. Another value changes the last bits of every sum.
 pub(crate) const BLOCK: usize = 1024;
 
-/// Blocks in the longest branch that one thread measures in one go: a megabyte of bytes, four of `f32`, which is what is read
-/// from a file at a time.
-const LONGEST: usize = 1024;
+/// Bytes of one side in the longest branch that one thread measures in one go: what of a file is in memory at a time.
+const LONGEST: usize = 4 << 20;
 
-/// Blocks in the shortest such branch of a longer tree: handing over fewer costs more than it saves.
+/// Bytes of both sides that all threads may have in memory together.
+const TOGETHER: usize = 64 << 20;
+
+/// Blocks in the shortest branch of a longer tree: handing over fewer costs more than it saves.
 const SHORTEST: usize = 32;
 
 /// How many branches each thread should find, so that none waits long for the last.
@@ -33,17 +35,21 @@ pub(crate) struct Branch {
 
 /// Measures `0..len` a branch at a time, and joins the parts, left before right. An empty range is one empty branch.
 ///
-/// Several threads take branches where any order will do; the first error in the order of the elements is returned.
+/// Several threads take branches where any order will do; the first error in the order of the elements is returned. An element
+/// of the wider side has `size` bytes.
 pub(crate) fn fold<P: Send>(
     len: usize,
+    size: usize,
     access: Access,
     measure: impl Fn(Branch) -> Result<P> + Sync,
     join: impl Fn(P, P) -> P + Sync,
 ) -> Result<P> {
     let blocks = len.div_ceil(BLOCK).max(1);
+    let threads = rayon::current_num_threads();
+    let longest = (LONGEST.min(TOGETHER / (2 * threads)) / (BLOCK * size)).max(SHORTEST);
     let alone = match access {
-        Access::Any => (blocks / (SHARE * rayon::current_num_threads())).clamp(SHORTEST, LONGEST),
-        Access::InTurn => LONGEST,
+        Access::Any => (blocks / (SHARE * threads)).clamp(SHORTEST, longest),
+        Access::InTurn => longest,
     };
     Tree { alone, access, measure, join }.fold(Branch { blocks: 0..blocks, len })
 }
@@ -136,7 +142,7 @@ mod tests {
                     assert_eq!(all, branch.elements().collect::<Vec<_>>());
                     Ok(all)
                 };
-                assert_eq!(fold(len, access, measure, join).expect("no source"), (0..len).collect::<Vec<_>>());
+                assert_eq!(fold(len, 4, access, measure, join).expect("no source"), (0..len).collect::<Vec<_>>());
             }
         }
     }

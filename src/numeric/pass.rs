@@ -66,7 +66,8 @@ pub(crate) fn measure(
         inner?;
         Ok(measured.expect("a source calls what it is given"))
     };
-    let measured = fold(len, access, measure, |earlier, later| Measured {
+    let size = actual.dtype().size().max(reference.dtype().size());
+    let measured = fold(len, size, access, measure, |earlier, later| Measured {
         found: earlier.found.join(later.found, &known),
         tally: earlier.tally.join(later.tally),
     })?;
@@ -109,7 +110,7 @@ pub(crate) fn describe(source: &dyn Source, mask: Option<&[bool]>, by: By) -> Re
         source.visit(range, &mut |elements| described = Some(describe_branch(&branch, elements, mask, by)))?;
         Ok(described.expect("a source calls what it is given"))
     };
-    let described = fold(len, source.access(), measure, |earlier, later| Described {
+    let described = fold(len, source.dtype().size(), source.access(), measure, |earlier, later| Described {
         elements: earlier.elements + later.elements,
         seen: earlier.seen.join(later.seen),
         moments: Moments::join_some(earlier.moments, later.moments),

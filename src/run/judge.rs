@@ -13,7 +13,9 @@ use super::snapshot::{Facts, Recorded, Recorder};
 use super::survey::Survey;
 use crate::error::Error;
 use crate::golden::{Case, CaseId, Output, check_name, sha256, write_npy};
-use crate::numeric::{Comparison, Kind, Mismatch, Pair, Picture, Rules, Tensor, Tolerance, compare, summarize};
+use crate::numeric::{
+    Comparison, Kind, Measurement, Mismatch, Pair, Picture, Rules, Tensor, Tolerance, measure, summarize,
+};
 
 /// What judging the outputs of a case needs besides the outputs.
 pub(super) struct Held<'a> {
@@ -115,15 +117,15 @@ impl Reference {
         })
     }
 
-    /// Compares with the first of all references that the tensor is close to, or else with the first; and which it is.
-    fn hold(&self, actual: &Tensor) -> (usize, Result<Comparison, Mismatch>) {
-        let compare = |reference| compare(Pair { actual, reference, mask: self.mask.as_ref() }, &self.rules);
-        let first = compare(&self.tensor);
-        let is_close = |found: &Result<Comparison, Mismatch>| found.as_ref().is_ok_and(Comparison::is_close);
+    /// Measures against the first of all references that the tensor is close to, or else against the first; and which it is.
+    fn hold(&self, actual: &Tensor) -> (usize, Measurement) {
+        let measure = |reference| measure(Pair { actual, reference, mask: self.mask.as_ref() }, &self.rules);
+        let first = measure(&self.tensor);
+        let is_close = |found: &Measurement| found.comparison.as_ref().is_ok_and(Comparison::is_close);
         if is_close(&first) {
             return (0, first);
         }
-        let others = (1..).zip(self.alternatives.iter().map(compare));
+        let others = (1..).zip(self.alternatives.iter().map(measure));
         others.into_iter().find(|(_, found)| is_close(found)).unwrap_or((0, first))
     }
 
@@ -148,7 +150,7 @@ pub(super) struct Chained {
 pub(super) fn chained(case: &Case, name: &str, output: &Output, actual: &Tensor) -> Result<Chained, Error> {
     let mut reference = Reference::read(case, name, output)?;
     reference.rules.tolerance = reference.chained.unwrap_or(reference.rules.tolerance);
-    let (_, found) = reference.hold(actual);
+    let (_, Measurement { comparison: found, .. }) = reference.hold(actual);
     let is_outside = !found.as_ref().is_ok_and(Comparison::is_close);
     let outside = reference
         .chained
@@ -175,7 +177,6 @@ impl Held<'_> {
             }
         };
         outcome.tolerance = reference.as_ref().map(|reference| reference.rules.tolerance);
-        let mut mask = None;
         let mut closest = 0;
         if let (Some(output), Some(reference)) = (output, &reference) {
             let (held, found) = reference.hold(actual);
@@ -183,13 +184,13 @@ impl Held<'_> {
             let addresses = [&output.address].into_iter().chain(&output.alternatives);
             outcome.alternatives = addresses.map(|address| address.text.clone()).collect();
             outcome.reference = Some(outcome.alternatives.remove(held));
-            match found {
+            match found.comparison {
                 // A mask that does not fit cannot say what to summarise.
                 Err(mismatch) => outcome.problems.push(Problem::Mismatch(mismatch)),
                 Ok(comparison) => {
                     outcome.problems = comparison.mismatches.iter().cloned().map(Problem::Mismatch).collect();
                     outcome.comparison = Some(comparison);
-                    mask = reference.mask.as_ref();
+                    outcome.summary = Some(found.actual);
                 }
             }
             let is_mismatch = outcome.problems.iter().any(|problem| matches!(problem, Problem::Mismatch(_)));
@@ -198,7 +199,7 @@ impl Held<'_> {
                 outcome.explanations = self.ask(explain, name, pair, actuals);
             }
         }
-        outcome.summary = Some(summarize(actual, mask));
+        outcome.summary.get_or_insert_with(|| summarize(actual, None));
         let mut outcome = match outcome.problems.is_empty() && !self.unstable.contains_key(name) {
             true => self.record(outcome, reference.as_ref()),
             false => self.settle(outcome),
