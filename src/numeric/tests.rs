@@ -198,3 +198,25 @@ fn branches_that_know_of_each_other_find_the_first_of_equal_places() {
         }
     }
 }
+
+#[test]
+fn a_peak_that_is_higher_by_the_last_bit_is_found() {
+    // Each block has one that is some last bits larger than that of the block before, and one branch has them all.
+    let blocks = 30;
+    for (atol, rtol) in [(0.0, 0.3), (0.3, 0.0), (0.1, 0.7)] {
+        let rules = Rules::new(Tolerance::new(atol, rtol).expect("both are finite"));
+        for negative in [false, true] {
+            let sign = if negative { -1.0 } else { 1.0 };
+            let mut actual = vec![1.0f64; blocks * 1024];
+            let reference = actual.clone();
+            for block in 0..blocks {
+                actual[block * 1024 + 31 * block] = 1.0 + sign * (0.5 + block as f64 * 2f64.powi(-50));
+            }
+            let (actual, reference) = (vector(actual), vector(reference));
+            agree(&actual, &reference, None, &rules);
+            let found = measure_by(&actual, &reference, None, &rules, By::best()).expect("they are in memory");
+            let worst = found.comparison.expect("one shape").worst.expect("there are numbers");
+            assert_eq!(worst.index, [(blocks - 1) * 1024 + 31 * (blocks - 1)]);
+        }
+    }
+}
