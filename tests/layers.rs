@@ -16,9 +16,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("gpt2", &["error", "numeric", "run", "contract"]),
     ("candle", &["error", "numeric", "run", "contract"]),
     ("explain", &["error", "numeric", "run"]),
-    ("report", &["error", "numeric", "golden", "run", "explain"]),
-    ("cli", &["error", "numeric", "golden", "run", "explain", "report"]),
-    ("harness", &["error", "numeric", "golden", "run", "explain", "report", "cli"]),
+    ("words", &["numeric", "run"]),
+    ("report", &["error", "numeric", "golden", "run", "explain", "words"]),
+    ("cli", &["error", "numeric", "golden", "run", "explain", "words", "report"]),
+    ("harness", &["error", "numeric", "golden", "run", "explain", "words", "report", "cli"]),
 ];
 
 /// The crates that only one place may name, and that place.
