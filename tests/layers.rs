@@ -30,7 +30,6 @@ const OWNERS: &[(&str, &str)] = &[
     ("indicatif", "cli/"),
     ("libtest_mimic", "harness/"),
     ("quick_junit", "report/junit.rs report/tests/junit.rs"),
-    ("safetensors", "golden/"),
     ("rawzip", "golden/"),
     ("flate2", "golden/"),
     ("sha2", "golden/"),
