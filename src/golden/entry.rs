@@ -18,7 +18,7 @@ pub(super) struct Entry {
 
 /// The format's name of a dtype.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[expect(non_camel_case_types, reason = "as the format spells them")]
+#[expect(non_camel_case_types, clippy::upper_case_acronyms, reason = "as the format spells them")]
 pub(super) enum Code {
     BOOL,
     F4,
