@@ -14,20 +14,31 @@
 //! the reason, *report* tells.
 //! In an ordinary test, [`assert_close!`] and [`assert_summary!`] do without cases.
 
+// What is explained here is linked to, and some of it is behind features.
+#![cfg_attr(
+    not(all(feature = "harness", feature = "candle")),
+    allow(rustdoc::broken_intra_doc_links, reason = "what is linked may be behind a feature")
+)]
+
 #[cfg(feature = "candle")]
 pub mod candle;
 #[cfg(feature = "harness")]
 pub mod cli;
 #[cfg(test)]
+#[cfg(any(feature = "harness", feature = "candle"))]
 mod contract;
 mod error;
+#[cfg(feature = "harness")]
 pub mod explain;
 pub mod golden;
+#[cfg(feature = "harness")]
 pub mod gpt2;
 pub mod harness;
 pub mod numeric;
+#[cfg(feature = "harness")]
 pub mod report;
 pub mod run;
+pub mod words;
 
 pub use error::{Error, Result};
 #[cfg(feature = "harness")]

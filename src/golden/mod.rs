@@ -7,6 +7,7 @@ mod checksum;
 mod digest;
 mod discover;
 mod elements;
+mod entry;
 mod fields;
 mod file;
 mod fortran;

@@ -1,11 +1,10 @@
 //! One tensor in NumPy's own format: a header that is a Python literal, then the elements.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fs;
 use std::io::{self, BufWriter, Read, Write};
 use std::path::Path;
-
-use ndarray_npy::npy::header::Header;
 
 use super::elements::{self, AxisOrder, ByteOrder, Encoding};
 use super::literal::{self, Literal};
@@ -21,8 +20,7 @@ const PREFIX_LEN: usize = MAGIC.len() + 2;
 /// The longest header that is read; NumPy itself stops there too.
 const MAX_HEADER_LEN: usize = 10_000;
 
-/// How deep brackets may nest in a header: a tuple in a dict. Only that of records nests deeper, and the parser takes
-/// time exponential in the depth.
+/// How deep brackets may nest in a header: a tuple in a dict. Only that of records nests deeper.
 const MAX_DEPTH: usize = 2;
 
 /// NumPy leaves room in the header for the first extent to grow to this many digits.
@@ -39,18 +37,8 @@ pub(super) fn read_header(
     place: Place<'_>,
 ) -> Result<Encoding> {
     let bytes = header_bytes(reader, len, place)?;
-    let (number, is_fortran, shape) = match literal::read(text(&bytes)) {
-        Some(Literal { descr, is_fortran, shape }) => (number(descr, declared, place)?, is_fortran, shape),
-        None => {
-            let header = parse(&bytes, place)?;
-            let number = match header.type_descriptor.as_string() {
-                Some(descr) => number(descr, declared, place)?,
-                None => return Err(records(place)),
-            };
-            (number, header.layout.is_fortran(), header.shape)
-        }
-    };
-    let (dtype, byte_order) = number;
+    let (descr, is_fortran, shape) = parse(text(&bytes), place)?;
+    let (dtype, byte_order) = number(&descr, declared, place)?;
     let axis_order = if is_fortran { AxisOrder::Fortran } else { AxisOrder::C };
     let Some(encoding) = Encoding::new(dtype, shape.clone(), byte_order, axis_order) else {
         let claim = claim(dtype, &shape);
@@ -111,25 +99,33 @@ fn header_bytes(reader: &mut impl Read, len: u64, place: Place<'_>) -> Result<Ve
     Ok(bytes)
 }
 
-/// The header in those bytes, guarded against what its parser does not survive.
-fn parse(bytes: &[u8], place: Place<'_>) -> Result<Header> {
-    let mut depth = 0usize;
-    for byte in bytes {
+/// The text of the dtype, whether the order is Fortran's, and the shape, from the text of a header.
+fn parse<'a>(text: &'a [u8], place: Place<'_>) -> Result<(Cow<'a, str>, bool, Vec<usize>)> {
+    match literal::read(text) {
+        Some(Literal::Numbers { descr, is_fortran, shape }) => Ok((descr, is_fortran, shape)),
+        Some(Literal::Records) => Err(records(place)),
+        None if depth(text) > MAX_DEPTH => Err(records(place)),
+        None => {
+            let text = String::from_utf8_lossy(text);
+            let text = shorten(text.trim());
+            Err(place
+                .broken(format!("its header is no dict of descr, fortran_order and shape: {text:?}; make it again")))
+        }
+    }
+}
+
+/// How deep brackets nest.
+fn depth(text: &[u8]) -> usize {
+    let (mut depth, mut deepest) = (0usize, 0);
+    for byte in text {
         match byte {
             b'(' | b'[' | b'{' => depth += 1,
             b')' | b']' | b'}' => depth = depth.saturating_sub(1),
             _ => {}
         }
-        if depth > MAX_DEPTH {
-            return Err(records(place));
-        }
+        deepest = deepest.max(depth);
     }
-    Header::from_reader(&mut &*bytes).map_err(|_| {
-        // The parser's own words span several lines.
-        let text = String::from_utf8_lossy(&bytes[PREFIX_LEN + 2..]);
-        let text = shorten(text.trim());
-        place.broken(format!("its header is no dict of descr, fortran_order and shape: {text:?}; make it again"))
-    })
+    deepest
 }
 
 fn records(place: Place<'_>) -> Error {

@@ -1,20 +1,18 @@
 //! Many tensors in a safetensors file: the length of a JSON header, the header, then all elements without a gap.
 
-use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
-use ::safetensors::SafeTensorError;
-use ::safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 
 use super::elements::{self, AxisOrder, ByteOrder, Encoding};
+use super::entry::Entry;
 use super::part::{Packing, Part};
 use super::place::Place;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::numeric::{DType, Tensor};
 
 /// The header's length, before it: a `u64`.
@@ -30,7 +28,7 @@ pub(super) struct Archive<'a> {
     /// Where the elements begin.
     start: u64,
     /// Sorted by name.
-    tensors: Vec<(String, TensorInfo)>,
+    tensors: Vec<(String, Entry)>,
 }
 
 impl<'a> Archive<'a> {
@@ -40,10 +38,10 @@ impl<'a> Archive<'a> {
         let json = header_bytes(&mut file, len, place)?;
         let Listing(mut tensors) = serde_json::from_slice(&json)
             .map_err(|error| place.broken(format!("its header is not safetensors' JSON: {error}; make it again")))?;
-        tensors.sort_by_key(|(_, info)| info.data_offsets);
-        let metadata = Metadata::new(None, tensors.clone()).map_err(|error| unsound(&tensors, &error, place))?;
+        tensors.sort_by_key(|(_, entry)| entry.data_offsets);
+        let promised = check(&tensors, place)?;
         let start = PREFIX_LEN + json.len() as u64;
-        let (there, promised) = (len - start, metadata.data_len() as u64);
+        let there = len - start;
         if there < promised {
             let what = format!("is truncated: {there} bytes of elements are there, and its header promises {promised}");
             return Err(place.broken(what + "; make it again"));
@@ -63,14 +61,14 @@ impl<'a> Archive<'a> {
 
     /// How the tensor at that position among the names is stored.
     pub(super) fn inspect(&self, position: usize, declared: Option<DType>) -> Result<Encoding> {
-        let (name, info) = &self.tensors[position];
+        let (name, entry) = &self.tensors[position];
         let place = Place::member(self.path, name);
-        let Some(dtype) = from_dtype(info.dtype) else {
-            return Err(place.broken(format!("has dtype {}; karat reads {}", info.dtype, elements::readable())));
+        let Some(dtype) = entry.dtype.dtype() else {
+            return Err(place.broken(format!("has dtype {}; karat reads {}", entry.dtype, elements::readable())));
         };
         elements::check_declared(dtype, declared, place)?;
-        Encoding::new(dtype, info.shape.clone(), ByteOrder::Little, AxisOrder::C).ok_or_else(|| {
-            place.broken(format!("claims {dtype} {:?}, which no machine can hold; make the file again", info.shape))
+        Encoding::new(dtype, entry.shape.clone(), ByteOrder::Little, AxisOrder::C).ok_or_else(|| {
+            place.broken(format!("claims {dtype} {:?}, which no machine can hold; make the file again", entry.shape))
         })
     }
 
@@ -114,7 +112,7 @@ fn header_bytes(file: &mut File, len: u64, place: Place<'_>) -> Result<Vec<u8>> 
 }
 
 /// The tensors that a header lists, in its order. A name that is there twice is refused: a map would keep one of them.
-struct Listing(Vec<(String, TensorInfo)>);
+struct Listing(Vec<(String, Entry)>);
 
 impl<'de> Deserialize<'de> for Listing {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -148,56 +146,14 @@ impl<'de> Deserialize<'de> for Listing {
     }
 }
 
-/// What is wrong with tensors, sorted by offsets, that the format's own check refuses. Its words seldom name one.
-fn unsound(tensors: &[(String, TensorInfo)], error: &SafeTensorError, place: Place<'_>) -> Error {
+/// Checks that tensors, sorted by offsets, have every byte once, and says how many bytes that is.
+fn check(tensors: &[(String, Entry)], place: Place<'_>) -> Result<u64> {
     let mut expected = 0;
-    for (name, info) in tensors {
-        if let Some(fault) = fault(info, expected) {
-            return place.broken(format!("its header is not sound: {name} {fault}; make it again"));
+    for (name, entry) in tensors {
+        if let Some(fault) = entry.fault(expected) {
+            return Err(place.broken(format!("its header is not sound: {name} {fault}; make it again")));
         }
-        expected = info.data_offsets.1;
+        expected = entry.data_offsets.1;
     }
-    place.broken(format!("its header is not sound: {error}; make it again"))
-}
-
-/// What is wrong with a tensor that should begin at that offset.
-fn fault(info: &TensorInfo, expected: usize) -> Option<String> {
-    let (start, end) = info.data_offsets;
-    let len = info.shape.iter().try_fold(info.dtype.bitsize(), |bits, &extent| bits.checked_mul(extent));
-    match (start.cmp(&expected), len.map(|bits| bits / 8)) {
-        _ if end < start => Some(format!("ends at offset {end}, before it begins at {start}")),
-        (Ordering::Less, _) => {
-            Some(format!("begins at offset {start}, in the tensor before it, which ends at {expected}"))
-        }
-        (Ordering::Greater, _) => {
-            Some(format!("begins at offset {start}, and no tensor has the bytes from {expected}"))
-        }
-        (_, None) => Some(format!("claims {} {:?}, which no machine can hold", info.dtype, info.shape)),
-        (_, Some(len)) if len != end - start => {
-            Some(format!("is {} {:?}, {len} bytes, and its offsets span {}", info.dtype, info.shape, end - start))
-        }
-        _ => None,
-    }
-}
-
-fn from_dtype(dtype: Dtype) -> Option<DType> {
-    Some(match dtype {
-        Dtype::BOOL => DType::Bool,
-        Dtype::I8 => DType::I8,
-        Dtype::I16 => DType::I16,
-        Dtype::I32 => DType::I32,
-        Dtype::I64 => DType::I64,
-        Dtype::U8 => DType::U8,
-        Dtype::U16 => DType::U16,
-        Dtype::U32 => DType::U32,
-        Dtype::U64 => DType::U64,
-        Dtype::F8_E4M3 => DType::F8E4M3,
-        Dtype::F8_E5M2 => DType::F8E5M2,
-        Dtype::F16 => DType::F16,
-        Dtype::BF16 => DType::BF16,
-        Dtype::F32 => DType::F32,
-        Dtype::F64 => DType::F64,
-        Dtype::C64 => DType::C64,
-        _ => return None,
-    })
+    Ok(expected as u64)
 }

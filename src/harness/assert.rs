@@ -7,8 +7,8 @@ use ndarray::{ArrayBase, Data, Dimension};
 use num_complex::Complex;
 
 use crate::numeric::{Element, Pair, Rules, Tensor, Tolerance, compare, summarize};
-use crate::report::terminal;
 use crate::run::{Facts, Recorded, TestSite, has_cargo_insta, in_ci, record_in_test, reviewed};
+use crate::words;
 
 /// Panics unless the first tensor is close to the second, the reference.
 ///
@@ -144,7 +144,7 @@ pub fn check_close(
     if compared.as_ref().is_ok_and(crate::numeric::Comparison::is_close) {
         return Ok(());
     }
-    Err(text(|out| terminal::mismatches(out, &tolerance, compared.as_ref())).trim_end().to_owned())
+    Err(text(|out| words::mismatches(out, &tolerance, compared.as_ref())).trim_end().to_owned())
 }
 
 /// The message of an [`assert_summary!`](crate::assert_summary) that does not hold.
@@ -181,7 +181,7 @@ pub fn check_summary(
         Ok(Recorded::Unrecorded) => Err(format!("`{name}` has no accepted snapshot yet\n{}", review())),
         Ok(Recorded::Drift(lines)) => Err(format!(
             "`{name}` has left the band of its snapshot\n{}{}",
-            text(|out| terminal::drift(out, &lines)),
+            text(|out| words::drift(out, &lines)),
             review()
         )),
         Err(error) => Err(error.to_string()),

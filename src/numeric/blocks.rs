@@ -7,6 +7,7 @@
 use std::ops::Range;
 
 use super::source::Access;
+use super::threads;
 use crate::error::Result;
 
 /// Elements in a block. A block of both sides stays in the first-level cache, and at the same time what a block costs once
@@ -45,7 +46,7 @@ pub(crate) fn fold<P: Send>(
     join: impl Fn(P, P) -> P + Sync,
 ) -> Result<P> {
     let blocks = len.div_ceil(BLOCK).max(1);
-    let threads = rayon::current_num_threads();
+    let threads = threads::count();
     let longest = (LONGEST.min(TOGETHER / (2 * threads)) / (BLOCK * size)).max(SHORTEST);
     let alone = match access {
         Access::Any => (blocks / (SHARE * threads)).clamp(SHORTEST, longest),
@@ -73,8 +74,10 @@ impl<M, J> Tree<M, J> {
         }
         let (left, right) = branch.halves();
         let (left, right) = match self.access {
-            Access::Any => rayon::join(|| self.fold(left), || self.fold(right)),
-            Access::InTurn => (self.fold(left), self.fold(right)),
+            Access::Any if threads::splits(branch.blocks.len(), branch.len.div_ceil(BLOCK)) => {
+                threads::join(|| self.fold(left), || self.fold(right.clone()))
+            }
+            _ => (self.fold(left), self.fold(right)),
         };
         Ok((self.join)(left?, right?))
     }

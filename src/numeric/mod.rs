@@ -23,6 +23,7 @@ mod tally;
 mod tensor;
 #[cfg(test)]
 mod tests;
+mod threads;
 mod tolerance;
 mod twin;
 mod ulp;

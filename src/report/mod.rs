@@ -8,15 +8,14 @@ mod doctor;
 mod histogram;
 mod message;
 mod next;
-pub mod number;
 mod palette;
+mod signal;
 mod view;
 mod voice;
 
 pub mod github;
 pub mod html;
 pub mod json;
-#[cfg(feature = "harness")]
 pub mod junit;
 pub mod markdown;
 pub mod terminal;
@@ -24,6 +23,7 @@ pub mod terminal;
 #[cfg(test)]
 mod tests;
 
+pub use crate::words::number;
 pub use histogram::{Bin, Histogram};
 pub use palette::Palette;
 pub use view::{CaseLine, CaseView, DiffView, ExplainView, InputView, OutputView, PairView, TensorView, Unread};

@@ -50,7 +50,6 @@ pub(crate) use running::running;
 pub use session::Session;
 #[cfg(feature = "harness")]
 pub(crate) use session::nothing_selected;
-pub(crate) use signal::meaning;
 pub use snapshot::{
     Accepted, Caller, Facts, Orphan, Recorded, Recorder, TestSite, has_cargo_insta, in_ci, record_in_test, reviewed,
     silence, text, workspace,

@@ -2,13 +2,13 @@
 
 use std::io::{self, Write};
 
-use super::text::{padded, width};
 use crate::numeric::{Comparison, Mismatch};
 use crate::report::message;
 use crate::report::next::deciding;
 use crate::report::number::{counted, float, percent, ratio};
 use crate::report::palette::Palette;
 use crate::run::{CaseOutcome, OutputOutcome, Problem, Verdict};
+use crate::words::text::{padded, width};
 
 /// The widest verdict, `unrecorded`, and a gap.
 const VERDICT: usize = 12;

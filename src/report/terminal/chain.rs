@@ -2,12 +2,12 @@
 
 use std::io::{self, Write};
 
-use super::table::Table;
-use super::text::paragraphs;
 use crate::report::message;
 use crate::report::number::{counted, ratio};
 use crate::report::palette::Palette;
 use crate::run::{ChainOutcome, Step};
+use crate::words::table::Table;
+use crate::words::text::paragraphs;
 
 /// Writes a row for each case of the chain, in the order of the computation, and where the chain leaves its reference.
 ///

@@ -2,12 +2,12 @@
 
 use std::io::{self, Write};
 
-use super::text::paragraphs;
 use crate::report::doctor::{command, said};
 use crate::report::number::counted;
 use crate::report::palette::Palette;
 use crate::report::voice::Voice;
 use crate::run::Health;
+use crate::words::text::paragraphs;
 
 /// Writes each complaint with the command that helps, or that nothing is wrong.
 ///

@@ -2,14 +2,14 @@
 
 use std::io::{self, Write};
 
-use super::WIDTH;
-use super::text::paragraphs;
 use crate::report::message;
 use crate::report::next::after;
 use crate::report::number::{counted, duration};
 use crate::report::palette::Palette;
 use crate::report::voice::Voice;
 use crate::run::{CaseOutcome, Counts, Gates, Partition, Problem, RunOutcome, Verdict};
+use crate::words::WIDTH;
+use crate::words::text::paragraphs;
 
 /// Writes what was skipped and why, the counts by verdict, worst first, and what to do next.
 ///

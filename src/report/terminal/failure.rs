@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use super::WIDTH;
-use super::table::Table;
-use super::text::{paragraphs, width};
 use crate::report::message;
 use crate::report::next::{Next, next};
 use crate::report::number::shape;
 use crate::report::palette::Palette;
 use crate::report::voice::Voice;
-use crate::run::{CaseOutcome, Drift, Gate, OutputOutcome, Problem, RunOutcome, Verdict};
+use crate::run::{CaseOutcome, Gate, OutputOutcome, Problem, RunOutcome, Verdict};
+use crate::words::WIDTH;
+use crate::words::moved::moved;
+use crate::words::text::{paragraphs, width};
 
 /// Writes the message of each case that did not pass: the case's own problem, then every output, the ones that passed
 /// too. A skipped case has one only where it fails the gate; the [end](super::end()) lists the others.
@@ -235,30 +235,4 @@ pub(super) fn foot(out: &mut dyn Write, palette: &Palette, indent: usize, next: 
         writeln!(out, "{:indent$}{label}:  {}", "", palette.command(&command))?;
     }
     writeln!(out)
-}
-
-/// Lines of a snapshot, beside what holds now.
-pub(super) fn moved(out: &mut dyn Write, indent: usize, lines: &[Drift]) -> io::Result<()> {
-    let mut table = Table::default();
-    table.row(["quantity", "snapshot", "now", "band"]);
-    for Drift { quantity, stored, measured, band } in lines {
-        table.row([quantity, or(stored, "none"), or(measured, "none"), or(band, "equal")]);
-    }
-    if indent + 2 + table.width() <= WIDTH {
-        return table.write(out, indent + 2);
-    }
-    // Too wide side by side, as digests and the digits of a double are: one below the other.
-    for Drift { quantity, stored, measured, band } in lines {
-        let mut table = Table::default();
-        table.row(["snapshot", or(stored, "none")]);
-        table.row(["now", or(measured, "none")]);
-        table.row(["band", or(band, "equal")]);
-        writeln!(out, "{:indent$}  {quantity}", "")?;
-        table.write(out, indent + 4)?;
-    }
-    Ok(())
-}
-
-fn or<'a>(text: &'a str, absent: &'a str) -> &'a str {
-    if text.is_empty() { absent } else { text }
 }

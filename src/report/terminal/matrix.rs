@@ -3,13 +3,13 @@
 use std::io::{self, Write};
 
 use super::failure::failure;
-use super::table::Table;
-use super::text::paragraphs;
 use crate::report::message;
 use crate::report::number::{counted, duration};
 use crate::report::palette::Palette;
 use crate::report::voice::Voice;
 use crate::run::{CaseOutcome, Cell, Column, Group, Matrix, Problem, Row, Sum, Verdict};
+use crate::words::table::Table;
+use crate::words::text::paragraphs;
 
 /// Tells what several executors made of the same cases: a row a case, then in full what failed, then each executor's
 /// count.

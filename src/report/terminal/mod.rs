@@ -1,6 +1,5 @@
 //! For people: plain text of 80 columns where ids allow it, coloured where the caller says so.
 
-mod assertion;
 mod case_line;
 mod chain;
 mod diff;
@@ -12,15 +11,13 @@ mod list;
 mod matrix;
 mod picture;
 mod show;
-mod table;
-mod text;
 
 use std::io::{self, Write};
 
 use super::{Palette, Voice};
 use crate::run::RunOutcome;
+pub use crate::words::{drift, mismatches};
 
-pub use assertion::{drift, mismatches};
 pub(super) use case_line::found;
 pub use case_line::{Columns, case_line};
 pub use chain::chain;
@@ -86,6 +83,3 @@ pub fn run_in(
     }
     end(out, palette, voice, run)
 }
-
-/// How wide a line is where ids and commands allow it.
-const WIDTH: usize = 80;

@@ -2,10 +2,10 @@
 
 use std::io::{self, Write};
 
-use super::WIDTH;
-use super::text::{padded, paragraphs, width};
 use crate::numeric::{Decade, HeatMap, Picture, Size};
 use crate::report::number::{count, shape};
+use crate::words::WIDTH;
+use crate::words::text::{padded, paragraphs, width};
 
 /// Writes both below an indentation, a blank line before each.
 ///

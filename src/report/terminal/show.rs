@@ -4,9 +4,6 @@ use std::io::{self, Write};
 
 use serde_json::{Map, Value};
 
-use super::WIDTH;
-use super::table::Table;
-use super::text::{padded, paragraphs, width};
 use crate::numeric::{NonFinite, Summary, Tensor, Tolerance};
 use crate::report::histogram::{Bin, Histogram};
 use crate::report::message::{self, non_finite_counts};
@@ -14,6 +11,9 @@ use crate::report::number::{bytes, count, exact, float, shape};
 use crate::report::palette::Palette;
 use crate::report::view::{CaseView, InputView, OutputView, TensorView};
 use crate::report::voice::Voice;
+use crate::words::WIDTH;
+use crate::words::table::Table;
+use crate::words::text::{padded, paragraphs, width};
 
 /// Writes the summary of a tensor and how its elements are spread. `place` is its file as the reader named it.
 ///

@@ -5,7 +5,6 @@ mod ended;
 mod example;
 mod github;
 mod html;
-#[cfg(feature = "harness")]
 mod junit;
 mod matrix;
 mod record;

@@ -9,18 +9,18 @@ const GAP: usize = 2;
 
 /// Rows of cells. The last cell of a row ends the line.
 #[derive(Default)]
-pub(super) struct Table {
+pub(crate) struct Table {
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
     /// Appends a row.
-    pub(super) fn row(&mut self, cells: impl IntoIterator<Item = impl AsRef<str>>) {
+    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = impl AsRef<str>>) {
         self.rows.push(cells.into_iter().map(|cell| visible(cell.as_ref())).collect());
     }
 
     /// How many columns of the screen it takes.
-    pub(super) fn width(&self) -> usize {
+    pub(crate) fn width(&self) -> usize {
         let widths = self.widths();
         let row = |row: &Vec<String>| {
             let padded: usize = widths.iter().take(row.len().saturating_sub(1)).map(|width| width + GAP).sum();
@@ -30,7 +30,7 @@ impl Table {
     }
 
     /// Writes every row on a line below an indentation.
-    pub(super) fn write(&self, out: &mut dyn Write, indent: usize) -> io::Result<()> {
+    pub(crate) fn write(&self, out: &mut dyn Write, indent: usize) -> io::Result<()> {
         let widths = self.widths();
         for row in &self.rows {
             let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| padded(cell, *width)).collect();

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::WIDTH;
 
 /// Writes the lines below an indentation, broken at words where they would be too wide.
-pub(super) fn paragraphs(out: &mut dyn Write, indent: usize, lines: &[String]) -> io::Result<()> {
+pub(crate) fn paragraphs(out: &mut dyn Write, indent: usize, lines: &[String]) -> io::Result<()> {
     for line in lines.iter().flat_map(|line| wrap(&visible(line), WIDTH.saturating_sub(indent))) {
         match line.is_empty() {
             true => writeln!(out)?,
@@ -16,7 +16,7 @@ pub(super) fn paragraphs(out: &mut dyn Write, indent: usize, lines: &[String]) -
 }
 
 /// The text with control characters written out: a checkpoint's message must not move the cursor.
-pub(super) fn visible(text: &str) -> String {
+pub(crate) fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -29,12 +29,12 @@ pub(super) fn visible(text: &str) -> String {
 }
 
 /// How many columns the text takes.
-pub(super) fn width(text: &str) -> usize {
+pub(crate) fn width(text: &str) -> usize {
     text.chars().count()
 }
 
 /// The text and blanks after it up to that many columns.
-pub(super) fn padded(text: &str, columns: usize) -> String {
+pub(crate) fn padded(text: &str, columns: usize) -> String {
     format!("{text}{:blanks$}", "", blanks = columns.saturating_sub(width(text)))
 }
 

@@ -2,10 +2,10 @@
 
 use std::io::{self, Write};
 
-use super::failure::moved;
+use super::mismatch;
+use super::moved::moved;
 use super::text::paragraphs;
 use crate::numeric::{Comparison, Mismatch, Tolerance};
-use crate::report::message;
 use crate::run::Drift;
 
 /// Tells why two tensors are not close.
@@ -19,12 +19,12 @@ pub fn mismatches(
     compared: Result<&Comparison, &Mismatch>,
 ) -> io::Result<()> {
     match compared {
-        Err(mismatch) => paragraphs(out, 2, &message::mismatch(mismatch, None, Some(tolerance))),
+        Err(mismatch) => paragraphs(out, 2, &mismatch::mismatch(mismatch, None, Some(tolerance))),
         Ok(comparison) => {
             for mismatch in &comparison.mismatches {
-                paragraphs(out, 2, &message::mismatch(mismatch, Some(comparison), Some(tolerance)))?;
+                paragraphs(out, 2, &mismatch::mismatch(mismatch, Some(comparison), Some(tolerance)))?;
             }
-            paragraphs(out, 2, &message::measured(comparison))
+            paragraphs(out, 2, &mismatch::measured(comparison))
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Three significant digits: `0.0312`, `222`, `2.1e-4`, `1.23e6`; `nan`, `inf` and `-inf` as words.
 ///
 /// ```
-/// use karat::report::number::float;
+/// use karat::words::number::float;
 /// assert_eq!(float(0.00021), "2.1e-4");
 /// assert_eq!(float(-0.031249), "-0.0312");
 /// assert_eq!(float(f64::NAN), "nan");
@@ -32,7 +32,7 @@ pub fn float(value: f64) -> String {
 /// Like [`float`], but never less than the value: what is typed back as a limit must hold.
 ///
 /// ```
-/// use karat::report::number::{float, float_up};
+/// use karat::words::number::{float, float_up};
 /// assert_eq!(float(2.1041e-4), "2.1e-4");
 /// assert_eq!(float_up(2.1041e-4), "2.11e-4");
 /// ```
@@ -79,7 +79,7 @@ pub fn counted(value: u64, noun: &str) -> String {
 /// A share as a percentage: `24%`, `0.6%`. What is neither nothing nor all is never shown as such.
 ///
 /// ```
-/// use karat::report::number::percent;
+/// use karat::words::number::percent;
 /// assert_eq!(percent(3.0 / 512.0), "0.6%");
 /// assert_eq!(percent(0.9999), ">99%");
 /// assert_eq!(percent(1e-9), "<0.01%");
