@@ -24,7 +24,8 @@
 pub mod candle;
 #[cfg(feature = "harness")]
 pub mod cli;
-#[cfg(all(test, any(feature = "harness", feature = "candle")))]
+#[cfg(test)]
+#[cfg(any(feature = "harness", feature = "candle"))]
 mod contract;
 mod error;
 #[cfg(feature = "harness")]
