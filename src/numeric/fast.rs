@@ -1,7 +1,7 @@
 //! One block of plain numbers by the vector loops; everything else is left to the twin.
 //!
-//! The loops tell which blocks cannot hold a largest share of the tolerance, relative difference or smallest atol. Only the others,
-//! of which there are fewer and fewer, are judged one element after the other: no element is ever divided twice.
+//! The loops tell which blocks cannot hold a largest share of the tolerance, relative difference or smallest atol. Only in the others,
+//! of which there are fewer and fewer, is anything divided, and only where one of them is larger is its place looked for.
 
 use std::iter::zip;
 use std::ops::Range;
