@@ -134,8 +134,8 @@ impl Case {
     ///
     /// # Errors
     ///
-    /// [`Error::Case`] with the file and the field, where one of them is not what the format says: the file is the one
-    /// that has the field. [`Error::Read`] where one cannot be read.
+    /// [`Error::Case`](crate::Error::Case) with the file and the field, where one of them is not what the format says: the file is the one
+    /// that has the field. [`Error::Read`](crate::Error::Read) where one cannot be read.
     pub fn load(root: &Path, id: &CaseId) -> Result<Case> {
         Suites::new(root).case(id)
     }

@@ -1,6 +1,6 @@
 //! The loops over one block of numbers: the only code that knows of vector instructions.
 //!
-//! Every loop is written once, over four doubles at a time ([`Four`]) or over arrays that a compiler turns into vectors, and is
+//! Every loop is written once, over four doubles at a time ([`Four`](four::Four)) or over arrays that a compiler turns into vectors, and is
 //! compiled once for every instruction set in [`Kernel`]. All of them give the same bits: element `i` of a block goes to
 //! running sum `i % 4`, and nothing is contracted whose rounding could show. What they measure, and what they leave to be looked
 //! at more closely, is what `twin.rs` measures one element after the other; tests hold the two together.
