@@ -6,57 +6,20 @@
 use std::iter::zip;
 use std::ops::Range;
 
-use half::{bf16, f16};
-
-use super::excess::Floor;
+use super::best::{Best, value};
 use super::found::{Found, Known, Peak, Seen, Sides, Spot};
-use super::kernel::{Ends, Kernel, Line, Number, PairSums};
+use super::kernel::{Ahead, Ends, Kernel, Line, Number, PairSums, Row};
 use super::moments::{Moments, Powers};
 use super::plain::Plain;
 use super::rules::Rules;
 use super::scaled::is_tame;
+use super::scratch::{Roomy, Scratch};
 use super::source::{Slice, dispatch_plain};
 use super::sums::Sums;
 use super::tally::Tally;
 use super::tensor::Value;
 use super::tolerance::Tolerance;
 use super::ulp::ulp_distance;
-
-/// Below this a distance of doubles may be lost in a product: far above where doubles lose digits.
-const LOST: f64 = f64::from_bits((1023 - 900) << 52);
-
-/// Room for the numbers of both sides of a block, where they are of another type than the elements.
-#[derive(Debug, Default)]
-pub(crate) struct Scratch {
-    integers: [Vec<i32>; 2],
-    singles: [Vec<f32>; 2],
-    doubles: [Vec<f64>; 2],
-    halves: [Vec<f16>; 2],
-    brains: [Vec<bf16>; 2],
-}
-
-/// A number for which there is room.
-pub(crate) trait Roomy: Number {
-    fn room(scratch: &mut Scratch) -> &mut [Vec<Self>; 2];
-}
-
-macro_rules! roomy {
-    ($($type:ty, $room:ident;)*) => {$(
-        impl Roomy for $type {
-            fn room(scratch: &mut Scratch) -> &mut [Vec<$type>; 2] {
-                &mut scratch.$room
-            }
-        }
-    )*};
-}
-
-roomy! {
-    i32, integers;
-    f32, singles;
-    f64, doubles;
-    f16, halves;
-    bf16, brains;
-}
 
 /// What measures the blocks of one branch, from left to right.
 #[derive(Debug)]
@@ -65,6 +28,8 @@ pub(crate) struct Fast<'a> {
     rules: &'a Rules,
     known: &'a Known,
     scratch: Scratch,
+    /// In how many blocks to come the rough screen is left out, since of the last block it knew too little.
+    doubt: u32,
 }
 
 /// A block of a pair: the elements, and the numbers that they are.
@@ -78,7 +43,7 @@ struct Block<'a, T: Plain> {
 
 impl<'a> Fast<'a> {
     pub(crate) fn new(kernel: Kernel, rules: &'a Rules, known: &'a Known) -> Fast<'a> {
-        Fast { kernel, rules, known, scratch: Scratch::default() }
+        Fast { kernel, rules, known, scratch: Scratch::default(), doubt: 0 }
     }
 
     /// Measures a block without a mask; `None`, and nothing is found, where it is no block of plain finite numbers of one
@@ -99,81 +64,101 @@ impl<'a> Fast<'a> {
     ) -> Option<Tally> {
         let local = range.start - sides.start..range.end - sides.start;
         let raw = [&actual[local.clone()], &T::unwrap(sides.reference)?[local]];
-        let [actual, reference] = T::Number::room(&mut self.scratch);
-        let (actual, reference) = (T::numbers(raw[0], actual)?, T::numbers(raw[1], reference)?);
-        let best = Best::new(found, self.known);
-        let kernel = self.kernel;
-        let sums = kernel.pair(actual, reference, &best.line(self.rules.tolerance));
+        let [mut room, mut other] = std::mem::take(T::Number::room(&mut self.scratch));
+        let tally = T::numbers(self.kernel, raw[0], &mut room)
+            .zip(T::numbers(self.kernel, raw[1], &mut other))
+            .and_then(|(actual, reference)| self.numbers(&Block { sides, range, raw, actual, reference }, found));
+        *T::Number::room(&mut self.scratch) = [room, other];
+        tally
+    }
+
+    fn numbers<T: Plain>(&mut self, block: &Block<'_, T>, found: &mut Found) -> Option<Tally> {
+        let Block { raw, actual, reference, .. } = *block;
+        let (kernel, tolerance) = (self.kernel, self.rules.tolerance);
+        let sums = kernel.pair(actual, reference, Ahead::of(raw[0]));
         // A NaN or an infinity anywhere is one in these sums.
         if !(sums.squared_actual + sums.squared_reference).is_finite() {
             return None;
         }
-        let ends = kernel.ends(actual, reference);
-        let [actual_ends, reference_ends] = [ends.actual, ends.reference].map(|ends| ends.map(Number::widen));
+        let keys = [T::keys(raw[0], actual), T::keys(raw[1], reference)];
+        let ends = kernel.ends(keys[0], keys[1], Ahead::of(raw[1]));
+        let [actual_ends, reference_ends] = [ends.actual, ends.reference].map(|ends| ends.map(Into::into));
         if !(are_tame(actual_ends) && are_tame(reference_ends) && is_tame(sums.furthest)) {
             return None;
         }
-        let block = Block { sides, range, raw, actual, reference };
         block.count(&ends, found);
-        if best.share < 0.0 || sums.above || sums.least < LOST {
-            block.divide(kernel, self.rules.tolerance, &best, found);
+        let best = Best::new(found, self.known, tolerance);
+        let pair = Singles::of(actual, reference, sums.furthest);
+        // Where nothing is known there is no line.
+        let knows_nothing = best.share < 0.0 || best.relative < 0.0 && ends.zeros < block.range.len() as u64;
+        if knows_nothing || self.may_matter(block, pair, &best.line::<T>(tolerance)) {
+            block.divide(kernel, tolerance, &best, found);
         }
         // An element that is outside uses more than all of its tolerance, and by now the largest share is known.
         if best.share.max(value(found.share)) > 1.0 {
-            let Tolerance { atol, rtol, .. } = self.rules.tolerance;
-            found.numbers_outside += match (atol, rtol) {
-                (0.0, 0.0) => ends.differing,
-                _ => kernel.outside(actual, reference, atol, rtol),
+            let tolerance = [tolerance.atol, tolerance.rtol];
+            found.numbers_outside += match tolerance {
+                [0.0, 0.0] => ends.differing,
+                _ => pair
+                    .and_then(|Singles { actual, reference }| kernel.outside_surely(actual, reference, tolerance))
+                    .unwrap_or_else(|| kernel.outside(actual, reference, tolerance)),
             };
         }
         block.raise(self.known, sums.furthest, ends.furthest, found);
-        widen(&mut found.actual, block.raw[0], actual_ends, first(actual, ends.actual));
-        widen(&mut found.reference, block.raw[1], reference_ends, first(reference, ends.reference));
+        widen(&mut found.actual, raw[0], actual_ends, first(keys[0], ends.actual));
+        widen(&mut found.reference, raw[1], reference_ends, first(keys[1], ends.reference));
         Some(Tally {
             actual: Some(moments(kernel, actual, sums.actual, sums.squared_actual, actual_ends)),
             reference: Some(moments(kernel, reference, sums.reference, sums.squared_reference, reference_ends)),
             sums: Sums::from(sums),
         })
     }
-}
 
-/// The largest values so far, of this branch or another, below which nothing matters; less than 0 where there is none.
-struct Best {
-    share: f64,
-    relative: f64,
-    floor: f64,
-}
-
-impl Best {
-    fn new(found: &Found, known: &Known) -> Best {
-        // Where the others know of no more than 0, they may know of nothing.
-        let best = |peak, known: &Floor| value(peak).max(Some(known.get()).filter(|x| *x > 0.0).unwrap_or(NOTHING));
-        Best {
-            share: best(found.share, &known.share),
-            relative: best(found.relative, &known.relative),
-            floor: found.excess.floor(),
+    /// Whether an element of the block may be above the line.
+    fn may_matter<T: Plain>(&mut self, block: &Block<'_, T>, singles: Option<Singles<'_>>, line: &Line) -> bool {
+        let surely = || self.kernel.may_matter(block.actual, block.reference, line);
+        let Some(Singles { actual, reference }) = singles else {
+            return surely();
+        };
+        if self.doubt > 0 {
+            self.doubt -= 1;
+            return surely();
         }
-    }
-
-    fn line(&self, tolerance: Tolerance) -> Line {
-        Line::new(tolerance.atol, tolerance.rtol, self.floor, self.share, self.relative)
+        if !self.kernel.may_matter_roughly(actual, reference, line) {
+            return false;
+        }
+        // Where all elements are off by one factor, all are near the line, and the rough screen finds something everywhere.
+        let matters = surely();
+        if !matters {
+            self.doubt = PATIENCE;
+        }
+        matters
     }
 }
 
-/// Below every share and every difference.
-const NOTHING: f64 = -1.0;
-
-/// The value of a peak.
-fn value(peak: Option<Peak<f64>>) -> f64 {
-    peak.map_or(NOTHING, |peak| peak.value)
+/// A pair of blocks of singles, whose distances singles hold as well.
+#[derive(Clone, Copy)]
+struct Singles<'a> {
+    actual: &'a [f32],
+    reference: &'a [f32],
 }
+
+impl<'a> Singles<'a> {
+    fn of<N: Number>(actual: &'a [N], reference: &'a [N], furthest: f64) -> Option<Singles<'a>> {
+        let (actual, reference) = (N::singles(actual)?, N::singles(reference)?);
+        (furthest < f64::from(f32::MAX) / 2.0).then_some(Singles { actual, reference })
+    }
+}
+
+/// For how many blocks the rough screen is left out once it knew too little.
+const PATIENCE: u32 = 15;
 
 fn are_tame([smallest, largest]: [f64; 2]) -> bool {
     is_tame(smallest.abs().max(largest.abs()))
 }
 
 impl<T: Plain> Block<'_, T> {
-    fn count(&self, ends: &Ends<T::Number>, found: &mut Found) {
+    fn count(&self, ends: &Ends<T::Key>, found: &mut Found) {
         let count = self.range.len() as u64;
         found.elements += count;
         found.numbers += count;
@@ -193,7 +178,7 @@ impl<T: Plain> Block<'_, T> {
                 })
             });
         }
-        if largest.relative >= best.relative && self.reference.iter().any(|r| r.widen() != 0.0) {
+        if largest.relative >= best.relative && self.reference.iter().any(|r| (*r).into() != 0.0) {
             Peak::raise(&mut found.relative, largest.relative, || {
                 self.first(|distance, magnitude| magnitude > 0.0 && distance / magnitude == largest.relative)
             });
@@ -229,7 +214,7 @@ impl<T: Plain> Block<'_, T> {
     }
 
     fn pairs(&self) -> impl Iterator<Item = (f64, f64)> {
-        zip(self.actual, self.reference).map(|(a, r)| (a.widen(), r.widen()))
+        zip(self.actual, self.reference).map(|(a, r)| ((*a).into(), (*r).into()))
     }
 }
 
@@ -248,17 +233,17 @@ fn side_of<T: Plain<Number: Roomy>>(
     scratch: &mut Scratch,
 ) -> Option<Moments> {
     let [room, _] = T::Number::room(scratch);
-    let block = T::numbers(raw, room)?;
-    let sums = kernel.side(block);
+    let block = T::numbers(kernel, raw, room)?;
+    let sums = kernel.side(block, Ahead::of(raw));
     if !(sums.squares.is_finite() && are_tame(sums.ends)) {
         return None;
     }
-    widen(seen, raw, sums.ends, |end| block.iter().position(|x| x.widen() == sums.ends[end]));
+    widen(seen, raw, sums.ends, |end| block.iter().position(|x| (*x).into() == sums.ends[end]));
     Some(moments(kernel, block, sums.sum, sums.squares, sums.ends))
 }
 
 /// Finds the first place of one of two ends.
-fn first<N: Number>(block: &[N], ends: [N; 2]) -> impl Fn(usize) -> Option<usize> {
+fn first<K: Row>(block: &[K], ends: [K; 2]) -> impl Fn(usize) -> Option<usize> {
     move |end| block.iter().position(|x| *x == ends[end])
 }
 

@@ -1,5 +1,6 @@
 //! Measuring: tensors, their summaries, and how close two of them are. Pure: no files, no printing.
 
+mod best;
 mod blocks;
 mod class;
 mod compare;
@@ -16,6 +17,7 @@ mod picture;
 mod plain;
 mod rules;
 mod scaled;
+mod scratch;
 mod source;
 mod summary;
 mod sums;

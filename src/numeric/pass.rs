@@ -4,11 +4,12 @@ use std::ops::Range;
 
 use super::blocks::{Branch, fold};
 use super::excess::Excess;
-use super::fast::{self, Fast, Scratch};
+use super::fast::{self, Fast};
 use super::found::{Found, Known, Seen, Sides};
 use super::kernel::Kernel;
 use super::moments::Moments;
 use super::rules::Rules;
+use super::scratch::Scratch;
 use super::source::{Access, Slice, Source};
 use super::tally::Tally;
 use super::twin;

@@ -1,11 +1,14 @@
 //! The vector loops against the twin, to the last bit, with every instruction set that this machine has.
 
+mod ties;
+
 use half::{bf16, f16};
 use proptest::prelude::*;
 
 use super::kernel::Kernel;
 use super::measurement::{Measurement, measure_by};
 use super::pass::{By, describe};
+use super::plain::Plain;
 use super::{DType, Element, F8E4M3, F8E5M2, NanRule, Rules, Summary, Tensor, Tolerance};
 
 /// All that is measured, as text in which equal digits are equal bits, and -0 is not 0.

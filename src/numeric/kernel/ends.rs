@@ -21,7 +21,7 @@ pub(crate) struct Ends<N> {
 }
 
 /// An element in the order of integers, one a step. None is NaN.
-pub(crate) trait Ordered: Copy {
+pub(crate) trait Ordered: Copy + PartialEq + Into<f64> {
     /// A signed integer of the size of the element.
     type Key: Copy + Ord + Default;
 

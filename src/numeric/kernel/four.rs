@@ -1,11 +1,5 @@
 //! Four doubles at a time.
 
-use half::{bf16, f16};
-
-#[cfg(target_arch = "x86_64")]
-use super::avx2::Row;
-#[cfg(not(target_arch = "x86_64"))]
-use super::ends::Ordered as Row;
 use crate::numeric::lanes::LANES;
 
 /// Four doubles, one a running sum. Each operation is that of `f64`, rounded as `f64` rounds.
@@ -15,10 +9,6 @@ pub(crate) trait Four: Copy {
     fn from_singles(x: &[f32; LANES]) -> Self;
 
     fn from_doubles(x: &[f64; LANES]) -> Self;
-
-    fn from_halves(x: &[f16; LANES]) -> Self;
-
-    fn from_brains(x: &[bf16; LANES]) -> Self;
 
     fn from_integers(x: &[i32; LANES]) -> Self;
 
@@ -54,6 +44,9 @@ pub(crate) trait Four: Copy {
         self.lanes().iter().any(|lane| lane.to_bits() != 0)
     }
 
+    /// The smaller of two numbers that are not negative, unless `x` is 0; of `x` the number below it will do.
+    fn least_but_zero(self, x: Self) -> Self;
+
     /// An infinity where a lane is 0, and else the lane.
     fn without_zeros(self) -> Self;
 }
@@ -73,16 +66,6 @@ impl Four for [f64; LANES] {
     #[inline(always)]
     fn from_doubles(x: &[f64; LANES]) -> Self {
         *x
-    }
-
-    #[inline(always)]
-    fn from_halves(x: &[f16; LANES]) -> Self {
-        x.map(f64::from)
-    }
-
-    #[inline(always)]
-    fn from_brains(x: &[bf16; LANES]) -> Self {
-        x.map(f64::from)
     }
 
     #[inline(always)]
@@ -147,58 +130,22 @@ impl Four for [f64; LANES] {
     }
 
     #[inline(always)]
+    fn least_but_zero(self, x: Self) -> Self {
+        zip(self, x, |least, x| if x > 0.0 && x < least { x } else { least })
+    }
+
+    #[inline(always)]
     fn without_zeros(self) -> Self {
         self.map(|x| if x == 0.0 { f64::INFINITY } else { x })
     }
 }
 
+/// `f` of each lane of two.
 #[inline(always)]
-fn zip(left: [f64; LANES], right: [f64; LANES], f: impl Fn(f64, f64) -> f64) -> [f64; LANES] {
-    let mut out = [0.0; LANES];
-    for lane in 0..LANES {
+pub(super) fn zip<T: Copy + Default, const N: usize>(left: [T; N], right: [T; N], f: impl Fn(T, T) -> T) -> [T; N] {
+    let mut out = [T::default(); N];
+    for lane in 0..N {
         out[lane] = f(left[lane], right[lane]);
     }
     out
-}
-
-/// An element that the loops take as it is.
-pub(crate) trait Number: Row + Copy + PartialEq + Default + Send + Sync {
-    /// Whether `f64` holds every product of two exactly, so that it makes no difference whether it is rounded.
-    const EXACT_PRODUCTS: bool;
-
-    /// Whether products of some are so small that they lose digits.
-    const SMALL: bool;
-
-    /// The element, exactly.
-    fn widen(self) -> f64;
-
-    fn four<F: Four>(x: &[Self; LANES]) -> F;
-}
-
-macro_rules! numbers {
-    ($($type:ty, $exact:literal, $small:literal, $from:ident, $widen:expr;)*) => {$(
-        impl Number for $type {
-            const EXACT_PRODUCTS: bool = $exact;
-            const SMALL: bool = $small;
-
-            #[inline(always)]
-            fn widen(self) -> f64 {
-                let widen: fn($type) -> f64 = $widen;
-                widen(self)
-            }
-
-            #[inline(always)]
-            fn four<F: Four>(x: &[$type; LANES]) -> F {
-                F::$from(x)
-            }
-        }
-    )*};
-}
-
-numbers! {
-    f64, false, true, from_doubles, |x| x;
-    f32, true, false, from_singles, f64::from;
-    f16, true, false, from_halves, f64::from;
-    bf16, true, false, from_brains, f64::from;
-    i32, false, false, from_integers, f64::from;
 }

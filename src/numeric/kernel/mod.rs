@@ -1,24 +1,41 @@
 //! The loops over one block of numbers: the only code that knows of vector instructions.
 //!
-//! Every loop is written once, over four doubles at a time ([`Four`](four::Four)) or over arrays that a compiler turns into vectors, and is
-//! compiled once for every instruction set in [`Kernel`]. All of them give the same bits: element `i` of a block goes to
-//! running sum `i % 4`, and nothing is contracted whose rounding could show. What they measure, and what they leave to be looked
-//! at more closely, is what `twin.rs` measures one element after the other; tests hold the two together.
+//! Every loop is written once, over four doubles at a time ([`Four`](four::Four)), over eight singles ([`Eight`](eight::Eight)), or over
+//! arrays that a compiler turns into vectors, and is compiled once for every instruction set in [`Kernel`]. All of them give the
+//! same bits: element `i` of a block goes to running sum `i % 4`, and nothing is contracted whose rounding could show. Singles sum
+//! nothing: they say in half the time what need not be looked at more closely. What the loops measure is what `twin.rs`
+//! measures one element after the other; tests hold the two together.
 //!
 //! They are for blocks of finite numbers whose squares neither overflow nor vanish. Sums that are not finite give a block away
 //! that is not such a one; whoever calls looks at them.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+mod convert;
+mod eight;
 mod ends;
+mod fill;
 mod four;
+mod line;
+mod number;
+mod outside;
 mod pair;
 mod prefetch;
+mod quotients;
+mod screen;
 mod side;
 
+#[cfg(target_arch = "x86_64")]
+pub(crate) use avx2::Row;
+pub(crate) use convert::Short;
 pub(crate) use ends::Ends;
-pub(crate) use four::Number;
-pub(crate) use pair::{Line, PairSums, Quotients};
+#[cfg(not(target_arch = "x86_64"))]
+pub(crate) use ends::Ordered as Row;
+pub(crate) use line::Line;
+pub(crate) use number::Number;
+pub(crate) use pair::PairSums;
+pub(crate) use prefetch::Ahead;
+pub(crate) use quotients::Quotients;
 use side::SideSums;
 
 /// The instruction set that the loops are run with.
@@ -49,31 +66,32 @@ impl Kernel {
 
 impl Kernel {
     /// The extremes of both sides of a pair of blocks, which are not empty, and counts that need no arithmetic.
-    pub(crate) fn ends<N: Number>(self, actual: &[N], reference: &[N]) -> Ends<N> {
+    pub(crate) fn ends<N: Row>(self, actual: &[N], reference: &[N], ahead: Ahead) -> Ends<N> {
         match self {
             Kernel::Portable => ends::ends(actual, reference),
             // SAFETY: there is an `Avx2` only where it was found.
             #[cfg(target_arch = "x86_64")]
-            Kernel::Avx2 => unsafe { N::ends(actual, reference) },
+            Kernel::Avx2 => unsafe { N::ends(actual, reference, ahead) },
         }
     }
 }
 
 /// Compiles loops for every instruction set.
 macro_rules! loops {
-    ($($(#[$doc:meta])* $name:ident = $loop:path, of $t:ident: $bound:path, ($($arg:ident: $type:ty),*) -> $out:ty;)*) => {
+    ($($(#[$doc:meta])* $name:ident$(<$t:ident: $bound:path>)? = $loop:path, by $portable:expr, $avx2:ident,
+        ($($arg:ident: $type:ty),*) $(-> $out:ty)?;)*) => {
         impl Kernel {$(
             $(#[$doc])*
-            pub(crate) fn $name<$t: $bound>(self, $($arg: $type),*) -> $out {
+            pub(crate) fn $name$(<$t: $bound>)?(self, $($arg: $type),*) $(-> $out)? {
                 // Not inline: what is done with the sums afterwards would make the compiler mix them up.
                 #[inline(never)]
-                fn portable<$t: $bound>($($arg: $type),*) -> $out {
-                    $loop($($arg),*, [0.0; 4])
+                fn portable$(<$t: $bound>)?($($arg: $type),*) $(-> $out)? {
+                    $loop($($arg),*, $portable)
                 }
                 #[cfg(target_arch = "x86_64")]
                 #[target_feature(enable = "avx2,fma,f16c")]
-                fn avx2<$t: $bound>($($arg: $type),*) -> $out {
-                    $loop($($arg),*, avx2::Doubles::default())
+                fn avx2$(<$t: $bound>)?($($arg: $type),*) $(-> $out)? {
+                    $loop($($arg),*, avx2::$avx2::default())
                 }
                 match self {
                     Kernel::Portable => portable($($arg),*),
@@ -86,15 +104,27 @@ macro_rules! loops {
     };
 }
 
+/// Four doubles, and eight singles, on every target.
+const FOUR: [f64; 4] = [0.0; 4];
+const EIGHT: [f32; 8] = [0.0; 8];
+
 loops! {
-    /// Sums over a pair of blocks of one length, and what is above the line.
-    pair = pair::pair, of N: Number, (actual: &[N], reference: &[N], line: &Line) -> PairSums;
+    /// Sums over a pair of blocks of one length. Memory is asked for ahead of the elements that they are made of.
+    pair<N: Number> = pair::pair, by FOUR, Doubles, (actual: &[N], reference: &[N], ahead: Ahead) -> PairSums;
+    /// Whether an element of a pair of blocks may be above the line. Where this is false none is.
+    may_matter<N: Number> = screen::may_matter, by FOUR, Doubles, (actual: &[N], reference: &[N], line: &Line) -> bool;
+    /// The same, twice as fast, but more often true. The distances are below 2^127.
+    may_matter_roughly = screen::may_matter_roughly, by EIGHT, Singles, (actual: &[f32], reference: &[f32], line: &Line) -> bool;
     /// The largest quotients, by atol and rtol, and whether an element needs a larger atol than the third, the floor.
-    quotients = pair::quotients, of N: Number, (actual: &[N], reference: &[N], limits: [f64; 3]) -> Quotients;
-    /// How many elements are outside `atol + rtol * |reference|`.
-    outside = pair::outside, of N: Number, (actual: &[N], reference: &[N], atol: f64, rtol: f64) -> u64;
-    /// Sums over one block, and its extremes; it is not empty.
-    side = side::side, of N: Number, (block: &[N]) -> SideSums;
+    quotients<N: Number> = quotients::quotients, by FOUR, Doubles, (actual: &[N], reference: &[N], limits: [f64; 3]) -> Quotients;
+    /// How many elements are outside `atol + rtol * |reference|`, by atol and rtol.
+    outside<N: Number> = outside::outside, by FOUR, Doubles, (actual: &[N], reference: &[N], tolerance: [f64; 2]) -> u64;
+    /// The same, twice as fast; `None` where singles cannot tell. The distances are below 2^127.
+    outside_surely = outside::outside_surely, by EIGHT, Singles, (actual: &[f32], reference: &[f32], tolerance: [f64; 2]) -> Option<u64>;
+    /// Sums over one block, and its extremes; it is not empty. Memory is asked for as in [`Kernel::pair`].
+    side<N: Number> = side::side, by FOUR, Doubles, (block: &[N], ahead: Ahead) -> SideSums;
     /// The sum of the deviations from a base, and of their squares.
-    about = side::about, of N: Number, (block: &[N], base: f64) -> [f64; 2];
+    about<N: Number> = side::about, by FOUR, Doubles, (block: &[N], base: f64) -> [f64; 2];
+    /// Converts a block that is not in the cache.
+    convert<T: Short> = convert::convert, by EIGHT, Singles, (block: &[T], singles: &mut Vec<f32>);
 }

@@ -1,7 +1,8 @@
 //! The sums over one block.
 
-use super::four::{Four, Number};
-use super::prefetch::prefetch;
+use super::four::Four;
+use super::number::Number;
+use super::prefetch::Ahead;
 use crate::numeric::lanes::{LANES, join};
 
 /// What is summed over one block, and its extremes.
@@ -14,12 +15,12 @@ pub(crate) struct SideSums {
 }
 
 #[inline(always)]
-pub(super) fn side<F: Four, N: Number>(block: &[N], _: F) -> SideSums {
-    let first = F::splat(block[0].widen());
+pub(super) fn side<F: Four, N: Number>(block: &[N], ahead: Ahead, _: F) -> SideSums {
+    let first = F::splat(block[0].into());
     let (fours, rest) = block.as_chunks::<LANES>();
     let (mut sum, mut squares, mut least, mut most) = (F::splat(0.0), F::splat(0.0), first, first);
-    for four in fours {
-        prefetch(four);
+    for (place, four) in fours.iter().enumerate() {
+        ahead.prefetch::<N>(place * LANES, LANES);
         let x = N::four::<F>(four);
         sum = sum.plus(x);
         squares = squares.plus(x.times(x));
@@ -28,7 +29,7 @@ pub(super) fn side<F: Four, N: Number>(block: &[N], _: F) -> SideSums {
     }
     let [mut sum, mut squares, mut least, mut most] = [sum.lanes(), squares.lanes(), least.lanes(), most.lanes()];
     for (lane, x) in rest.iter().enumerate() {
-        let x = x.widen();
+        let x: f64 = (*x).into();
         sum[lane] += x;
         squares[lane] += x * x;
         least[lane] = least[lane].min(x);
@@ -49,7 +50,7 @@ pub(super) fn about<F: Four, N: Number>(block: &[N], base: f64, _: F) -> [f64; 2
     }
     let (mut excess, mut squared) = (excess.lanes(), squared.lanes());
     for (lane, x) in rest.iter().enumerate() {
-        let x = x.widen() - base;
+        let x = Into::<f64>::into(*x) - base;
         excess[lane] += x;
         squared[lane] += x * x;
     }

@@ -5,23 +5,12 @@
 
 use std::arch::x86_64::*;
 
-use half::{bf16, f16};
-
 use super::super::four::Four;
 use crate::numeric::lanes::LANES;
 
 /// Four doubles. Whoever uses them has found that the machine has AVX2, FMA and F16C: [`Kernel`](super::super::Kernel) alone does.
 #[derive(Clone, Copy)]
 pub(in super::super) struct Doubles(__m256d);
-
-/// Runs intrinsics that are safe but for the instructions that they need.
-macro_rules! avx2 {
-    ($body:expr) => {
-        // SAFETY: the loops with `Doubles` run under `target_feature(avx2, fma, f16c)` alone, which `Kernel` enters after it has
-        // found them. Loads and stores are given references to arrays of their size.
-        unsafe { $body }
-    };
-}
 
 impl Default for Doubles {
     #[inline(always)]
@@ -44,18 +33,6 @@ impl Four for Doubles {
     #[inline(always)]
     fn from_doubles(x: &[f64; LANES]) -> Self {
         Doubles(avx2!(_mm256_loadu_pd(x.as_ptr())))
-    }
-
-    #[inline(always)]
-    fn from_halves(x: &[f16; LANES]) -> Self {
-        Doubles(avx2!(_mm256_cvtps_pd(_mm_cvtph_ps(_mm_loadl_epi64(x.as_ptr().cast())))))
-    }
-
-    #[inline(always)]
-    fn from_brains(x: &[bf16; LANES]) -> Self {
-        // Each is the upper half of a single.
-        let bits = avx2!(_mm_unpacklo_epi16(_mm_setzero_si128(), _mm_loadl_epi64(x.as_ptr().cast())));
-        Doubles(avx2!(_mm256_cvtps_pd(_mm_castsi128_ps(bits))))
     }
 
     #[inline(always)]
@@ -118,6 +95,13 @@ impl Four for Doubles {
     #[inline(always)]
     fn mark_above(self, x: Self, y: Self) -> Self {
         Doubles(avx2!(_mm256_or_pd(self.0, _mm256_cmp_pd::<_CMP_GT_OQ>(x.0, y.0))))
+    }
+
+    #[inline(always)]
+    fn least_but_zero(self, x: Self) -> Self {
+        // The bits below those of 0 are NaN, of which the other is taken.
+        let below = avx2!(_mm256_add_epi64(_mm256_castpd_si256(x.0), _mm256_set1_epi64x(-1)));
+        Doubles(avx2!(_mm256_min_pd(_mm256_castsi256_pd(below), self.0)))
     }
 
     #[inline(always)]

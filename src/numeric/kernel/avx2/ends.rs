@@ -6,6 +6,7 @@ use std::iter::zip;
 use half::{bf16, f16};
 
 use super::super::ends::{Ends, KeyEnds, Ordered};
+use super::super::prefetch::Ahead;
 
 /// An element with a loop of its own.
 pub(crate) trait Row: Ordered {
@@ -14,7 +15,7 @@ pub(crate) trait Row: Ordered {
     /// # Safety
     ///
     /// The machine has AVX2.
-    unsafe fn ends(actual: &[Self], reference: &[Self]) -> Ends<Self>;
+    unsafe fn ends(actual: &[Self], reference: &[Self], ahead: Ahead) -> Ends<Self>;
 }
 
 macro_rules! rows {
@@ -22,7 +23,7 @@ macro_rules! rows {
         $furthest:ident;)*) => {$(
         impl Row for $type {
             #[target_feature(enable = "avx2")]
-            unsafe fn ends(actual: &[$type], reference: &[$type]) -> Ends<$type> {
+            unsafe fn ends(actual: &[$type], reference: &[$type], ahead: Ahead) -> Ends<$type> {
                 let zero = _mm256_setzero_si256();
                 let (actual, actual_rest) = actual.as_chunks::<$width>();
                 let (reference, reference_rest) = reference.as_chunks::<$width>();
@@ -34,7 +35,8 @@ macro_rules! rows {
                 let (mut least_actual, mut least_reference) = (load(first_actual), load(first_reference));
                 let (mut most_actual, mut most_reference) = (least_actual, least_reference);
                 let (mut furthest, mut equal, mut zeros) = (zero, zero, zero);
-                for (a, r) in zip(actual, reference) {
+                for (place, (a, r)) in zip(actual, reference).enumerate() {
+                    ahead.prefetch::<$type>(place * $width, $width);
                     let (a, r) = (load(a), load(r));
                     least_actual = $min(a, least_actual);
                     most_actual = $max(a, most_actual);

@@ -1,0 +1,53 @@
+//! What is known while a branch is measured, and what an element has to be above to matter.
+
+use super::excess::Floor;
+use super::found::{Found, Known, Peak};
+use super::kernel::Line;
+use super::plain::Plain;
+use super::tensor::Value;
+use super::tolerance::Tolerance;
+
+/// The largest values so far, of this branch or another, below which nothing matters; less than 0 where there is none.
+pub(crate) struct Best {
+    pub(crate) share: f64,
+    pub(crate) relative: f64,
+    /// The smallest atol.
+    pub(crate) floor: f64,
+    /// Whether the largest relative difference is in this branch: what equals it comes later.
+    owns_relative: bool,
+    /// The magnitude of the reference and the distance where this branch has the largest share: such pairs come later, and each
+    /// needs an atol that is known, unless several such count.
+    pair: Option<[f64; 2]>,
+}
+
+impl Best {
+    pub(crate) fn new(found: &Found, known: &Known, tolerance: Tolerance) -> Best {
+        // Where the others know of no more than 0, they may know of nothing.
+        let best = |peak, known: &Floor| value(peak).max(Some(known.get()).filter(|x| *x > 0.0).unwrap_or(NOTHING));
+        Best {
+            share: best(found.share, &known.share),
+            relative: best(found.relative, &known.relative),
+            floor: found.excess.floor(),
+            owns_relative: value(found.relative) >= known.relative.get(),
+            pair: found.share.filter(|peak| peak.value >= known.share.get() && tolerance.outliers == 0).map(|peak| {
+                let [actual, reference] = [peak.spot.actual, peak.spot.reference].map(Value::to_f64);
+                [reference.abs(), (actual - reference).abs()]
+            }),
+        }
+    }
+
+    /// What an element of these has to be above to matter.
+    pub(crate) fn line<T: Plain>(&self, tolerance: Tolerance) -> Line {
+        let line = Line::new(tolerance.atol, tolerance.rtol, self.floor, self.share, self.relative);
+        let line = if self.owns_relative { line.past_equal(T::DISTINCT) } else { line };
+        self.pair.map_or(line, |pair| line.past_pair(pair))
+    }
+}
+
+/// Below every share and every difference.
+pub(crate) const NOTHING: f64 = -1.0;
+
+/// The value of a peak.
+pub(crate) fn value(peak: Option<Peak<f64>>) -> f64 {
+    peak.map_or(NOTHING, |peak| peak.value)
+}
