@@ -15,8 +15,8 @@ pub(crate) struct Best {
     pub(crate) floor: f64,
     /// Whether the largest relative difference is in this branch: what equals it comes later.
     owns_relative: bool,
-    /// The magnitude of the reference and the distance where this branch has the largest share: such pairs come later, and each
-    /// needs an atol that is known, unless several such count.
+    /// The magnitude of the reference and the distance where this branch has its largest share: such pairs come later, and need an
+    /// atol that is known, unless several of them count.
     pair: Option<[f64; 2]>,
 }
 
@@ -29,7 +29,7 @@ impl Best {
             relative: best(found.relative, &known.relative),
             floor: found.excess.floor(),
             owns_relative: value(found.relative) >= known.relative.get(),
-            pair: found.share.filter(|peak| peak.value >= known.share.get() && tolerance.outliers == 0).map(|peak| {
+            pair: found.share.filter(|_| tolerance.outliers == 0).map(|peak| {
                 let [actual, reference] = [peak.spot.actual, peak.spot.reference].map(Value::to_f64);
                 [reference.abs(), (actual - reference).abs()]
             }),

@@ -1,6 +1,10 @@
 //! Elements that equal the largest so far, nearly equal it, or are larger by as little as can be: what the lines of the loops have
 //! to tell apart.
 
+use super::super::excess::Excess;
+use super::super::fast::Fast;
+use super::super::found::{Found, Known, Sides};
+use super::super::source::Source;
 use super::*;
 
 /// A pair of two blocks, with zeros but for the first element of each.
@@ -17,14 +21,21 @@ fn tolerance(atol: f64, rtol: f64) -> Tolerance {
     Tolerance::new(atol, rtol).expect("both are finite")
 }
 
-/// References of `bits` digits in one binade, and as many halves of a unit more as keep the quotient at most `largest`: quotients of
-/// each kind, in their order.
-fn quotients(bits: u32, largest: f64) -> Vec<(f64, u32, u32)> {
-    let references = 1 << (bits - 1)..1 << bits;
-    let mut quotients: Vec<(f64, u32, u32)> = references
-        .flat_map(|r| (1..2 * r).map(move |d| (f64::from(d) / f64::from(2 * r), d, r)))
-        .filter(|(quotient, ..)| *quotient <= largest)
-        .collect();
+/// A relative difference of floats of `bits` digits, and both floats: a reference of one binade, and one that is a whole number of
+/// halves of its unit away, which only below that binade are floats.
+fn quotients(bits: u32, largest: f64) -> Vec<(f64, f64, f64)> {
+    let mut quotients = Vec::new();
+    for reference in 1 << (bits - 1)..1 << bits {
+        let reference = f64::from(reference);
+        for halves in 1..=(2.0 * largest * reference) as u32 {
+            let distance = f64::from(halves) / 2.0;
+            let below = reference - distance;
+            let is_float = |x: f64| x.fract() == 0.0 || x < f64::from(1 << (bits - 1));
+            if let Some(actual) = [below, reference + distance].into_iter().find(|x| is_float(*x)) {
+                quotients.push((distance / reference, actual, reference));
+            }
+        }
+    }
     quotients.sort_by(|left, right| left.0.total_cmp(&right.0));
     quotients
 }
@@ -33,9 +44,8 @@ fn quotients(bits: u32, largest: f64) -> Vec<(f64, u32, u32)> {
 fn different_relative_differences_of_short_floats_are_far_apart() {
     for (bits, largest) in [(11, f16::DISTINCT), (8, bf16::DISTINCT)] {
         for pair in quotients(bits, 2.0 * largest).windows(2) {
-            let [(lower, ..), (higher, ..)] = [pair[0], pair[1]];
-            // A difference of two quotients of small integers is known to far more digits.
-            let apart = higher / lower - 1.0;
+            // A quotient of small integers is known to far more digits.
+            let (lower, apart) = (pair[0].0, pair[1].0 / pair[0].0 - 1.0);
             assert!(lower > largest || apart == 0.0 || apart > 2f64.powi(-17), "{pair:?}");
         }
     }
@@ -44,16 +54,15 @@ fn different_relative_differences_of_short_floats_are_far_apart() {
 #[test]
 fn the_next_larger_relative_difference_is_found_and_an_equal_one_is_not() {
     fn hold<T: Element + Default>(bits: u32, largest: f64, of: fn(f64) -> T) {
-        let mut pairs: Vec<_> = quotients(bits, largest).windows(2).map(|pair| (pair[0], pair[1])).collect();
-        // Those that are equal, and the nearest of the others.
-        pairs.sort_by(|left, right| (left.1.0 / left.0.0).total_cmp(&(right.1.0 / right.0.0)));
-        let different = pairs.partition_point(|(lower, higher)| lower.0 == higher.0);
+        let quotients = quotients(bits, largest);
+        let mut pairs: Vec<_> = quotients.windows(2).map(|pair| (pair[1].0 / pair[0].0, pair[0], pair[1])).collect();
+        // Those that are equal, and the nearest of the others, of which a smaller distance has no larger share of the tolerance.
+        pairs.sort_by(|left, right| left.0.total_cmp(&right.0));
+        let different = pairs.partition_point(|(ratio, ..)| *ratio == 1.0);
         let few = pairs[..different].iter().step_by(different / 20 + 1).chain(pairs[different..].iter().take(60));
-        for (lower, higher) in few {
-            // At the lower end of a binade half a unit less is a float as well; elsewhere only whole units are.
-            let pair = |(_, d, r): (f64, u32, u32)| (of(f64::from(r) - f64::from(d) / 2.0), of(f64::from(r)));
-            let [actual, reference] = two_blocks(pair(*lower), pair(*higher));
-            for rules in [tolerance(0.0, 0.0), tolerance(1e-5, 1e-3), tolerance(1.0, 1.0)] {
+        for (_, lower, higher) in few {
+            let [actual, reference] = two_blocks((of(lower.1), of(lower.2)), (of(higher.1), of(higher.2)));
+            for rules in [tolerance(0.0, 0.0), tolerance(1e-5, 1e-3), tolerance(1e4, 1e-3)] {
                 agree(&actual, &reference, None, &Rules::new(rules));
             }
         }
@@ -93,6 +102,44 @@ fn the_first_relative_difference_is_found_behind_references_of_zero() {
 }
 
 #[test]
+fn what_a_later_branch_has_found_may_stand_here_as_well() {
+    let (step, rules) = (2f64.powi(-7), Rules::new(tolerance(0.25, 0.75)));
+    for equal in 0..3 {
+        let known = Known::default();
+        for (place, floor) in [&known.relative, &known.share, &known.distance].into_iter().enumerate() {
+            floor.raise(if place == equal { step } else { 1e3 });
+        }
+        for dtype in [DType::F16, DType::BF16, DType::F32, DType::F64] {
+            let mut numbers = vec![1.0; 1000];
+            let reference = tensor(dtype, &numbers);
+            numbers[5..].fill(1.0 + step);
+            let actual = tensor(dtype, &numbers);
+            for kernel in Kernel::all() {
+                let found = found(&actual, &reference, &rules, *kernel, &known);
+                let peak = [found.relative, found.share, found.distance][equal];
+                assert_eq!(peak.map(|peak| (peak.value, peak.spot.position)), Some((step, 5)), "{dtype} {kernel:?}");
+            }
+        }
+    }
+}
+
+/// What is found in one block, while that is known.
+fn found(actual: &Tensor, reference: &Tensor, rules: &Rules, kernel: Kernel, known: &Known) -> Found {
+    let mut found = Found::nothing(Excess::new(0, &known.excess));
+    let mut measure = |sides: Sides<'_>| {
+        let tally = Fast::new(kernel, rules, known).block(&sides, 0..sides.actual.len(), &mut found);
+        assert!(tally.is_some(), "it is a block of plain numbers");
+    };
+    let range = 0..actual.shape().iter().product();
+    let visited = actual.visit(range.clone(), &mut |actual| {
+        let visited = reference.visit(range.clone(), &mut |reference| measure(Sides { actual, reference, start: 0 }));
+        visited.expect("it is in memory");
+    });
+    visited.expect("it is in memory");
+    found
+}
+
+#[test]
 fn distances_at_the_ends_of_the_range_are_told_apart() {
     let singles = |first: [f32; 2], second: [f32; 2]| two_blocks((first[0], first[1]), (second[0], second[1]));
     let brains = |first: [f32; 2], second: [f32; 2]| {
@@ -108,10 +155,16 @@ fn distances_at_the_ends_of_the_range_are_told_apart() {
         ([f32::MAX / 2.0, 1.0], [f32::MAX, f32::MIN]),
         ([f32::MAX, f32::MIN], [f32::MAX, f32::MIN / 2.0]),
         ([1e-30, 1e30], [1e30, 1e-30]),
+        // The distance of the second is no single, nor is the line above its reference.
+        ([0.9, -1.0], [f32::MAX, f32::MIN]),
+        // Two distances that as singles are one.
+        ([1e9, 1.0], [-1e9, 1.0]),
     ];
     for (first, second) in pairs {
         for [actual, reference] in [singles(first, second), brains(first, second)] {
-            for (atol, rtol) in [(0.0, 0.0), (1e-45, 0.3), (0.0, 0.5), (0.0, 1e-40), (1e30, 1e30), (1e38, 3.0)] {
+            for (atol, rtol) in
+                [(0.0, 0.0), (1e-45, 0.3), (0.0, 0.5), (0.0, 1e-40), (0.0, 3.0), (1e30, 1e30), (1e38, 3.0)]
+            {
                 agree(&actual, &reference, None, &Rules::new(tolerance(atol, rtol)));
                 agree(&reference, &actual, None, &Rules::new(tolerance(atol, rtol)));
             }
