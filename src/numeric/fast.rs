@@ -67,12 +67,12 @@ impl<'a> Fast<'a> {
         let [mut room, mut other] = std::mem::take(T::Number::room(&mut self.scratch));
         let tally = T::numbers(self.kernel, raw[0], &mut room)
             .zip(T::numbers(self.kernel, raw[1], &mut other))
-            .and_then(|(actual, reference)| self.numbers(&Block { sides, range, raw, actual, reference }, found));
+            .and_then(|(actual, reference)| self.measure(&Block { sides, range, raw, actual, reference }, found));
         *T::Number::room(&mut self.scratch) = [room, other];
         tally
     }
 
-    fn numbers<T: Plain>(&mut self, block: &Block<'_, T>, found: &mut Found) -> Option<Tally> {
+    fn measure<T: Plain>(&mut self, block: &Block<'_, T>, found: &mut Found) -> Option<Tally> {
         let Block { raw, actual, reference, .. } = *block;
         let (kernel, tolerance) = (self.kernel, self.rules.tolerance);
         let sums = kernel.pair(actual, reference, Ahead::of(raw[0]));
@@ -88,10 +88,10 @@ impl<'a> Fast<'a> {
         }
         block.count(&ends, found);
         let best = Best::new(found, self.known, tolerance);
-        let pair = Singles::of(actual, reference, sums.furthest);
+        let singles = Singles::of(actual, reference, sums.furthest);
         // Where nothing is known there is no line.
         let knows_nothing = best.share < 0.0 || best.relative < 0.0 && ends.zeros < block.range.len() as u64;
-        if knows_nothing || self.may_matter(block, pair, &best.line::<T>(tolerance)) {
+        if knows_nothing || self.may_matter(block, singles, &best.line::<T>(tolerance)) {
             block.divide(kernel, tolerance, &best, found);
         }
         // An element that is outside uses more than all of its tolerance, and by now the largest share is known.
@@ -99,7 +99,7 @@ impl<'a> Fast<'a> {
             let tolerance = [tolerance.atol, tolerance.rtol];
             found.numbers_outside += match tolerance {
                 [0.0, 0.0] => ends.differing,
-                _ => pair
+                _ => singles
                     .and_then(|Singles { actual, reference }| kernel.outside_surely(actual, reference, tolerance))
                     .unwrap_or_else(|| kernel.outside(actual, reference, tolerance)),
             };
