@@ -2,7 +2,7 @@
 
 use super::excess::Floor;
 use super::found::{Found, Known, Peak};
-use super::kernel::Line;
+use super::kernel::{Line, Mark, Marks};
 use super::plain::Plain;
 use super::tensor::Value;
 use super::tolerance::Tolerance;
@@ -13,7 +13,8 @@ pub(crate) struct Best {
     pub(crate) relative: f64,
     /// The smallest atol.
     pub(crate) floor: f64,
-    /// Whether the largest relative difference is in this branch: what equals it comes later.
+    /// Whether the largest share, and the largest relative difference, are in this branch: what equals them comes later.
+    owns_share: bool,
     owns_relative: bool,
     /// The magnitude of the reference and the distance where this branch has its largest share: such pairs come later, and need an
     /// atol that is known, unless several of them count.
@@ -28,6 +29,7 @@ impl Best {
             share: best(found.share, &known.share),
             relative: best(found.relative, &known.relative),
             floor: found.excess.floor(),
+            owns_share: value(found.share) >= known.share.get(),
             owns_relative: value(found.relative) >= known.relative.get(),
             pair: found.share.filter(|_| tolerance.outliers == 0).map(|peak| {
                 let [actual, reference] = [peak.spot.actual, peak.spot.reference].map(Value::to_f64);
@@ -40,7 +42,18 @@ impl Best {
     pub(crate) fn line<T: Plain>(&self, tolerance: Tolerance) -> Line {
         let line = Line::new(tolerance.atol, tolerance.rtol, self.floor, self.share, self.relative);
         let line = if self.owns_relative { line.past_equal(T::DISTINCT) } else { line };
-        self.pair.map_or(line, |pair| line.past_pair(pair))
+        match self.pair {
+            // Others seldom come again.
+            Some(pair) if T::DISTINCT > 0.0 => line.past_pair(pair),
+            _ => line,
+        }
+    }
+
+    /// The same, exactly.
+    pub(crate) fn marks(&self, Tolerance { atol, rtol, .. }: Tolerance) -> Marks {
+        let share = Mark { value: self.share, is_passed: self.owns_share };
+        let relative = Mark { value: self.relative, is_passed: self.owns_relative };
+        Marks { atol, rtol, floor: self.floor, share, relative }
     }
 }
 

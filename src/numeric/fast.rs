@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::best::{Best, value};
 use super::found::{Found, Known, Peak, Seen, Sides, Spot};
-use super::kernel::{Ahead, Ends, Kernel, Line, Number, PairSums, Row};
+use super::kernel::{Ahead, Ends, Kernel, Number, PairSums, Row};
 use super::moments::{Moments, Powers};
 use super::plain::Plain;
 use super::rules::Rules;
@@ -28,8 +28,8 @@ pub(crate) struct Fast<'a> {
     rules: &'a Rules,
     known: &'a Known,
     scratch: Scratch,
-    /// In how many blocks to come the rough screen is left out, since of the last block it knew too little.
-    doubt: u32,
+    /// In how many blocks to come the first two screens are left out.
+    doubt: [u32; 2],
 }
 
 /// A block of a pair: the elements, and the numbers that they are.
@@ -43,7 +43,7 @@ struct Block<'a, T: Plain> {
 
 impl<'a> Fast<'a> {
     pub(crate) fn new(kernel: Kernel, rules: &'a Rules, known: &'a Known) -> Fast<'a> {
-        Fast { kernel, rules, known, scratch: Scratch::default(), doubt: 0 }
+        Fast { kernel, rules, known, scratch: Scratch::default(), doubt: [0; 2] }
     }
 
     /// Measures a block without a mask; `None`, and nothing is found, where it is no block of plain finite numbers of one
@@ -91,7 +91,7 @@ impl<'a> Fast<'a> {
         let singles = Singles::of(actual, reference, sums.furthest);
         // Where nothing is known there is no line.
         let knows_nothing = best.share < 0.0 || best.relative < 0.0 && ends.zeros < block.range.len() as u64;
-        if knows_nothing || self.may_matter(block, singles, &best.line::<T>(tolerance)) {
+        if knows_nothing || self.matters(block, singles, &best) {
             block.divide(kernel, tolerance, &best, found);
         }
         // An element that is outside uses more than all of its tolerance, and by now the largest share is known.
@@ -114,24 +114,33 @@ impl<'a> Fast<'a> {
         })
     }
 
-    /// Whether an element of the block may be above the line.
-    fn may_matter<T: Plain>(&mut self, block: &Block<'_, T>, singles: Option<Singles<'_>>, line: &Line) -> bool {
-        let surely = || self.kernel.may_matter(block.actual, block.reference, line);
-        let Some(Singles { actual, reference }) = singles else {
-            return surely();
-        };
-        if self.doubt > 0 {
-            self.doubt -= 1;
-            return surely();
+    /// Whether an element of the block may be larger than what is known: by three screens, each slower than the one before and
+    /// more exact.
+    ///
+    /// Where many elements are nearly as large as the largest, as where all are off by one factor, a screen finds something in
+    /// every block, and the next one nothing: then it is left out for a while.
+    fn matters<T: Plain>(&mut self, block: &Block<'_, T>, singles: Option<Singles<'_>>, best: &Best) -> bool {
+        let (kernel, tolerance) = (self.kernel, self.rules.tolerance);
+        let line = best.line::<T>(tolerance);
+        // What a screen that is left out will have to wait: one block less.
+        let [rough, fine] = self.doubt.map(|blocks| blocks.checked_sub(1));
+        let mut doubt = [rough.unwrap_or(0), fine.unwrap_or(0)];
+        if let (Some(Singles { actual, reference }), None) = (singles, rough) {
+            if !kernel.may_matter_roughly(actual, reference, &line) {
+                self.doubt = doubt;
+                return false;
+            }
+            doubt[0] = PATIENCE;
         }
-        if !self.kernel.may_matter_roughly(actual, reference, line) {
-            return false;
+        if fine.is_none() {
+            if !kernel.may_matter(block.actual, block.reference, &line) {
+                self.doubt = doubt;
+                return false;
+            }
+            doubt[1] = PATIENCE;
         }
-        // Where all elements are off by one factor, all are near the line, and the rough screen finds something everywhere.
-        let matters = surely();
-        if !matters {
-            self.doubt = PATIENCE;
-        }
+        let matters = kernel.matters(block.actual, block.reference, &best.marks(tolerance));
+        self.doubt = if matters { [0; 2] } else { doubt };
         matters
     }
 }
@@ -150,7 +159,7 @@ impl<'a> Singles<'a> {
     }
 }
 
-/// For how many blocks the rough screen is left out once it knew too little.
+/// For how many blocks a screen is left out that knew too little.
 const PATIENCE: u32 = 15;
 
 fn are_tame([smallest, largest]: [f64; 2]) -> bool {

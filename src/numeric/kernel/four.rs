@@ -25,6 +25,9 @@ pub(crate) trait Four: Copy {
     /// `self * factor + term`; whether the product is rounded is left open.
     fn fused(self, factor: Self, term: Self) -> Self;
 
+    /// `self - factor * by`, rounded once; `None` where there is no instruction for it.
+    fn remainder(self, factor: Self, by: Self) -> Option<Self>;
+
     fn abs(self) -> Self;
 
     /// The smaller of two numbers, lane by lane; either where they are equal.
@@ -102,6 +105,11 @@ impl Four for [f64; LANES] {
     fn fused(self, factor: Self, term: Self) -> Self {
         // Without an instruction for it a fused multiply-add is a call.
         self.times(factor).plus(term)
+    }
+
+    #[inline(always)]
+    fn remainder(self, _: Self, _: Self) -> Option<Self> {
+        None
     }
 
     #[inline(always)]

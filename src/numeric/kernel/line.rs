@@ -15,12 +15,11 @@ pub(crate) struct Line {
     pair: Option<[f64; 2]>,
 }
 
-/// The factors of the lines, as floats of one type: constant and slope of the first two, and the slope of the third.
+/// The lines, of which the lowest counts: constant and slope of each. Where two say it all there is no third.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Factors<T> {
-    pub(super) excess: [T; 2],
-    pub(super) share: [T; 2],
-    pub(super) relative: T,
+pub(super) struct Lines<T> {
+    pub(super) first: [[T; 2]; 2],
+    pub(super) third: Option<[T; 2]>,
 }
 
 /// Some factors of a product each round by half a unit in the last place, of which doubles have 2^53: this is far more.
@@ -60,25 +59,32 @@ impl Line {
     }
 
     /// Each a little lower than what it stands for, so that no rounding hides an element.
-    pub(super) fn doubles(&self) -> Factors<f64> {
+    pub(super) fn doubles(&self) -> Lines<f64> {
         // An infinity would make NaN of a reference of 0.
-        self.factors(|x| (x * LOWER).min(f64::MAX))
+        self.lines(|x| (x * LOWER).min(f64::MAX))
     }
 
     /// The same of singles.
-    pub(super) fn singles(&self) -> Factors<f32> {
-        self.factors(|x| below(x * LOWER_SINGLE))
+    pub(super) fn singles(&self) -> Lines<f32> {
+        self.lines(|x| below(x * LOWER_SINGLE))
     }
 
-    /// The magnitude and the distance of the pair that does not matter. Nothing equals a NaN.
-    pub(super) fn pair(&self) -> [f32; 2] {
-        self.pair.map_or([f32::NAN; 2], |pair| pair.map(|x| x as f32))
+    /// The magnitude and the distance of a pair that does not matter.
+    pub(super) fn pair(&self) -> Option<[f32; 2]> {
+        self.pair.map(|pair| pair.map(|x| x as f32))
     }
 
-    fn factors<T>(&self, lower: impl Fn(f64) -> T) -> Factors<T> {
+    fn lines<T>(&self, lower: impl Fn(f64) -> T) -> Lines<T> {
         // Between all that equals it and the next, which is 2^-17 higher, whatever is rounded.
-        let relative = if self.past_equal { self.relative * (1.0 + 1.0 / (1u64 << 18) as f64) } else { self.relative };
-        Factors { excess: self.excess.map(&lower), share: self.share.map(&lower), relative: lower(relative) }
+        let slope = if self.past_equal { self.relative * (1.0 + 1.0 / (1u64 << 18) as f64) } else { self.relative };
+        let [floor, rtol] = self.excess;
+        let [excess, share, relative] = [self.excess, self.share, [0.0, slope]].map(|line| line.map(&lower));
+        // A line that is nowhere below another says nothing.
+        match (slope <= rtol, floor == 0.0) {
+            (true, _) => Lines { first: [share, relative], third: None },
+            (false, true) => Lines { first: [share, excess], third: None },
+            (false, false) => Lines { first: [share, excess], third: Some(relative) },
+        }
     }
 }
 

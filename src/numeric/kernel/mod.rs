@@ -14,6 +14,7 @@ mod avx2;
 mod convert;
 mod eight;
 mod ends;
+mod exact;
 mod fill;
 mod four;
 mod line;
@@ -31,6 +32,7 @@ pub(crate) use convert::Short;
 pub(crate) use ends::Ends;
 #[cfg(not(target_arch = "x86_64"))]
 pub(crate) use ends::Ordered as Row;
+pub(crate) use exact::{Mark, Marks};
 pub(crate) use line::Line;
 pub(crate) use number::Number;
 pub(crate) use pair::PairSums;
@@ -115,6 +117,8 @@ loops! {
     may_matter<N: Number> = screen::may_matter, by FOUR, Doubles, (actual: &[N], reference: &[N], line: &Line) -> bool;
     /// The same, twice as fast, but more often true. The distances are below 2^127.
     may_matter_roughly = screen::may_matter_roughly, by EIGHT, Singles, (actual: &[f32], reference: &[f32], line: &Line) -> bool;
+    /// Whether an element of a pair of blocks passes a mark, exactly; true where the instruction set has nothing for it.
+    matters<N: Number> = exact::matters, by FOUR, Doubles, (actual: &[N], reference: &[N], marks: &Marks) -> bool;
     /// The largest quotients, by atol and rtol, and whether an element needs a larger atol than the third, the floor.
     quotients<N: Number> = quotients::quotients, by FOUR, Doubles, (actual: &[N], reference: &[N], limits: [f64; 3]) -> Quotients;
     /// How many elements are outside `atol + rtol * |reference|`, by atol and rtol.

@@ -89,10 +89,10 @@ impl<F: Four> Running<F> {
         let (a, r) = (N::four::<F>(a), N::four::<F>(r));
         let d = a.minus(r);
         let far = d.abs();
-        self.difference = self.difference.plus(d);
+        // The units that add have more to do than those that multiply as well. `x * 1 + sum` is `x + sum`, to the bit.
+        self.difference = d.fused(self.one, self.difference);
         self.distance = self.distance.plus(far);
         self.squared_distance = self.squared_distance.plus(d.times(d));
-        // The units that add have more to do than those that multiply as well. `x * 1 + sum` is `x + sum`, to the bit.
         self.actual = a.fused(self.one, self.actual);
         self.reference = r.fused(self.one, self.reference);
         if N::EXACT_PRODUCTS {

@@ -73,6 +73,11 @@ impl Four for Doubles {
     }
 
     #[inline(always)]
+    fn remainder(self, factor: Self, by: Self) -> Option<Self> {
+        Some(Doubles(avx2!(_mm256_fnmadd_pd(factor.0, by.0, self.0))))
+    }
+
+    #[inline(always)]
     fn abs(self) -> Self {
         Doubles(avx2!(_mm256_andnot_pd(_mm256_set1_pd(-0.0), self.0)))
     }
