@@ -160,7 +160,7 @@ impl<'a> Singles<'a> {
 }
 
 /// For how many blocks a screen is left out that knew too little.
-const PATIENCE: u32 = 15;
+const PATIENCE: u32 = 4;
 
 fn are_tame([smallest, largest]: [f64; 2]) -> bool {
     is_tame(smallest.abs().max(largest.abs()))
