@@ -95,13 +95,20 @@ impl Moments {
 
     /// Of the samples of both.
     pub(crate) fn join(self, later: Moments) -> Moments {
+        if self.exponent == later.exponent {
+            return Moments::join_scaled(&self, &later);
+        }
         // Zeros have no magnitude that could matter.
         let exponent = match (self.squares == 0.0, later.squares == 0.0) {
             (true, _) => later.exponent,
             (_, true) => self.exponent,
             _ => self.exponent.max(later.exponent),
         };
-        let (left, right) = (self.rescale(exponent), later.rescale(exponent));
+        Moments::join_scaled(&self.rescale(exponent), &later.rescale(exponent))
+    }
+
+    /// Of the samples of both, which have one exponent.
+    fn join_scaled(left: &Moments, right: &Moments) -> Moments {
         let count = left.count + right.count;
         let distance = (right.base - left.base) + (right.rest - left.rest);
         // Halves have half the weight, and nearly all are: that division is not worth its time.
@@ -109,7 +116,7 @@ impl Moments {
         let (base, rest) = two_sum(left.base, left.rest + distance * weight);
         Moments {
             count,
-            exponent,
+            exponent: left.exponent,
             base,
             rest,
             deviation: left.deviation + right.deviation + distance * distance * (left.count as f64 * weight),
@@ -128,9 +135,6 @@ impl Moments {
     /// The same with another exponent.
     fn rescale(self, exponent: i32) -> Moments {
         let down = self.exponent - exponent;
-        if down == 0 {
-            return self;
-        }
         Moments {
             count: self.count,
             exponent,
