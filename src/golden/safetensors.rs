@@ -63,7 +63,7 @@ impl<'a> Archive<'a> {
     pub(super) fn inspect(&self, position: usize, declared: Option<DType>) -> Result<Encoding> {
         let (name, entry) = &self.tensors[position];
         let place = Place::member(self.path, name);
-        let Some(dtype) = entry.dtype.dtype() else {
+        let Some(dtype) = entry.dtype.dtype else {
             return Err(place.broken(format!("has dtype {}; karat reads {}", entry.dtype, elements::readable())));
         };
         elements::check_declared(dtype, declared, place)?;
