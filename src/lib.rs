@@ -12,7 +12,8 @@
 //!
 //! The folders read as a sentence: *numeric* measures, *golden* remembers, *snapshot* holds, *run* executes and judges,
 //! *explain* finds the reason, *report* tells.
-//! In an ordinary test, [`assert_close!`] and [`assert_summary!`] do without cases.
+//! In an ordinary test, [`assert_close!`] and [`assert_summary!`] do without cases, and need no feature: cases, runs and what
+//! tells of them are behind `harness`.
 
 // What is explained here is linked to, and some of it is behind features.
 #![cfg_attr(
