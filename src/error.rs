@@ -2,6 +2,7 @@
 //!
 //! A mismatch is a verdict and never an [`Error`]: an error means that no verdict could be reached.
 
+use std::fmt::{self, Display, Formatter};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -9,11 +10,10 @@ use std::path::{Path, PathBuf};
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why karat could not find out.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
     /// A file or folder could not be read.
-    #[error("cannot read {path}: {source}", path = path.display())]
     Read {
         /// What was to be read.
         path: PathBuf,
@@ -21,7 +21,6 @@ pub enum Error {
         source: io::Error,
     },
     /// A file or folder could not be written.
-    #[error("cannot write {path}: {source}", path = path.display())]
     Write {
         /// What was to be written.
         path: PathBuf,
@@ -29,7 +28,6 @@ pub enum Error {
         source: io::Error,
     },
     /// A tensor that a case names is not there: no such file, no such member, or a Git LFS pointer.
-    #[error("{place}: {what}")]
     Missing {
         /// The file, or `file#name`.
         place: String,
@@ -37,7 +35,6 @@ pub enum Error {
         what: String,
     },
     /// A tensor file that does not hold what its format promises.
-    #[error("{place}: {what}")]
     Tensor {
         /// The file, or `file#name`.
         place: String,
@@ -45,7 +42,6 @@ pub enum Error {
         what: String,
     },
     /// A `case.json` or `suite.json` that karat does not understand.
-    #[error("{path}: {what}", path = path.display())]
     Case {
         /// The file.
         path: PathBuf,
@@ -53,7 +49,6 @@ pub enum Error {
         what: String,
     },
     /// A snapshot file that is not one of karat's.
-    #[error("{path}: {what}", path = path.display())]
     Snapshot {
         /// The `.snap` file.
         path: PathBuf,
@@ -61,14 +56,32 @@ pub enum Error {
         what: String,
     },
     /// A value handed to karat that makes no sense, such as a negative tolerance.
-    #[error("{0}")]
     Invalid(String),
     /// A checkpoint asked for an input or a parameter that its case does not have, or has in another type.
-    #[error("{0}")]
     Checkpoint(String),
     /// karat was asked for something that it cannot do: usage, an unreadable root, nothing selected.
-    #[error("{0}")]
     Usage(String),
+}
+
+impl Display for Error {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Read { path, source } => write!(f, "cannot read {}: {source}", path.display()),
+            Error::Write { path, source } => write!(f, "cannot write {}: {source}", path.display()),
+            Error::Missing { place, what } | Error::Tensor { place, what } => write!(f, "{place}: {what}"),
+            Error::Case { path, what } | Error::Snapshot { path, what } => write!(f, "{}: {what}", path.display()),
+            Error::Invalid(what) | Error::Checkpoint(what) | Error::Usage(what) => f.write_str(what),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Error::Read { source, .. } | Error::Write { source, .. } => Some(source),
+            _ => None,
+        }
+    }
 }
 
 impl Error {

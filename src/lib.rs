@@ -6,13 +6,14 @@
 //! 1. [`golden::Goldens`] finds the cases, [`golden::Case`] reads one, and [`golden::read_tensor`] its tensors;
 //! 2. an [`Executor`] runs the checkpoint that the case names: it is given [`Inputs`] and returns [`Outputs`];
 //! 3. [`numeric::compare`] holds each output against its reference by a [`Tolerance`]: the accuracy gate;
-//! 4. [`run::Recorder`] holds its summary against the accepted insta snapshot: the drift gate;
+//! 4. [`snapshot::Recorder`] holds its summary against the accepted insta snapshot: the drift gate;
 //! 5. [`mod@explain`] says what a mismatch looks like;
 //! 6. a [`run::Session`] puts these together into a [`run::RunOutcome`], which [`report`] tells.
 //!
-//! The folders read as a sentence: *numeric* measures, *golden* remembers, *run* executes and judges, *explain* finds
-//! the reason, *report* tells.
-//! In an ordinary test, [`assert_close!`] and [`assert_summary!`] do without cases.
+//! The folders read as a sentence: *numeric* measures, *golden* remembers, *snapshot* holds, *run* executes and judges,
+//! *explain* finds the reason, *report* tells.
+//! In an ordinary test, [`assert_close!`] and [`assert_summary!`] do without cases, and need no feature: cases, runs and what
+//! tells of them are behind `harness`.
 
 // What is explained here is linked to, and some of it is behind features.
 #![cfg_attr(
@@ -25,7 +26,7 @@ pub mod candle;
 #[cfg(feature = "harness")]
 pub mod cli;
 #[cfg(test)]
-#[cfg(any(feature = "harness", feature = "candle"))]
+#[cfg(feature = "harness")]
 mod contract;
 mod error;
 #[cfg(feature = "harness")]
@@ -37,13 +38,16 @@ pub mod harness;
 pub mod numeric;
 #[cfg(feature = "harness")]
 pub mod report;
+#[cfg(feature = "harness")]
 pub mod run;
+pub mod snapshot;
 pub mod words;
 
 pub use error::{Error, Result};
 #[cfg(feature = "harness")]
 pub use harness::Harness;
 pub use numeric::{DType, Tensor, Tolerance};
+#[cfg(feature = "harness")]
 pub use run::{CheckpointResult, Executor, Inputs, Outputs, Skip};
 
 /// The README's examples, as doctests.

@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 use karat::DType;
 use karat::golden::{CaseId, Goldens};
 use karat::numeric::{NonFinite, Summary, Value};
-use karat::run::{Caller, Facts, Recorder, silence};
+use karat::snapshot::{Caller, Facts, Recorder, silence};
 use tempfile::TempDir;
 
 /// A project in a temporary folder.
@@ -172,7 +172,7 @@ fn answer(root: &Path, step: &str) -> karat::Result<String> {
     }
 }
 
-fn record(recorder: &Recorder, id: &str, output: &str, mean: f64) -> karat::Result<karat::run::Recorded> {
+fn record(recorder: &Recorder, id: &str, output: &str, mean: f64) -> karat::Result<karat::snapshot::Recorded> {
     let summary = Summary {
         shape: vec![4],
         dtype: DType::F64,
@@ -483,7 +483,7 @@ fn a_folder_in_place_of_a_snapshot_is_an_error() {
     let project = Project::new();
     fs::create_dir_all(project.path("snapshots/a/y.snap")).expect("folders");
     let said = project.run(&["record a|y|0"]);
-    assert!(said[0].starts_with("error: ROOT/snapshots/a/y.snap: it is not a file"), "{said:?}");
+    assert!(said[0].starts_with("error: ROOT/snapshots/a/y.snap: it is a folder, not a file"), "{said:?}");
 }
 
 #[cfg(unix)]

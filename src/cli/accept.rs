@@ -7,7 +7,7 @@ use clap::builder::NonEmptyStringValueParser;
 
 use super::{Context, Gate, Place};
 use crate::error::{Error, Result};
-use crate::run::{Accepted, Caller, Recorder};
+use crate::snapshot::{Accepted, Caller, Recorder};
 
 /// The arguments of `karat accept`.
 #[derive(Debug, Args)]

@@ -14,8 +14,9 @@ use crate::explain::explain;
 use crate::golden::{CaseId, Goldens};
 use crate::report::json;
 use crate::run::{
-    Alone as Asked, Caller, CaseOutcome, Executors, Gates, Options, Pictures, Session, Skips, die_with, limit_memory,
+    Alone as Asked, CaseOutcome, Executors, Gates, Options, Pictures, Session, Skips, die_with, limit_memory,
 };
+use crate::snapshot::Caller;
 
 /// How the verb is called.
 pub(crate) const ALONE: &str = "__case";

@@ -7,7 +7,8 @@ use clap::Args;
 use super::{Context, Gate, Place};
 use crate::error::Result;
 use crate::report::{json, terminal};
-use crate::run::{Caller, Recorder, examine};
+use crate::run::examine;
+use crate::snapshot::{Caller, Recorder};
 
 /// The arguments of `karat doctor`.
 #[derive(Debug, Args)]

@@ -10,7 +10,8 @@ use super::alone::ALONE;
 use crate::error::{Error, Result};
 use crate::golden::{Goldens, seconds_from};
 use crate::report::json;
-use crate::run::{Caller, Gates, Isolation, Pictures, Scope, Skips, can_limit_memory};
+use crate::run::{Gates, Isolation, Pictures, Scope, Skips, can_limit_memory};
+use crate::snapshot::Caller;
 
 /// The arguments that isolate cases.
 #[derive(Debug, Args)]

@@ -43,7 +43,8 @@ use crate::error::Result;
 use crate::golden::Goldens;
 use crate::numeric::DType;
 use crate::report::{Review, Voice};
-use crate::run::{Executors, Recorder};
+use crate::run::Executors;
+use crate::snapshot::Recorder;
 
 /// Where the command line is at home: what it takes when nothing is typed, and how it is called.
 #[derive(Clone, Debug)]
@@ -205,7 +206,7 @@ pub fn main(executors: Executors, home: &Home, arguments: impl IntoIterator<Item
         return ExitCode::SUCCESS;
     }
     // SAFETY: the caller is `main`, and no thread has been started.
-    unsafe { crate::run::silence() };
+    unsafe { crate::snapshot::silence() };
     let command = Cli::command().bin_name(&home.command);
     let cli = match command.try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,

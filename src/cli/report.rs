@@ -8,7 +8,8 @@ use super::reports::{Reports, Terminal, read};
 use super::{Context, Gate, interrupt};
 use crate::error::Result;
 use crate::report::Voice;
-use crate::run::{Caller, Executors, Gates, Recorder, RunOutcome};
+use crate::run::{Executors, Gates, RunOutcome};
+use crate::snapshot::{Caller, Recorder};
 
 /// The arguments of `karat report`.
 #[derive(Debug, Args)]

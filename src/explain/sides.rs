@@ -147,10 +147,17 @@ pub(super) const CHUNK: usize = 1 << 14;
 
 /// The elements in `f64`.
 pub(super) fn widen(tensor: &Tensor) -> Vec<f64> {
-    fn of<T: Element>(elements: &[T]) -> Vec<f64> {
-        elements.par_iter().with_min_len(CHUNK).map(|x| x.value().to_f64()).collect()
+    fn of<T: Element>(elements: &[T], start: usize, wide: &mut [f64]) {
+        for (x, wide) in elements[start..].iter().zip(wide) {
+            *wide = x.value().to_f64();
+        }
     }
-    dispatch!(tensor.data(), elements => of(elements))
+    // One parallel loop, not one for each dtype: there is much behind it to compile.
+    let mut wide = vec![0.0; tensor.len()];
+    wide.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, wide)| {
+        dispatch!(tensor.data(), elements => of(elements, chunk * CHUNK, wide));
+    });
+    wide
 }
 
 /// Up to here `f64` has every whole number.

@@ -98,7 +98,7 @@ impl Encoding {
 
     /// Reads the elements. The caller has checked that the reader can have [`byte_len`](Encoding::byte_len) bytes:
     /// memory for them is reserved here.
-    pub(super) fn read(&self, reader: &mut impl Read, place: Place<'_>) -> Result<Tensor> {
+    pub(super) fn read(&self, reader: &mut dyn Read, place: Place<'_>) -> Result<Tensor> {
         match self.dtype {
             DType::Bool => self.read_booleans(reader, place),
             DType::I8 => self.read_as::<i8>(reader, place),
@@ -120,34 +120,44 @@ impl Encoding {
         }
     }
 
-    fn read_as<T: Plain>(&self, reader: &mut impl Read, place: Place<'_>) -> Result<Tensor> {
+    fn read_as<T: Plain>(&self, reader: &mut dyn Read, place: Place<'_>) -> Result<Tensor> {
         Tensor::new(&self.shape, self.read_numbers::<T>(reader, place)?)
     }
 
     /// As bytes first: not every byte is a `bool`.
-    fn read_booleans(&self, reader: &mut impl Read, place: Place<'_>) -> Result<Tensor> {
+    fn read_booleans(&self, reader: &mut dyn Read, place: Place<'_>) -> Result<Tensor> {
         let bytes = self.read_numbers::<u8>(reader, place)?;
         Tensor::new(&self.shape, bytes.into_iter().map(|byte| byte != 0).collect())
     }
 
     /// The elements in C order.
-    fn read_numbers<T: Plain>(&self, reader: &mut impl Read, place: Place<'_>) -> Result<Vec<T>> {
+    fn read_numbers<T: Plain>(&self, reader: &mut dyn Read, place: Place<'_>) -> Result<Vec<T>> {
         let mut elements = self.reserve::<T>(place)?;
-        for chunk in view::bytes_mut(&mut elements).chunks_mut(CHUNK) {
-            reader.read_exact(chunk).map_err(|source| place.unreadable(source))?;
-            self.set_right(chunk);
-        }
+        self.fill(view::bytes_mut(&mut elements), reader, place)?;
         if self.axis_order == AxisOrder::C {
             return Ok(elements);
         }
         let mut ordered = self.reserve::<T>(place)?;
-        let stored = view::bytes(&elements);
+        self.order(view::bytes(&elements), view::bytes_mut(&mut ordered), place)?;
+        Ok(ordered)
+    }
+
+    /// Reads the elements as they are stored.
+    fn fill(&self, elements: &mut [u8], reader: &mut dyn Read, place: Place<'_>) -> Result<()> {
+        for chunk in elements.chunks_mut(CHUNK) {
+            reader.read_exact(chunk).map_err(|source| place.unreadable(source))?;
+            self.set_right(chunk);
+        }
+        Ok(())
+    }
+
+    /// Copies elements that are stored in Fortran order.
+    fn order(&self, stored: &[u8], ordered: &mut [u8], place: Place<'_>) -> Result<()> {
         let mut read = |start: usize, bytes: &mut [u8]| {
             bytes.copy_from_slice(&stored[start..start + bytes.len()]);
             Ok(())
         };
-        self.reorder(0, view::bytes_mut(&mut ordered), &mut read).map_err(|source| place.unreadable(source))?;
-        Ok(ordered)
+        self.reorder(0, ordered, &mut read).map_err(|source| place.unreadable(source))
     }
 
     /// As many zeros as there are elements, or an error where there is no such memory: never an abort.

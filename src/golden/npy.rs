@@ -31,7 +31,7 @@ const ALIGNMENT: usize = 64;
 
 /// Reads the header, up to the first element. What it promises is exactly what the file, of `len` bytes, has after it.
 pub(super) fn read_header(
-    reader: &mut impl Read,
+    reader: &mut dyn Read,
     len: u64,
     declared: Option<DType>,
     place: Place<'_>,
@@ -60,7 +60,7 @@ fn text(bytes: &[u8]) -> &[u8] {
 }
 
 /// The bytes of the header, from the magic to the line break. Nothing is reserved that the file does not have.
-fn header_bytes(reader: &mut impl Read, len: u64, place: Place<'_>) -> Result<Vec<u8>> {
+fn header_bytes(reader: &mut dyn Read, len: u64, place: Place<'_>) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut fill = |bytes: &mut Vec<u8>, end: usize| {
         let start = bytes.len();

@@ -1,17 +1,19 @@
 //! Reading a small file as a whole, in as few calls of the system as there can be: a run reads tens of thousands.
 
-use std::fs::{self, File, FileType};
+use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use super::file::kind;
 
 /// What is where a file should be.
 pub(crate) enum Found {
     /// A regular file, and its bytes.
     File(Vec<u8>),
-    /// Something else, which was not opened: a pipe would block, and a device may act.
-    Other(FileType),
+    /// Something else, in words, which was not opened: a pipe would block, and a device may act.
+    Other(&'static str),
     /// A link that leads nowhere.
-    Dangling(PathBuf),
+    Dangling,
     Nothing,
 }
 
@@ -20,14 +22,14 @@ pub(crate) fn read(path: &Path) -> io::Result<Found> {
     let is_absent = |error: &io::Error| error.kind() == ErrorKind::NotFound;
     let metadata = match fs::symlink_metadata(path) {
         Ok(link) if link.is_symlink() => match fs::metadata(path) {
-            Err(error) if is_absent(&error) => return Ok(fs::read_link(path).map_or(Found::Nothing, Found::Dangling)),
+            Err(error) if is_absent(&error) => return Ok(Found::Dangling),
             behind => behind?,
         },
         Err(error) if is_absent(&error) => return Ok(Found::Nothing),
         own => own?,
     };
     if !metadata.is_file() {
-        return Ok(Found::Other(metadata.file_type()));
+        return Ok(Found::Other(kind(metadata.file_type())));
     }
     slurp(path, metadata.len()).map(Found::File)
 }
@@ -67,7 +69,7 @@ mod tests {
             }
             assert!(matches!(read(&file), Ok(Found::File(bytes)) if bytes == text[..len]), "{len}");
         }
-        assert!(matches!(read(folder.path()), Ok(Found::Other(kind)) if kind.is_dir()));
+        assert!(matches!(read(folder.path()), Ok(Found::Other("a folder"))));
         assert!(matches!(read(&folder.path().join("none")), Ok(Found::Nothing)));
     }
 
@@ -77,7 +79,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let (file, link) = (folder.path().join("file"), folder.path().join("link"));
         std::os::unix::fs::symlink("file", &link).expect("a link");
-        assert!(matches!(read(&link), Ok(Found::Dangling(target)) if target == Path::new("file")));
+        assert!(matches!(read(&link), Ok(Found::Dangling)));
         fs::write(&file, "x").expect("a file");
         assert!(matches!(read(&link), Ok(Found::File(bytes)) if bytes == b"x"));
     }

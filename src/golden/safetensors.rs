@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
-use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
+use serde_core::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 
 use super::elements::{self, AxisOrder, ByteOrder, Encoding};
 use super::entry::Entry;
@@ -63,7 +63,7 @@ impl<'a> Archive<'a> {
     pub(super) fn inspect(&self, position: usize, declared: Option<DType>) -> Result<Encoding> {
         let (name, entry) = &self.tensors[position];
         let place = Place::member(self.path, name);
-        let Some(dtype) = entry.dtype.dtype() else {
+        let Some(dtype) = entry.dtype.dtype else {
             return Err(place.broken(format!("has dtype {}; karat reads {}", entry.dtype, elements::readable())));
         };
         elements::check_declared(dtype, declared, place)?;

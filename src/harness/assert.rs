@@ -7,7 +7,7 @@ use ndarray::{ArrayBase, Data, Dimension};
 use num_complex::Complex;
 
 use crate::numeric::{Element, Pair, Rules, Tensor, Tolerance, compare, summarize};
-use crate::run::{Facts, Recorded, TestSite, has_cargo_insta, in_ci, record_in_test, reviewed};
+use crate::snapshot::{Facts, Recorded, TestSite, has_cargo_insta, in_ci, record_in_test, reviewed};
 use crate::words;
 
 /// Panics unless the first tensor is close to the second, the reference.

@@ -11,7 +11,8 @@ use crate::cli::{self, Home, Told};
 use crate::error::Result;
 use crate::explain::explain;
 use crate::golden::Goldens;
-use crate::run::{self, Caller, CheckpointResult, Executor, Executors, Inputs, Options, Scope, Session, Skips};
+use crate::run::{CheckpointResult, Executor, Executors, Inputs, Options, Scope, Session, Skips};
+use crate::snapshot::{self, Caller};
 
 /// A test target that walks a goldens root.
 ///
@@ -109,13 +110,13 @@ impl Harness {
     /// Runs the tests that the command line asks for, or the verb that it names. To be called from `main`, first thing.
     pub fn main(self) -> ExitCode {
         // SAFETY: the caller is `main`, and no thread has been started.
-        unsafe { run::silence() };
+        unsafe { snapshot::silence() };
         let arguments: Vec<OsString> = std::env::args_os().collect();
         let package = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default();
         let Harness { root, snapshots, executor, others, allowed_skips } = self;
         // A name that is taken fails here, not only where a verb asks for it.
         let executors = others.into_iter().fold(Executors::new(executor), Executors::with);
-        let is_member = run::workspace(&package).is_ok_and(|root| root != package);
+        let is_member = snapshot::workspace(&package).is_ok_and(|root| root != package);
         let home = Home {
             command: command(&arguments[0], is_member),
             root: package.join(root),

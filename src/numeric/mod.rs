@@ -13,6 +13,7 @@ mod lanes;
 mod measurement;
 mod moments;
 mod pass;
+#[cfg(feature = "harness")]
 mod picture;
 mod plain;
 mod rules;
@@ -35,6 +36,7 @@ pub use class::NonFinite;
 pub use compare::{Comparison, Extreme, Mismatch, compare};
 pub use dtype::{DType, Element, F8E4M3, F8E5M2, Kind};
 pub use measurement::{Measurement, measure, measure_sources};
+#[cfg(feature = "harness")]
 pub use picture::{Decade, HeatMap, Picture, Size, WorstElement};
 pub use rules::{NanRule, Pair, Rules};
 pub use source::{Access, Slice, Source};

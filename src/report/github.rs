@@ -11,7 +11,8 @@ use super::number::{counted, duration, float, percent, ratio};
 use super::terminal;
 use super::voice::slashes;
 use super::{Palette, Voice, message};
-use crate::run::{CaseOutcome, Drift, OutputOutcome, Problem, RunOutcome, Verdict};
+use crate::run::{CaseOutcome, OutputOutcome, Problem, RunOutcome, Verdict};
+use crate::snapshot::Drift;
 
 /// How many annotations of one level GitHub shows of a step: those that come after are dropped without a word.
 const ANNOTATIONS: usize = 10;

@@ -34,17 +34,32 @@ impl Histogram {
     /// ```
     #[must_use]
     pub fn of(tensor: &Tensor) -> Histogram {
-        fn counted<T: Element>(elements: &[T], is_integer: bool) -> Histogram {
-            spread(|| elements.iter().map(|element| element.value().to_f64()).filter(|x| x.is_finite()), is_integer)
-        }
-        let is_integer = tensor.dtype().kind() == Kind::Integer;
-        let data: &Data = tensor.data();
-        dispatch!(data, elements => counted(elements, is_integer))
+        spread(tensor.data(), tensor.dtype().kind() == Kind::Integer)
     }
 }
 
-fn spread<I: Iterator<Item = f64>>(values: impl Fn() -> I, is_integer: bool) -> Histogram {
-    let (min, max) = values().fold((f64::INFINITY, f64::NEG_INFINITY), |(min, max), x| (min.min(x), max.max(x)));
+/// Elements that are widened at a time.
+const SOME: usize = 1024;
+
+/// Hands the finite elements on, some at a time.
+fn visit(data: &Data, take: &mut dyn FnMut(&[f64])) {
+    fn of<T: Element>(elements: &[T], take: &mut dyn FnMut(&[f64])) {
+        let mut wide = [0.0; SOME];
+        for some in elements.chunks(SOME) {
+            let mut count = 0;
+            for x in some {
+                wide[count] = x.value().to_f64();
+                count += usize::from(wide[count].is_finite());
+            }
+            take(&wide[..count]);
+        }
+    }
+    dispatch!(data, elements => of(elements, take));
+}
+
+fn spread(data: &Data, is_integer: bool) -> Histogram {
+    let (mut min, mut max) = (f64::INFINITY, f64::NEG_INFINITY);
+    visit(data, &mut |some| some.iter().for_each(|x| (min, max) = (min.min(*x), max.max(*x))));
     if min > max {
         return Histogram { bins: Vec::new() };
     }
@@ -62,13 +77,15 @@ fn spread<I: Iterator<Item = f64>>(values: impl Fn() -> I, is_integer: bool) -> 
             false => Bin { from: edge(at), to: edge(at + 1), count: 0 },
         })
         .collect();
-    for x in values() {
-        let at = match has_bin_each {
-            true => (x - min) as usize,
-            false => (((x / 2.0 - min / 2.0) / (max / 2.0 - min / 2.0)) * count as f64) as usize,
-        };
-        bins[at.min(count - 1)].count += 1;
-    }
+    visit(data, &mut |some| {
+        for x in some {
+            let at = match has_bin_each {
+                true => (x - min) as usize,
+                false => (((x / 2.0 - min / 2.0) / (max / 2.0 - min / 2.0)) * count as f64) as usize,
+            };
+            bins[at.min(count - 1)].count += 1;
+        }
+    });
     Histogram { bins }
 }
 

@@ -14,10 +14,10 @@ use super::judge::{Held, hold_all, keep_actual};
 use super::options::{Options, Skips};
 use super::outcome::{CaseOutcome, OutputOutcome, Problem, Verdict};
 use super::running::begin;
-use super::snapshot::Recorder;
 use super::survey::Survey;
 use crate::golden::{Case, CaseId, Goldens};
 use crate::numeric::Tensor;
+use crate::snapshot::Recorder;
 
 /// Everything that one case needs to be run.
 #[derive(Clone, Copy)]

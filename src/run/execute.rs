@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::catch::catch;
 use super::checkpoint::{Executor, Inputs, Skip};
 use super::outcome::Problem;
 use crate::error::{Error, Result};
 use crate::golden::{Address, Case, Goldens, Input, Link, Suites, read_tensor, sha256};
 use crate::numeric::{DType, Element, Tensor, dispatch};
+use crate::snapshot::catch::catch;
 
 /// The inputs of a case, and the sha256 of each.
 pub(super) struct Gathered {

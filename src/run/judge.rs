@@ -9,13 +9,13 @@ use super::explanation::{Explain, Explanation};
 use super::options::Pictures;
 use super::outcome::{OutputOutcome, Problem, Verdict};
 use super::question::{Other, Question};
-use super::snapshot::{Facts, Recorded, Recorder};
 use super::survey::Survey;
 use crate::error::Error;
 use crate::golden::{Case, CaseId, Output, check_name, sha256, write_npy};
 use crate::numeric::{
     Comparison, Kind, Measurement, Mismatch, Pair, Picture, Rules, Tensor, Tolerance, measure, summarize,
 };
+use crate::snapshot::{Facts, Recorded, Recorder};
 
 /// What judging the outputs of a case needs besides the outputs.
 pub(super) struct Held<'a> {

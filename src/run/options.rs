@@ -8,8 +8,8 @@ use super::interrupt::Interrupt;
 use super::isolate::Isolation;
 use super::outcome::{Gates, Verdict};
 use super::partition::Shard;
-use super::snapshot::Caller;
 use crate::golden::CaseId;
+use crate::snapshot::Caller;
 
 /// How to run.
 #[derive(Clone, Debug)]

@@ -9,6 +9,7 @@ use super::partition::Partition;
 use crate::error::Error;
 use crate::golden::CaseId;
 use crate::numeric::{Comparison, Mismatch, Picture, Summary, Tolerance};
+use crate::snapshot::Drift;
 
 /// What karat says of an output, a case or a run. Ordered from worst to best: the verdict of a whole is the least of
 /// its parts.
@@ -147,31 +148,6 @@ pub struct OutputOutcome {
     pub explanations: Vec<Explanation>,
     /// Where it differs from its reference, where somebody asked and the two can be laid on each other.
     pub picture: Option<Picture>,
-}
-
-/// A line of a snapshot whose stored value no longer holds.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Drift {
-    /// The quantity, such as `largest difference`.
-    pub quantity: String,
-    /// What the snapshot says; empty where it has no such line.
-    pub stored: String,
-    /// What this run measured; empty where it has no such line.
-    pub measured: String,
-    /// The band that the stored value allows, in words, such as `up to 3.8e-6`; empty where it must be equal.
-    pub band: String,
-}
-
-impl Drift {
-    /// Whether it is what came out that moved, not what the case says or is given.
-    #[must_use]
-    pub fn is_measured(&self) -> bool {
-        let facts = ["checkpoint", "reference", "or", "where", "cast", "empty", "nan rule"];
-        let rules = ["atol", "rtol", "outliers", "max_ulps", "max_rel_rms"];
-        let quantity = self.quantity.strip_prefix("chained ").unwrap_or(&self.quantity);
-        let is_named = quantity.starts_with("param ") || quantity.starts_with("input ");
-        !is_named && !facts.contains(&quantity) && !rules.contains(&quantity)
-    }
 }
 
 /// One thing that is wrong.

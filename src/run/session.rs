@@ -13,10 +13,10 @@ use super::journal::Journal;
 use super::options::{Filter, Following, Options, Stop};
 use super::outcome::{CaseOutcome, Gate, Gates, OutputOutcome, Problem, RunOutcome, Verdict};
 use super::partition::Selection;
-use super::snapshot::{Orphan, Recorder, in_ci};
 use super::survey::Survey;
 use crate::error::{Error, Result};
 use crate::golden::{Case, CaseId, Goldens, Tree};
+use crate::snapshot::{Orphan, Recorder, in_ci};
 
 /// Everything that a run needs besides the list of cases.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use super::mismatch;
 use super::moved::moved;
 use super::text::paragraphs;
 use crate::numeric::{Comparison, Mismatch, Tolerance};
-use crate::run::Drift;
+use crate::snapshot::Drift;
 
 /// Tells why two tensors are not close.
 ///

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::WIDTH;
 use super::table::Table;
-use crate::run::Drift;
+use crate::snapshot::Drift;
 
 /// Lines of a snapshot, beside what holds now.
 pub(crate) fn moved(out: &mut dyn Write, indent: usize, lines: &[Drift]) -> io::Result<()> {

@@ -16,7 +16,11 @@ pub(crate) struct Table {
 impl Table {
     /// Appends a row.
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = impl AsRef<str>>) {
-        self.rows.push(cells.into_iter().map(|cell| visible(cell.as_ref())).collect());
+        let mut row = Vec::new();
+        for cell in cells {
+            row.push(visible(cell.as_ref()));
+        }
+        self.rows.push(row);
     }
 
     /// How many columns of the screen it takes.

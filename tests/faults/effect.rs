@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use karat::numeric::Mismatch;
-use karat::run::{CaseOutcome, Drift, OutputOutcome, Problem, Verdict};
+use karat::run::{CaseOutcome, OutputOutcome, Problem, Verdict};
+use karat::snapshot::Drift;
 
 use crate::plain::{Fit, Outputs};
 use crate::suite::{Golden, Reference};

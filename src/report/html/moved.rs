@@ -2,7 +2,7 @@
 
 use super::element::{Element, el};
 use super::wide::wide;
-use crate::run::Drift;
+use crate::snapshot::Drift;
 
 /// A row a line; nothing where none moved.
 pub(super) fn moved(lines: &[Drift]) -> Option<Element> {

@@ -17,7 +17,8 @@ use super::words::JsonVerdict;
 use crate::numeric::{Comparison, Picture, Summary, Tolerance};
 use crate::report::next::{Next, next};
 use crate::report::{Voice, message};
-use crate::run::{CaseOutcome, Drift, Explanation, Gate, OutputOutcome, Problem, Verdict};
+use crate::run::{CaseOutcome, Explanation, Gate, OutputOutcome, Problem, Verdict};
+use crate::snapshot::Drift;
 
 #[derive(Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]

@@ -7,8 +7,9 @@ use crate::golden::CaseId;
 use crate::numeric::{Comparison, DType, Extreme, Mismatch, NonFinite, Summary, Tolerance, Value};
 use crate::report::{Review, Voice};
 use crate::run::{
-    CaseOutcome, Details, Drift, Explanation, Gate, Gates, Hypothesis, OutputOutcome, Problem, RunOutcome, Verdict,
+    CaseOutcome, Details, Explanation, Gate, Gates, Hypothesis, OutputOutcome, Problem, RunOutcome, Verdict,
 };
+use crate::snapshot::Drift;
 
 pub(super) fn voice() -> Voice {
     Voice {

@@ -12,7 +12,8 @@ use crate::run::checkpoint::Inputs;
 use crate::run::examine::{Examiner, Ran};
 use crate::run::execute::same_bits;
 use crate::run::judge::{Chained, chained};
-use crate::run::outcome::{CaseOutcome, Drift, Problem, Verdict};
+use crate::run::outcome::{CaseOutcome, Problem, Verdict};
+use crate::snapshot::Drift;
 
 /// A tensor that a case produced in a chained run, and how far it is from its reference.
 struct Produced {

@@ -7,7 +7,7 @@ use super::complaint::{Ailment, Complaint, Health};
 use crate::error::Error;
 use crate::golden::{Address, Case, CaseId, Goldens, Tree, inspect};
 use crate::numeric::DType;
-use crate::run::snapshot::Recorder;
+use crate::snapshot::Recorder;
 
 /// Looks through the tree and the snapshots.
 pub(super) fn check(goldens: &Goldens, recorder: &Recorder, tree: &Tree, health: &mut Health) {

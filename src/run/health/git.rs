@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use super::complaint::{Ailment, Complaint, Health};
 use crate::golden::{Goldens, is_tensor_file};
-use crate::run::snapshot::Recorder;
+use crate::snapshot::Recorder;
 
 /// Looks for what would not be there in another clone.
 pub(super) fn check(goldens: &Goldens, recorder: &Recorder, health: &mut Health) {

@@ -7,9 +7,9 @@ mod tools;
 
 pub use complaint::{Ailment, Complaint, Health};
 
-use super::snapshot::Recorder;
 use crate::error::Result;
 use crate::golden::Goldens;
+use crate::snapshot::Recorder;
 
 /// Looks at goldens, snapshots, the settings of insta, version control and the tools.
 ///

@@ -1,7 +1,10 @@
 //! Settings that disarm the gate, and the tool that reviews.
 
+use std::process::{Command, Stdio};
+
 use super::complaint::{Ailment, Complaint, Health};
-use crate::run::snapshot::{Recorder, cargo_insta_version, in_ci};
+use crate::snapshot::tool::cargo_insta;
+use crate::snapshot::{Recorder, in_ci};
 
 /// The first `cargo insta` that knows `INSTA_PENDING_DIR`, and takes only insta's own files for snapshots.
 const CARGO_INSTA: (u64, u64) = (1, 46);
@@ -25,6 +28,13 @@ pub(super) fn check(recorder: &Recorder, health: &mut Health) {
     if in_ci() {
         health.complain(Complaint::of(Ailment::Ci));
     }
+}
+
+/// The version of `cargo insta`, as it says it; `None` where cargo does not find it.
+fn cargo_insta_version() -> Option<String> {
+    let mut command = Command::new(cargo_insta()?);
+    let output = command.args(["insta", "--version"]).stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    Some(String::from_utf8_lossy(&output.stdout).split_whitespace().nth(1).unwrap_or_default().to_owned())
 }
 
 /// Major and minor of a version.

@@ -3,7 +3,6 @@
 mod alone;
 mod apart;
 mod exchange;
-#[cfg(feature = "harness")]
 mod limit;
 mod process;
 mod tail;
@@ -17,7 +16,6 @@ use crate::error::Result;
 use crate::golden::Case;
 
 pub use alone::Alone;
-#[cfg(feature = "harness")]
 pub(crate) use limit::{can_limit_memory, die_with, limit_memory};
 
 /// How a case is given a process of its own.

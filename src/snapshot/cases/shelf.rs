@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::golden::{CaseId, Kind, Seen, walk};
 
 /// The snapshots, accepted and pending, by the case that they are of.
-pub(in crate::run) struct Shelf(HashMap<CaseId, Vec<Spine>>);
+pub(crate) struct Shelf(HashMap<CaseId, Vec<Spine>>);
 
 /// One file, or what is called like one.
 #[derive(Clone, Debug)]
@@ -30,7 +30,7 @@ impl Shelf {
     /// Walks that folder; `None` where any of it cannot be read. One that is not there holds nothing.
     ///
     /// Files in the folder itself belong to no case: insta keeps those of ordinary tests there.
-    pub(in crate::run) fn read(root: &Path) -> Option<Shelf> {
+    pub(crate) fn read(root: &Path) -> Option<Shelf> {
         let mut folders: HashMap<CaseId, Vec<Spine>> = HashMap::new();
         for noted in walk(root, Noted::note) {
             if noted.is_partial {
@@ -48,7 +48,7 @@ impl Shelf {
     }
 
     /// The outputs of a case that have a snapshot, sorted; `None` where it has no folder with any.
-    pub(in crate::run) fn recorded(&self, id: &CaseId) -> Option<Vec<String>> {
+    pub(crate) fn recorded(&self, id: &CaseId) -> Option<Vec<String>> {
         let outputs = self.0.get(id)?.iter().filter_map(|spine| Some(spine.name.strip_suffix(".snap")?.to_owned()));
         let mut outputs: Vec<String> = outputs.collect();
         outputs.sort();

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use sha2::{Digest, Sha256};
 
-use super::elements::each_le;
+use crate::golden::elements::each_le;
 use crate::numeric::{Tensor, dispatch};
 
 /// The sha256, in hex, of a line with dtype and shape, and the elements as little-endian bytes in C order.

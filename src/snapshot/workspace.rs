@@ -5,30 +5,21 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::error::{Error, Result};
 
-/// The folder of the user's project, as insta understands it.
-#[derive(Clone, Debug)]
-pub(super) struct Workspace {
-    /// The folder, absolute, spelled as the goldens root is.
-    pub root: PathBuf,
-    /// Whether there is a `Cargo.toml`, without which `cargo insta` does not start.
-    pub is_cargo: bool,
-}
-
-/// Finds the workspace of a goldens root: `chosen` if there is one, else the nearest folder above whose `Cargo.toml` has
-/// a `[workspace]`, else the nearest with a `Cargo.toml`, else the folder of the goldens root. It asks no `cargo
-/// metadata`, which costs a tenth of a second and fails where there is no cargo.
-pub(super) fn find(goldens: &Path, chosen: Option<&Path>) -> Result<Workspace> {
+/// Finds the folder of the user's project, as insta understands it, absolute and spelled as the goldens root is: `chosen` if
+/// there is one, else the nearest folder above whose `Cargo.toml` has a `[workspace]`, else the nearest with a `Cargo.toml`,
+/// else the folder of the goldens root. It asks no `cargo metadata`, which costs a tenth of a second and fails where there is
+/// no cargo.
+pub(super) fn find(goldens: &Path, chosen: Option<&Path>) -> Result<PathBuf> {
     let manifest = |folder: &Path| fs::read_to_string(folder.join("Cargo.toml")).ok();
     if let Some(chosen) = chosen {
-        let root = respell(&tidy(chosen)?, goldens);
-        return Ok(Workspace { is_cargo: manifest(&root).is_some(), root });
+        return Ok(respell(&tidy(chosen)?, goldens));
     }
     let crates: Vec<(&Path, String)> =
         goldens.ancestors().filter_map(|folder| Some((folder, manifest(folder)?))).collect();
     let nearest = crates.iter().find(|(_, manifest)| is_workspace(manifest)).or(crates.first());
     Ok(match nearest {
-        Some((folder, _)) => Workspace { root: folder.to_path_buf(), is_cargo: true },
-        None => Workspace { root: goldens.parent().unwrap_or(goldens).to_path_buf(), is_cargo: false },
+        Some((folder, _)) => folder.to_path_buf(),
+        None => goldens.parent().unwrap_or(goldens).to_path_buf(),
     })
 }
 
@@ -38,7 +29,7 @@ pub(super) fn find(goldens: &Path, chosen: Option<&Path>) -> Result<Workspace> {
 ///
 /// [`Error::Read`] where the current folder is gone.
 pub fn workspace(package: &Path) -> Result<PathBuf> {
-    find(&tidy(package)?, None).map(|workspace| workspace.root)
+    find(&tidy(package)?, None)
 }
 
 /// An absolute path without `..`. Links stay as they are spelled, unless a `..` climbs out of one.
@@ -93,28 +84,28 @@ mod tests {
         folder
     }
 
-    fn found(root: &Path, goldens: &str) -> (PathBuf, bool) {
+    fn found(root: &Path, goldens: &str) -> PathBuf {
         let workspace = find(&root.join(goldens), None).expect("readable folders");
-        (workspace.root.strip_prefix(root).expect("below").to_path_buf(), workspace.is_cargo)
+        workspace.strip_prefix(root).expect("below").to_path_buf()
     }
 
     #[test]
     fn the_nearest_workspace_wins_over_a_nearer_member() {
         let root =
             folder(&[("Cargo.toml", "[ workspace ]\n"), ("inner/Cargo.toml", "[package]\nversion.workspace = true")]);
-        assert_eq!(found(root.path(), "inner/goldens"), (PathBuf::new(), true));
+        assert_eq!(found(root.path(), "inner/goldens"), PathBuf::new());
     }
 
     #[test]
     fn a_package_on_its_own_is_its_workspace() {
         let root = folder(&[("inner/Cargo.toml", "[package]\n")]);
-        assert_eq!(found(root.path(), "inner/tests/goldens"), (PathBuf::from("inner"), true));
+        assert_eq!(found(root.path(), "inner/tests/goldens"), PathBuf::from("inner"));
     }
 
     #[test]
     fn without_cargo_it_is_the_folder_of_the_goldens() {
         let root = folder(&[("data/goldens/case.json", "{}")]);
-        assert_eq!(found(root.path(), "data/goldens"), (PathBuf::from("data"), false));
+        assert_eq!(found(root.path(), "data/goldens"), PathBuf::from("data"));
     }
 
     #[test]
@@ -131,7 +122,7 @@ mod tests {
         let link = root.path().join("link");
         std::os::unix::fs::symlink(root.path().join("real"), &link).expect("a link");
         let workspace = find(&link.join("goldens"), Some(&root.path().join("real"))).expect("readable folders");
-        assert_eq!(workspace.root, link);
+        assert_eq!(workspace, link);
     }
 
     #[cfg(unix)]

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use super::record::{Pending, Recorded, Recorder};
+use super::hold::{Holder, Recorded, file_name};
 use super::settings::Caller;
 use super::text::Facts;
+use super::workspace::tidy;
 use crate::error::Result;
 
 /// Where an assertion stands, as the compiler says it.
@@ -22,18 +23,21 @@ pub struct TestSite<'a> {
 ///
 /// # Errors
 ///
-/// As [`Recorder::record`] and [`Recorder::check_settings`]; and [`crate::Error::Invalid`] where the name cannot name a
-/// snapshot.
+/// [`Error::Snapshot`](crate::Error::Snapshot) where the stored snapshot is not one of karat's or nothing can be recorded
+/// there; [`Error::Usage`](crate::Error::Usage) where a setting of insta would disarm the gate;
+/// [`Error::Invalid`](crate::Error::Invalid) where the name cannot name a snapshot;
+/// [`Error::Read`](crate::Error::Read) and [`Error::Write`](crate::Error::Write) from the file system.
 pub fn record_in_test(site: &TestSite<'_>, name: &str, facts: &Facts<'_>) -> Result<Recorded> {
     let TestSite { manifest, file, module } = *site;
-    let recorder = Recorder::new(manifest, manifest, Caller::Test)?;
-    recorder.check_settings()?;
+    let package = tidy(manifest)?;
+    let holder = Holder::new(&package, &package, Caller::Test)?;
+    holder.check_settings()?;
     // Cargo compiles members of a workspace from its root, so that `file!()` is relative to that; and a package that the
     // workspace above it excludes from its own folder.
-    let sources = [manifest, recorder.workspace()].map(|folder| folder.join(file));
+    let sources = [manifest, &holder.workspace].map(|folder| folder.join(file));
     let [own, shared] = &sources;
     let source = if own.is_file() { own } else { shared };
     let folder = source.parent().unwrap_or(manifest).join("snapshots");
-    let name = recorder.name(&format!("{}__{name}", module.replace("::", "__")))?;
-    recorder.hold(&folder.join(name), || source.clone(), facts, Pending::Perhaps)
+    let name = file_name(&format!("{}__{name}", module.replace("::", "__")))?;
+    holder.hold(&folder.join(name), || source.clone(), facts, false)
 }

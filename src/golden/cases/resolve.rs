@@ -13,6 +13,7 @@ use super::case::{Case, Input, Limits, Link, Output};
 use super::fields::{INPUT, InputField, NanField, OUTPUT, OutputField, TOLERANCE, ToleranceField, check_known};
 use super::id::CaseId;
 use super::layer::{Layer, Layers};
+use crate::golden::name::check_name;
 use crate::numeric::{DType, NanRule, Tolerance};
 
 /// What is wrong, and with which field, or which entry of it.
@@ -189,15 +190,6 @@ fn check_names<'a>(field: &'static str, names: impl Iterator<Item = &'a String>)
         if let Some(other) = seen.insert(name.to_lowercase(), name) {
             return Err(fault(name, format!("{field}: `{other}` and `{name}` differ in case alone; rename one")));
         }
-    }
-    Ok(())
-}
-
-/// Refuses the name of an input or output that cannot be a file name everywhere.
-pub(crate) fn check_name(name: &str) -> Result<(), String> {
-    let forbidden = |c: char| c.is_control() || "/\\:#*?\"<>|".contains(c);
-    if name.is_empty() || name.starts_with('.') || name.len() > 200 || name.contains(forbidden) {
-        return Err(format!("`{name}` cannot be a name; it must be usable as a file name on every system"));
     }
     Ok(())
 }

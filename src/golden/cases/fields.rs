@@ -6,7 +6,7 @@ use serde::ser::Error as _;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use super::member::nearest;
+use crate::golden::member::nearest;
 
 /// A `case.json`: one checkpoint, its inputs, its reference outputs.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]

@@ -49,7 +49,7 @@ impl Recorder {
 
 impl Shelf {
     /// The same as [`Recorder::orphans`], of a shelf, where nothing of a known case is one.
-    pub(in crate::run) fn orphans(&self, root: &Path, is_known: impl Fn(&CaseId) -> bool) -> Result<Vec<Orphan>> {
+    pub(crate) fn orphans(&self, root: &Path, is_known: impl Fn(&CaseId) -> bool) -> Result<Vec<Orphan>> {
         let named = self.files().filter_map(|(id, name)| Some((id, name.strip_suffix(".snap")?)));
         let unknown = named.filter(|(id, _)| !is_known(id));
         let mut orphans: Vec<Orphan> = unknown

@@ -6,12 +6,12 @@ use std::io::{self, ErrorKind};
 use std::path::{Component, Path, PathBuf};
 
 use super::case::CASE_FILE;
-use super::file::is_tensor_file;
 use super::id::CaseId;
 use super::idle::idle;
 use super::layer::SUITE_FILE;
 use super::walk::{Seen, walk};
 use crate::error::{Error, Result};
+use crate::golden::file::is_tensor_file;
 
 /// A goldens root, and the snapshots folder that belongs to it.
 #[derive(Clone, Debug)]

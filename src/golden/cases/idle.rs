@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::id::CaseId;
-use super::member::nearest;
 use super::object::read_object;
 use super::suites::Suites;
+use crate::golden::member::nearest;
 
 /// The suites of these with such an entry, and what to say of it. `cases` are all cases below each of them, sorted.
 ///

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use super::orphan::files;
 use super::record::Recorder;
-use super::settings::in_ci;
-use super::store::promote;
 use crate::error::{Error, Result};
 use crate::golden::{CaseId, Goldens};
+use crate::snapshot::settings::in_ci;
+use crate::snapshot::store::promote::promote;
 
 /// What became of the pending snapshots.
 #[derive(Debug, Default)]
@@ -84,7 +84,7 @@ impl Recorder {
 
     /// The folder that pending snapshots are below, in the tree of the snapshots.
     fn pending_folder(&self) -> PathBuf {
-        let probe = self.pending(&self.snapshots().join("x.snap"));
+        let probe = self.holder.pending(&self.snapshots().join("x.snap"));
         probe.parent().map(Path::to_path_buf).unwrap_or_default()
     }
 }

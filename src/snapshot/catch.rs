@@ -15,9 +15,9 @@ static HOOK: Once = Once::new();
 
 /// A panic that was caught.
 #[derive(Debug)]
-pub(super) struct Panic {
+pub(crate) struct Panic {
     /// What it said.
-    pub(super) message: String,
+    pub(crate) message: String,
     /// The file and line that raised it, if the hook was told.
     place: String,
 }
@@ -25,7 +25,7 @@ pub(super) struct Panic {
 /// Runs `function`, and catches a panic.
 ///
 /// Panics of this thread inside `function` print nothing. Every other panic goes to the hook that was there before.
-pub(super) fn catch<T>(function: impl FnOnce() -> T) -> Result<T, Panic> {
+pub(crate) fn catch<T>(function: impl FnOnce() -> T) -> Result<T, Panic> {
     HOOK.call_once(|| {
         let before = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
@@ -67,7 +67,7 @@ mod tests {
     fn a_caught_panic_has_its_message_and_its_place() {
         let panic = catch(|| panic!("head {} is missing", 3)).expect_err("it panics");
         assert_eq!(panic.message, "head 3 is missing");
-        assert!(panic.to_string().starts_with("head 3 is missing, at src/run/catch.rs:"), "{panic}");
+        assert!(panic.to_string().starts_with("head 3 is missing, at src/snapshot/catch.rs:"), "{panic}");
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! Whether a summary still holds against its snapshot: which lines must be equal, and how far the others may move. Pure.
 
+use super::drift::Drift;
 use super::parse::{Fault, finite_count, number, parse, value};
 use super::text::{Facts, Line, join, lines};
 use crate::numeric::{DType, Kind};
-use crate::run::outcome::Drift;
 
 /// How many eps a statistic may move. Between honest references (other machines, other BLAS) at most 14 were measured;
 /// this leaves room for those nobody measured, and is far below what a wrong formula does.

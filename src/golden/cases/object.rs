@@ -1,23 +1,25 @@
 //! Reading a file that is one JSON object, in which no field is there twice.
 
-use std::fmt;
 use std::path::Path;
+use std::{fmt, fs};
 
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-use super::file::kind;
-use super::regular::{self, Found};
 use crate::error::{Error, Result};
+use crate::golden::regular::{self, Found};
 
 /// The JSON object in that file, or `None` where there is no such file.
 pub(super) fn read_object(file: &Path) -> Result<Option<Map<String, Value>>> {
     let wrong = |what: String| Error::Case { path: file.to_path_buf(), what };
     let bytes = match regular::read(file).map_err(|error| Error::read(file, error))? {
         Found::File(bytes) => bytes,
-        Found::Other(other) => return Err(wrong(format!("is {}, not a file", kind(other)))),
+        Found::Other(other) => return Err(wrong(format!("is {other}, not a file"))),
         // Defaults that are out of reach are not the same as none.
-        Found::Dangling(target) => return Err(wrong(format!("is a link to {}, which is not there", target.display()))),
+        Found::Dangling => {
+            let target = fs::read_link(file).map_err(|error| Error::read(file, error))?;
+            return Err(wrong(format!("is a link to {}, which is not there", target.display())));
+        }
         Found::Nothing => return Ok(None),
     };
     let text = std::str::from_utf8(&bytes).map_err(|error| wrong(format!("is not UTF-8: {error}")))?;
