@@ -3,7 +3,6 @@
 use super::excess::Floor;
 use super::found::{Found, Known, Peak};
 use super::kernel::Line;
-use super::plain::Plain;
 use super::tensor::Value;
 use super::tolerance::Tolerance;
 
@@ -36,10 +35,17 @@ impl Best {
         }
     }
 
+    /// Whether too little is known for a line over elements some of which have a relative difference, or none.
+    pub(crate) fn knows_nothing(&self, are_relative: bool) -> bool {
+        self.share < 0.0 || self.relative < 0.0 && are_relative
+    }
+
     /// What an element of these has to be above to matter.
-    pub(crate) fn line<T: Plain>(&self, tolerance: Tolerance) -> Line {
+    ///
+    /// Of those whose relative differences are apart as [`Line::past_equal`] says, up to `distinct`.
+    pub(crate) fn line(&self, tolerance: Tolerance, distinct: f64) -> Line {
         let line = Line::new(tolerance.atol, tolerance.rtol, self.floor, self.share, self.relative);
-        let line = if self.owns_relative { line.past_equal(T::DISTINCT) } else { line };
+        let line = if self.owns_relative { line.past_equal(distinct) } else { line };
         self.pair.map_or(line, |pair| line.past_pair(pair))
     }
 }

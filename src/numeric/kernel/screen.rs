@@ -51,8 +51,7 @@ impl<F: Four> Screen<F> {
 
     #[inline(always)]
     fn add<N: Number>(&mut self, a: &[N; LANES], r: &[N; LANES]) {
-        let (a, r) = (N::four::<F>(a), N::four::<F>(r));
-        let (far, magnitude) = (a.minus(r).abs(), r.abs());
+        let (far, magnitude) = (N::difference::<F>(a, r).abs(), N::four::<F>(r).abs());
         let excess = magnitude.fused(self.excess[1], self.excess[0]);
         let share = magnitude.fused(self.share[1], self.share[0]);
         self.above = self.above.mark_above(far, excess.least(share).least(magnitude.times(self.relative)));
