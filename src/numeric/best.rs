@@ -12,6 +12,8 @@ pub(crate) struct Best {
     pub(crate) relative: f64,
     /// The smallest atol.
     pub(crate) floor: f64,
+    /// Whether this branch has an infinite share: what equals it comes later.
+    owns_infinity: bool,
     /// Whether the largest relative difference is in this branch: what equals it comes later.
     owns_relative: bool,
     /// The magnitude of the reference and the distance where this branch has its largest share: such pairs come later, and need an
@@ -27,6 +29,7 @@ impl Best {
             share: best(found.share, &known.share),
             relative: best(found.relative, &known.relative),
             floor: found.excess.floor(),
+            owns_infinity: value(found.share) == f64::INFINITY,
             owns_relative: value(found.relative) >= known.relative.get(),
             pair: found.share.filter(|_| tolerance.outliers == 0).map(|peak| {
                 let [actual, reference] = [peak.spot.actual, peak.spot.reference].map(Value::to_f64);
@@ -45,6 +48,7 @@ impl Best {
     /// Of those whose relative differences are apart as [`Line::past_equal`] says, up to `distinct`.
     pub(crate) fn line(&self, tolerance: Tolerance, distinct: f64) -> Line {
         let line = Line::new(tolerance.atol, tolerance.rtol, self.floor, self.share, self.relative);
+        let line = if self.owns_infinity { line.past_shares() } else { line };
         let line = if self.owns_relative { line.past_equal(distinct) } else { line };
         self.pair.map_or(line, |pair| line.past_pair(pair))
     }
