@@ -3,7 +3,6 @@
 use super::excess::Floor;
 use super::found::{Found, Known, Peak};
 use super::kernel::{Line, Mark, Marks};
-use super::plain::Plain;
 use super::tensor::Value;
 use super::tolerance::Tolerance;
 
@@ -13,6 +12,8 @@ pub(crate) struct Best {
     pub(crate) relative: f64,
     /// The smallest atol.
     pub(crate) floor: f64,
+    /// Whether this branch has an infinite share: nothing is larger.
+    owns_infinity: bool,
     /// Whether the largest share, and the largest relative difference, are in this branch: what equals them comes later.
     owns_share: bool,
     owns_relative: bool,
@@ -29,6 +30,7 @@ impl Best {
             share: best(found.share, &known.share),
             relative: best(found.relative, &known.relative),
             floor: found.excess.floor(),
+            owns_infinity: value(found.share) == f64::INFINITY,
             owns_share: value(found.share) >= known.share.get(),
             owns_relative: value(found.relative) >= known.relative.get(),
             pair: found.share.filter(|_| tolerance.outliers == 0).map(|peak| {
@@ -38,13 +40,21 @@ impl Best {
         }
     }
 
+    /// Whether too little is known for a line over elements some of which have a relative difference, or none.
+    pub(crate) fn knows_nothing(&self, are_relative: bool) -> bool {
+        self.share < 0.0 || self.relative < 0.0 && are_relative
+    }
+
     /// What an element of these has to be above to matter.
-    pub(crate) fn line<T: Plain>(&self, tolerance: Tolerance) -> Line {
+    ///
+    /// Of those whose relative differences are apart as [`Line::past_equal`] says, up to `distinct`.
+    pub(crate) fn line(&self, tolerance: Tolerance, distinct: f64) -> Line {
         let line = Line::new(tolerance.atol, tolerance.rtol, self.floor, self.share, self.relative);
-        let line = if self.owns_relative { line.past_equal(T::DISTINCT) } else { line };
+        let line = if self.owns_infinity { line.past_shares() } else { line };
+        let line = if self.owns_relative { line.past_equal(distinct) } else { line };
         match self.pair {
             // Others seldom come again.
-            Some(pair) if T::DISTINCT > 0.0 => line.past_pair(pair),
+            Some(pair) if distinct > 0.0 => line.past_pair(pair),
             _ => line,
         }
     }

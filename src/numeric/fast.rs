@@ -20,13 +20,14 @@ use super::tally::Tally;
 use super::tensor::Value;
 use super::tolerance::Tolerance;
 use super::ulp::ulp_distance;
+use super::whole;
 
 /// What measures the blocks of one branch, from left to right.
 #[derive(Debug)]
 pub(crate) struct Fast<'a> {
-    kernel: Kernel,
-    rules: &'a Rules,
-    known: &'a Known,
+    pub(super) kernel: Kernel,
+    pub(super) rules: &'a Rules,
+    pub(super) known: &'a Known,
     scratch: Scratch,
     /// In how many blocks to come the first two screens are left out.
     doubt: [u32; 2],
@@ -52,7 +53,7 @@ impl<'a> Fast<'a> {
         if range.is_empty() {
             return None;
         }
-        dispatch_plain!(sides.actual, actual => self.pair(actual, sides, range, found), None)
+        dispatch_plain!(sides.actual, actual => self.pair(actual, sides, range, found), whole::pair(self, sides, range, found))
     }
 
     fn pair<T: Plain<Number: Roomy>>(
@@ -65,9 +66,9 @@ impl<'a> Fast<'a> {
         let local = range.start - sides.start..range.end - sides.start;
         let raw = [&actual[local.clone()], &T::unwrap(sides.reference)?[local]];
         let [mut room, mut other] = std::mem::take(T::Number::room(&mut self.scratch));
-        let tally = T::numbers(self.kernel, raw[0], &mut room)
-            .zip(T::numbers(self.kernel, raw[1], &mut other))
-            .and_then(|(actual, reference)| self.measure(&Block { sides, range, raw, actual, reference }, found));
+        let actual = T::numbers(self.kernel, raw[0], &mut room);
+        let reference = T::numbers(self.kernel, raw[1], &mut other);
+        let tally = self.measure(&Block { sides, range, raw, actual, reference }, found);
         *T::Number::room(&mut self.scratch) = [room, other];
         tally
     }
@@ -89,9 +90,8 @@ impl<'a> Fast<'a> {
         block.count(&ends, found);
         let best = Best::new(found, self.known, tolerance);
         let singles = Singles::of(actual, reference, sums.furthest);
-        // Where nothing is known there is no line.
-        let knows_nothing = best.share < 0.0 || best.relative < 0.0 && ends.zeros < block.range.len() as u64;
-        if knows_nothing || self.matters(block, singles, &best) {
+        let has_quotients = ends.zeros < block.range.len() as u64;
+        if best.knows_nothing(has_quotients) || self.matters(block, singles, &best) {
             block.divide(kernel, tolerance, &best, found);
         }
         // An element that is outside uses more than all of its tolerance, and by now the largest share is known.
@@ -121,7 +121,7 @@ impl<'a> Fast<'a> {
     /// every block, and the next one nothing: then it is left out for a while.
     fn matters<T: Plain>(&mut self, block: &Block<'_, T>, singles: Option<Singles<'_>>, best: &Best) -> bool {
         let (kernel, tolerance) = (self.kernel, self.rules.tolerance);
-        let line = best.line::<T>(tolerance);
+        let line = best.line(tolerance, T::DISTINCT);
         // What a screen that is left out will have to wait: one block less.
         let [rough, fine] = self.doubt.map(|blocks| blocks.checked_sub(1));
         let mut doubt = [rough.unwrap_or(0), fine.unwrap_or(0)];
@@ -192,7 +192,7 @@ impl<T: Plain> Block<'_, T> {
                 self.first(|distance, magnitude| magnitude > 0.0 && distance / magnitude == largest.relative)
             });
         }
-        if largest.exceeds {
+        if largest.excess > 0.0 {
             for (a, r) in self.pairs() {
                 found.excess.add(a, r, tolerance.rtol * r.abs());
             }
@@ -232,7 +232,7 @@ pub(crate) fn side(kernel: Kernel, block: Slice<'_>, seen: &mut Seen, scratch: &
     if block.is_empty() {
         return None;
     }
-    dispatch_plain!(block, block => side_of(kernel, block, seen, scratch), None)
+    dispatch_plain!(block, block => side_of(kernel, block, seen, scratch), whole::side(kernel, block, seen))
 }
 
 fn side_of<T: Plain<Number: Roomy>>(
@@ -242,7 +242,7 @@ fn side_of<T: Plain<Number: Roomy>>(
     scratch: &mut Scratch,
 ) -> Option<Moments> {
     let [room, _] = T::Number::room(scratch);
-    let block = T::numbers(kernel, raw, room)?;
+    let block = T::numbers(kernel, raw, room);
     let sums = kernel.side(block, Ahead::of(raw));
     if !(sums.squares.is_finite() && are_tame(sums.ends)) {
         return None;

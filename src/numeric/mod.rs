@@ -30,6 +30,7 @@ mod threads;
 mod tolerance;
 mod twin;
 mod ulp;
+mod whole;
 mod wide;
 
 pub use class::NonFinite;

@@ -61,11 +61,10 @@ impl Moments {
     /// Of one block of integers; `None` where it is empty.
     pub(crate) fn of_integers(samples: &[i128]) -> Option<Moments> {
         let values: Vec<f64> = samples.iter().map(|&x| nearest(x)).collect();
-        if samples.iter().all(|x| x.unsigned_abs() <= EXACT) {
+        if samples.iter().all(|x| is_exact(*x)) {
             return Moments::of(values);
         }
-        // An integer, so that every deviation from it is exact before it is rounded.
-        let base = nearest(samples.iter().sum::<i128>().div_euclid(samples.len() as i128));
+        let base = base(samples.iter().sum(), samples.len());
         let deviations: Vec<f64> = samples.iter().map(|&x| nearest(x - base as i128)).collect();
         let about = [sum(&deviations), dot(&deviations, &deviations)];
         Some(Moments::settle(samples.len(), base, dot(&values, &values), about))
@@ -86,7 +85,7 @@ impl Moments {
     }
 
     /// Of one block, by the deviations from a base near its mean.
-    fn settle(count: usize, base: f64, squares: f64, [excess, squared]: [f64; 2]) -> Moments {
+    pub(crate) fn settle(count: usize, base: f64, squares: f64, [excess, squared]: [f64; 2]) -> Moments {
         let rest = excess / count as f64;
         // The second term corrects for the base not being the mean.
         let deviation = (squared - excess * rest).max(0.0);
@@ -159,6 +158,17 @@ impl Moments {
     pub(crate) fn l2(&self) -> f64 {
         Scaled::new(self.squares, 2 * self.exponent).sqrt().to_f64()
     }
+}
+
+/// Whether a double holds the integer, and all that are smaller.
+pub(crate) fn is_exact(x: i128) -> bool {
+    x.unsigned_abs() <= EXACT
+}
+
+/// What deviations of integers of that total are taken from: an integer near the mean, so that every deviation is exact before it is
+/// rounded.
+pub(crate) fn base(total: i128, count: usize) -> f64 {
+    nearest(total.div_euclid(count as i128))
 }
 
 /// The sum and what rounding took from it, exactly: Knuth, "The Art of Computer Programming" 2, 4.2.2.

@@ -82,15 +82,17 @@ pub enum Slice<'a> {
 macro_rules! dispatch_slice {
     ($slice:expr, $elements:ident => $body:expr) => {
         match $slice {
+            $crate::numeric::Slice::I64($elements) => $body,
+            $crate::numeric::Slice::U64($elements) => $body,
             $crate::numeric::Slice::C64($elements) => $body,
             $crate::numeric::Slice::C128($elements) => $body,
-            slice => $crate::numeric::source::dispatch_plain!(slice, $elements => $body, unreachable!("both were above")),
+            slice => $crate::numeric::source::dispatch_plain!(slice, $elements => $body, unreachable!("these were above")),
         }
     };
 }
 pub(crate) use dispatch_slice;
 
-/// The same where an element is one real number; else the last expression.
+/// The same where an element is one real number that a double holds; else the last expression.
 macro_rules! dispatch_plain {
     ($slice:expr, $elements:ident => $body:expr, $else:expr) => {
         match $slice {
@@ -98,18 +100,16 @@ macro_rules! dispatch_plain {
             $crate::numeric::Slice::I8($elements) => $body,
             $crate::numeric::Slice::I16($elements) => $body,
             $crate::numeric::Slice::I32($elements) => $body,
-            $crate::numeric::Slice::I64($elements) => $body,
             $crate::numeric::Slice::U8($elements) => $body,
             $crate::numeric::Slice::U16($elements) => $body,
             $crate::numeric::Slice::U32($elements) => $body,
-            $crate::numeric::Slice::U64($elements) => $body,
             $crate::numeric::Slice::F8E4M3($elements) => $body,
             $crate::numeric::Slice::F8E5M2($elements) => $body,
             $crate::numeric::Slice::F16($elements) => $body,
             $crate::numeric::Slice::BF16($elements) => $body,
             $crate::numeric::Slice::F32($elements) => $body,
             $crate::numeric::Slice::F64($elements) => $body,
-            $crate::numeric::Slice::C64(_) | $crate::numeric::Slice::C128(_) => $else,
+            _ => $else,
         }
     };
 }

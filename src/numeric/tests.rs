@@ -1,5 +1,6 @@
 //! The vector loops against the twin, to the last bit, with every instruction set that this machine has.
 
+mod integers;
 mod ties;
 
 use half::{bf16, f16};

@@ -104,7 +104,7 @@ fn sort_out<W: Wide>(
 }
 
 /// Holds numbers against the tolerance, and returns how many are outside. They stand at these positions.
-fn judge<W: Wide>(
+pub(crate) fn judge<W: Wide>(
     actual: &[W],
     reference: &[W],
     position: impl Fn(usize) -> usize,

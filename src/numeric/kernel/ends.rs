@@ -21,9 +21,9 @@ pub(crate) struct Ends<N> {
 }
 
 /// An element in the order of integers, one a step. None is NaN.
-pub(crate) trait Ordered: Copy + PartialEq + Into<f64> {
+pub(crate) trait Ordered: Copy + PartialEq + Default {
     /// A signed integer of the size of the element.
-    type Key: Copy + Ord + Default;
+    type Key: Copy + Ord;
 
     fn key(self) -> Self::Key;
 
@@ -51,7 +51,7 @@ pub(super) fn ends<N: Ordered>(actual: &[N], reference: &[N]) -> Ends<N> {
     found.ends()
 }
 
-impl<K: Copy + Ord + Default> KeyEnds<K> {
+impl<K: Copy + Ord> KeyEnds<K> {
     fn new<N: Ordered<Key = K>>(actual: K, reference: K) -> KeyEnds<K> {
         KeyEnds { actual: [actual; 2], reference: [reference; 2], furthest: 0, differing: 0, zeros: 0 }
     }
@@ -59,13 +59,14 @@ impl<K: Copy + Ord + Default> KeyEnds<K> {
     /// Takes more pairs into account.
     #[inline]
     pub(super) fn add<N: Ordered<Key = K>>(&mut self, actual: &[N], reference: &[N]) {
+        let zero = N::default().key();
         for (a, r) in zip(actual, reference) {
             let (a, r) = (a.key(), r.key());
             self.actual = [self.actual[0].min(a), self.actual[1].max(a)];
             self.reference = [self.reference[0].min(r), self.reference[1].max(r)];
             self.furthest = self.furthest.max(N::steps(a, r));
             self.differing += u64::from(a != r);
-            self.zeros += u64::from(r == K::default());
+            self.zeros += u64::from(r == zero);
         }
     }
 
@@ -114,6 +115,8 @@ ordered! {
     f16, i16, u16, |x| flip!(x.to_bits() as i16, i16), |key| f16::from_bits(flip!(key, i16) as u16);
     bf16, i16, u16, |x| flip!(x.to_bits() as i16, i16), |key| bf16::from_bits(flip!(key, i16) as u16);
     i32, i32, u32, |x| x, |key| key;
+    i64, i64, u64, |x| x, |key| key;
+    u64, i64, u64, |x| (x as i64) ^ i64::MIN, |key| (key ^ i64::MIN) as u64;
 }
 
 #[cfg(test)]
@@ -131,5 +134,6 @@ mod tests {
         }
         assert_eq!(f64::steps(f64::MAX.key(), f64::MIN.key()), 2 * f64::MAX.to_bits());
         assert_eq!(i32::steps(i32::MIN, i32::MAX), u64::from(u32::MAX));
+        assert_eq!(u64::steps(0u64.key(), u64::MAX.key()), u64::MAX);
     }
 }

@@ -80,8 +80,7 @@ struct Check<F> {
 impl<F: Four> Check<F> {
     #[inline(always)]
     fn add<N: Number>(&mut self, a: &[N; LANES], r: &[N; LANES]) {
-        let (a, r) = (N::four::<F>(a), N::four::<F>(r));
-        let (far, magnitude) = (a.minus(r).abs(), r.abs());
+        let (far, magnitude) = (N::difference::<F>(a, r).abs(), N::four::<F>(r).abs());
         let [atol, rtol] = self.tolerance;
         let of_reference = magnitude.times(rtol);
         for (divisor, [value, above]) in

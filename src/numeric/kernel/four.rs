@@ -1,5 +1,8 @@
 //! Four doubles at a time.
 
+use std::array;
+
+use super::number::Number;
 use crate::numeric::lanes::LANES;
 
 /// Four doubles, one a running sum. Each operation is that of `f64`, rounded as `f64` rounds.
@@ -11,6 +14,18 @@ pub(crate) trait Four: Copy {
     fn from_doubles(x: &[f64; LANES]) -> Self;
 
     fn from_integers(x: &[i32; LANES]) -> Self;
+
+    /// Each to the nearest.
+    fn from_signed(x: &[i64; LANES]) -> Self;
+
+    /// Each to the nearest.
+    fn from_unsigned(x: &[u64; LANES]) -> Self;
+
+    /// `x - y`, exactly, and then to the nearest.
+    fn signed_difference(x: &[i64; LANES], y: &[i64; LANES]) -> Self;
+
+    /// `x - y`, exactly, and then to the nearest.
+    fn unsigned_difference(x: &[u64; LANES], y: &[u64; LANES]) -> Self;
 
     fn lanes(self) -> [f64; LANES];
 
@@ -74,6 +89,26 @@ impl Four for [f64; LANES] {
     #[inline(always)]
     fn from_integers(x: &[i32; LANES]) -> Self {
         x.map(f64::from)
+    }
+
+    #[inline(always)]
+    fn from_signed(x: &[i64; LANES]) -> Self {
+        x.map(|x| x as f64)
+    }
+
+    #[inline(always)]
+    fn from_unsigned(x: &[u64; LANES]) -> Self {
+        x.map(|x| x as f64)
+    }
+
+    #[inline(always)]
+    fn signed_difference(x: &[i64; LANES], y: &[i64; LANES]) -> Self {
+        array::from_fn(|lane| x[lane].minus(y[lane]))
+    }
+
+    #[inline(always)]
+    fn unsigned_difference(x: &[u64; LANES], y: &[u64; LANES]) -> Self {
+        array::from_fn(|lane| x[lane].minus(y[lane]))
     }
 
     #[inline(always)]

@@ -52,6 +52,11 @@ impl Line {
         Line { past_equal: (0.0..=distinct).contains(&self.relative), ..self }
     }
 
+    /// Lets every share of the tolerance be below the line: there is none above an infinite one.
+    pub(crate) fn past_shares(self) -> Line {
+        Line { share: [f64::MAX, 0.0], ..self }
+    }
+
     /// Lets pairs with this magnitude of the reference and this distance be below the line, where singles can tell them from all
     /// others: a distance of at most a fourth has no more digits than they.
     pub(crate) fn past_pair(self, [magnitude, distance]: [f64; 2]) -> Line {

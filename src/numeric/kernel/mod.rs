@@ -25,6 +25,7 @@ mod prefetch;
 mod quotients;
 mod screen;
 mod side;
+mod whole;
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) use avx2::Row;
@@ -39,6 +40,7 @@ pub(crate) use pair::PairSums;
 pub(crate) use prefetch::Ahead;
 pub(crate) use quotients::Quotients;
 use side::SideSums;
+pub(crate) use whole::Whole;
 
 /// The instruction set that the loops are run with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,16 +121,22 @@ loops! {
     may_matter_roughly = screen::may_matter_roughly, by EIGHT, Singles, (actual: &[f32], reference: &[f32], line: &Line) -> bool;
     /// Whether an element of a pair of blocks passes a mark, exactly; true where the instruction set has nothing for it.
     matters<N: Number> = exact::matters, by FOUR, Doubles, (actual: &[N], reference: &[N], marks: &Marks) -> bool;
-    /// The largest quotients, by atol and rtol, and whether an element needs a larger atol than the third, the floor.
+    /// The largest quotients, by atol and rtol, and by how much a distance is above what the third, the floor, allows in the place of atol.
     quotients<N: Number> = quotients::quotients, by FOUR, Doubles, (actual: &[N], reference: &[N], limits: [f64; 3]) -> Quotients;
     /// How many elements are outside `atol + rtol * |reference|`, by atol and rtol.
     outside<N: Number> = outside::outside, by FOUR, Doubles, (actual: &[N], reference: &[N], tolerance: [f64; 2]) -> u64;
     /// The same, twice as fast; `None` where singles cannot tell. The distances are below 2^127.
     outside_surely = outside::outside_surely, by EIGHT, Singles, (actual: &[f32], reference: &[f32], tolerance: [f64; 2]) -> Option<u64>;
+    /// The same of integers, exactly.
+    outside_whole<N: Whole> = outside::outside_whole, by FOUR, Doubles, (actual: &[N], reference: &[N], tolerance: [f64; 2]) -> u64;
     /// Sums over one block, and its extremes; it is not empty. Memory is asked for as in [`Kernel::pair`].
     side<N: Number> = side::side, by FOUR, Doubles, (block: &[N], ahead: Ahead) -> SideSums;
     /// The sum of the deviations from a base, and of their squares.
     about<N: Number> = side::about, by FOUR, Doubles, (block: &[N], base: f64) -> [f64; 2];
+    /// The same, from a base of the type of the elements: each deviation is rounded once.
+    about_exactly<N: Number> = side::about_exactly, by FOUR, Doubles, (block: &[N], base: N) -> [f64; 2];
+    /// The sum of a block of integers.
+    total<N: Whole> = whole::total, by FOUR, Doubles, (block: &[N]) -> i128;
     /// Converts a block that is not in the cache.
     convert<T: Short> = convert::convert, by EIGHT, Singles, (block: &[T], singles: &mut Vec<f32>);
 }

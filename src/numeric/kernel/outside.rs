@@ -7,34 +7,69 @@ use super::fill::fill;
 use super::four::Four;
 use super::line::{HIGHER_SINGLE, LOWER_SINGLE, SLACK, above, below};
 use super::number::Number;
+use super::whole::Whole;
 use crate::numeric::lanes::LANES;
 
 #[inline(always)]
 pub(super) fn outside<F: Four, N: Number>(actual: &[N], reference: &[N], tolerance: [f64; 2], _: F) -> u64 {
-    let (actual, actual_rest) = actual.as_chunks();
-    let (reference, reference_rest) = reference.as_chunks();
-    let mut count = Count { tolerance: tolerance.map(F::splat), outside: F::splat(0.0) };
-    for (a, r) in zip(actual, reference) {
-        count.add::<N>(a, r);
+    Count::<F>::of(actual, reference, tolerance).total()
+}
+
+/// The same of integers. Where a distance that is rounded equals what is allowed, doubles cannot tell: a distance is within a bound
+/// if it is within the whole part of that.
+#[inline(always)]
+pub(super) fn outside_whole<F: Four, N: Whole>(actual: &[N], reference: &[N], tolerance: [f64; 2], _: F) -> u64 {
+    let count = Count::<F>::of(actual, reference, tolerance);
+    if !count.equal.is_marked() {
+        return count.total();
     }
-    // Two zeros are outside nothing.
-    if !actual_rest.is_empty() {
-        count.add::<N>(&fill(actual_rest), &fill(reference_rest));
-    }
-    count.outside.lanes().into_iter().sum::<f64>() as u64
+    let [atol, rtol] = tolerance;
+    let is_outside = |(a, r): (&N, &N)| a.distance(*r) > (atol + rtol * r.double().abs()) as u64;
+    zip(actual, reference).map(|pair| u64::from(is_outside(pair))).sum()
 }
 
 struct Count<F> {
     tolerance: [F; 2],
     outside: F,
+    /// Marks where a rounded distance equals what is allowed.
+    equal: F,
 }
+
+/// The largest whole number that is not rounded, nor are those below it.
+const EXACT: f64 = ((1u64 << f64::MANTISSA_DIGITS) - 1) as f64;
 
 impl<F: Four> Count<F> {
     #[inline(always)]
+    fn of<N: Number>(actual: &[N], reference: &[N], tolerance: [f64; 2]) -> Count<F> {
+        let (actual, actual_rest) = actual.as_chunks();
+        let (reference, reference_rest) = reference.as_chunks();
+        let zero = F::splat(0.0);
+        let mut count = Count { tolerance: tolerance.map(F::splat), outside: zero, equal: zero };
+        for (a, r) in zip(actual, reference) {
+            count.add::<N>(a, r);
+        }
+        // Two zeros are outside nothing.
+        if !actual_rest.is_empty() {
+            count.add::<N>(&fill(actual_rest), &fill(reference_rest));
+        }
+        count
+    }
+
+    #[inline(always)]
     fn add<N: Number>(&mut self, a: &[N; LANES], r: &[N; LANES]) {
-        let (a, r) = (N::four::<F>(a), N::four::<F>(r));
+        let (far, magnitude) = (N::difference::<F>(a, r).abs(), N::four::<F>(r).abs());
         let [atol, rtol] = self.tolerance;
-        self.outside = self.outside.plus(a.minus(r).abs().above(atol.plus(rtol.times(r.abs()))));
+        let allowed = atol.plus(rtol.times(magnitude));
+        self.outside = self.outside.plus(far.above(allowed));
+        if N::ROUNDED {
+            let beyond = far.most(F::splat(EXACT)).minus(allowed).without_zeros();
+            self.equal = self.equal.mark_above(beyond, F::splat(f64::MAX));
+        }
+    }
+
+    #[inline(always)]
+    fn total(self) -> u64 {
+        self.outside.lanes().into_iter().sum::<f64>() as u64
     }
 }
 

@@ -45,7 +45,7 @@ pub(super) fn pair<F: Four, N: Number>(actual: &[N], reference: &[N], ahead: Ahe
     }
     let mut lanes = running.lanes();
     for (lane, (a, r)) in zip(actual, reference).enumerate() {
-        lanes.add(lane, (*a).into(), (*r).into());
+        lanes.add(lane, *a, *r);
     }
     lanes.join()
 }
@@ -86,8 +86,7 @@ impl<F: Four> Running<F> {
 
     #[inline(always)]
     fn add<N: Number>(&mut self, a: &[N; LANES], r: &[N; LANES]) {
-        let (a, r) = (N::four::<F>(a), N::four::<F>(r));
-        let d = a.minus(r);
+        let (a, r, d) = (N::four::<F>(a), N::four::<F>(r), N::difference::<F>(a, r));
         let far = d.abs();
         // The units that add have more to do than those that multiply as well. `x * 1 + sum` is `x + sum`, to the bit.
         self.difference = d.fused(self.one, self.difference);
@@ -134,8 +133,8 @@ struct Lanes {
 
 impl Lanes {
     /// Adds one pair of the rest that fills no vector.
-    fn add(&mut self, lane: usize, a: f64, r: f64) {
-        let d = a - r;
+    fn add<N: Number>(&mut self, lane: usize, a: N, r: N) {
+        let (a, r, d) = (a.double(), r.double(), a.minus(r));
         for (sums, term) in zip(&mut self.sums, [d, d.abs(), d * d, a, r, a * a, r * r, a * r]) {
             sums[lane] += term;
         }

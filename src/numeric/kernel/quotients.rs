@@ -14,8 +14,8 @@ pub(crate) struct Quotients {
     pub(crate) share: f64,
     /// Of the distance and the magnitude of the reference, where that is not 0; 0 where it is.
     pub(crate) relative: f64,
-    /// Whether an element needs a larger atol than a floor.
-    pub(crate) exceeds: bool,
+    /// Of the distance minus what a floor allows in the place of atol; -1 where all are less.
+    pub(crate) excess: f64,
 }
 
 #[inline(always)]
@@ -23,7 +23,7 @@ pub(super) fn quotients<F: Four, N: Number>(actual: &[N], reference: &[N], limit
     let (actual, actual_rest) = actual.as_chunks();
     let (reference, reference_rest) = reference.as_chunks();
     let zero = F::splat(0.0);
-    let mut division = Division { limits: limits.map(F::splat), share: zero, relative: zero, excess: zero };
+    let mut division = Division { limits: limits.map(F::splat), share: zero, relative: zero, excess: F::splat(-1.0) };
     for (a, r) in zip(actual, reference) {
         division.add::<N>(a, r);
     }
@@ -31,12 +31,8 @@ pub(super) fn quotients<F: Four, N: Number>(actual: &[N], reference: &[N], limit
     if !actual_rest.is_empty() {
         division.add::<N>(&fill(actual_rest), &fill(reference_rest));
     }
-    let largest = |lanes: F| lanes.lanes().into_iter().fold(0.0, f64::max);
-    Quotients {
-        share: largest(division.share),
-        relative: largest(division.relative),
-        exceeds: largest(division.excess) > 0.0,
-    }
+    let largest = |lanes: F| lanes.lanes().into_iter().fold(-1.0, f64::max);
+    Quotients { share: largest(division.share), relative: largest(division.relative), excess: largest(division.excess) }
 }
 
 struct Division<F> {
@@ -51,8 +47,7 @@ impl<F: Four> Division<F> {
     #[inline(always)]
     fn add<N: Number>(&mut self, a: &[N; LANES], r: &[N; LANES]) {
         let [atol, rtol, floor] = self.limits;
-        let (a, r) = (N::four::<F>(a), N::four::<F>(r));
-        let (far, magnitude) = (a.minus(r).abs(), r.abs());
+        let (far, magnitude) = (N::difference::<F>(a, r).abs(), N::four::<F>(r).abs());
         let allowed = magnitude.times(rtol);
         // Of two zeros the quotient is NaN, which is passed over.
         self.share = far.over(atol.plus(allowed)).most(self.share);

@@ -51,8 +51,7 @@ struct Screen<F, const LINES: usize> {
 impl<F: Four, const LINES: usize> Screen<F, LINES> {
     #[inline(always)]
     fn add<N: Number>(&mut self, a: &[N; LANES], r: &[N; LANES]) {
-        let (a, r) = (N::four::<F>(a), N::four::<F>(r));
-        let (far, magnitude) = (a.minus(r).abs(), r.abs());
+        let (far, magnitude) = (N::difference::<F>(a, r).abs(), N::four::<F>(r).abs());
         let lines = self.lines.map(|[constant, slope]| magnitude.fused(slope, constant));
         self.above = self.above.mark_above(far, lines[1..].iter().fold(lines[0], |lowest, line| lowest.least(*line)));
         if N::SMALL {

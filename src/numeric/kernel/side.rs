@@ -16,7 +16,7 @@ pub(crate) struct SideSums {
 
 #[inline(always)]
 pub(super) fn side<F: Four, N: Number>(block: &[N], ahead: Ahead, _: F) -> SideSums {
-    let first = F::splat(block[0].into());
+    let first = F::splat(block[0].double());
     let (fours, rest) = block.as_chunks::<LANES>();
     let (mut sum, mut squares, mut least, mut most) = (F::splat(0.0), F::splat(0.0), first, first);
     for (place, four) in fours.iter().enumerate() {
@@ -29,7 +29,7 @@ pub(super) fn side<F: Four, N: Number>(block: &[N], ahead: Ahead, _: F) -> SideS
     }
     let [mut sum, mut squares, mut least, mut most] = [sum.lanes(), squares.lanes(), least.lanes(), most.lanes()];
     for (lane, x) in rest.iter().enumerate() {
-        let x: f64 = (*x).into();
+        let x = x.double();
         sum[lane] += x;
         squares[lane] += x * x;
         least[lane] = least[lane].min(x);
@@ -41,16 +41,30 @@ pub(super) fn side<F: Four, N: Number>(block: &[N], ahead: Ahead, _: F) -> SideS
 
 #[inline(always)]
 pub(super) fn about<F: Four, N: Number>(block: &[N], base: f64, _: F) -> [f64; 2] {
+    deviations(block, |four| N::four::<F>(four).minus(F::splat(base)), |x| x.double() - base)
+}
+
+#[inline(always)]
+pub(super) fn about_exactly<F: Four, N: Number>(block: &[N], base: N, _: F) -> [f64; 2] {
+    deviations(block, |four| N::difference::<F>(four, &[base; LANES]), |x| x.minus(base))
+}
+
+#[inline(always)]
+fn deviations<F: Four, N: Number>(
+    block: &[N],
+    four_of: impl Fn(&[N; LANES]) -> F,
+    one_of: impl Fn(N) -> f64,
+) -> [f64; 2] {
     let (fours, rest) = block.as_chunks::<LANES>();
     let (mut excess, mut squared) = (F::splat(0.0), F::splat(0.0));
     for four in fours {
-        let x = N::four::<F>(four).minus(F::splat(base));
+        let x = four_of(four);
         excess = excess.plus(x);
         squared = squared.plus(x.times(x));
     }
     let (mut excess, mut squared) = (excess.lanes(), squared.lanes());
     for (lane, x) in rest.iter().enumerate() {
-        let x = Into::<f64>::into(*x) - base;
+        let x = one_of(*x);
         excess[lane] += x;
         squared[lane] += x * x;
     }

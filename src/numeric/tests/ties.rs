@@ -124,7 +124,7 @@ fn what_a_later_branch_has_found_may_stand_here_as_well() {
 }
 
 /// What is found in one block, while that is known.
-fn found(actual: &Tensor, reference: &Tensor, rules: &Rules, kernel: Kernel, known: &Known) -> Found {
+pub(super) fn found(actual: &Tensor, reference: &Tensor, rules: &Rules, kernel: Kernel, known: &Known) -> Found {
     let mut found = Found::nothing(Excess::new(0, &known.excess));
     let mut measure = |sides: Sides<'_>| {
         let tally = Fast::new(kernel, rules, known).block(&sides, 0..sides.actual.len(), &mut found);

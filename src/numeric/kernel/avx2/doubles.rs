@@ -41,6 +41,32 @@ impl Four for Doubles {
     }
 
     #[inline(always)]
+    fn from_signed(x: &[i64; LANES]) -> Self {
+        // The upper half in the order of unsigned numbers, so that 2^63 has to come off as well.
+        Doubles(from_halves(load(x), UPPER ^ 1 << 31, 2f64.powi(84) + 2f64.powi(63) + 2f64.powi(52)))
+    }
+
+    #[inline(always)]
+    fn from_unsigned(x: &[u64; LANES]) -> Self {
+        Doubles(from_halves(load(x), UPPER, 2f64.powi(84) + 2f64.powi(52)))
+    }
+
+    #[inline(always)]
+    fn signed_difference(x: &[i64; LANES], y: &[i64; LANES]) -> Self {
+        let (x, y) = (load(x), load(y));
+        avx2!(difference(x, y, _mm256_cmpgt_epi64(y, x)))
+    }
+
+    #[inline(always)]
+    fn unsigned_difference(x: &[u64; LANES], y: &[u64; LANES]) -> Self {
+        let (x, y) = (load(x), load(y));
+        avx2!({
+            let sign = _mm256_set1_epi64x(i64::MIN);
+            difference(x, y, _mm256_cmpgt_epi64(_mm256_xor_si256(y, sign), _mm256_xor_si256(x, sign)))
+        })
+    }
+
+    #[inline(always)]
     fn lanes(self) -> [f64; LANES] {
         let mut lanes = [0.0; LANES];
         avx2!(_mm256_storeu_pd(lanes.as_mut_ptr(), self.0));
@@ -116,4 +142,36 @@ impl Four for Doubles {
             _mm256_blendv_pd(self.0, _mm256_set1_pd(f64::INFINITY), zero)
         }))
     }
+}
+
+/// The bits of 2^52 and of 2^84: a double of that size is an integer, or one times 2^32, and its lower bits are its own.
+const LOWER: i64 = (1023 + 52) << 52;
+const UPPER: i64 = (1023 + 84) << 52;
+
+#[inline(always)]
+fn load<T>(x: &[T; LANES]) -> __m256i {
+    const { assert!(size_of::<T>() == 8) };
+    avx2!(_mm256_loadu_si256(x.as_ptr().cast()))
+}
+
+/// Integers of 64 bits to the nearest, by halves: there is no instruction for it. The upper ones are put into those bits, and what
+/// that adds comes off. Only the last step rounds.
+#[inline(always)]
+fn from_halves(x: __m256i, upper: i64, surplus: f64) -> __m256d {
+    avx2!({
+        let low = _mm256_blend_epi32::<0b1010_1010>(x, _mm256_set1_epi64x(LOWER));
+        let high = _mm256_xor_si256(_mm256_srli_epi64::<32>(x), _mm256_set1_epi64x(upper));
+        _mm256_add_pd(_mm256_sub_pd(_mm256_castsi256_pd(high), _mm256_set1_pd(surplus)), _mm256_castsi256_pd(low))
+    })
+}
+
+/// `x - y`: the distance, which 64 bits hold without a sign, and the sign where `y` is larger.
+#[inline(always)]
+fn difference(x: __m256i, y: __m256i, negative: __m256i) -> Doubles {
+    avx2!({
+        let distance = _mm256_sub_epi64(_mm256_xor_si256(_mm256_sub_epi64(x, y), negative), negative);
+        let distance = from_halves(distance, UPPER, 2f64.powi(84) + 2f64.powi(52));
+        let sign = _mm256_and_pd(_mm256_castsi256_pd(negative), _mm256_set1_pd(-0.0));
+        Doubles(_mm256_or_pd(distance, sign))
+    })
 }

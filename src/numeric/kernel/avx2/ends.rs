@@ -25,6 +25,7 @@ macro_rules! rows {
             #[target_feature(enable = "avx2")]
             unsafe fn ends(actual: &[$type], reference: &[$type], ahead: Ahead) -> Ends<$type> {
                 let zero = _mm256_setzero_si256();
+                let zero_key = $key(zero);
                 let (actual, actual_rest) = actual.as_chunks::<$width>();
                 let (reference, reference_rest) = reference.as_chunks::<$width>();
                 let (Some(first_actual), Some(first_reference)) = (actual.first(), reference.first()) else {
@@ -45,7 +46,7 @@ macro_rules! rows {
                     furthest = $furthest(furthest, $subtract($max(a, r), $min(a, r)));
                     // A lane that holds has all bits set, which is -1. A block is shorter than the shortest integer counts.
                     equal = $subtract(equal, $equal(a, r));
-                    zeros = $subtract(zeros, $equal(r, zero));
+                    zeros = $subtract(zeros, $equal(r, zero_key));
                 }
                 let unsigned = |row: __m256i| {
                     let mut lanes: [$unsigned; $width] = [0; $width];
@@ -79,6 +80,8 @@ rows! {
     f16, 16, i16, u16, key_16, _mm256_min_epi16, _mm256_max_epi16, _mm256_sub_epi16, _mm256_cmpeq_epi16, _mm256_max_epu16;
     bf16, 16, i16, u16, key_16, _mm256_min_epi16, _mm256_max_epi16, _mm256_sub_epi16, _mm256_cmpeq_epi16, _mm256_max_epu16;
     i32, 8, i32, u32, itself, _mm256_min_epi32, _mm256_max_epi32, _mm256_sub_epi32, _mm256_cmpeq_epi32, _mm256_max_epu32;
+    i64, 4, i64, u64, itself, min_64, max_64, _mm256_sub_epi64, _mm256_cmpeq_epi64, max_unsigned_64;
+    u64, 4, i64, u64, flip_64, min_64, max_64, _mm256_sub_epi64, _mm256_cmpeq_epi64, max_unsigned_64;
 }
 
 /// Sign and magnitude, as signed numbers: the sign bit chooses.
@@ -104,6 +107,12 @@ fn key_16(bits: __m256i) -> __m256i {
 #[target_feature(enable = "avx2")]
 fn itself(bits: __m256i) -> __m256i {
     bits
+}
+
+/// Unsigned numbers in the order of signed ones.
+#[target_feature(enable = "avx2")]
+fn flip_64(bits: __m256i) -> __m256i {
+    _mm256_xor_si256(bits, _mm256_set1_epi64x(i64::MIN))
 }
 
 /// What there is no instruction for: 64-bit integers are only compared, and as signed numbers.
