@@ -36,7 +36,9 @@ pub(crate) struct Fast<'a> {
 /// A block of a pair: the elements, and the numbers that they are.
 struct Block<'a, T: Plain> {
     sides: &'a Sides<'a>,
-    range: Range<usize>,
+    start: usize,
+    /// Where the elements stand in the block, if a mask leaves some out.
+    kept: Option<&'a [usize]>,
     raw: [&'a [T]; 2],
     actual: &'a [T::Number],
     reference: &'a [T::Number],
@@ -47,28 +49,47 @@ impl<'a> Fast<'a> {
         Fast { kernel, rules, known, scratch: Scratch::default(), doubt: [0; 2] }
     }
 
-    /// Measures a block without a mask; `None`, and nothing is found, where it is no block of plain finite numbers of one
-    /// dtype.
-    pub(crate) fn block(&mut self, sides: &Sides<'_>, range: Range<usize>, found: &mut Found) -> Option<Tally> {
+    /// Measures what the mask of a block keeps; `None`, and nothing is found, where that is not plain finite numbers of one dtype.
+    pub(crate) fn block(
+        &mut self,
+        sides: &Sides<'_>,
+        mask: Option<&[bool]>,
+        range: Range<usize>,
+        found: &mut Found,
+    ) -> Option<Tally> {
         if range.is_empty() {
             return None;
         }
-        dispatch_plain!(sides.actual, actual => self.pair(actual, sides, range, found), whole::pair(self, sides, range, found))
+        let kept: Option<Vec<usize>> = mask.map(|mask| (0..mask.len()).filter(|place| mask[*place]).collect());
+        let kept = kept.as_deref();
+        dispatch_plain!(sides.actual, actual => self.pair(actual, sides, kept, range, found), match kept {
+            None => whole::pair(self, sides, range, found),
+            Some(_) => None,
+        })
     }
 
     fn pair<T: Plain<Number: Roomy>>(
         &mut self,
         actual: &[T],
         sides: &Sides<'_>,
+        kept: Option<&[usize]>,
         range: Range<usize>,
         found: &mut Found,
     ) -> Option<Tally> {
         let local = range.start - sides.start..range.end - sides.start;
         let raw = [&actual[local.clone()], &T::unwrap(sides.reference)?[local]];
+        let gathered = kept.map(|kept| raw.map(|raw| kept.iter().map(|place| raw[*place]).collect::<Vec<T>>()));
+        let raw = gathered.as_ref().map_or(raw, |[actual, reference]| [actual, reference]);
+        if raw[0].is_empty() {
+            return None;
+        }
         let [mut room, mut other] = std::mem::take(T::Number::room(&mut self.scratch));
         let actual = T::numbers(self.kernel, raw[0], &mut room);
         let reference = T::numbers(self.kernel, raw[1], &mut other);
-        let tally = self.measure(&Block { sides, range, raw, actual, reference }, found);
+        let tally = self.measure(&Block { sides, start: range.start, kept, raw, actual, reference }, found);
+        if tally.is_some() {
+            found.left_out += (range.len() - raw[0].len()) as u64;
+        }
         *T::Number::room(&mut self.scratch) = [room, other];
         tally
     }
@@ -90,7 +111,7 @@ impl<'a> Fast<'a> {
         block.count(&ends, found);
         let best = Best::new(found, self.known, tolerance);
         let singles = Singles::of(actual, reference, sums.furthest);
-        let has_quotients = ends.zeros < block.range.len() as u64;
+        let has_quotients = ends.zeros < actual.len() as u64;
         if best.knows_nothing(has_quotients) || self.matters(block, singles, &best) {
             block.divide(kernel, tolerance, &best, found);
         }
@@ -168,7 +189,7 @@ fn are_tame([smallest, largest]: [f64; 2]) -> bool {
 
 impl<T: Plain> Block<'_, T> {
     fn count(&self, ends: &Ends<T::Key>, found: &mut Found) {
-        let count = self.range.len() as u64;
+        let count = self.actual.len() as u64;
         found.elements += count;
         found.numbers += count;
         found.differing += ends.differing;
@@ -219,7 +240,8 @@ impl<T: Plain> Block<'_, T> {
     }
 
     fn spot(&self, place: Option<usize>) -> Spot {
-        self.sides.spot(self.range.start + place.expect("what was found stands somewhere"))
+        let place = place.expect("what was found stands somewhere");
+        self.sides.spot(self.start + self.kept.map_or(place, |kept| kept[place]))
     }
 
     fn pairs(&self) -> impl Iterator<Item = (f64, f64)> {

@@ -93,8 +93,7 @@ fn measure_branch(
     };
     let mut block = |range: Range<usize>| {
         let mask = mask.map(|mask| &mask[range.clone()]).filter(|mask| mask.contains(&false));
-        let fast = fast.as_mut().filter(|_| mask.is_none());
-        let tally = fast.and_then(|fast| fast.block(sides, range.clone(), &mut found));
+        let tally = fast.as_mut().and_then(|fast| fast.block(sides, mask, range.clone(), &mut found));
         tally.unwrap_or_else(|| twin::block(sides, mask, range, rules, &mut found))
     };
     let tally = branch.fold(&mut block, &Tally::join);

@@ -150,6 +150,18 @@ proptest! {
     }
 
     #[test]
+    fn what_a_mask_keeps_is_measured_alike(
+        dtype in dtype(),
+        pairs in numbers(),
+        rules in rules(),
+        mask in proptest::collection::vec(any::<bool>(), 1..3000),
+    ) {
+        let (actual, reference): (Vec<f64>, Vec<f64>) = pairs.into_iter().unzip();
+        let mask = vector(mask.into_iter().cycle().take(actual.len()).collect());
+        agree(&tensor(dtype, &actual), &tensor(dtype, &reference), Some(&mask), &rules);
+    }
+
+    #[test]
     fn bits_of_any_kind_are_measured_alike(
         pairs in proptest::collection::vec((any::<u64>(), any::<u64>(), 0..3u8), 1..80),
         rules in rules(),

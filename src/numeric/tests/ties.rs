@@ -127,7 +127,7 @@ fn what_a_later_branch_has_found_may_stand_here_as_well() {
 pub(super) fn found(actual: &Tensor, reference: &Tensor, rules: &Rules, kernel: Kernel, known: &Known) -> Found {
     let mut found = Found::nothing(Excess::new(0, &known.excess));
     let mut measure = |sides: Sides<'_>| {
-        let tally = Fast::new(kernel, rules, known).block(&sides, 0..sides.actual.len(), &mut found);
+        let tally = Fast::new(kernel, rules, known).block(&sides, None, 0..sides.actual.len(), &mut found);
         assert!(tally.is_some(), "it is a block of plain numbers");
     };
     let range = 0..actual.shape().iter().product();
