@@ -1,4 +1,5 @@
 //! Whether an element of a block is larger than what is known, without dividing and without missing one or taking one too many.
+//! Not for integers of 64 bits: what is rounded before has no exact remainder.
 
 use std::iter::zip;
 
