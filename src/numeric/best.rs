@@ -12,8 +12,6 @@ pub(crate) struct Best {
     pub(crate) relative: f64,
     /// The smallest atol.
     pub(crate) floor: f64,
-    /// Whether this branch has an infinite share: nothing is larger.
-    owns_infinity: bool,
     /// Whether the largest share, and the largest relative difference, are in this branch: what equals them comes later.
     owns_share: bool,
     owns_relative: bool,
@@ -30,7 +28,6 @@ impl Best {
             share: best(found.share, &known.share),
             relative: best(found.relative, &known.relative),
             floor: found.excess.floor(),
-            owns_infinity: value(found.share) == f64::INFINITY,
             owns_share: value(found.share) >= known.share.get(),
             owns_relative: value(found.relative) >= known.relative.get(),
             pair: found.share.filter(|_| tolerance.outliers == 0).map(|peak| {
@@ -50,7 +47,7 @@ impl Best {
     /// Of those whose relative differences are apart as [`Line::past_equal`] says, up to `distinct`.
     pub(crate) fn line(&self, tolerance: Tolerance, distinct: f64) -> Line {
         let line = Line::new(tolerance.atol, tolerance.rtol, self.floor, self.share, self.relative);
-        let line = if self.owns_infinity { line.past_shares() } else { line };
+        let line = if self.owns_share && self.share == f64::INFINITY { line.past_shares() } else { line };
         let line = if self.owns_relative { line.past_equal(distinct) } else { line };
         match self.pair {
             // Others seldom come again.

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::best::{Best, value};
 use super::found::{Found, Known, Peak, Seen, Sides, Spot};
-use super::kernel::{Ahead, Ends, Kernel, Number, PairSums, Row};
+use super::kernel::{Ahead, Kernel, Number, PairSums, Row};
 use super::moments::{Moments, Powers};
 use super::plain::Plain;
 use super::rules::Rules;
@@ -108,12 +108,12 @@ impl<'a> Fast<'a> {
         if !(are_tame(actual_ends) && are_tame(reference_ends) && is_tame(sums.furthest)) {
             return None;
         }
-        block.count(&ends, found);
+        found.count(actual.len(), ends.differing, ends.zeros);
         let best = Best::new(found, self.known, tolerance);
         let singles = Singles::of(actual, reference, sums.furthest);
         let has_quotients = ends.zeros < actual.len() as u64;
         if best.knows_nothing(has_quotients) || self.matters(block, singles, &best) {
-            block.divide(kernel, tolerance, &best, found);
+            block.divide(kernel, tolerance, &best, has_quotients, found);
         }
         // An element that is outside uses more than all of its tolerance, and by now the largest share is known.
         if best.share.max(value(found.share)) > 1.0 {
@@ -188,16 +188,8 @@ fn are_tame([smallest, largest]: [f64; 2]) -> bool {
 }
 
 impl<T: Plain> Block<'_, T> {
-    fn count(&self, ends: &Ends<T::Key>, found: &mut Found) {
-        let count = self.actual.len() as u64;
-        found.elements += count;
-        found.numbers += count;
-        found.differing += ends.differing;
-        found.zero_references += ends.zeros;
-    }
-
-    /// Finds the largest quotients, if they are as large as what is known.
-    fn divide(&self, kernel: Kernel, tolerance: Tolerance, best: &Best, found: &mut Found) {
+    /// Finds the largest quotients, if they are as large as what is known. There are relative differences where a reference is not 0.
+    fn divide(&self, kernel: Kernel, tolerance: Tolerance, best: &Best, are_relative: bool, found: &mut Found) {
         let limits = [tolerance.atol, tolerance.rtol, best.floor];
         let largest = kernel.quotients(self.actual, self.reference, limits);
         if largest.share >= best.share {
@@ -208,7 +200,7 @@ impl<T: Plain> Block<'_, T> {
                 })
             });
         }
-        if largest.relative >= best.relative && self.reference.iter().any(|r| (*r).into() != 0.0) {
+        if largest.relative >= best.relative && are_relative {
             Peak::raise(&mut found.relative, largest.relative, || {
                 self.first(|distance, magnitude| magnitude > 0.0 && distance / magnitude == largest.relative)
             });
@@ -278,7 +270,8 @@ fn first<K: Row>(block: &[K], ends: [K; 2]) -> impl Fn(usize) -> Option<usize> {
     move |end| block.iter().position(|x| *x == ends[end])
 }
 
-fn moments<N: Number>(kernel: Kernel, block: &[N], sum: f64, squares: f64, ends: [f64; 2]) -> Moments {
+/// By the sums of a block of which a double holds every number.
+pub(super) fn moments<N: Number>(kernel: Kernel, block: &[N], sum: f64, squares: f64, ends: [f64; 2]) -> Moments {
     Moments::from_powers(Powers { count: block.len(), sum, squares, ends }, |base| kernel.about(block, base))
 }
 

@@ -98,6 +98,14 @@ impl Found {
         }
     }
 
+    /// Counts a block of numbers, of which so many differ, and so many references are 0.
+    pub(crate) fn count(&mut self, numbers: usize, differing: u64, zeros: u64) {
+        self.elements += numbers as u64;
+        self.numbers += numbers as u64;
+        self.differing += differing;
+        self.zero_references += zeros;
+    }
+
     /// Lets the other branches know.
     pub(crate) fn tell(&self, known: &Known) {
         let peaks = [(&known.distance, self.distance), (&known.relative, self.relative), (&known.share, self.share)];

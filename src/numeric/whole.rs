@@ -9,10 +9,10 @@ use std::ops::Range;
 
 use super::best::{Best, value};
 use super::dtype::Element;
-use super::fast::Fast;
+use super::fast::{self, Fast};
 use super::found::{Found, Peak, Seen, Sides};
 use super::kernel::{Ahead, Kernel, Row, Whole};
-use super::moments::{self, Moments, Powers};
+use super::moments::{self, Moments};
 use super::source::Slice;
 use super::sums::Sums;
 use super::tally::Tally;
@@ -54,10 +54,7 @@ fn pair_of<T: Integer>(
     let count = actual.len() as u64;
     let sums = kernel.pair(actual, reference, Ahead::of(actual));
     let ends = kernel.ends(actual, reference, Ahead::of(reference));
-    found.elements += count;
-    found.numbers += count;
-    found.differing += ends.differing;
-    found.zero_references += ends.zeros;
+    found.count(actual.len(), ends.differing, ends.zeros);
 
     let best = Best::new(found, known, rules.tolerance);
     let may_matter = || ends.differing > 0 && kernel.may_matter(actual, reference, &best.line(rules.tolerance, 0.0));
@@ -123,8 +120,7 @@ fn widen<T: Integer>(seen: &mut Seen, [smallest, largest]: [T; 2]) {
 /// As [`Moments::of_integers`] has them.
 fn moments<T: Integer>(kernel: Kernel, block: &[T], sum: f64, squares: f64, ends: [T; 2]) -> Moments {
     if ends.iter().all(|end| moments::is_exact((*end).into())) {
-        let powers = Powers { count: block.len(), sum, squares, ends: ends.map(T::double) };
-        return Moments::from_powers(powers, |base| kernel.about(block, base));
+        return fast::moments(kernel, block, sum, squares, ends.map(T::double));
     }
     let base = moments::base(kernel.total(block), block.len());
     match T::try_from(base as i128) {
