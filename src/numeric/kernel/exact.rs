@@ -46,7 +46,7 @@ pub(super) fn matters<F: Four, N: Number>(actual: &[N], reference: &[N], marks: 
     let zero = F::splat(0.0);
     // What equals an infinity has no remainder.
     let may_be_infinite = [marks.share, marks.relative].iter().any(|mark| !mark.is_passed && mark.value.is_infinite());
-    if may_be_infinite || zero.remainder(zero, zero).is_none() {
+    if may_be_infinite || !F::EXACT_REMAINDERS {
         return true;
     }
     let (actual, actual_rest) = actual.as_chunks();
@@ -87,7 +87,7 @@ impl<F: Four> Check<F> {
         for (divisor, [value, above]) in
             [(atol.plus(of_reference), self.share), (magnitude.without_zeros(), self.relative)]
         {
-            let remainder = far.remainder(divisor, value).unwrap_or(far);
+            let remainder = far.remainder(divisor, value);
             self.found = self.found.mark_above(remainder, divisor.times(above));
         }
         self.found = self.found.mark_above(far, self.floor.plus(of_reference));

@@ -7,6 +7,9 @@ use crate::numeric::lanes::LANES;
 
 /// Four doubles, one a running sum. Each operation is that of `f64`, rounded as `f64` rounds.
 pub(crate) trait Four: Copy {
+    /// Whether a remainder is rounded once.
+    const EXACT_REMAINDERS: bool;
+
     fn splat(x: f64) -> Self;
 
     fn from_singles(x: &[f32; LANES]) -> Self;
@@ -40,8 +43,8 @@ pub(crate) trait Four: Copy {
     /// `self * factor + term`; whether the product is rounded is left open.
     fn fused(self, factor: Self, term: Self) -> Self;
 
-    /// `self - factor * by`, rounded once; `None` where there is no instruction for it.
-    fn remainder(self, factor: Self, by: Self) -> Option<Self>;
+    /// `self - factor * by`, rounded once where there is an instruction for it.
+    fn remainder(self, factor: Self, by: Self) -> Self;
 
     fn abs(self) -> Self;
 
@@ -71,6 +74,8 @@ pub(crate) trait Four: Copy {
 
 /// What every target has. The compiler makes vectors of it where it can.
 impl Four for [f64; LANES] {
+    const EXACT_REMAINDERS: bool = false;
+
     #[inline(always)]
     fn splat(x: f64) -> Self {
         [x; LANES]
@@ -143,8 +148,8 @@ impl Four for [f64; LANES] {
     }
 
     #[inline(always)]
-    fn remainder(self, _: Self, _: Self) -> Option<Self> {
-        None
+    fn remainder(self, factor: Self, by: Self) -> Self {
+        self.minus(factor.times(by))
     }
 
     #[inline(always)]

@@ -20,6 +20,8 @@ impl Default for Doubles {
 }
 
 impl Four for Doubles {
+    const EXACT_REMAINDERS: bool = true;
+
     #[inline(always)]
     fn splat(x: f64) -> Self {
         Doubles(avx2!(_mm256_set1_pd(x)))
@@ -99,8 +101,8 @@ impl Four for Doubles {
     }
 
     #[inline(always)]
-    fn remainder(self, factor: Self, by: Self) -> Option<Self> {
-        Some(Doubles(avx2!(_mm256_fnmadd_pd(factor.0, by.0, self.0))))
+    fn remainder(self, factor: Self, by: Self) -> Self {
+        Doubles(avx2!(_mm256_fnmadd_pd(factor.0, by.0, self.0)))
     }
 
     #[inline(always)]
