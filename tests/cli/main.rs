@@ -2,6 +2,8 @@
 
 mod bytes;
 mod project;
+#[path = "../tools/mod.rs"]
+mod tools;
 
 mod accept;
 mod add;

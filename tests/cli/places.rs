@@ -1,6 +1,7 @@
 //! Places that must simply work: names of every kind, trees of links, roots anywhere, folders that may not be written.
 
 use crate::project::{Project, Said};
+use crate::tools::path_with;
 
 #[test]
 fn cases_whose_names_other_tools_take_for_one_are_two() {
@@ -64,7 +65,8 @@ fn in_a_cargo_project_the_review_is_instas() {
     let project = Project::good();
     project.case("new", |_| {});
     project.write("Cargo.toml", "[package]\nname = \"some\"\nversion = \"0.1.0\"\n");
-    let said: Said = project.karat(["run"]).exits(1);
+    let path = path_with(&["cargo-insta"]).into_string().expect("UTF-8");
+    let said: Said = project.karat_with(&[("PATH", &path)], ["run"]).exits(1);
     assert_eq!(said.command("if it is intended"), "cargo insta review");
     assert!(project.read("snapshots/new/y.snap.new").contains("source: goldens/new/case.json\n"));
 }

@@ -1,10 +1,11 @@
 //! Ctrl-C and SIGTERM in the middle of a run: what finished is told, and what did not run is no pass.
 
 use std::fs;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Output, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde_json::Value;
 
 use super::project::{CRASHING, Project};
@@ -41,8 +42,12 @@ fn looping(project: &Project) -> u32 {
 }
 
 fn send(signal: &str, process: u32) {
-    let status = Command::new("kill").args([format!("-{signal}"), process.to_string()]).status();
-    assert!(status.expect("there is a kill").success());
+    let signal = if signal == "INT" { Signal::INT } else { Signal::TERM };
+    kill_process(pid(process), signal).expect("a process of ours");
+}
+
+fn pid(process: u32) -> Pid {
+    Pid::from_raw(process as i32).expect("the number of a process")
 }
 
 /// Waits for the end, which has to come.
@@ -55,9 +60,11 @@ fn end(child: Child) -> Output {
 
 /// Whether a process is there and has not ended.
 fn runs(process: u32) -> bool {
-    let state = Command::new("ps").args(["-o", "stat=", "-p", &process.to_string()]).output().expect("there is a ps");
-    let state = String::from_utf8_lossy(&state.stdout).trim().to_owned();
-    !state.is_empty() && !state.starts_with('Z')
+    match fs::read_to_string(format!("/proc/{process}/stat")) {
+        // One that has ended stays as a zombie until its parent asks for it.
+        Ok(stat) => !stat.contains(") Z "),
+        Err(_) => cfg!(not(target_os = "linux")) && test_kill_process(pid(process)).is_ok(),
+    }
 }
 
 #[track_caller]

@@ -1,6 +1,8 @@
 //! karat as those meet it who use the library: in a crate of theirs, by the real cargo, nextest and cargo-insta.
 
 mod project;
+#[path = "../tools/mod.rs"]
+mod tools;
 
 mod assertions;
 mod chained;
@@ -17,5 +19,4 @@ mod review;
 mod shards;
 mod skips;
 mod verbs;
-mod weight;
 mod workspace;

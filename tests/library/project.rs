@@ -11,6 +11,8 @@ use karat::golden::write_npy;
 use serde_json::Value;
 use walkdir::WalkDir;
 
+use super::tools::path_with;
+
 /// A harness with checkpoints that work, and one for each way in which they may not.
 pub(crate) const GOLDENS: (&str, &str) = ("tests/goldens.rs", include_str!("port/goldens.rs"));
 
@@ -180,6 +182,10 @@ impl Project {
             }
         }
         command.args(arguments).current_dir(&self.0);
+        // Messages name `cargo insta` where it is installed.
+        let tools = ["cargo-insta", "cargo-nextest"];
+        let needed = if arguments.contains(&"nextest") { &tools[..] } else { &tools[..1] };
+        command.env("PATH", path_with(needed));
         command.env("CARGO_NET_OFFLINE", "true").env("CARGO_TERM_COLOR", "never");
         // As `build.target-dir` in a configuration file; karat keeps actual tensors in the project's own `target`.
         command.env("CARGO_BUILD_TARGET_DIR", home().join("target"));
@@ -193,9 +199,6 @@ impl Project {
 
     /// The same with these variables.
     pub(crate) fn cargo_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Said {
-        if let Some(tool @ ("insta" | "nextest")) = arguments.first().copied() {
-            require(tool);
-        }
         let mut command = self.command("cargo", arguments);
         let output = command.envs(variables.iter().copied()).output().expect("there is a cargo");
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("what is printed is UTF-8");
@@ -222,15 +225,6 @@ impl Project {
         self.goldens(&[]);
         self.goldens(&["accept", "--all"]).passes();
     }
-}
-
-/// Fails where that cargo command is not installed: a test that skipped itself would hide that nothing was tested.
-pub(crate) fn require(tool: &str) {
-    let output = Command::new("cargo").args([tool, "--version"]).output().expect("there is a cargo");
-    assert!(
-        output.status.success(),
-        "this test drives cargo-{tool}, and it is not installed\nto install it:  cargo install --locked cargo-{tool}"
-    );
 }
 
 impl Said {

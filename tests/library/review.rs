@@ -2,14 +2,13 @@
 
 use rexpect::session::{PtySession, spawn_command};
 
-use super::project::{GOLDENS, Project, require};
+use super::project::{GOLDENS, Project};
 
 /// How long each step of a review may take.
 const PATIENCE: u64 = 120_000;
 
 /// A review that waits for its first key.
 fn review(project: &Project) -> PtySession {
-    require("insta");
     let mut command = project.command("cargo", &["insta", "review"]);
     command.env("TERM", "xterm").env_remove("NO_COLOR");
     let mut session = spawn_command(command, Some(PATIENCE)).expect("a terminal");
