@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use karat::golden::{Contents, TensorFile, contents, inspect, read_tensor};
+use karat::golden::{Container, Contents, TensorFile, contents, inspect, read_tensor};
 use karat::numeric::Source;
 use karat::{DType, Error};
 use tempfile::TempDir;
@@ -154,7 +154,8 @@ fn a_header_that_claims_too_much_is_refused_before_memory_is_reserved() {
     folder.write("y.npy", npy_of("<f4", "(18446744073709551616,)", &[])).assert_broken(
         "y.npy",
         "y.npy: its header is no dict of descr, fortran_order and shape: \"{'descr': '<f4', 'fortran_order': False, \
-         'shape': (18446744073709551616,), }\"; make it again",
+         'shape': (18446744073709551616,), }\", whose shape is (18446744073709551616,) and not a tuple of sizes, such as \
+         (2, 3) or (2,); make it again",
     );
     let mut long = b"\x93NUMPY\x02\x00\xff\xff\xff\xff".to_vec();
     folder.write("y.npy", &long).assert_broken(
@@ -173,7 +174,8 @@ fn a_header_that_is_none_is_shown() {
     let folder = Folder::new();
     folder.write("y.npy", npy("{'descr': '<f4', 'shape': (2,)}", &[0; 8])).assert_broken(
         "y.npy",
-        "y.npy: its header is no dict of descr, fortran_order and shape: \"{'descr': '<f4', 'shape': (2,)}\"; make it again",
+        "y.npy: its header is no dict of descr, fortran_order and shape: \"{'descr': '<f4', 'shape': (2,)}\", which has no \
+         fortran_order; make it again",
     );
     let error = folder.write("y.npy", npy(&"!".repeat(5000), &[])).refusal("y.npy", None, None);
     assert!(error.to_string().len() < 400, "{error}");
@@ -467,15 +469,54 @@ fn an_npz_directory_must_hold_as_many_files_as_it_promises() {
 }
 
 #[test]
-fn files_in_an_npz_that_are_no_npy_are_no_members() {
+fn every_file_in_an_npz_is_a_member_whatever_its_name() {
     let folder = Folder::new();
     let x = npy_of("|u1", "(1,)", &[1]);
-    folder.write("w.npz", zip(&[Packed::stored("readme.txt", b"hello"), Packed::stored("x.npy", &x)]));
-    assert_eq!(contents(&folder.path("w.npz")).unwrap(), Contents::Members(vec!["x".to_owned()]));
+    let names = |names: &[&str]| Contents::Members(names.iter().map(|name| (*name).to_owned()).collect());
+    let packed = ["x.npy", "y", "z.NPY", "below/w.npy"].map(|name| Packed::stored(name, &x));
+    folder.write("w.npz", zip(&packed));
+    assert_eq!(contents(&folder.path("w.npz")).unwrap(), names(&["below/w", "x", "y", "z.NPY"]));
+    for name in ["x", "y", "z.NPY", "below/w"] {
+        assert_eq!(read_tensor(&folder.path("w.npz"), Some(name), None).unwrap().as_slice(), Some(&[1u8][..]));
+    }
+    folder.write("w.npz", zip(&[Packed::stored("y", &x)]));
+    assert_eq!(read_tensor(&folder.path("w.npz"), None, None).unwrap().as_slice(), Some(&[1u8][..]));
     folder
-        .write("w.npz", zip(&[Packed::stored("readme.txt", b"hello")]))
-        .assert_broken("w.npz", "w.npz: holds no tensor");
+        .write("w.npz", zip(&[Packed::stored("x", &x), Packed::stored("x.npy", &x)]))
+        .assert_broken("w.npz", "w.npz#x: is there more than once; make the file again");
+    // A folder holds nothing; anything else does, and is no tensor.
+    folder.write("w.npz", zip(&[Packed::stored("below/", b""), Packed::stored("below/x.npy", &x)]));
+    assert_eq!(contents(&folder.path("w.npz")).unwrap(), names(&["below/x"]));
+    folder.write("w.npz", zip(&[Packed::stored("readme.txt", b"hello"), Packed::stored("x.npy", &x)]));
+    assert_eq!(contents(&folder.path("w.npz")).unwrap(), names(&["readme.txt", "x"]));
+    let error = folder.refusal("w.npz", Some("readme.txt"), None);
+    folder.assert_says(&error, "w.npz#readme.txt: is no npy file: it does not begin with \\x93NUMPY");
+    folder.write("w.npz", zip(&[])).assert_broken("w.npz", "w.npz: holds no tensor");
     folder.assert_missing("w.npz", Some("x"), "w.npz#x: no such tensor: the file holds none");
+}
+
+#[test]
+fn a_tensor_cannot_have_the_name_of_what_safetensors_keeps_beside_tensors() {
+    let folder = Folder::new();
+    let header = r#"{"__metadata__":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}"#;
+    let error = folder.write("w.safetensors", safetensors(header, &[])).refusal("w.safetensors", None, None);
+    assert!(error.to_string().contains("expected a string"), "{error}");
+}
+
+#[test]
+fn a_container_that_changes_while_it_is_open_is_refused() {
+    let folder = Folder::new();
+    let x = npy_of("|u1", "(1,)", &[1]);
+    folder.write("w.npz", zip(&[Packed::stored("x.npy", &x)]));
+    let container = Container::open(&folder.path("w.npz")).unwrap();
+    for _ in 0..2 {
+        assert_eq!(container.read(Some("x"), None).unwrap().as_slice(), Some(&[1u8][..]));
+    }
+    let len = fs::read(folder.path("w.npz")).unwrap().len();
+    fs::write(folder.path("w.npz"), "x").unwrap();
+    let error = container.read(None, None).unwrap_err();
+    let message = format!("w.npz: had {len} bytes when it was opened, and has 1; do it again when nothing writes it");
+    folder.assert_says(&error, &message);
 }
 
 #[test]
@@ -509,12 +550,22 @@ fn what_the_system_refuses_is_its_error() {
 }
 
 #[test]
-fn a_git_lfs_pointer_is_missing() {
+fn a_pointer_in_place_of_a_tensor_is_missing() {
     let folder = Folder::new();
-    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n";
+    let lfs = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n";
+    let annex = "/annex/objects/SHA256E-s152--4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393.npy\n";
     for name in ["y.npy", "y.npz", "y.safetensors"] {
         let message = format!("{name}: is a Git LFS pointer in place of the tensor; run `git lfs pull`");
-        folder.write(name, pointer).assert_missing(name, None, &message);
+        folder.write(name, lfs).assert_missing(name, None, &message);
+        let message = format!("{name}: is a git-annex pointer in place of the tensor; run `git annex get .`");
+        folder.write(name, annex).assert_missing(name, None, &message);
+        #[cfg(unix)]
+        {
+            fs::remove_file(folder.path(name)).unwrap();
+            let target = "../../.git/annex/objects/XX/yy/SHA256E-s152--4d7a/SHA256E-s152--4d7a";
+            std::os::unix::fs::symlink(target, folder.path(name)).unwrap();
+            folder.assert_missing(name, None, &message);
+        }
     }
 }
 

@@ -31,6 +31,7 @@ const OWNERS: &[(&str, &str)] = &[
     ("indicatif", "cli/"),
     ("libtest_mimic", "harness/"),
     ("quick_junit", "report/junit.rs report/tests/junit.rs"),
+    ("ndarray_npy", "golden/npy.rs"),
     ("rawzip", "golden/"),
     ("flate2", "golden/"),
     ("sha2", "golden/"),

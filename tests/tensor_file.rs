@@ -5,9 +5,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use karat::golden::{Contents, TensorFile, contents, read_tensor};
-use karat::numeric::{Access, Element, Slice, Source};
-use karat::{DType, Tensor};
+use karat::golden::{Container, Contents, TensorFile, contents, read_tensor};
+use karat::numeric::{Access, Element, Rules, Slice, Source, measure_sources};
+use karat::{DType, Tensor, Tolerance};
 use made::{Packed, npy, safetensors, zip};
 
 mod made;
@@ -267,4 +267,52 @@ fn a_file_that_became_shorter_is_refused_in_words() {
             assert_eq!(error.to_string(), says);
         }
     }
+}
+
+#[test]
+fn what_comes_in_turn_and_is_read_twice_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("w.npz");
+    let y = npy("{'descr': '<f4', 'fortran_order': True, 'shape': (2, 2), }", &[0; 16]);
+    fs::write(&path, zip(&[Packed::deflated("x.npy", &npy_of_zeros()), Packed::stored("y.npy", &y)])).unwrap();
+    for member in ["x", "y"] {
+        let file = TensorFile::open(&path, Some(member), None).unwrap();
+        assert_eq!(file.access(), Access::InTurn);
+        let rules = Rules::new(Tolerance::new(0.0, 0.0).unwrap());
+        let error = measure_sources(&file, &file, &rules).unwrap_err().to_string();
+        assert!(
+            error.contains(&format!("w.npz#{member}: is read from its first element to its last, once")),
+            "{error}"
+        );
+    }
+}
+
+fn npy_of_zeros() -> Vec<u8> {
+    npy("{'descr': '<f4', 'fortran_order': False, 'shape': (4,), }", &[0; 16])
+}
+
+#[test]
+fn containers_of_many_members_are_read_once_for_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let time = |count: usize| {
+        let path = folder.path().join(format!("{count}.safetensors"));
+        let entries: Vec<String> = (0..count)
+            .map(|at| {
+                let (start, end) = (4 * at, 4 * at + 4);
+                format!("\"layer.{at}\":{{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[{start},{end}]}}")
+            })
+            .collect();
+        fs::write(&path, safetensors(&format!("{{{}}}", entries.join(",")), &vec![0; 4 * count])).unwrap();
+        let started = std::time::Instant::now();
+        let container = Container::open(&path).unwrap();
+        let Contents::Members(names) = container.contents() else { panic!("many tensors") };
+        assert_eq!(names.len(), count);
+        for name in &names {
+            assert_eq!(container.read(Some(name), None).unwrap().shape(), [1]);
+        }
+        started.elapsed()
+    };
+    let (few, many) = (time(500), time(8000));
+    // Sixteen times as many take 256 times as long where each one reads the header again.
+    assert!(many < 64 * few, "{few:?} {many:?}");
 }

@@ -9,7 +9,7 @@ use walkdir::WalkDir;
 use super::{Context, Gate, shrunk};
 use crate::error::{Error, Result};
 use crate::explain::{Explanation, Other, Question, explain};
-use crate::golden::{Address, Contents, TensorFile, contents, is_tensor_file, read_tensor};
+use crate::golden::{Address, Containers, Contents, TensorFile, contents, is_tensor_file};
 use crate::numeric::{
     Comparison, DType, Measurement, NanRule, Pair, Picture, Rules, Source, Tensor, Tolerance, measure_sources,
 };
@@ -94,9 +94,10 @@ impl Diff {
             (actual.tensors, reference.tensors, [actual.unread, reference.unread].concat());
         let is_single = actual.len() == 1 && reference.len() == 1 && unread.is_empty();
         let mut pairs = Vec::new();
+        let mut files = [Containers::default(), Containers::default()];
         for (name, address) in &actual {
             let Some(other) = reference.get(name) else { continue };
-            match self.pair(name, address, other, tolerance, &reference) {
+            match self.pair(name, [address, other], &mut files, tolerance, &reference) {
                 Ok(pair) => pairs.push(pair),
                 // Of one pair alone there is nothing else to tell.
                 Err(error) if is_single => return Err(error),
@@ -123,13 +124,15 @@ impl Diff {
     fn pair(
         &self,
         name: &str,
-        actual: &Address,
-        reference: &Address,
+        [actual, reference]: [&Address; 2],
+        files: &mut [Containers; 2],
         tolerance: Option<Tolerance>,
         references: &BTreeMap<String, Address>,
     ) -> Result<PairView> {
-        let file = |address: &Address| TensorFile::open(&address.path, address.member.as_deref(), self.dtype);
-        let (actual_file, reference_file) = (file(actual)?, file(reference)?);
+        let file = |files: &mut Containers, address: &Address| {
+            TensorFile::of(files.at(&address.path)?, address.member.as_deref(), self.dtype)
+        };
+        let (actual_file, reference_file) = (file(&mut files[0], actual)?, file(&mut files[1], reference)?);
         let dtype = reference_file.dtype();
         let tolerance = tolerance
             .or_else(|| Tolerance::default_for(dtype))
@@ -142,9 +145,9 @@ impl Diff {
             (false, _) => (None, None),
             (true, true) => (Some(Vec::new()), None),
             (true, false) => {
-                let (actual, reference) = (self.read(actual)?, self.read(reference)?);
+                let [actual, reference] = [self.read(&mut files[0], actual)?, self.read(&mut files[1], reference)?];
                 let pair = Pair { actual: &actual, reference: &reference, mask: None };
-                (Some(self.ask(name, pair, references)), Picture::of(pair, &rules))
+                (Some(self.ask(name, pair, references, &mut files[1])), Picture::of(pair, &rules))
             }
         };
         let Measurement { comparison, actual, reference, .. } = measured;
@@ -152,15 +155,21 @@ impl Diff {
     }
 
     /// Reads a tensor whole.
-    fn read(&self, address: &Address) -> Result<Tensor> {
-        read_tensor(&address.path, address.member.as_deref(), self.dtype)
+    fn read(&self, files: &mut Containers, address: &Address) -> Result<Tensor> {
+        files.at(&address.path)?.read(address.member.as_deref(), self.dtype)
     }
 
     /// Asks why a pair is not close. The references that have its shape beside it may be what was taken for it.
-    fn ask(&self, name: &str, pair: Pair<'_>, references: &BTreeMap<String, Address>) -> Vec<Explanation> {
+    fn ask(
+        &self,
+        name: &str,
+        pair: Pair<'_>,
+        references: &BTreeMap<String, Address>,
+        files: &mut Containers,
+    ) -> Vec<Explanation> {
         let beside = references.iter().filter(|(other, _)| *other != name).take(BESIDE);
         let others: Vec<(&String, Tensor)> = beside
-            .filter_map(|(other, address)| Some((other, self.read(address).ok()?)))
+            .filter_map(|(other, address)| Some((other, self.read(files, address).ok()?)))
             .filter(|(_, tensor)| tensor.shape() == pair.reference.shape())
             .collect();
         let mut question = Question::new(pair);
@@ -238,7 +247,14 @@ fn folder(root: &Path) -> Result<Side> {
         let name: Vec<_> = relative.iter().map(|part| part.to_string_lossy()).collect();
         let name = name.join("/");
         match file(entry.path(), &name) {
-            Ok(tensors) => side.tensors.extend(tensors),
+            Ok(tensors) => {
+                for (name, address) in tensors {
+                    if side.tensors.insert(name.clone(), address).is_some() {
+                        let error = "there are two tensors of this name: a file, and a member of another".to_owned();
+                        side.unread.push(Unread { name, error });
+                    }
+                }
+            }
             Err(error) => side.unread.push(Unread { name, error: error.to_string() }),
         }
     }

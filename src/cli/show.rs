@@ -8,7 +8,9 @@ use clap::Args;
 use super::cases::find;
 use super::{Context, Gate, Place};
 use crate::error::{Error, Result};
-use crate::golden::{Address, Case, CaseId, Contents, Goldens, Input, Output, contents, is_tensor_file, read_tensor};
+use crate::golden::{
+    Address, Case, CaseId, Container, Containers, Contents, Goldens, Input, Output, is_tensor_file, read_tensor,
+};
 use crate::numeric::{DType, Summary, Tensor, summarize};
 use crate::report::{CaseView, InputView, OutputView, TensorView, json, terminal};
 
@@ -58,14 +60,15 @@ impl Show {
 
     fn show_file(&self, context: &Context<'_>) -> Result<Gate> {
         let address = Address::typed(&self.what);
-        let members = match contents(&address.path).map_err(|error| self.explain(context, error))? {
+        let container = Container::open(&address.path).map_err(|error| self.explain(context, error))?;
+        let members = match container.contents() {
             Contents::Members(members) if address.member.is_none() => members,
             _ => return self.show_tensor(context, &address),
         };
         let views: Vec<TensorView> = members
             .into_iter()
             .map(|name| {
-                let tensor = read_tensor(&address.path, Some(&name), self.dtype);
+                let tensor = container.read(Some(&name), self.dtype);
                 let place = format!("{}#{name}", self.what);
                 named(name, place, tensor.as_ref(), None)
             })
@@ -106,7 +109,8 @@ impl Show {
 /// A case with the summaries of its tensors.
 fn view(case: Case) -> CaseView {
     let Case { id, file, checkpoint, params, inputs, outputs, timeout, skip, reference } = case;
-    let read = |address: &Address, declared| read_tensor(&address.path, address.member.as_deref(), declared);
+    let mut files = Containers::default();
+    let mut read = |address: &Address, declared| files.at(&address.path)?.read(address.member.as_deref(), declared);
     CaseView {
         id,
         file,

@@ -3,18 +3,17 @@
 //! Nothing that a file claims is believed before it is held against the file's size: a broken file is an error that
 //! says what is wrong with it, never a panic, an abort or a hang.
 
+use std::cell::RefCell;
 use std::fs::{self, File, FileType};
 use std::io::{self, Read, Seek};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::part::{Packing, Part};
 use super::place::Place;
+use super::pointer::Pointer;
 use super::{member, npy, npz, safetensors};
 use crate::error::{Error, Result};
 use crate::numeric::{DType, Tensor};
-
-/// How a Git LFS pointer begins.
-const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/v1";
 
 /// The longest file that is read as a whole, in one call of the system, before it is looked at.
 const SMALL: u64 = 1 << 16;
@@ -39,11 +38,21 @@ pub struct Header {
     pub shape: Vec<usize>,
 }
 
-/// A tensor file that has been opened, by its extension.
-enum Format<'a> {
-    Npy { file: File, len: u64 },
-    Npz(npz::Archive<'a>),
-    Safetensors(safetensors::Archive<'a>),
+/// A tensor file that has been opened. What it says of its tensors is read once for all of them.
+pub struct Container {
+    path: PathBuf,
+    /// How long the file was when it was opened.
+    len: u64,
+    format: Format,
+    /// The file as it was opened, until a tensor takes it.
+    file: RefCell<Option<File>>,
+}
+
+/// By the extension of the file.
+enum Format {
+    Npy,
+    Npz(npz::Archive),
+    Safetensors(safetensors::Archive),
 }
 
 /// Reads one tensor from a `.npy`, `.npz` or `.safetensors` file, whatever its byte order and layout.
@@ -53,53 +62,15 @@ enum Format<'a> {
 /// declared dtype that is not the tensor's is an error.
 ///
 /// Reads the elements of that tensor alone, and takes no more memory than they do (twice as much in Fortran order).
+/// [`Container`] reads several tensors of one file, and its directory once.
 ///
 /// # Errors
 ///
 /// [`Error::Missing`] where there is no such file (the message names one of a similar name) or no such member, or a
-/// Git LFS pointer in its place. [`Error::Tensor`] where the file is not a regular one, or does not hold what it claims,
-/// or the tensor has a dtype that karat does not read. [`Error::Read`] where the system refuses.
+/// pointer of Git LFS or git-annex in its place. [`Error::Tensor`] where the file is not a regular one, or does not hold
+/// what it claims, or the tensor has a dtype that karat does not read. [`Error::Read`] where the system refuses.
 pub fn read_tensor(path: &Path, member: Option<&str>, declared: Option<DType>) -> Result<Tensor> {
-    match open(path)? {
-        Format::Npy { mut file, len } => {
-            let place = alone(path, member)?;
-            if len > SMALL {
-                return npy::read_header(&mut file, len, declared, place)?.read(&mut file, place);
-            }
-            let mut bytes = Vec::with_capacity(len as usize);
-            file.take(len).read_to_end(&mut bytes).map_err(|source| place.unreadable(source))?;
-            let mut rest = bytes.as_slice();
-            npy::read_header(&mut rest, len, declared, place)?.read(&mut rest, place)
-        }
-        Format::Npz(archive) => archive.read(member::choose(path, &archive.names(), member)?, declared),
-        Format::Safetensors(archive) => {
-            let position = member::choose(path, &archive.names(), member)?;
-            archive.read(position, declared)
-        }
-    }
-}
-
-/// Finds one tensor in its file, and the name that it has there. The arguments are those of [`read_tensor`].
-pub(super) fn locate(path: &Path, member: Option<&str>, declared: Option<DType>) -> Result<(Part, Option<String>)> {
-    match open(path)? {
-        Format::Npy { mut file, len } => {
-            let encoding = npy::read_header(&mut file, len, declared, alone(path, member)?)?;
-            let offset = len - encoding.byte_len();
-            Ok((Part { encoding, file, offset, packing: Packing::Bare }, None))
-        }
-        Format::Npz(archive) => {
-            let names = archive.names();
-            let position = member::choose(path, &names, member)?;
-            let name = names[position].to_owned();
-            Ok((archive.locate(position, declared)?, Some(name)))
-        }
-        Format::Safetensors(archive) => {
-            let names = archive.names();
-            let position = member::choose(path, &names, member)?;
-            let name = names[position].to_owned();
-            Ok((archive.locate(position, declared)?, Some(name)))
-        }
-    }
+    Container::open(path)?.read(member, declared)
 }
 
 /// Reads the dtype and shape of one tensor, but not its elements. The arguments are those of [`read_tensor`].
@@ -108,26 +79,166 @@ pub(super) fn locate(path: &Path, member: Option<&str>, declared: Option<DType>)
 ///
 /// As [`read_tensor`], except for what only the elements can show, such as a wrong checksum.
 pub fn inspect(path: &Path, member: Option<&str>, declared: Option<DType>) -> Result<Header> {
-    let encoding = match open(path)? {
-        Format::Npy { mut file, len } => npy::read_header(&mut file, len, declared, alone(path, member)?)?,
-        Format::Npz(archive) => archive.inspect(member::choose(path, &archive.names(), member)?, declared)?,
-        Format::Safetensors(archive) => archive.inspect(member::choose(path, &archive.names(), member)?, declared)?,
-    };
-    Ok(Header { dtype: encoding.dtype(), shape: encoding.shape().to_vec() })
+    Container::open(path)?.inspect(member, declared)
 }
 
-/// Lists the tensors in a file.
+/// Lists the tensors in a file. A member of an npz file has a name without `.npy`; one that is no tensor is listed too.
 ///
 /// # Errors
 ///
 /// As [`read_tensor`]; the tensors themselves are not looked at.
 pub fn contents(path: &Path) -> Result<Contents> {
-    let names = match open(path)? {
-        Format::Npy { .. } => return Ok(Contents::Tensor),
-        Format::Npz(archive) => archive.names().into_iter().map(str::to_owned).collect(),
-        Format::Safetensors(archive) => archive.names().into_iter().map(str::to_owned).collect(),
-    };
-    Ok(Contents::Members(names))
+    Ok(Container::open(path)?.contents())
+}
+
+impl Container {
+    /// Opens a file, and reads which tensors it has.
+    ///
+    /// # Errors
+    ///
+    /// As [`read_tensor`]; the tensors themselves are not looked at.
+    pub fn open(path: &Path) -> Result<Container> {
+        let place = Place::file(path);
+        let (mut file, len) = open_file(path)?;
+        if len == 0 {
+            return Err(place.broken("is empty; make it again"));
+        }
+        // With room for no more it is read in one call.
+        let mut start = Vec::with_capacity(Pointer::LEN);
+        file.by_ref()
+            .take(Pointer::LEN as u64)
+            .read_to_end(&mut start)
+            .and_then(|_| file.rewind())
+            .map_err(|source| place.unreadable(source))?;
+        if let Some(pointer) = Pointer::of(&start) {
+            return Err(place.missing(format!("is a {pointer} in place of the tensor; run `{}`", pointer.remedy())));
+        }
+        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+        let format = match extension.to_ascii_lowercase().as_str() {
+            "npy" => Format::Npy,
+            "npz" => Format::Npz(npz::Archive::open(path, &file, len)?),
+            "safetensors" => Format::Safetensors(safetensors::Archive::open(path, &mut file, len)?),
+            _ => return Err(place.broken("is no tensor file by its name; karat reads .npy, .npz and .safetensors")),
+        };
+        Ok(Container { path: path.to_path_buf(), len, format, file: RefCell::new(Some(file)) })
+    }
+
+    /// Which file it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The tensors in the file. As [`contents`].
+    #[must_use]
+    pub fn contents(&self) -> Contents {
+        match &self.format {
+            Format::Npy => Contents::Tensor,
+            Format::Npz(archive) => Contents::Members(archive.names.clone()),
+            Format::Safetensors(archive) => Contents::Members(archive.names.clone()),
+        }
+    }
+
+    /// Reads one tensor. The arguments and errors are those of [`read_tensor`].
+    ///
+    /// # Errors
+    ///
+    /// As [`read_tensor`]; [`Error::Tensor`] where the file has changed since it was opened.
+    pub fn read(&self, member: Option<&str>, declared: Option<DType>) -> Result<Tensor> {
+        match &self.format {
+            Format::Npy => {
+                let place = alone(&self.path, member)?;
+                let mut file = self.file()?;
+                if self.len > SMALL {
+                    return npy::read_header(&mut file, self.len, declared, place)?.read(&mut file, place);
+                }
+                let mut bytes = Vec::with_capacity(self.len as usize);
+                file.take(self.len).read_to_end(&mut bytes).map_err(|source| place.unreadable(source))?;
+                let mut rest = bytes.as_slice();
+                npy::read_header(&mut rest, self.len, declared, place)?.read(&mut rest, place)
+            }
+            Format::Npz(archive) => {
+                archive.read(member::choose(&self.path, &archive.names, member)?, declared, self.file()?)
+            }
+            Format::Safetensors(archive) => {
+                archive.read(member::choose(&self.path, &archive.names, member)?, declared, self.file()?)
+            }
+        }
+    }
+
+    /// Reads the dtype and shape of one tensor. The arguments and errors are those of [`inspect`].
+    ///
+    /// # Errors
+    ///
+    /// As [`inspect`]; [`Error::Tensor`] where the file has changed since it was opened.
+    pub fn inspect(&self, member: Option<&str>, declared: Option<DType>) -> Result<Header> {
+        let encoding = match &self.format {
+            Format::Npy => npy::read_header(&mut self.file()?, self.len, declared, alone(&self.path, member)?)?,
+            Format::Npz(archive) => {
+                archive.inspect(member::choose(&self.path, &archive.names, member)?, declared, self.file()?)?
+            }
+            Format::Safetensors(archive) => {
+                archive.inspect(member::choose(&self.path, &archive.names, member)?, declared)?
+            }
+        };
+        Ok(Header { dtype: encoding.dtype(), shape: encoding.shape().to_vec() })
+    }
+
+    /// Finds one tensor in the file, and the name that it has there. The arguments are those of [`read_tensor`].
+    pub(super) fn locate(&self, member: Option<&str>, declared: Option<DType>) -> Result<(Part, Option<String>)> {
+        let choose = |names: &[String]| {
+            member::choose(&self.path, names, member).map(|position| (position, Some(names[position].clone())))
+        };
+        match &self.format {
+            Format::Npy => {
+                let place = alone(&self.path, member)?;
+                let mut file = self.file()?;
+                let encoding = npy::read_header(&mut file, self.len, declared, place)?;
+                let offset = self.len - encoding.byte_len();
+                Ok((Part { encoding, file, offset, packing: Packing::Bare }, None))
+            }
+            Format::Npz(archive) => {
+                let (position, name) = choose(&archive.names)?;
+                Ok((archive.locate(position, declared, self.file()?)?, name))
+            }
+            Format::Safetensors(archive) => {
+                let (position, name) = choose(&archive.names)?;
+                Ok((archive.locate(position, declared, self.file()?)?, name))
+            }
+        }
+    }
+
+    /// The file for one reader: two that share one would share its position.
+    fn file(&self) -> Result<File> {
+        if let Some(file) = self.file.take() {
+            return Ok(file);
+        }
+        let (file, len) = open_file(&self.path)?;
+        if len != self.len {
+            let what = format!("had {} bytes when it was opened, and has {len}", self.len);
+            return Err(Place::file(&self.path).broken(what + "; do it again when nothing writes it"));
+        }
+        Ok(file)
+    }
+}
+
+/// Reads tensors of several files, and opens a file once as long as one tensor after the other is in it.
+#[derive(Default)]
+pub struct Containers(Option<Container>);
+
+impl Containers {
+    /// The file at that path.
+    ///
+    /// # Errors
+    ///
+    /// As [`Container::open`].
+    pub fn at(&mut self, path: &Path) -> Result<&Container> {
+        let container = match self.0.take() {
+            Some(last) if last.path == path => last,
+            _ => Container::open(path)?,
+        };
+        Ok(self.0.insert(container))
+    }
 }
 
 /// Whether a file is a tensor file by its extension.
@@ -143,31 +254,6 @@ fn alone<'a>(path: &'a Path, member: Option<&'a str>) -> Result<Place<'a>> {
         None => Ok(Place::file(path)),
         Some(member) => Err(Place::member(path, member)
             .broken("an npy file holds one tensor, without a name; leave out what follows the #")),
-    }
-}
-
-fn open(path: &Path) -> Result<Format<'_>> {
-    let place = Place::file(path);
-    let (mut file, len) = open_file(path)?;
-    if len == 0 {
-        return Err(place.broken("is empty; make it again"));
-    }
-    // With room for no more it is read in one call.
-    let mut start = Vec::with_capacity(LFS_POINTER.len());
-    file.by_ref()
-        .take(LFS_POINTER.len() as u64)
-        .read_to_end(&mut start)
-        .and_then(|_| file.rewind())
-        .map_err(|source| place.unreadable(source))?;
-    if start == LFS_POINTER {
-        return Err(place.missing("is a Git LFS pointer in place of the tensor; run `git lfs pull`"));
-    }
-    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    match extension.to_ascii_lowercase().as_str() {
-        "npy" => Ok(Format::Npy { file, len }),
-        "npz" => npz::Archive::open(path, file, len).map(Format::Npz),
-        "safetensors" => safetensors::Archive::open(path, file, len).map(Format::Safetensors),
-        _ => Err(place.broken("is no tensor file by its name; karat reads .npy, .npz and .safetensors")),
     }
 }
 
@@ -208,6 +294,9 @@ pub(super) fn kind(file_type: FileType) -> &'static str {
 fn absent(path: &Path) -> Error {
     let place = Place::file(path);
     if let Ok(target) = fs::read_link(path) {
+        if let Some(pointer) = Pointer::at(&target) {
+            return place.missing(format!("is a {pointer} in place of the tensor; run `{}`", pointer.remedy()));
+        }
         return place.missing(format!("is a link to {}, which is not there", target.display()));
     }
     let folder = match path.parent() {

@@ -12,11 +12,11 @@ const LISTED: usize = 8;
 const ALIKE: f64 = 0.5;
 
 /// The position among the sorted `names` of the one asked for; of the only one where none is.
-pub(super) fn choose(path: &Path, names: &[&str], member: Option<&str>) -> Result<usize> {
+pub(super) fn choose(path: &Path, names: &[String], member: Option<&str>) -> Result<usize> {
     match (member, names) {
-        (Some(member), _) => {
-            names.binary_search(&member).map_err(|_| Place::member(path, member).missing(unknown(member, names)))
-        }
+        (Some(member), _) => names
+            .binary_search_by(|name| name.as_str().cmp(member))
+            .map_err(|_| Place::member(path, member).missing(unknown(member, names))),
         (None, [_]) => Ok(0),
         (None, []) => Err(Place::file(path).broken("holds no tensor")),
         (None, [first, ..]) => Err(Place::file(path).broken(format!(
@@ -27,8 +27,8 @@ pub(super) fn choose(path: &Path, names: &[&str], member: Option<&str>) -> Resul
     }
 }
 
-fn unknown(member: &str, names: &[&str]) -> String {
-    match (nearest(member, names.iter().copied()), names) {
+fn unknown(member: &str, names: &[String]) -> String {
+    match (nearest(member, names.iter().map(String::as_str)), names) {
         (_, []) => "no such tensor: the file holds none".to_owned(),
         (Some(near), _) => format!("no such tensor; the nearest is {near}; the file holds {}", list(names)),
         (None, _) => format!("no such tensor; the file holds {}", list(names)),
@@ -44,7 +44,7 @@ pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> O
         .map(|(_, other)| other)
 }
 
-fn list(names: &[&str]) -> String {
+fn list(names: &[String]) -> String {
     let listed = names[..names.len().min(LISTED)].join(", ");
     match names.len().saturating_sub(LISTED) {
         0 => listed,

@@ -9,7 +9,6 @@ mod entry;
 mod file;
 mod fortran;
 mod gathered;
-mod literal;
 mod mapping;
 mod member;
 mod name;
@@ -17,6 +16,7 @@ mod npy;
 mod npz;
 mod part;
 mod place;
+mod pointer;
 mod regular;
 mod safetensors;
 mod stream;
@@ -25,8 +25,9 @@ mod view;
 
 #[cfg(feature = "harness")]
 pub use cases::*;
-pub use file::{Contents, Header, contents, inspect, is_tensor_file, read_tensor};
+pub use file::{Container, Containers, Contents, Header, contents, inspect, is_tensor_file, read_tensor};
 pub(crate) use name::check_name;
 pub use npy::write_npy;
+pub(crate) use pointer::Pointer;
 pub(crate) use regular::{Found, read as read_regular};
 pub use tensor_file::TensorFile;

@@ -1,13 +1,13 @@
 //! One tensor in NumPy's own format: a header that is a Python literal, then the elements.
 
-use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fs;
 use std::io::{self, BufWriter, Read, Write};
 use std::path::Path;
 
+use ndarray_npy::npy::header::{Header, Layout, ParseHeaderError, ReadHeaderError};
+
 use super::elements::{self, AxisOrder, ByteOrder, Encoding};
-use super::literal::{self, Literal};
 use super::place::Place;
 use crate::error::{Error, Result};
 use crate::numeric::{DType, Tensor};
@@ -20,7 +20,8 @@ const PREFIX_LEN: usize = MAGIC.len() + 2;
 /// The longest header that is read; NumPy itself stops there too.
 const MAX_HEADER_LEN: usize = 10_000;
 
-/// How deep brackets may nest in a header: a tuple in a dict. Only that of records nests deeper.
+/// How deep brackets may nest in a header: a tuple in a dict. Only that of records nests deeper, and the parser takes
+/// time exponential in the depth.
 const MAX_DEPTH: usize = 2;
 
 /// NumPy leaves room in the header for the first extent to grow to this many digits.
@@ -37,9 +38,10 @@ pub(super) fn read_header(
     place: Place<'_>,
 ) -> Result<Encoding> {
     let bytes = header_bytes(reader, len, place)?;
-    let (descr, is_fortran, shape) = parse(text(&bytes), place)?;
-    let (dtype, byte_order) = number(&descr, declared, place)?;
-    let axis_order = if is_fortran { AxisOrder::Fortran } else { AxisOrder::C };
+    let Header { type_descriptor, layout, shape } = parse(text(&bytes), place)?;
+    let descr = type_descriptor.as_string().ok_or_else(|| records(place))?;
+    let (dtype, byte_order) = number(descr, declared, place)?;
+    let axis_order = if layout.is_fortran() { AxisOrder::Fortran } else { AxisOrder::C };
     let Some(encoding) = Encoding::new(dtype, shape.clone(), byte_order, axis_order) else {
         let claim = claim(dtype, &shape);
         return Err(place.broken(format!("its header claims {claim}, which no machine can hold; make it again")));
@@ -99,18 +101,78 @@ fn header_bytes(reader: &mut dyn Read, len: u64, place: Place<'_>) -> Result<Vec
     Ok(bytes)
 }
 
-/// The text of the dtype, whether the order is Fortran's, and the shape, from the text of a header.
-fn parse<'a>(text: &'a [u8], place: Place<'_>) -> Result<(Cow<'a, str>, bool, Vec<usize>)> {
-    match literal::read(text) {
-        Some(Literal::Numbers { descr, is_fortran, shape }) => Ok((descr, is_fortran, shape)),
-        Some(Literal::Records) => Err(records(place)),
-        None if depth(text) > MAX_DEPTH => Err(records(place)),
-        None => {
-            let text = String::from_utf8_lossy(text);
-            let text = shorten(text.trim());
-            Err(place
-                .broken(format!("its header is no dict of descr, fortran_order and shape: {text:?}; make it again")))
+/// What the text of a header says. Guarded against what its parser does not survive.
+fn parse(text: &[u8], place: Place<'_>) -> Result<Header> {
+    if depth(text) > MAX_DEPTH {
+        return Err(records(place));
+    }
+    let plain = plain(text);
+    let mut bytes = MAGIC.to_vec();
+    bytes.extend([3, 0]);
+    bytes.extend((plain.len() as u32).to_le_bytes());
+    bytes.extend(plain);
+    Header::from_reader(&mut bytes.as_slice()).map_err(|error| {
+        let text = String::from_utf8_lossy(text);
+        let text = shorten(text.trim());
+        let fault = fault(&error);
+        place.broken(format!(
+            "its header is no dict of descr, fortran_order and shape: {text:?}, {fault}; make it again"
+        ))
+    })
+}
+
+/// The text of a header as the parser takes it. NumPy reads more: line breaks, extents such as `8L` as Python 2 wrote them,
+/// and a text without a line feed at its end.
+fn plain(text: &[u8]) -> Vec<u8> {
+    let (mut plain, mut quote) = (Vec::with_capacity(text.len() + 1), None);
+    let mut bytes = text.iter().copied();
+    while let Some(byte) = bytes.next() {
+        match (quote, byte) {
+            (Some(_), b'\\') => {
+                plain.push(byte);
+                plain.extend(bytes.next());
+                continue;
+            }
+            (Some(open), _) if byte == open => quote = None,
+            (None, b'\'' | b'"') => quote = Some(byte),
+            (None, b'L') if plain.last().is_some_and(u8::is_ascii_digit) => continue,
+            (None, b'\n' | b'\r') => {
+                plain.push(b' ');
+                continue;
+            }
+            _ => {}
         }
+        plain.push(byte);
+    }
+    plain.push(b'\n');
+    plain
+}
+
+/// What is wrong with a header, in words. The parser's own span several lines.
+fn fault(error: &ReadHeaderError) -> String {
+    match error {
+        ReadHeaderError::Parse(ParseHeaderError::MissingKey(key)) => {
+            // ndarray-npy 0.10.0 misspells the shape.
+            format!("which has no {}", if key == "shaper" { "shape" } else { key })
+        }
+        ReadHeaderError::Parse(ParseHeaderError::UnknownKey(key)) => {
+            format!("which has another key, {}", shorten(&key.to_string()))
+        }
+        ReadHeaderError::Parse(ParseHeaderError::IllegalValue { key, value }) => {
+            let right = if key == "shape" { "a tuple of sizes, such as (2, 3) or (2,)" } else { "True or False" };
+            format!("whose {key} is {} and not {right}", shorten(&value.to_string()))
+        }
+        ReadHeaderError::Parse(ParseHeaderError::DictParse(error)) => {
+            // Where the parser stopped, as in ` --> 1:36`.
+            let text = error.to_string();
+            let place = text.split_once("--> 1:").and_then(|(_, rest)| rest.split_whitespace().next());
+            match place {
+                Some(place) => format!("which is no Python literal at character {place}"),
+                None => "which is no Python literal".to_owned(),
+            }
+        }
+        ReadHeaderError::Parse(ParseHeaderError::Utf8Parse(_)) => "which is not UTF-8".to_owned(),
+        _ => "which is no dict".to_owned(),
     }
 }
 
@@ -274,13 +336,14 @@ fn write_beside(folder: &Path, path: &Path, tensor: &Tensor) -> io::Result<()> {
     Ok(())
 }
 
-/// The header of npy version 1.0, to the last space as NumPy writes it.
+/// The header of npy version 1.0, to the last space as NumPy writes it: ndarray-npy leaves the first extent no room to grow.
 fn header(tensor: &Tensor) -> io::Result<Vec<u8>> {
-    let mut text = format!(
-        "{{'descr': '{}', 'fortran_order': False, 'shape': {}, }}",
-        descr(tensor.dtype()),
-        python_tuple(tensor.shape())
-    );
+    let type_descriptor = descr(tensor.dtype()).parse().expect("a string as Python writes it");
+    let header = Header { type_descriptor, layout: Layout::Standard, shape: tensor.shape().to_vec() };
+    let mut text = header.to_string();
+    let end = text.pop();
+    text.push_str(", ");
+    text.extend(end);
     if let Some(first) = tensor.shape().first() {
         text.push_str(&" ".repeat(GROWTH_DIGITS - first.to_string().len()));
     }
@@ -297,34 +360,95 @@ fn header(tensor: &Tensor) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// NumPy's text for a dtype, as Python writes a string.
 fn descr(dtype: DType) -> &'static str {
     match dtype {
-        DType::Bool => "|b1",
-        DType::I8 => "|i1",
-        DType::I16 => "<i2",
-        DType::I32 => "<i4",
-        DType::I64 => "<i8",
-        DType::U8 => "|u1",
-        DType::U16 => "<u2",
-        DType::U32 => "<u4",
-        DType::U64 => "<u8",
-        DType::F8E4M3 | DType::F8E5M2 => "<V1",
-        DType::F16 => "<f2",
-        DType::BF16 => "<V2",
-        DType::F32 => "<f4",
-        DType::F64 => "<f8",
-        DType::C64 => "<c8",
-        DType::C128 => "<c16",
+        DType::Bool => "'|b1'",
+        DType::I8 => "'|i1'",
+        DType::I16 => "'<i2'",
+        DType::I32 => "'<i4'",
+        DType::I64 => "'<i8'",
+        DType::U8 => "'|u1'",
+        DType::U16 => "'<u2'",
+        DType::U32 => "'<u4'",
+        DType::U64 => "'<u8'",
+        DType::F8E4M3 | DType::F8E5M2 => "'<V1'",
+        DType::F16 => "'<f2'",
+        DType::BF16 => "'<V2'",
+        DType::F32 => "'<f4'",
+        DType::F64 => "'<f8'",
+        DType::C64 => "'<c8'",
+        DType::C128 => "'<c16'",
     }
 }
 
-/// The shape as Python writes it: `()`, `(3,)`, `(2, 3)`.
-fn python_tuple(shape: &[usize]) -> String {
-    match shape {
-        [only] => format!("({only},)"),
-        _ => {
-            let extents: Vec<String> = shape.iter().map(usize::to_string).collect();
-            format!("({})", extents.join(", "))
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read(text: &[u8]) -> Result<(String, bool, Vec<usize>), String> {
+        let header = parse(text, Place::file(Path::new("y.npy"))).map_err(|error| error.to_string())?;
+        let descr = header.type_descriptor.as_string().cloned().unwrap_or_default();
+        Ok((descr, header.layout.is_fortran(), header.shape))
+    }
+
+    #[test]
+    fn what_numpy_reads_is_read() {
+        for text in [
+            "{'descr': '<f4', 'fortran_order': False, 'shape': (8, 64), }    \n",
+            "{'descr': '<f4', 'fortran_order': False, 'shape': (8, 64), }",
+            "{'descr':'<f4','fortran_order':False,'shape':(8,64)}\n",
+            "{\"shape\": (8, 64,), \"descr\": \"<f4\", \"fortran_order\": False}\n",
+            "{'descr': '<f4', 'fortran_order': False, 'shape': (8L, 64L), }\n",
+            " { 'shape' :\t( 8\n,64\r\n) ,\x0c'fortran_order' : False , 'descr' : '<f4' }\n\n",
+            "{'descr': '\\x3cf4', 'fortran_order': False, 'shape': (8, 64)}\n",
+            "{'shape': (), 'descr': '', 'descr': '<f4', 'fortran_order': True, 'fortran_order': False, 'shape': (8, 64)}\n",
+        ] {
+            assert_eq!(read(text.as_bytes()), Ok(("<f4".to_owned(), false, vec![8, 64])), "{text}");
+        }
+        let scalar = b"{'descr': '|b1', 'fortran_order': True, 'shape': (), }\n";
+        assert_eq!(read(scalar), Ok(("|b1".to_owned(), true, vec![])));
+    }
+
+    #[test]
+    fn a_header_that_is_nearly_right_says_what_is_wrong() {
+        let with =
+            |shape: &str, order: &str| format!("{{'descr': '<f4', 'fortran_order': {order}, 'shape': {shape}}}\n");
+        let sizes = "and not a tuple of sizes, such as (2, 3) or (2,)";
+        for (text, fault) in [
+            (with("(8)", "False"), "which is no Python literal at character 53".to_owned()),
+            (with("8", "False"), format!("whose shape is 8 {sizes}")),
+            (with("[8, 2]", "False"), format!("whose shape is [8, 2] {sizes}")),
+            (with("(-1,)", "False"), format!("whose shape is (-1,) {sizes}")),
+            (with("(8.,)", "False"), format!("whose shape is (8e0,) {sizes}")),
+            (with("(8,)", "0"), "whose fortran_order is 0 and not True or False".to_owned()),
+            (with("(8,)", "false"), "which is no Python literal at character 35".to_owned()),
+            (with("(8,), 'more': 1", "False"), "which has another key, 'more'".to_owned()),
+            ("{'fortran_order': False, 'shape': (8,)}\n".to_owned(), "which has no descr".to_owned()),
+            ("{'descr': '<f4', 'shape': (8,)}\n".to_owned(), "which has no fortran_order".to_owned()),
+            ("{'descr': '<f4', 'fortran_order': False}\n".to_owned(), "which has no shape".to_owned()),
+            ("['<f4', False]\n".to_owned(), "which is no dict".to_owned()),
+            (String::new(), "which is no Python literal at character 1".to_owned()),
+        ] {
+            let error = read(text.as_bytes()).expect_err(&text);
+            assert!(error.ends_with(&format!(", {fault}; make it again")), "{error}");
+        }
+        let error = read(b"{'descr': '<f4\xff', 'fortran_order': False, 'shape': (8,)}\n").expect_err("not UTF-8");
+        assert!(error.ends_with(", which is not UTF-8; make it again"), "{error}");
+    }
+
+    proptest! {
+        #[test]
+        fn any_tokens_are_survived(
+            tokens in prop::collection::vec(
+                prop::sample::select(&["{", "}", "(", ")", "[", "'", "\"", "'descr'", "'<f4'", "'fortran_order'", "'shape'",
+                    ":", ",", "False", "8", "L", "\\", "\\x", "é", " ", "\n"][..]),
+                0..20,
+            ),
+        ) {
+            let _ = read(format!("{{{}\n", tokens.concat()).as_bytes());
         }
     }
 }

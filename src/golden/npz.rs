@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rawzip::{
     CompressionMethod, ErrorKind, FileReader, MAX_CENTRAL_DIRECTORY_RECORD_SIZE, ZipArchive, ZipArchiveEntryWayfinder,
@@ -21,26 +21,27 @@ use crate::numeric::{DType, Tensor};
 const MAX_DEFLATE_RATIO: u64 = 1032;
 
 /// An npz file whose directory has been read.
-pub(super) struct Archive<'a> {
-    path: &'a Path,
-    file: File,
+pub(super) struct Archive {
+    path: PathBuf,
     len: u64,
     zip: ZipArchive<FileReader>,
+    /// The names of the tensors, sorted.
+    pub(super) names: Vec<String>,
+    /// In the order of the names.
     entries: Vec<Entry>,
 }
 
 /// What the zip's directory says of one tensor.
 struct Entry {
-    name: String,
     location: ZipArchiveEntryWayfinder,
     method: CompressionMethod,
     encrypted: bool,
     crc: u32,
 }
 
-impl<'a> Archive<'a> {
+impl Archive {
     /// Reads the directory of a file of `len` bytes.
-    pub(super) fn open(path: &'a Path, file: File, len: u64) -> Result<Archive<'a>> {
+    pub(super) fn open(path: &Path, file: &File, len: u64) -> Result<Archive> {
         let place = Place::file(path);
         let mut buffer = vec![0; MAX_CENTRAL_DIRECTORY_RECORD_SIZE];
         let same = file.try_clone().map_err(|source| place.unreadable(source))?;
@@ -56,45 +57,44 @@ impl<'a> Archive<'a> {
             let what = format!("lists {count} of the {} files it promises; make it again", zip.entries_hint());
             return Err(place.broken(what));
         }
-        entries.sort_by(|a, b| a.name.cmp(&b.name));
-        if let Some(twins) = entries.windows(2).find(|twins| twins[0].name == twins[1].name) {
-            return Err(Place::member(path, &twins[0].name).broken("is there more than once; make the file again"));
+        entries.sort_by(|a, b| a.0.cmp(&b.0));
+        if let Some(twins) = entries.windows(2).find(|twins| twins[0].0 == twins[1].0) {
+            return Err(Place::member(path, &twins[0].0).broken("is there more than once; make the file again"));
         }
-        Ok(Archive { path, file, len, zip, entries })
+        let (names, entries) = entries.into_iter().unzip();
+        Ok(Archive { path: path.to_path_buf(), len, zip, names, entries })
     }
 
-    /// The names of the tensors, sorted.
-    pub(super) fn names(&self) -> Vec<&str> {
-        self.entries.iter().map(|entry| entry.name.as_str()).collect()
+    fn entry(&self, position: usize) -> (&Entry, Place<'_>) {
+        (&self.entries[position], Place::member(&self.path, &self.names[position]))
     }
 
     /// How the tensor at that position among the names is stored.
-    pub(super) fn inspect(&self, position: usize, declared: Option<DType>) -> Result<Encoding> {
-        let entry = &self.entries[position];
-        let place = Place::member(self.path, &entry.name);
-        npy::read_header(&mut self.stream(entry, place)?, entry.location.uncompressed_size_hint(), declared, place)
+    pub(super) fn inspect(&self, position: usize, declared: Option<DType>, file: File) -> Result<Encoding> {
+        let (entry, place) = self.entry(position);
+        let mut stream = self.stream(entry, file, place)?;
+        npy::read_header(&mut stream, entry.location.uncompressed_size_hint(), declared, place)
     }
 
     /// The tensor at that position among the names.
-    pub(super) fn read(&self, position: usize, declared: Option<DType>) -> Result<Tensor> {
-        let entry = &self.entries[position];
-        let place = Place::member(self.path, &entry.name);
-        let mut stream = self.stream(entry, place)?;
+    pub(super) fn read(&self, position: usize, declared: Option<DType>, file: File) -> Result<Tensor> {
+        let (entry, place) = self.entry(position);
+        let mut stream = self.stream(entry, file, place)?;
         let size = stream.size;
         let tensor = npy::read_header(&mut stream, size, declared, place)?.read(&mut stream, place)?;
         stream.check_end(place)?;
         Ok(tensor)
     }
 
-    /// Where the tensor at that position among the names is, and how it is packed.
-    pub(super) fn locate(self, position: usize, declared: Option<DType>) -> Result<Part> {
-        let entry = &self.entries[position];
-        let place = Place::member(self.path, &entry.name);
-        let mut stream = self.stream(entry, place)?;
+    /// Where the tensor at that position among the names is in the file, and how it is packed.
+    pub(super) fn locate(&self, position: usize, declared: Option<DType>, file: File) -> Result<Part> {
+        let (entry, place) = self.entry(position);
+        let same = file.try_clone().map_err(|source| place.unreadable(source))?;
+        let mut stream = self.stream(entry, same, place)?;
         let size = stream.size;
         let encoding = npy::read_header(&mut stream, size, declared, place)?;
         if entry.method == CompressionMethod::DEFLATE {
-            return Ok(Part { encoding, file: self.file, offset: 0, packing: Packing::Deflated(stream) });
+            return Ok(Part { encoding, file, offset: 0, packing: Packing::Deflated(stream) });
         }
         let (start, end) = self.range(entry, place)?;
         if end - start > size {
@@ -102,12 +102,12 @@ impl<'a> Archive<'a> {
         }
         let offset = end - encoding.byte_len();
         let packing = Packing::Stored { header: stream.sum_so_far(), crc: entry.crc };
-        Ok(Part { encoding, file: self.file, offset, packing })
+        Ok(Part { encoding, file, offset, packing })
     }
 
     /// The entry's bytes as they were before compression. What it declares is possible: it is no more than the file has
     /// bytes for.
-    fn stream(&self, entry: &Entry, place: Place<'_>) -> Result<Stream> {
+    fn stream(&self, entry: &Entry, file: File, place: Place<'_>) -> Result<Stream> {
         if entry.encrypted {
             return Err(place.broken("is encrypted; save it without a password"));
         }
@@ -125,7 +125,6 @@ impl<'a> Archive<'a> {
             let what = format!("declares {size} bytes, which its {packed} in the file cannot hold");
             return Err(place.broken(what + "; make the file again"));
         }
-        let file = self.file.try_clone().map_err(|source| place.unreadable(source))?;
         Stream::new(file, start..end, is_deflated, size, entry.crc).map_err(|source| place.unreadable(source))
     }
 
@@ -142,20 +141,24 @@ impl<'a> Archive<'a> {
 }
 
 impl Entry {
-    /// The entry of that record; none where it is not a tensor's.
-    fn new(record: &ZipFileHeaderRecord<'_>, place: Place<'_>) -> Result<Option<Entry>> {
+    /// The entry of that record, and the name of its tensor: as in NumPy what is before `.npy`, or all of another name.
+    /// Whether it is a tensor shows when it is read. `None` where it is a folder.
+    fn new(record: &ZipFileHeaderRecord<'_>, place: Place<'_>) -> Result<Option<(String, Entry)>> {
         let path = record.file_path();
         let Ok(name) = std::str::from_utf8(path.as_bytes()) else {
             let name = String::from_utf8_lossy(path.as_bytes()).into_owned();
             return Err(place.broken(format!("has a member named {name:?}, which is not UTF-8; rename it")));
         };
-        Ok(name.strip_suffix(".npy").map(|name| Entry {
-            name: name.to_owned(),
+        if name.ends_with('/') && record.uncompressed_size_hint() == 0 {
+            return Ok(None);
+        }
+        let entry = Entry {
             location: record.wayfinder(),
             method: record.compression_method(),
             encrypted: record.flags().is_encrypted(),
             crc: record.crc32(),
-        }))
+        };
+        Ok(Some((name.strip_suffix(".npy").unwrap_or(name).to_owned(), entry)))
     }
 }
 

@@ -1,12 +1,12 @@
 //! Many tensors in a safetensors file: the length of a JSON header, the header, then all elements without a gap.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use serde_core::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
+use serde_core::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 
 use super::elements::{self, AxisOrder, ByteOrder, Encoding};
 use super::entry::Entry;
@@ -22,20 +22,21 @@ const PREFIX_LEN: u64 = 8;
 const MAX_HEADER_LEN: u64 = 100_000_000;
 
 /// A safetensors file whose header has been read and found sound.
-pub(super) struct Archive<'a> {
-    path: &'a Path,
-    file: File,
+pub(super) struct Archive {
+    path: PathBuf,
     /// Where the elements begin.
     start: u64,
-    /// Sorted by name.
-    tensors: Vec<(String, Entry)>,
+    /// The names of the tensors, sorted.
+    pub(super) names: Vec<String>,
+    /// In the order of the names.
+    entries: Vec<Entry>,
 }
 
-impl<'a> Archive<'a> {
+impl Archive {
     /// Reads the header of a file of `len` bytes, and checks that it describes every byte after it once.
-    pub(super) fn open(path: &'a Path, mut file: File, len: u64) -> Result<Archive<'a>> {
+    pub(super) fn open(path: &Path, file: &mut File, len: u64) -> Result<Archive> {
         let place = Place::file(path);
-        let json = header_bytes(&mut file, len, place)?;
+        let json = header_bytes(file, len, place)?;
         let Listing(mut tensors) = serde_json::from_slice(&json)
             .map_err(|error| place.broken(format!("its header is not safetensors' JSON: {error}; make it again")))?;
         tensors.sort_by_key(|(_, entry)| entry.data_offsets);
@@ -51,18 +52,13 @@ impl<'a> Archive<'a> {
             return Err(place.broken(what + " that its header promises; make it again"));
         }
         tensors.sort_by(|a, b| a.0.cmp(&b.0));
-        Ok(Archive { path, file, start, tensors })
-    }
-
-    /// The names of the tensors, sorted.
-    pub(super) fn names(&self) -> Vec<&str> {
-        self.tensors.iter().map(|(name, _)| name.as_str()).collect()
+        let (names, entries) = tensors.into_iter().unzip();
+        Ok(Archive { path: path.to_path_buf(), start, names, entries })
     }
 
     /// How the tensor at that position among the names is stored.
     pub(super) fn inspect(&self, position: usize, declared: Option<DType>) -> Result<Encoding> {
-        let (name, entry) = &self.tensors[position];
-        let place = Place::member(self.path, name);
+        let (entry, place) = (&self.entries[position], self.place(position));
         let Some(dtype) = entry.dtype.dtype else {
             return Err(place.broken(format!("has dtype {}; karat reads {}", entry.dtype, elements::readable())));
         };
@@ -72,18 +68,21 @@ impl<'a> Archive<'a> {
         })
     }
 
-    /// Where the tensor at that position among the names is.
-    pub(super) fn locate(self, position: usize, declared: Option<DType>) -> Result<Part> {
+    fn place(&self, position: usize) -> Place<'_> {
+        Place::member(&self.path, &self.names[position])
+    }
+
+    /// Where the tensor at that position among the names is in the file.
+    pub(super) fn locate(&self, position: usize, declared: Option<DType>, file: File) -> Result<Part> {
         let encoding = self.inspect(position, declared)?;
-        let offset = self.start + self.tensors[position].1.data_offsets.0 as u64;
-        Ok(Part { encoding, file: self.file, offset, packing: Packing::Bare })
+        let offset = self.start + self.entries[position].data_offsets.0 as u64;
+        Ok(Part { encoding, file, offset, packing: Packing::Bare })
     }
 
     /// The tensor at that position among the names. Reads its bytes alone.
-    pub(super) fn read(self, position: usize, declared: Option<DType>) -> Result<Tensor> {
-        let (path, name) = (self.path, self.tensors[position].0.clone());
-        let place = Place::member(path, &name);
-        let Part { encoding, mut file, offset, .. } = self.locate(position, declared)?;
+    pub(super) fn read(&self, position: usize, declared: Option<DType>, file: File) -> Result<Tensor> {
+        let place = self.place(position);
+        let Part { encoding, mut file, offset, .. } = self.locate(position, declared, file)?;
         file.seek(SeekFrom::Start(offset)).map_err(|source| place.unreadable(source))?;
         encoding.read(&mut file, place)
     }
@@ -133,7 +132,8 @@ impl<'de> Deserialize<'de> for Listing {
                         return Err(A::Error::custom(format_args!("{name:?} is listed twice")));
                     }
                     if name == "__metadata__" {
-                        map.next_value::<IgnoredAny>()?;
+                        // Of texts, as the format has it: else a tensor of this name would be passed over.
+                        map.next_value::<BTreeMap<String, String>>()?;
                     } else {
                         tensors.push((name, map.next_value()?));
                     }

@@ -5,14 +5,14 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard, TryLockError};
 
 use flate2::Crc;
 
 use super::buffers::Buffers;
 use super::checksum::Checksum;
 use super::elements::{AxisOrder, Encoding};
-use super::file;
+use super::file::Container;
 use super::gathered::Gathered;
 use super::mapping::Mapping;
 use super::part::{Packing, Part};
@@ -88,7 +88,17 @@ impl TensorFile {
     /// As [`read_tensor`](super::read_tensor), except for what only the elements can show. [`Error::Write`] where a
     /// deflated member in Fortran order does not find room in the folder for temporary files.
     pub fn open(path: &Path, member: Option<&str>, declared: Option<DType>) -> Result<TensorFile> {
-        let (Part { encoding, file, offset, packing }, member) = file::locate(path, member, declared)?;
+        TensorFile::of(&Container::open(path)?, member, declared)
+    }
+
+    /// Opens a tensor of a file that is open. The arguments are those of [`Container::read`].
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](TensorFile::open).
+    pub fn of(container: &Container, member: Option<&str>, declared: Option<DType>) -> Result<TensorFile> {
+        let path = container.path();
+        let (Part { encoding, file, offset, packing }, member) = container.locate(member, declared)?;
         let place = of(path, member.as_deref());
         let unreadable = |source| place.unreadable(source);
         let len = file.metadata().map_err(unreadable)?.len();
@@ -116,6 +126,20 @@ impl TensorFile {
 
     fn place(&self) -> Place<'_> {
         of(&self.path, self.member.as_deref())
+    }
+
+    /// What belongs to one visitor at a time. Another one would wait for itself where it visits one file as both sides.
+    fn alone<'a, T>(&self, mutex: &'a Mutex<T>) -> Result<MutexGuard<'a, T>> {
+        match mutex.try_lock() {
+            Ok(guard) => Ok(guard),
+            Err(TryLockError::Poisoned(left)) => Ok(left.into_inner()),
+            Err(TryLockError::WouldBlock) => Err(self.once()),
+        }
+    }
+
+    /// The error that elements that come in turn are asked for a second time.
+    fn once(&self) -> Error {
+        self.place().broken("is read from its first element to its last, once; open the file again for each reader")
     }
 
     /// Hands out mapped bytes, turned where they have to be, and lets go of them.
@@ -196,14 +220,16 @@ impl Source for TensorFile {
                 Ok(())
             }
             Storage::Gathered(gathered) => {
-                let mut gathered = alone(gathered);
+                let mut gathered = self.alone(gathered)?;
                 let elements = gathered.bytes(range, &self.encoding).map_err(|source| self.unfetched(source))?;
                 take(seen(self.dtype(), elements));
                 Ok(())
             }
             Storage::Inflated(inflated, buffers) => {
-                let mut inflated = alone(inflated);
-                assert_eq!(inflated.next, range.start, "the ranges of a deflated tensor are visited in turn");
+                let mut inflated = self.alone(inflated)?;
+                if inflated.next != range.start {
+                    return Err(self.once());
+                }
                 buffers.with(bytes.len(), |buffer| {
                     inflated.stream.read_exact(buffer).map_err(|source| self.place().unreadable(source))?;
                     inflated.next = range.end;
@@ -225,7 +251,7 @@ impl Source for TensorFile {
                 Ok(())
             }),
             Storage::Gathered(gathered) => {
-                let gathered = alone(gathered);
+                let gathered = self.alone(gathered)?;
                 self.check_sum(|range, crc| {
                     let mut chunk = vec![0; range.len()];
                     gathered.read(range.start, &mut chunk)?;
@@ -233,7 +259,7 @@ impl Source for TensorFile {
                     Ok(())
                 })
             }
-            Storage::Inflated(inflated, _) => alone(inflated).stream.check_end(self.place()),
+            Storage::Inflated(inflated, _) => self.alone(inflated)?.stream.check_end(self.place()),
         }
     }
 }
@@ -245,11 +271,6 @@ fn of<'a>(path: &'a Path, member: Option<&'a str>) -> Place<'a> {
 /// The elements in a buffer of karat's own.
 fn seen(dtype: DType, buffer: &[u8]) -> Slice<'_> {
     view(dtype, buffer).expect("a buffer is aligned to 8 bytes, and what is in it has been set right")
-}
-
-/// What belongs to one visitor at a time. Another one would wait for itself where it visits one file as both sides.
-fn alone<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.try_lock().expect("what is visited in turn has one visitor, which none before it left by a panic")
 }
 
 /// Inflates all elements to a temporary file, which has no name and goes with its last user.

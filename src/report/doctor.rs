@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::number::counted;
 use super::voice::{Voice, remove};
+use crate::golden::Pointer;
 use crate::run::{Ailment, Complaint};
 
 /// How many files a message lists.
@@ -17,7 +18,7 @@ pub(super) fn said(voice: &Voice, complaint: &Complaint) -> String {
     match ailment {
         Ailment::Broken | Ailment::Missing | Ailment::Damaged | Ailment::Disarmed | Ailment::OldCargoInsta => text(),
         Ailment::Empty => "there is no case: a case is a folder that holds a case.json".to_owned(),
-        Ailment::Pointers => of("Git LFS pointer") + ", in place of tensors",
+        Ailment::Pointers => of(&text()) + ", in place of tensors",
         Ailment::Orphaned => of("snapshot") + ", without a case or output (restore it where it went by accident)",
         Ailment::Pending => of("pending snapshot") + ", which nobody has reviewed",
         Ailment::Unrecorded => of("snapshot") + ", not recorded yet",
@@ -40,7 +41,10 @@ pub(super) fn command(voice: &Voice, complaint: &Complaint) -> String {
     let paths = || files.iter().map(|file| voice.path(file)).collect::<Vec<_>>();
     match ailment {
         Ailment::Empty => format!("{} add CASE --checkpoint NAME --input x=x.npy --output y=y.npy", voice.command),
-        Ailment::Pointers => "git lfs pull".to_owned(),
+        Ailment::Pointers => {
+            let pointer = text.as_deref().and_then(Pointer::named_in).unwrap_or(Pointer::Lfs);
+            pointer.remedy().to_owned()
+        }
         Ailment::Missing | Ailment::Damaged => format!("git checkout -- {}", words(&paths())),
         Ailment::Disarmed => remedy(text.as_deref().unwrap_or_default()),
         Ailment::Orphaned => paths().iter().map(|path| remove(path)).collect::<Vec<_>>().join("; "),

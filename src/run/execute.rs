@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::checkpoint::{Executor, Inputs, Skip};
 use super::outcome::Problem;
 use crate::error::{Error, Result};
-use crate::golden::{Address, Case, Goldens, Input, Link, Suites, read_tensor, sha256};
+use crate::golden::{Address, Case, Containers, Goldens, Input, Link, Suites, read_tensor, sha256};
 use crate::numeric::{DType, Element, Tensor, dispatch};
 use crate::snapshot::catch::catch;
 
@@ -29,8 +29,10 @@ pub(super) fn gather(goldens: &Goldens, suites: &Suites, case: &Case) -> Result<
     let mut tensors = BTreeMap::new();
     let mut digests = BTreeMap::new();
     let mut problems = Vec::new();
+    let mut files = Containers::default();
     for (name, input) in &case.inputs {
-        match read(&input.address, input.dtype) {
+        let Input { address, dtype, .. } = input;
+        match files.at(&address.path).and_then(|file| file.read(address.member.as_deref(), *dtype)) {
             Ok(tensor) => {
                 let digest = sha256(&tensor);
                 if let Err(error) = check_link(goldens, suites, case, name, input, &digest) {

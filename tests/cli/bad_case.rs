@@ -209,3 +209,18 @@ fn an_input_from_a_case_that_has_the_same_tensor_in_another_file_is_fine() {
     });
     project.karat(["run"]).exits(1).judges("linked", "unrecorded");
 }
+
+#[test]
+fn a_git_annex_pointer_in_place_of_a_case_says_how_to_get_it() {
+    let project = Project::good();
+    project.write("goldens/good/case.json", "/annex/objects/SHA256E-s152--00.json\n");
+    let said = "is a git-annex pointer in place of the file; run `git annex get .`";
+    project.karat(["run"]).exits(1).judges("good", "broken").says(said);
+    #[cfg(unix)]
+    {
+        project.remove("goldens/good/case.json");
+        let target = "../../.git/annex/objects/XX/case.json";
+        std::os::unix::fs::symlink(target, project.path("goldens/good/case.json")).expect("a link");
+        project.karat(["run"]).exits(1).judges("good", "broken").says(said);
+    }
+}

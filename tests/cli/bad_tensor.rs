@@ -54,10 +54,13 @@ fn a_tensor_name_that_the_file_does_not_hold_is_missing() {
 }
 
 #[test]
-fn a_git_lfs_pointer_in_place_of_a_tensor_is_missing() {
+fn a_pointer_in_place_of_a_tensor_is_missing() {
     reference("y.npy", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
         .judges("bad", "missing")
         .says("goldens/bad/y.npy: is a Git LFS pointer in place of the tensor; run `git lfs pull`");
+    reference("y.npy", "/annex/objects/SHA256E-s152--00.npy\n")
+        .judges("bad", "missing")
+        .says("goldens/bad/y.npy: is a git-annex pointer in place of the tensor; run `git annex get .`");
 }
 
 #[test]

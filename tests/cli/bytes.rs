@@ -1,26 +1,10 @@
 //! Tensor files made by hand, byte by byte, as no writer would make them.
 
-/// An npy file with that header, right or wrong, and these bytes after it.
-pub(crate) fn npy(header: &str, elements: &[u8]) -> Vec<u8> {
-    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-    let header = format!("{header}{}\n", " ".repeat(63 - (10 + header.len()) % 64));
-    bytes.extend((header.len() as u16).to_le_bytes());
-    bytes.extend(header.as_bytes());
-    bytes.extend(elements);
-    bytes
-}
+pub(crate) use crate::made::{npy, safetensors};
 
 /// The npy file of two `f32`.
 pub(crate) fn pair() -> Vec<u8> {
     npy("{'descr': '<f4', 'fortran_order': False, 'shape': (1, 2), }", &[0; 8])
-}
-
-/// A safetensors file with that header and these bytes after it.
-pub(crate) fn safetensors(header: &str, elements: &[u8]) -> Vec<u8> {
-    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
-    bytes.extend(header.as_bytes());
-    bytes.extend(elements);
-    bytes
 }
 
 /// A zip with one deflated member that claims to be `size` bytes when inflated.

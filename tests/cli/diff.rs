@@ -1,6 +1,7 @@
 //! `karat diff`: files, containers and folders; the second is the reference.
 
 use crate::bytes::{npy, safetensors};
+use crate::made::{Packed, zip};
 use crate::project::Project;
 
 /// Two tensors of which one element differs by an eighth.
@@ -132,4 +133,23 @@ fn what_cannot_be_compared_is_an_error() {
         .karat(["diff", "f8.npy", "f8.npy", "--dtype", "f8_e4m3"])
         .exits(2)
         .says("f8_e4m3 has no default tolerance; give --atol and --rtol");
+}
+
+#[test]
+fn a_member_of_any_name_is_compared_or_named_and_fails() {
+    let project = Project::empty();
+    project.tensor("x.npy", &[1], vec![1.0f32]);
+    project.tensor("y.npy", &[1], vec![2.0f32]);
+    let [x, y] = ["x.npy", "y.npy"].map(|name| project.files("").remove(name).expect("a file"));
+    let npz = |members: &[(&'static str, &[u8])]| {
+        zip(&members.iter().map(|(name, bytes)| Packed::stored(name, bytes)).collect::<Vec<_>>())
+    };
+    project.write("actual.npz", zip(&[Packed::deflated("x", &x), Packed::stored("y.npy", &x)]));
+    project.write("reference.npz", npz(&[("x", &y), ("y.npy", &x)]));
+    project.karat(["diff", "actual.npz", "reference.npz"]).exits(1).says("mismatch x").says("pass y");
+    project.karat(["diff", "actual.npz#x", "x.npy"]).exits(0);
+    project.karat(["show", "actual.npz"]).exits(0).says("x f32 [1]");
+    project.write("noted.npz", npz(&[("note.txt", b"hello"), ("y.npy", &x)]));
+    project.karat(["diff", "noted.npz", "noted.npz"]).exits(1).says("noted.npz#note.txt: is no npy file");
+    project.karat(["show", "noted.npz"]).exits(1).says("noted.npz#note.txt: is no npy file");
 }

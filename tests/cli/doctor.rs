@@ -89,7 +89,7 @@ fn what_a_command_mends_is_mended_by_the_command() {
 }
 
 #[test]
-fn pointers_of_git_lfs_are_told_together() {
+fn pointers_in_place_of_tensors_are_told_together() {
     let project = committed();
     let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n";
     for name in ["x", "weight"] {
@@ -98,6 +98,9 @@ fn pointers_of_git_lfs_are_told_together() {
     finds(&project, &[("pointers", "git lfs pull")]);
     let said = project.karat(["doctor"]).exits(1);
     said.says("2 Git LFS pointers: goldens/good/weight.npy, goldens/good/x.npy, in place of tensors");
+    project.write("goldens/good/x.npy", "/annex/objects/SHA256E-s152--00.npy\n");
+    finds(&project, &[("pointers", "git lfs pull"), ("pointers", "git annex get .")]);
+    project.karat(["doctor"]).exits(1).says("1 git-annex pointer: goldens/good/x.npy, in place of tensors");
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! The command line as a user meets it: the real binary in temporary folders, what it says and what it leaves on disk.
 
 mod bytes;
+#[path = "../made/mod.rs"]
+mod made;
 mod project;
 #[path = "../tools/mod.rs"]
 mod tools;

@@ -1,5 +1,7 @@
 //! Tensor files made by hand, byte by byte: sound ones, and those that no writer would make.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
+
 use std::io::Write;
 
 use flate2::write::DeflateEncoder;

@@ -12,6 +12,7 @@ use super::layer::SUITE_FILE;
 use super::walk::{Seen, walk};
 use crate::error::{Error, Result};
 use crate::golden::file::is_tensor_file;
+use crate::golden::pointer::Pointer;
 
 /// A goldens root, and the snapshots folder that belongs to it.
 #[derive(Clone, Debug)]
@@ -165,7 +166,10 @@ fn unwalked(place: &Path, error: &io::Error) -> Option<String> {
     match place.read_link() {
         // The case that names the tensor says so. Editors leave hidden ones beside a file that is open.
         Ok(_) if is_tensor_file(place) || is_hidden(place) => None,
-        Ok(target) => Some(format!("is a link to {}, which is not there; remove it", target.display())),
+        Ok(target) => Some(match Pointer::at(&target) {
+            Some(pointer) => format!("is a {pointer} in place of the file; run `{}`", pointer.remedy()),
+            None => format!("is a link to {}, which is not there; remove it", target.display()),
+        }),
         Err(_) => Some(error.to_string()),
     }
 }

@@ -7,6 +7,7 @@ use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Vis
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
+use crate::golden::pointer::Pointer;
 use crate::golden::regular::{self, Found};
 
 /// The JSON object in that file, or `None` where there is no such file.
@@ -18,10 +19,16 @@ pub(super) fn read_object(file: &Path) -> Result<Option<Map<String, Value>>> {
         // Defaults that are out of reach are not the same as none.
         Found::Dangling => {
             let target = fs::read_link(file).map_err(|error| Error::read(file, error))?;
-            return Err(wrong(format!("is a link to {}, which is not there", target.display())));
+            return Err(wrong(match Pointer::at(&target) {
+                Some(pointer) => pointed(pointer),
+                None => format!("is a link to {}, which is not there", target.display()),
+            }));
         }
         Found::Nothing => return Ok(None),
     };
+    if let Some(pointer) = Pointer::of(&bytes) {
+        return Err(wrong(pointed(pointer)));
+    }
     let text = std::str::from_utf8(&bytes).map_err(|error| wrong(format!("is not UTF-8: {error}")))?;
     // Some editors begin a file with a mark of its encoding.
     match serde_json::from_str(text.trim_start_matches('\u{feff}')) {
@@ -31,6 +38,10 @@ pub(super) fn read_object(file: &Path) -> Result<Option<Map<String, Value>>> {
         Err(error) if error.is_data() => Err(wrong(error.to_string())),
         Err(error) => Err(wrong(format!("is not JSON: {error}"))),
     }
+}
+
+fn pointed(pointer: Pointer) -> String {
+    format!("is a {pointer} in place of the file; run `{}`", pointer.remedy())
 }
 
 /// Any JSON. A field that is there twice is refused: of the two serde_json would silently keep the last.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::complaint::{Ailment, Complaint, Health};
 use crate::error::Error;
-use crate::golden::{Address, Case, CaseId, Goldens, Tree, inspect};
+use crate::golden::{Address, Case, CaseId, Containers, Goldens, Pointer, Tree};
 use crate::numeric::DType;
 use crate::snapshot::Recorder;
 
@@ -48,7 +48,8 @@ pub(super) fn check(goldens: &Goldens, recorder: &Recorder, tree: &Tree, health:
 #[derive(Default)]
 struct Tensors {
     seen: BTreeSet<(PathBuf, Option<String>)>,
-    pointers: BTreeSet<PathBuf>,
+    files: Containers,
+    pointers: BTreeMap<Pointer, BTreeSet<PathBuf>>,
     others: Vec<Complaint>,
 }
 
@@ -70,9 +71,12 @@ impl Tensors {
         if !self.seen.insert((path.clone(), member.clone())) {
             return;
         }
-        let Err(error) = inspect(path, member.as_deref(), dtype) else { return };
-        if is_pointer(&error) {
-            self.pointers.insert(path.clone());
+        let header = self.files.at(path).and_then(|file| file.inspect(member.as_deref(), dtype));
+        let Err(error) = header else { return };
+        if let Error::Missing { what, .. } = &error
+            && let Some(pointer) = Pointer::named_in(what)
+        {
+            self.pointers.entry(pointer).or_default().insert(path.clone());
             return;
         }
         let ailment = if error.is_missing() { Ailment::Missing } else { Ailment::Damaged };
@@ -84,16 +88,12 @@ impl Tensors {
     }
 
     fn tell(self, health: &mut Health) {
-        if !self.pointers.is_empty() {
-            let files = self.pointers.into_iter().collect();
-            health.complain(Complaint { files, ..Complaint::of(Ailment::Pointers) });
+        for (pointer, files) in self.pointers {
+            let files = files.into_iter().collect();
+            health.complain(Complaint { files, ..Complaint::about(Ailment::Pointers, pointer.to_string()) });
         }
         health.complaints.extend(self.others);
     }
-}
-
-fn is_pointer(error: &Error) -> bool {
-    matches!(error, Error::Missing { what, .. } if what.contains("Git LFS pointer"))
 }
 
 /// Compares what is recorded and pending with what is known.

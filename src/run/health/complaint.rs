@@ -60,7 +60,7 @@ pub enum Ailment {
     Empty,
     /// A `case.json` or `suite.json` that cannot be read, or something in the tree that is no case.
     Broken,
-    /// Tensor files that are Git LFS pointers.
+    /// Tensor files that are pointers of Git LFS or git-annex.
     Pointers,
     /// A tensor that is not there.
     Missing,

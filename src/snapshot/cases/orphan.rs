@@ -9,7 +9,7 @@ use walkdir::WalkDir;
 use super::record::Recorder;
 use super::shelf::Shelf;
 use crate::error::{Error, Result};
-use crate::golden::CaseId;
+use crate::golden::{CaseId, Pointer};
 
 /// A snapshot whose case, or whose output, does not exist.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -107,6 +107,6 @@ fn is_ours(path: &Path) -> Result<bool> {
     let raw = String::from_utf8_lossy(&raw);
     let names_case =
         |line: &str| line.starts_with("source:") && line.trim_end_matches(['"', '\r']).ends_with("case.json");
-    let says_nothing = raw.trim().is_empty() || raw.starts_with("version https://git-lfs");
+    let says_nothing = raw.trim().is_empty() || Pointer::of(raw.as_bytes()).is_some();
     Ok(says_nothing || raw.lines().any(|line| line.starts_with("karat: ") || names_case(line)))
 }
