@@ -204,6 +204,60 @@ impl<T: Element, D: Dimension> From<Array<T, D>> for Tensor {
     }
 }
 
+impl From<&Tensor> for Tensor {
+    fn from(tensor: &Tensor) -> Tensor {
+        tensor.clone()
+    }
+}
+
+impl<T: Element> From<Vec<T>> for Tensor {
+    fn from(elements: Vec<T>) -> Tensor {
+        Tensor { shape: vec![elements.len()], data: T::wrap(elements) }
+    }
+}
+
+impl<T: Element> From<&Vec<T>> for Tensor {
+    fn from(elements: &Vec<T>) -> Tensor {
+        elements.clone().into()
+    }
+}
+
+impl<T: Element> From<&[T]> for Tensor {
+    fn from(elements: &[T]) -> Tensor {
+        elements.to_vec().into()
+    }
+}
+
+impl<T: Element, const N: usize> From<[T; N]> for Tensor {
+    fn from(elements: [T; N]) -> Tensor {
+        elements.to_vec().into()
+    }
+}
+
+impl<T: Element, const N: usize> From<&[T; N]> for Tensor {
+    fn from(elements: &[T; N]) -> Tensor {
+        elements.to_vec().into()
+    }
+}
+
+impl<T: Element, const N: usize, const M: usize> From<[[T; M]; N]> for Tensor {
+    fn from(rows: [[T; M]; N]) -> Tensor {
+        Tensor { shape: vec![N, M], data: T::wrap(rows.as_flattened().to_vec()) }
+    }
+}
+
+macro_rules! from_number {
+    ($($number:ty)*) => {$(
+        impl From<$number> for Tensor {
+            fn from(number: $number) -> Tensor {
+                Tensor { shape: Vec::new(), data: <$number>::wrap(vec![number]) }
+            }
+        }
+    )*};
+}
+
+from_number! { bool i8 i16 i32 i64 u8 u16 u32 u64 f16 bf16 f32 f64 Complex<f32> Complex<f64> }
+
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
-use crate::golden::CaseId;
+use crate::golden::{CaseId, is_wide};
 use crate::numeric::{Element, Tensor};
 
 /// What a checkpoint returns: its outputs, or any error.
@@ -141,12 +141,30 @@ impl Inputs {
     /// [`Error::Checkpoint`] where the case has no such input, or has it in another dtype.
     pub fn input<T: Element>(&self, name: &str) -> Result<ArrayD<T>> {
         let tensor = self.tensor(name)?;
-        tensor.to_array().map_err(|_| {
-            Error::Checkpoint(format!("input `{name}` is {}, and the checkpoint reads {}", tensor.dtype(), T::DTYPE))
-        })
+        tensor.to_array().map_err(|_| other_dtype::<T>(name, tensor))
+    }
+
+    /// The elements of the input of that name, in C order (the last axis varies fastest), whatever its shape.
+    ///
+    /// ```
+    /// # use karat::{CheckpointResult, Inputs, outputs};
+    /// fn double(case: &Inputs) -> CheckpointResult {
+    ///     let x = case.slice::<f32>("x")?;
+    ///     Ok(outputs! { "y" => x.iter().map(|x| 2.0 * x).collect::<Vec<f32>>() })
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Checkpoint`] where the case has no such input, or has it in another dtype.
+    pub fn slice<T: Element>(&self, name: &str) -> Result<&[T]> {
+        let tensor = self.tensor(name)?;
+        tensor.as_slice().ok_or_else(|| other_dtype::<T>(name, tensor))
     }
 
     /// The parameter of that name.
+    ///
+    /// An integer that 64 bits cannot hold is read as it is written: as a `String` of its digits, a `u128` or an `i128`.
     ///
     /// # Errors
     ///
@@ -165,10 +183,18 @@ impl Inputs {
         self.params
             .get(name)
             .map(|value| {
-                P::deserialize(value).map_err(|error| Error::Checkpoint(format!("param `{name}` is {value}: {error}")))
+                let wide = value.as_str().filter(|text| is_wide(text));
+                P::deserialize(value)
+                    .or_else(|error| wide.map_or(Err(error), serde_json::from_str))
+                    .map_err(|error| Error::Checkpoint(format!("param `{name}` is {value}: {error}")))
             })
             .transpose()
     }
+}
+
+/// The error that an input has another dtype than the checkpoint reads.
+fn other_dtype<T: Element>(name: &str, tensor: &Tensor) -> Error {
+    Error::Checkpoint(format!("input `{name}` is {}, and the checkpoint reads {}", tensor.dtype(), T::DTYPE))
 }
 
 /// What there is, for a message about what there is not.
@@ -208,11 +234,20 @@ impl Outputs {
     }
 }
 
-/// The outputs of a checkpoint: `outputs! { "y" => y, "mask" => mask }`, each an ndarray or a [`Tensor`].
+/// The outputs of a checkpoint by name: ndarrays, vectors, slices, arrays, numbers or [`Tensor`]s.
+///
+/// A vector or a slice is a tensor of one axis, an array of arrays has two, and a number has none.
 ///
 /// ```
 /// # use karat::outputs;
-/// let outputs = outputs! { "y" => ndarray::arr1(&[1.0f32, 2.0]) };
+/// let logits = vec![0.5f32, 2.0];
+/// let outputs = outputs! {
+///     "matrix" => ndarray::arr2(&[[1.0f32, 2.0]]),
+///     "slice" => &logits[1..],
+///     "array" => [[1i64, 2], [3, 4]],
+///     "loss" => 0.25f64,
+///     "logits" => logits,
+/// };
 /// ```
 #[macro_export]
 macro_rules! outputs {
@@ -247,3 +282,52 @@ impl fmt::Display for Skip {
 }
 
 impl StdError for Skip {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_integer_that_64_bits_cannot_hold_is_read_as_it_is_written() {
+        let wide = "18446744073709551616";
+        let params = [("n", Value::from(wide)), ("text", Value::from("5")), ("small", Value::from(5))];
+        let params = params.map(|(name, value)| (name.to_owned(), value)).into();
+        let case = Inputs::new(CaseId::new("a").expect("an id"), params, BTreeMap::new());
+        assert_eq!(case.param::<String>("n").ok().as_deref(), Some(wide));
+        assert_eq!(case.param::<u128>("n").ok(), Some(1 << 64));
+        assert_eq!(case.param::<f64>("n").ok(), Some(18446744073709551616.0));
+        assert!(case.param::<u64>("n").is_err());
+        assert!(case.param::<u64>("text").is_err());
+        assert_eq!(case.param::<u128>("small").ok(), Some(5));
+    }
+
+    #[test]
+    fn an_input_is_a_slice_in_c_order() {
+        let tensors = [("x".to_owned(), Tensor::from([[1.0f32, 2.0], [3.0, 4.0]]))].into();
+        let case = Inputs::new(CaseId::new("a").expect("an id"), BTreeMap::new(), tensors);
+        assert_eq!(case.slice::<f32>("x").ok(), Some(&[1.0, 2.0, 3.0, 4.0][..]));
+        let error = case.slice::<f64>("x").expect_err("another dtype").to_string();
+        assert_eq!(error, "input `x` is f32, and the checkpoint reads f64");
+    }
+
+    #[test]
+    fn an_output_is_whatever_holds_elements() {
+        let vector = vec![1u8, 2];
+        let outputs = crate::outputs! {
+            "vector" => &vector, "slice" => &vector[..1], "array" => [true], "rows" => [[1i32, 2, 3], [4, 5, 6]],
+            "number" => 0.5f64, "tensor" => &Tensor::from(1i8), "moved" => vector,
+        };
+        let shapes = outputs.into_map().expect("each name is there once");
+        let shapes = shapes.iter().map(|(name, tensor)| (name.as_str(), tensor.dtype().name(), tensor.shape()));
+        let expected: [(&str, &str, &[usize]); 7] = [
+            ("array", "bool", &[1]),
+            ("moved", "u8", &[2]),
+            ("number", "f64", &[]),
+            ("rows", "i32", &[2, 3]),
+            ("slice", "u8", &[1]),
+            ("tensor", "i8", &[]),
+            ("vector", "u8", &[2]),
+        ];
+        assert_eq!(shapes.collect::<Vec<_>>(), expected);
+    }
+}

@@ -22,6 +22,7 @@ pub(crate) use discover::absolute;
 pub use discover::{Goldens, Tree};
 pub use fields::{CaseFile, InputField, NanField, OutputField, SuiteFile, ToleranceField};
 pub use id::CaseId;
+pub(crate) use object::{is_wide, read_value};
 pub(crate) use resolve::seconds_from;
 pub(crate) use share::share;
 pub(crate) use suites::Suites;

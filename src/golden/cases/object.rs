@@ -1,5 +1,6 @@
 //! Reading a file that is one JSON object, in which no field is there twice.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::{fmt, fs};
 
@@ -31,8 +32,17 @@ pub(super) fn read_object(file: &Path) -> Result<Option<Map<String, Value>>> {
     }
     let text = std::str::from_utf8(&bytes).map_err(|error| wrong(format!("is not UTF-8: {error}")))?;
     // Some editors begin a file with a mark of its encoding.
-    match serde_json::from_str(text.trim_start_matches('\u{feff}')) {
-        Ok(Strict(Value::Object(object))) => Ok(Some(object)),
+    let text = text.trim_start_matches('\u{feff}');
+    match serde_json::from_str(text) {
+        Ok(Strict(Value::Object(mut object))) => {
+            // What is not a parameter is a number in any case: an `atol` may be written as an integer.
+            if let Cow::Owned(text) = quote_wide(text)
+                && let (Some(params), Ok(Value::Object(mut exact))) = (object.get_mut("params"), read_value(&text))
+            {
+                *params = exact.remove("params").unwrap_or_default();
+            }
+            Ok(Some(object))
+        }
         Ok(_) => Err(wrong("holds JSON, but no object".to_owned())),
         // serde_json's own text ends in "at line L column C".
         Err(error) if error.is_data() => Err(wrong(error.to_string())),
@@ -42,6 +52,54 @@ pub(super) fn read_object(file: &Path) -> Result<Option<Map<String, Value>>> {
 
 fn pointed(pointer: Pointer) -> String {
     format!("is a {pointer} in place of the file; run `{}`", pointer.remedy())
+}
+
+/// The value of a JSON text in which an integer that 64 bits cannot hold is its digits as text: any other number would be
+/// another integer.
+pub(crate) fn read_value(text: &str) -> serde_json::Result<Value> {
+    serde_json::from_str(&quote_wide(text)).map(|Strict(value)| value)
+}
+
+/// The text with quotes around the integers that 64 bits cannot hold.
+fn quote_wide(text: &str) -> Cow<'_, str> {
+    /// No shorter one is wide.
+    const DIGITS: usize = 19;
+    let mut quoted = String::new();
+    let mut copied = 0;
+    let mut bytes = text.bytes().enumerate();
+    while let Some((at, byte)) = bytes.next() {
+        match byte {
+            b'"' => {
+                while let Some((_, byte)) = bytes.next().filter(|(_, byte)| *byte != b'"') {
+                    if byte == b'\\' {
+                        bytes.next();
+                    }
+                }
+            }
+            b'-' | b'0'..=b'9' => {
+                let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-.".contains(byte);
+                let length = text.as_bytes()[at..].iter().take_while(|byte| is_part(byte)).count();
+                let number = &text[at..at + length];
+                if length > 1 {
+                    bytes.nth(length - 2);
+                }
+                if length >= DIGITS && is_wide(number) {
+                    quoted += &text[copied..at];
+                    quoted += &format!("\"{number}\"");
+                    copied = at + length;
+                }
+            }
+            _ => {}
+        }
+    }
+    if copied == 0 { text.into() } else { (quoted + &text[copied..]).into() }
+}
+
+/// Whether a text is an integer as JSON writes one, and 64 bits cannot hold it.
+pub(crate) fn is_wide(number: &str) -> bool {
+    let digits = number.strip_prefix('-').unwrap_or(number);
+    let is_integer = !digits.is_empty() && !digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit());
+    is_integer && number.parse::<u64>().is_err() && number.parse::<i64>().is_err()
 }
 
 /// Any JSON. A field that is there twice is refused: of the two serde_json would silently keep the last.
@@ -104,5 +162,32 @@ impl<'de> Visitor<'de> for Any {
             object.insert(name, value);
         }
         Ok(object.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_integer_that_64_bits_cannot_hold_is_text() {
+        for (text, expected) in [
+            ("18446744073709551615", "18446744073709551615"),
+            ("18446744073709551616", "\"18446744073709551616\""),
+            ("-9223372036854775808", "-9223372036854775808"),
+            ("-9223372036854775809", "\"-9223372036854775809\""),
+            ("[1, 100000000000000000000]", "[1,\"100000000000000000000\"]"),
+            (
+                "{\"18446744073709551616\": \"a\\\" 18446744073709551616\"}",
+                "{\"18446744073709551616\":\"a\\\" 18446744073709551616\"}",
+            ),
+            ("100000000000000000000.5", "1e+20"),
+            ("100000000000000000000e1", "1e+21"),
+        ] {
+            assert_eq!(read_value(text).expect("JSON").to_string(), expected, "{text}");
+        }
+        for text in ["018446744073709551616", "-", "\"", "\"\\", "18446744073709551616x"] {
+            assert!(read_value(text).is_err(), "{text}");
+        }
     }
 }
