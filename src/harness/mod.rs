@@ -2,6 +2,8 @@
 
 mod assert;
 #[cfg(feature = "harness")]
+mod goldens;
+#[cfg(feature = "harness")]
 mod main;
 #[cfg(feature = "harness")]
 mod shard;
@@ -12,5 +14,8 @@ mod watchdog;
 
 #[doc(hidden)]
 pub use assert::{AsTensor, check_close, check_summary};
+#[cfg(feature = "harness")]
+#[doc(hidden)]
+pub use goldens::with_libtest;
 #[cfg(feature = "harness")]
 pub use main::Harness;

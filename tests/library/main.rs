@@ -11,6 +11,7 @@ mod insta;
 #[cfg(unix)]
 mod interrupt;
 mod isolate;
+mod libtest;
 mod list;
 mod matrix;
 mod packaged;
