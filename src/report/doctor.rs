@@ -40,7 +40,7 @@ pub(super) fn command(voice: &Voice, complaint: &Complaint) -> String {
     let id = case.as_ref().map(|id| id.as_str());
     let paths = || files.iter().map(|file| voice.path(file)).collect::<Vec<_>>();
     match ailment {
-        Ailment::Empty => format!("{} add CASE --checkpoint NAME --input x=x.npy --output y=y.npy", voice.command),
+        Ailment::Empty => voice.add(),
         Ailment::Pointers => {
             let pointer = text.as_deref().and_then(Pointer::named_in).unwrap_or(Pointer::Lfs);
             pointer.remedy().to_owned()

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use super::number::{bytes, count, counted, exact, float, percent, ratio};
 use super::signal::meaning;
-use super::voice::Voice;
+use super::voice::{Voice, quote};
 use crate::numeric::{Comparison, Mismatch, Tolerance};
 use crate::run::{
-    CaseOutcome, Difference, Explanation, Finding, Hypothesis, OutputOutcome, Part, Problem, RunOutcome, Sum, Verdict,
+    CaseOutcome, Difference, Explanation, Finding, Gates, Hypothesis, OutputOutcome, Part, Problem, RunOutcome, Sum,
+    Verdict,
 };
 pub(super) use crate::words::mismatch::{largest, measured, mismatch, non_finite_counts, tolerance, used_share};
 
@@ -50,6 +51,14 @@ fn said(problem: &Problem, case: &CaseOutcome, output: Option<&OutputOutcome>, v
         Problem::NotChained { why } => not_chained(why),
         Problem::Orphaned { snapshot } => orphaned(&voice.path(snapshot)),
         Problem::Skipped(reason) => lines(reason),
+    }
+}
+
+/// Which executor ran, and whether it was held to accuracy alone: the last line of every run.
+pub(super) fn executor(run: &RunOutcome) -> String {
+    match run.gates {
+        Gates::Both => format!("executor {}", run.executor),
+        Gates::Accuracy => format!("executor {}, accuracy alone: no snapshot was looked at", run.executor),
     }
 }
 
@@ -393,5 +402,6 @@ pub(super) fn kept(path: &str) -> String {
 
 /// A skipped case that fails in CI.
 pub(super) fn skip_fails(id: &str) -> String {
-    format!("in CI a skipped case fails unless it is allowed by name: --allow-skip={id}")
+    let option = quote(&format!("--allow-skip={id}")).into_owned();
+    format!("in CI a skipped case fails unless it is allowed by name: {option}")
 }

@@ -27,4 +27,5 @@ pub use crate::words::number;
 pub use histogram::{Bin, Histogram};
 pub use palette::Palette;
 pub use view::{CaseLine, CaseView, DiffView, ExplainView, InputView, OutputView, PairView, TensorView, Unread};
+pub(crate) use voice::quote;
 pub use voice::{Review, Voice};

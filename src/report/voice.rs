@@ -61,28 +61,34 @@ impl Voice {
     /// The command that runs what `filter` selects, or everything.
     pub(crate) fn run(&self, filter: Option<&str>) -> String {
         let root = self.root.as_deref().map(|root| format!(" {}", path_argument(root))).unwrap_or_default();
-        let filter = filter.map(|filter| format!(" -k {}", quote(filter))).unwrap_or_default();
+        let filter = filter.map(|filter| option("-k", filter)).unwrap_or_default();
         let options = self.options.as_deref().map(|options| format!(" {options}")).unwrap_or_default();
-        let snapshots = option("--snapshots", self.snapshots.as_deref());
+        let snapshots = folder("--snapshots", self.snapshots.as_deref());
         format!("{} run{root}{snapshots}{}{options}{filter}", self.command, self.other())
     }
 
     /// The command that runs one case and says what its mismatch looks like.
-    pub(super) fn explain(&self, id: &str) -> String {
-        let root = option("--root", self.root.as_deref());
-        format!("{} explain {}{root}{}", self.command, path_argument(id), self.other())
+    pub(crate) fn explain(&self, id: &str) -> String {
+        let options = folder("--root", self.root.as_deref()) + &self.other();
+        format!("{} explain{}", self.command, id_argument(id, &options))
     }
 
     /// The option that names the executor, where it is not the default one.
     fn other(&self) -> String {
-        self.executor.as_deref().map(|name| format!(" --executor {}", quote(name))).unwrap_or_default()
+        self.executor.as_deref().map(|name| option("--executor", name)).unwrap_or_default()
     }
 
     /// The command that lists what `filter` selects, or everything.
-    pub(super) fn list(&self, filter: Option<&str>) -> String {
+    pub(crate) fn list(&self, filter: Option<&str>) -> String {
         let root = self.root.as_deref().map(|root| format!(" {}", path_argument(root))).unwrap_or_default();
-        let filter = filter.map(|filter| format!(" -k {}", quote(filter))).unwrap_or_default();
-        format!("{} list{root}{}{filter}", self.command, option("--snapshots", self.snapshots.as_deref()))
+        let filter = filter.map(|filter| option("-k", filter)).unwrap_or_default();
+        format!("{} list{root}{}{filter}", self.command, folder("--snapshots", self.snapshots.as_deref()))
+    }
+
+    /// The command that adds a case, with names to replace.
+    pub(crate) fn add(&self) -> String {
+        let root = folder("--root", self.root.as_deref());
+        format!("{} add CASE{root} --checkpoint NAME --input x=x.npy --output y=y.npy", self.command)
     }
 
     /// The command that follows every chain.
@@ -100,11 +106,14 @@ impl Voice {
     }
 
     /// The command that accepts the pending snapshots of one case, or all.
-    pub(super) fn accept(&self, id: Option<&str>) -> String {
+    pub(crate) fn accept(&self, id: Option<&str>) -> String {
+        let options = folder("--root", self.root.as_deref()) + &folder("--snapshots", self.snapshots.as_deref());
         // Alone the verb would be taken for a filter in a test target, which cargo hands to each.
-        let filter = id.map_or(" --all".to_owned(), |id| format!(" {}", quote(id)));
-        let root = option("--root", self.root.as_deref());
-        format!("{} accept{root}{}{filter}", self.command, option("--snapshots", self.snapshots.as_deref()))
+        match id {
+            None => format!("{} accept{options} --all", self.command),
+            Some(id) if is_like_option(id) => format!("{} accept{}", self.command, id_argument(id, &options)),
+            Some(id) => format!("{} accept{options} {}", self.command, quote(id)),
+        }
     }
 
     /// The command that shows a tensor file.
@@ -113,8 +122,8 @@ impl Voice {
     }
 
     /// The command that shows a case.
-    pub(super) fn show_case(&self, id: &str) -> String {
-        format!("{}{}", self.show(id), option("--root", self.root.as_deref()))
+    pub(crate) fn show_case(&self, id: &str) -> String {
+        format!("{} show{}", self.command, id_argument(id, &folder("--root", self.root.as_deref())))
     }
 
     /// The command that compares two tensor files, by the case's tolerance where one is given.
@@ -128,8 +137,29 @@ impl Voice {
 }
 
 /// An option with a path, behind a space, or nothing.
-fn option(name: &str, path: Option<&str>) -> String {
+fn folder(name: &str, path: Option<&str>) -> String {
     path.map(|path| format!(" {name} {}", path_argument(path))).unwrap_or_default()
+}
+
+/// An option with its value, behind a space.
+fn option(name: &str, value: &str) -> String {
+    match is_like_option(value) {
+        true => format!(" {}", quote(&format!("{name}={value}"))),
+        false => format!(" {name} {}", quote(value)),
+    }
+}
+
+/// An id and the options of its verb, behind a space: the id first, unless it would be taken for an option itself.
+fn id_argument(id: &str, options: &str) -> String {
+    match is_like_option(id) {
+        true => format!("{options} -- {}", quote(id)),
+        false => format!(" {}{options}", quote(id)),
+    }
+}
+
+/// Whether a command line takes that word for an option.
+fn is_like_option(word: &str) -> bool {
+    word.starts_with('-')
 }
 
 /// The command that deletes a file.
@@ -145,12 +175,13 @@ pub(super) fn slashes(path: &Path) -> String {
 
 /// A path as one word of a command that is not taken for an option.
 pub(super) fn path_argument(path: &str) -> Cow<'_, str> {
-    if path.starts_with('-') { quote(&format!("./{path}")).into_owned().into() } else { quote(path) }
+    if is_like_option(path) { quote(&format!("./{path}")).into_owned().into() } else { quote(path) }
 }
 
-/// The text as one word of a POSIX shell.
-fn quote(text: &str) -> Cow<'_, str> {
-    let is_plain = |(at, c): (usize, char)| c.is_alphanumeric() || "_-./:,+@%=".contains(c) || (at > 0 && c == '#');
+/// The text as one word of a POSIX shell; a leading `=` is special to zsh.
+pub(crate) fn quote(text: &str) -> Cow<'_, str> {
+    let is_plain =
+        |(at, c): (usize, char)| c.is_alphanumeric() || "_-./:,+@%".contains(c) || (at > 0 && "#=".contains(c));
     if !text.is_empty() && text.char_indices().all(is_plain) {
         return text.into();
     }
@@ -206,6 +237,17 @@ mod tests {
         }
         assert_eq!(voice().show("-x.npy"), "karat show ./-x.npy");
         assert_eq!(remove("- x"), "rm './- x'");
+    }
+
+    #[test]
+    fn an_id_that_begins_with_a_dash_is_not_taken_for_an_option() {
+        assert_eq!(voice().run(Some("-bad")), "karat run -k=-bad");
+        assert_eq!(voice().list(Some("- b")), "karat list '-k=- b'");
+        assert_eq!(voice().accept(Some("-bad")), "karat accept -- -bad");
+        assert_eq!(voice().show_case("-bad"), "karat show -- -bad");
+        let voice = Voice { root: Some("-r".into()), executor: Some("-e".into()), ..voice() };
+        assert_eq!(voice.explain("-bad"), "karat explain --root ./-r --executor=-e -- -bad");
+        assert_eq!(voice.accept(Some("-bad")), "karat accept --root ./-r -- -bad");
     }
 
     #[test]

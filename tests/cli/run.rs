@@ -24,7 +24,8 @@ fn a_first_run_fails_and_leaves_every_summary_to_be_reviewed() {
         .says("within tolerance")
         .says("and no snapshot is accepted yet")
         .says(&format!("{count} cases, {count} fail,"));
-    let end = format!("{count} unrecorded\n{count} cases to review, where intended:  karat accept --all\n");
+    let end =
+        format!("{count} unrecorded\n{count} cases to review, where intended:  karat accept --all\nexecutor builtin\n");
     assert!(said.stdout.ends_with(&end), "{}", said.stdout);
     assert_eq!(said.stderr, "");
     let files = project.files("snapshots");
@@ -41,7 +42,7 @@ fn all_pass_once_accepted_and_the_tree_is_left_as_it_is() {
     assert!(before.1.keys().all(|name| name.ends_with(".snap")), "{:?}", before.1.keys());
     let count = project.cases();
     let said = project.karat(["run"]).exits(0).says(&format!("{count} cases, none fails,"));
-    assert!(said.stdout.ends_with(&format!("\n{count} pass\n")), "{}", said.stdout);
+    assert!(said.stdout.ends_with(&format!("\n{count} pass\nexecutor builtin\n")), "{}", said.stdout);
     let line = said.stdout.lines().find(|line| line.contains("h.0/ln_1")).expect("a line");
     let columns = "pass        gpt2-tiny/h.0/ln_1                layer_norm        difference 2.38e-7, 5% of tolerance";
     assert_eq!(line, columns);

@@ -7,23 +7,25 @@ use crate::report::next::after;
 use crate::report::number::{counted, duration};
 use crate::report::palette::Palette;
 use crate::report::voice::Voice;
-use crate::run::{CaseOutcome, Counts, Gates, Partition, Problem, RunOutcome, Verdict};
+use crate::run::{CaseOutcome, Counts, Partition, Problem, RunOutcome, Verdict};
 use crate::words::WIDTH;
 use crate::words::text::paragraphs;
 
-/// Writes what was skipped and why, the counts by verdict, worst first, and what to do next.
+/// Writes what was skipped and why, the counts by verdict, worst first, what to do next, and which executor ran.
 ///
 /// # Errors
 ///
 /// What `out` returns.
 pub fn end(out: &mut dyn Write, palette: &Palette, voice: &Voice, run: &RunOutcome) -> io::Result<()> {
-    brief(out, palette, run)?;
+    skipped(out, palette, &run.cases)?;
+    count(out, palette, run)?;
     after(voice, run, "above")
         .into_iter()
-        .try_for_each(|(what, command)| writeln!(out, "{what}:  {}", palette.command(&command)))
+        .try_for_each(|(what, command)| writeln!(out, "{what}:  {}", palette.command(&command)))?;
+    writeln!(out, "{}", message::executor(run))
 }
 
-/// Writes what was skipped and why, the counts by verdict, and what was not looked at: what every report says.
+/// Writes what was skipped and why, the counts by verdict, and which executor ran: what every report says.
 ///
 /// # Errors
 ///
@@ -31,12 +33,7 @@ pub fn end(out: &mut dyn Write, palette: &Palette, voice: &Voice, run: &RunOutco
 pub fn brief(out: &mut dyn Write, palette: &Palette, run: &RunOutcome) -> io::Result<()> {
     skipped(out, palette, &run.cases)?;
     count(out, palette, run)?;
-    match run.gates {
-        Gates::Accuracy => {
-            writeln!(out, "executor {}, accuracy alone: no snapshot was looked at", run.executor)
-        }
-        Gates::Both => Ok(()),
-    }
+    writeln!(out, "{}", message::executor(run))
 }
 
 /// Writes the counts by verdict, worst first, and what of the whole this is not.
