@@ -55,6 +55,13 @@ pub enum Error {
         /// What is wrong with it.
         what: String,
     },
+    /// There is no case yet where cases were looked for.
+    NoCases {
+        /// The folder: the goldens root, or one below it.
+        place: PathBuf,
+        /// Whether the folder itself is there.
+        exists: bool,
+    },
     /// A value handed to karat that makes no sense, such as a negative tolerance.
     Invalid(String),
     /// A checkpoint asked for an input or a parameter that its case does not have, or has in another type.
@@ -70,6 +77,12 @@ impl Display for Error {
             Error::Write { path, source } => write!(f, "cannot write {}: {source}", path.display()),
             Error::Missing { place, what } | Error::Tensor { place, what } => write!(f, "{place}: {what}"),
             Error::Case { path, what } | Error::Snapshot { path, what } => write!(f, "{}: {what}", path.display()),
+            Error::NoCases { place, exists: true } => {
+                write!(f, "no case below {}: a case is a folder that holds a case.json", place.display())
+            }
+            Error::NoCases { place, exists: false } => {
+                write!(f, "there is no folder {}; name the goldens root, or add a first case to it", place.display())
+            }
             Error::Invalid(what) | Error::Checkpoint(what) | Error::Usage(what) => f.write_str(what),
         }
     }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use karat::cli::Host;
 use karat::run::Executors;
 
 fn main() -> ExitCode {
@@ -12,6 +13,7 @@ fn main() -> ExitCode {
         snapshots: None,
         allowed_skips: Vec::new(),
         base: std::env::current_dir().unwrap_or_default(),
+        host: Host::Binary,
     };
     let executors = Executors::new(karat::gpt2::executor());
     #[cfg(feature = "candle")]

@@ -28,7 +28,7 @@ pub(super) struct Accept {
 impl Accept {
     pub(super) fn main(self, context: &Context<'_>) -> Result<Gate> {
         let Accept { filter, all: _, root, place } = self;
-        let goldens = place.locate(root.as_ref(), context.home)?;
+        let goldens = place.locate(root.as_ref(), context)?;
         let recorder = Recorder::new(&goldens.root, &goldens.snapshots, Caller::CommandLine)?;
         let Accepted { written, refused } = recorder.accept(&goldens, filter.as_deref())?;
         if let (Some(filter), [], []) = (&filter, &*written, &*refused) {

@@ -7,14 +7,15 @@ use clap::Args;
 use serde_json::Value;
 
 use super::made::Made;
-use super::{Context, Gate, source};
+use super::{Context, Gate, near, own, source};
 use crate::error::{Error, Result};
 use crate::golden::{
     Address, Case, CaseFile, CaseId, Goldens, InputField, OutputField, ToleranceField, absolute, check_name,
-    read_tensor,
+    read_tensor, read_value,
 };
 use crate::numeric::{DType, Tolerance};
 use crate::report::Voice;
+use crate::run::Executors;
 
 /// The arguments of `karat add`.
 #[derive(Debug, Args)]
@@ -24,13 +25,16 @@ pub(super) struct Add {
     /// The computation under test
     #[arg(long, value_name = "NAME")]
     checkpoint: String,
-    /// An input tensor; several add up
+    /// An input tensor; may be repeated
     #[arg(long = "input", value_name = "NAME=FILE[#MEMBER]", value_parser = parse_pair)]
     inputs: Vec<(String, String)>,
-    /// A reference output; several add up
+    /// A reference output; may be repeated
     #[arg(long = "output", value_name = "NAME=FILE[#MEMBER]", value_parser = parse_pair)]
     outputs: Vec<(String, String)>,
-    /// A parameter, as JSON; what is no JSON is text
+    /// Add a case without a reference, which its snapshot alone holds
+    #[arg(long, conflicts_with = "outputs")]
+    snapshot_only: bool,
+    /// A parameter, as JSON; what is not JSON is text; may be repeated
     #[arg(long = "param", value_name = "NAME=VALUE", value_parser = parse_pair)]
     params: Vec<(String, String)>,
     /// The absolute part of the tolerance of every output [default: by dtype, as torch.testing has it]
@@ -57,7 +61,18 @@ struct Plan {
 }
 
 impl Add {
-    pub(super) fn main(self, context: &Context<'_>) -> Result<Gate> {
+    pub(super) fn main(self, executors: &Executors, context: &Context<'_>) -> Result<Gate> {
+        let harnesses = own::commands(context.home, self.root.as_ref().unwrap_or(&context.home.root));
+        if harnesses.is_empty() {
+            near::check_checkpoint(&self.checkpoint, &executors.checkpoints())?;
+        }
+        if self.outputs.is_empty() && !self.snapshot_only && self.atol.is_none() {
+            return Err(Error::Usage(
+                "without --output there is no reference to compare with, and nothing was written; name one as in \
+                 --output y=y.npy, or say --snapshot-only for a case that its snapshot alone holds"
+                    .to_owned(),
+            ));
+        }
         let mut made = Made::default();
         let id = match self.make(context, &mut made) {
             Ok(id) => id,
@@ -66,7 +81,11 @@ impl Add {
                 return Err(error);
             }
         };
-        let voice = self.voice(context);
+        let mut voice = self.voice(context);
+        // The checkpoint is there, and the binary would not run it.
+        if let Some(command) = harnesses.into_iter().next() {
+            voice.command = command.text;
+        }
         context.screen.print(|out, _| {
             for path in made.files() {
                 writeln!(out, "wrote {}", path.strip_prefix(&voice.base).unwrap_or(path).display())?;
@@ -80,8 +99,8 @@ impl Add {
     fn make(&self, context: &Context<'_>, made: &mut Made) -> Result<CaseId> {
         let root = absolute(self.root.as_ref().unwrap_or(&context.home.root))?;
         made.folder(&root)?;
-        let goldens = source(self.root.as_ref(), context.home)?;
-        let plan = self.plan(&goldens)?;
+        let goldens = source(self.root.as_ref(), context)?;
+        let plan = self.plan(context, &goldens)?;
         plan.write(made)?;
         Case::load(&goldens.root, &plan.id)?;
         Ok(plan.id)
@@ -118,23 +137,23 @@ impl Add {
     }
 
     /// What would be written, with everything checked that can be: nothing of it is on disk yet.
-    fn plan(&self, goldens: &Goldens) -> Result<Plan> {
+    fn plan(&self, context: &Context<'_>, goldens: &Goldens) -> Result<Plan> {
         let id = self.id(goldens)?;
         let file = CaseFile { karat: 1, checkpoint: self.checkpoint.clone(), ..CaseFile::default() };
         let mut plan = Plan { folder: id.below(&goldens.root), id, copies: BTreeMap::new(), file };
         unique("--input", &self.inputs)?;
         unique("--output", &self.outputs)?;
         unique("--param", &self.params)?;
-        for (name, value) in &self.params {
-            let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.clone()));
+        for (name, text) in &self.params {
+            let value = param(text).map_err(|error| Error::Usage(format!("--param {name}={text}: {error}")))?;
             plan.file.params.insert(name.clone(), value);
         }
         for (name, text) in &self.inputs {
-            let (tensor, dtype) = self.refer(&mut plan, goldens, name, text)?;
+            let (tensor, dtype) = self.refer(&mut plan, goldens, context, (name, text))?;
             plan.file.inputs.insert(name.clone(), InputField { tensor, from: None, dtype });
         }
         for (name, text) in &self.outputs {
-            let (tensor, dtype) = self.refer(&mut plan, goldens, name, text)?;
+            let (tensor, dtype) = self.refer(&mut plan, goldens, context, (name, text))?;
             let field = OutputField {
                 tensor,
                 alternatives: Vec::new(),
@@ -158,13 +177,24 @@ impl Add {
     }
 
     /// The text by which the case names a tensor, and the dtype where only the typed one says it.
-    fn refer(&self, plan: &mut Plan, goldens: &Goldens, name: &str, typed: &str) -> Result<(String, Option<String>)> {
+    fn refer(
+        &self,
+        plan: &mut Plan,
+        goldens: &Goldens,
+        context: &Context<'_>,
+        (name, typed): (&str, &str),
+    ) -> Result<(String, Option<String>)> {
         check_name(name).map_err(Error::Usage)?;
         let address = Address::typed(typed);
         let read = |declared| read_tensor(&address.path, address.member.as_deref(), declared);
         let dtype = match (read(None), self.dtype) {
             (Ok(_), _) => None,
             (Err(_), Some(dtype)) => read(Some(dtype)).map(|_| Some(dtype.name().to_owned()))?,
+            (Err(Error::Missing { place, what }), None) if address.path.is_relative() && !address.path.exists() => {
+                let folder = std::env::current_dir().unwrap_or_default();
+                let what = format!("{what}; looked in {}{}", folder.display(), context.home.host.folder());
+                return Err(Error::Missing { place, what });
+            }
             (Err(error), None) => return Err(error),
         };
         let path = absolute(&address.path)?;
@@ -219,6 +249,57 @@ fn climb(root: &Path, folder: &Path, path: &Path) -> Option<String> {
     Some(parts?.join("/"))
 }
 
+/// A parameter as it was typed: JSON, or else text. A number that JSON or a `f64` would change is refused.
+fn param(text: &str) -> std::result::Result<Value, String> {
+    let inexact =
+        || "JSON cannot hold this number exactly; give one that a double holds, or quote it as text".to_owned();
+    match read_value(text) {
+        Ok(_) if !numbers(text).all(is_exact) => Err(inexact()),
+        Ok(value) => Ok(value),
+        // Only a number that is too large; what is not JSON at all is text.
+        Err(error) if error.to_string().starts_with("number out of range") => Err(inexact()),
+        Err(_) => Ok(Value::String(text.to_owned())),
+    }
+}
+
+/// The numbers in a JSON text.
+fn numbers(json: &str) -> impl Iterator<Item = &str> {
+    // Every second part is a string; an escaped quote belongs to one.
+    let mut is_escaped = false;
+    let mut is_text = false;
+    let parts = json.split(move |c: char| {
+        let is_quote = c == '"' && !is_escaped;
+        is_escaped = c == '\\' && !is_escaped;
+        is_text ^= is_quote;
+        is_text || !(c.is_ascii_alphanumeric() || "+-.".contains(c))
+    });
+    parts.filter(|part| part.starts_with(|c: char| c == '-' || c.is_ascii_digit()))
+}
+
+/// Whether a JSON number is what it is read as: the same decimal digits. An integer always is.
+fn is_exact(number: &str) -> bool {
+    if !number.contains(['.', 'e', 'E']) {
+        return true;
+    }
+    let Ok(value) = number.parse::<f64>() else { return false };
+    value.is_finite() && decimal(number) == decimal(&format!("{value:e}"))
+}
+
+/// The digits of a number without zeros around them, and the power of ten of the last.
+fn decimal(number: &str) -> (String, i64) {
+    let number = number.trim_start_matches('-');
+    let (digits, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let digits = format!("{whole}{fraction}");
+    let significant = digits.trim_end_matches('0');
+    let exponent = exponent.parse::<i64>().unwrap_or(i64::MAX / 2);
+    let last = exponent - fraction.len() as i64 + (digits.len() - significant.len()) as i64;
+    match significant.trim_start_matches('0') {
+        "" => (String::new(), 0),
+        digits => (digits.to_owned(), last),
+    }
+}
+
 /// Splits `NAME=VALUE`.
 fn parse_pair(text: &str) -> std::result::Result<(String, String), String> {
     match text.split_once('=') {
@@ -239,6 +320,21 @@ fn unique(option: &str, pairs: &[(String, String)]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_that_would_change_is_not_a_parameter() {
+        for text in
+            ["0.1", "1e-5", "1E+05", "0.0", "-0.0", "1.50", "5e-324", "1e23", "18446744073709551616", "[1, 2.5]"]
+        {
+            assert!(param(text).is_ok(), "{text}");
+        }
+        for text in ["1e400", "-1e400", "1e-400", "0.1000000000000000055", "16777216.0000000001", "[1, 1e400]"] {
+            assert!(param(text).is_err(), "{text}");
+        }
+        for text in ["\"1e400\"", "\"a\\\"1e-400\"", "{\"0.1000000000000000055\": 1}", "true", "text"] {
+            assert!(param(text).is_ok(), "{text}");
+        }
+    }
 
     #[test]
     fn a_tensor_inside_the_root_is_named_by_the_way_to_it() {

@@ -11,6 +11,12 @@ use crate::error::{Error, Result};
 use crate::golden::{CaseId, Goldens, Tree, absolute};
 use crate::run::{Executor, Executors, Filter, Gates, Options};
 
+/// The headings of help for what selects cases, how they run, what they are held to, and what is shown.
+pub(super) const SELECTION: &str = "Which cases";
+pub(super) const EXECUTION: &str = "How they run";
+pub(super) const GATE: &str = "What fails";
+pub(super) const OUTPUT: &str = "What is shown and written";
+
 /// The arguments that select cases and say how they run.
 #[derive(Debug, Args)]
 pub(super) struct Cases {
@@ -18,17 +24,18 @@ pub(super) struct Cases {
     pub(super) root: Option<PathBuf>,
     #[command(flatten)]
     pub(super) place: Place,
-    /// Run only cases whose id contains FILTER; several add up
+    /// Run only cases whose id contains FILTER; may be repeated (any match)
     #[arg(short = 'k', long = "filter", value_name = "FILTER", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(help_heading = SELECTION)]
     filter: Vec<String>,
     /// Run N cases at a time [default: one a processor]
-    #[arg(short = 'j', long, value_name = "N", value_parser = parse_jobs)]
+    #[arg(short = 'j', long, value_name = "N", value_parser = parse_jobs, help_heading = EXECUTION)]
     jobs: Option<NonZeroUsize>,
     /// Call each checkpoint N times; all calls must agree bit for bit
-    #[arg(long = "repeat", value_name = "N", default_value = "1")]
+    #[arg(long = "repeat", value_name = "N", default_value = "1", help_heading = EXECUTION)]
     repeats: NonZeroUsize,
-    /// Let the case with that id be skipped in CI; several add up
-    #[arg(long = "allow-skip", value_name = "ID")]
+    /// Let the case with that id be skipped in CI; may be repeated
+    #[arg(long = "allow-skip", value_name = "ID", help_heading = GATE)]
     allow_skip: Vec<String>,
 }
 
@@ -50,7 +57,7 @@ impl Selected {
 impl Cases {
     /// Looks up what is selected.
     pub(super) fn select(&self, context: &Context<'_>, gates: Gates) -> Result<Selected> {
-        let goldens = self.place.locate(self.root.as_ref(), context.home)?;
+        let goldens = self.place.locate(self.root.as_ref(), context)?;
         check_skips(&goldens, &self.allow_skip)?;
         let allowed_skips = self.allow_skip.iter().chain(&context.home.allowed_skips).cloned().collect();
         let defaults = Options::default();
@@ -73,7 +80,7 @@ impl Cases {
 pub(super) fn find(context: &Context<'_>, what: &str, root: Option<&PathBuf>) -> Option<(Goldens, CaseId)> {
     let typed = Path::new(what);
     let folder = if typed.ends_with("case.json") { typed.parent()? } else { typed };
-    let goldens = source(root, context.home).ok();
+    let goldens = source(root, context).ok();
     let Some(folder) = absolute(folder).ok().filter(|folder| folder.join("case.json").is_file()) else {
         let (goldens, id) = (goldens?, CaseId::new(what.trim_end_matches('/')).ok()?);
         return id.below(&goldens.root).join("case.json").is_file().then_some((goldens, id));

@@ -25,7 +25,7 @@ pub(super) struct Doctor {
 impl Doctor {
     pub(super) fn main(self, context: &Context<'_>) -> Result<Gate> {
         let Doctor { root, place, json } = self;
-        let goldens = place.locate(root.as_ref(), context.home)?;
+        let goldens = place.locate(root.as_ref(), context)?;
         let recorder = Recorder::new(&goldens.root, &goldens.snapshots, Caller::CommandLine)?;
         let voice = context.voice(root.as_ref(), Some(&place), Some(&recorder));
         let health = examine(&goldens, &recorder)?;

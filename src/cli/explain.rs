@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::cases::{choose, find};
-use super::{Context, Gate, Place};
-use crate::error::{Error, Result};
+use super::{Context, Gate, Place, near, own};
+use crate::error::Result;
 use crate::explain::explain;
 use crate::golden::{CaseId, Goldens};
-use crate::report::{ExplainView, json, terminal};
+use crate::report::{ExplainView, Voice, json, terminal};
 use crate::run::{Executors, Gates, Options, Pictures, Session, Skips};
 
 /// The arguments of `karat explain`.
@@ -32,8 +32,14 @@ pub(super) struct Explain {
 
 impl Explain {
     pub(super) fn main(self, executors: Executors, context: &Context<'_>) -> Result<Gate> {
-        let (executor, other) = choose(executors, self.executor.clone())?;
-        let (goldens, id) = self.find(context)?;
+        let found = self.find(context);
+        let root = match &found {
+            Ok((goldens, _)) => &goldens.root,
+            Err(_) => self.root.as_ref().unwrap_or(&context.home.root),
+        };
+        own::check(context, root, self.executor.is_some(), executors.default_name())?;
+        let (executor, _) = choose(executors, self.executor.clone())?;
+        let (goldens, id) = found?;
         let options = Options {
             gates: Gates::Accuracy,
             skips: Skips::Ignored,
@@ -44,7 +50,7 @@ impl Explain {
         let name = executor.name().to_owned();
         let session = Session::new(goldens, executor, options)?;
         let mut voice = context.voice(self.root.as_ref(), Some(&self.place), Some(session.recorder()));
-        voice.executor = other;
+        voice.executor = self.executor.clone();
 
         let case = session.case(&id);
         let view = ExplainView { executor: name, gate: session.gate().clone(), case };
@@ -56,11 +62,7 @@ impl Explain {
     }
 
     fn find(&self, context: &Context<'_>) -> Result<(Goldens, CaseId)> {
-        find(context, &self.case, self.root.as_ref()).ok_or_else(|| {
-            let root = self.root.as_ref().unwrap_or(&context.home.root);
-            let command = &context.home.command;
-            let what = &self.case;
-            Error::Usage(format!("`{what}` is no case below {}; {command} list prints the cases", root.display()))
-        })
+        find(context, &self.case, self.root.as_ref())
+            .ok_or_else(|| near::case(context, (&self.case, "not a case"), self.root.as_ref(), Voice::explain))
     }
 }

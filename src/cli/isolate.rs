@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::alone::ALONE;
+use super::cases::EXECUTION;
 use crate::error::{Error, Result};
 use crate::golden::{Goldens, seconds_from};
 use crate::report::json;
@@ -17,13 +18,13 @@ use crate::snapshot::Caller;
 #[derive(Debug, Args)]
 pub(super) struct Isolate {
     /// Run each case in a process of its own: a crash, an exit or an endless loop costs that case alone
-    #[arg(long)]
+    #[arg(long, help_heading = EXECUTION)]
     isolate: bool,
     /// End a case that takes longer and has no `timeout` of its own; with --isolate, which it implies
-    #[arg(long, value_name = "SECONDS", value_parser = parse_timeout)]
+    #[arg(long, value_name = "SECONDS", value_parser = parse_timeout, help_heading = EXECUTION)]
     timeout: Option<Duration>,
     /// Let each case take no more memory, such as 512MiB; with --isolate, which it implies
-    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = EXECUTION)]
     memory_limit: Option<Size>,
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
+use super::cases::SELECTION;
 use super::part::Part;
 use super::{Context, Gate, Place, source};
 use crate::error::Result;
@@ -19,8 +20,9 @@ pub(super) struct List {
     root: Option<PathBuf>,
     #[command(flatten)]
     place: Place,
-    /// List only cases whose id contains FILTER; several add up
+    /// List only cases whose id contains FILTER; may be repeated (any match)
     #[arg(short = 'k', long = "filter", value_name = "FILTER", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(help_heading = SELECTION)]
     filter: Vec<String>,
     #[command(flatten)]
     part: Part,
@@ -32,7 +34,7 @@ pub(super) struct List {
 impl List {
     pub(super) fn main(self, context: &Context<'_>) -> Result<Gate> {
         let List { root, place, filter, part, json } = self;
-        let goldens = source(root.as_ref(), context.home)?;
+        let goldens = source(root.as_ref(), context)?;
         let filter = Filter { patterns: filter, shard: part.shard(context)?, ..Filter::default() };
         let tree = goldens.discover()?;
         let selection = filter.select(&tree);

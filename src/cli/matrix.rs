@@ -2,9 +2,9 @@
 
 use clap::{Args, ValueEnum};
 
-use super::cases::{Cases, Selected};
+use super::cases::{Cases, EXECUTION, GATE, Selected};
 use super::progress::Progress;
-use super::{Context, Gate};
+use super::{Context, Gate, own};
 use crate::error::{Error, Result};
 use crate::report::{json, markdown, terminal};
 use crate::run::{Executors, Gates, Matrix as Outcomes, Session};
@@ -14,11 +14,11 @@ use crate::run::{Executors, Gates, Matrix as Outcomes, Session};
 pub(super) struct Matrix {
     #[command(flatten)]
     cases: Cases,
-    /// Run that executor; several add up [default: all]
-    #[arg(long = "executor", value_name = "NAME")]
+    /// Run that executor; may be repeated [default: all]
+    #[arg(long = "executor", value_name = "NAME", help_heading = EXECUTION)]
     executors: Vec<String>,
-    /// Fail where that executor lacks a checkpoint; several add up
-    #[arg(long = "require", value_name = "NAME")]
+    /// Fail where that executor lacks a checkpoint; may be repeated
+    #[arg(long = "require", value_name = "NAME", help_heading = GATE)]
     required: Vec<String>,
     /// What a row is
     #[arg(long, value_enum, default_value = "case")]
@@ -49,6 +49,8 @@ impl Matrix {
                 return Err(Error::Usage(format!("--require {name}: --executor leaves it out")));
             }
         }
+        let root = cases.root.as_ref().unwrap_or(&context.home.root);
+        own::check(context, root, !typed.is_empty(), executors.default_name())?;
         let chosen = executors.choose(&typed)?;
         let selected = cases.select(context, Gates::Accuracy)?;
         let progress = Progress::start(selected.count() * chosen.len(), context.screen.is_watched && !json);

@@ -8,15 +8,20 @@ mod cases;
 mod completions;
 mod diff;
 mod doctor;
+mod examples;
 mod explain;
 mod guard;
+#[cfg(feature = "cli")]
+mod harnesses;
 mod interrupt;
 mod isolate;
 mod list;
 mod made;
 mod matrix;
 mod merge;
+mod near;
 mod output;
+mod own;
 mod part;
 mod progress;
 mod report;
@@ -26,6 +31,8 @@ mod run;
 mod schema;
 mod show;
 mod shrunk;
+#[cfg(feature = "cli")]
+mod source_code;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -38,9 +45,10 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 pub(crate) use self::alone::ALONE;
 pub(crate) use self::guard::{arm, disarm};
 pub(crate) use self::isolate::{Told, isolation};
+pub(crate) use self::near::near_verb;
 use self::output::Screen;
-use crate::error::Result;
-use crate::golden::Goldens;
+use crate::error::{Error, Result};
+use crate::golden::{Goldens, absolute};
 use crate::numeric::DType;
 use crate::report::{Review, Voice};
 use crate::run::Executors;
@@ -59,6 +67,68 @@ pub struct Home {
     pub allowed_skips: Vec<String>,
     /// The folder that the reader is in: paths below it are shown relative to it.
     pub base: PathBuf,
+    /// Whose checkpoints the executors hold.
+    pub host: Host,
+}
+
+/// Whose checkpoints a command line runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Host {
+    /// Those of a test target with a [`Harness`](crate::Harness), or of a program that calls [`main`].
+    Harness,
+    /// karat's own: the binary. It does not run them in place of those of a harness.
+    #[cfg(feature = "cli")]
+    Binary,
+}
+
+impl Host {
+    /// What the current folder is, where the reader may not know it.
+    fn folder(self) -> &'static str {
+        match self {
+            Host::Harness => ", the folder of the package, in which cargo runs its tests",
+            #[cfg(feature = "cli")]
+            Host::Binary => "",
+        }
+    }
+}
+
+impl Home {
+    /// The goldens at home, with that snapshots folder if one is given.
+    pub(crate) fn goldens(&self, snapshots: Option<&Path>) -> Result<Goldens> {
+        let snapshots = snapshots.or(self.snapshots.as_deref());
+        let has_own = self.root.components().any(|part| part.as_os_str() == "goldens");
+        if self.host == Host::Harness && snapshots.is_none() && !has_own {
+            let root = self.root.display();
+            return Err(Error::Usage(format!(
+                "{root} is not in a folder named `goldens`; say where its snapshots are with Harness::snapshots(..)"
+            )));
+        }
+        Goldens::locate(&self.root, snapshots)
+    }
+
+    /// What to say of an error: where there is no case yet, also the command that adds one.
+    pub(crate) fn complaint(&self, error: &Error) -> String {
+        let Error::NoCases { place, .. } = error else { return error.to_string() };
+        let is_own = absolute(&self.root).is_ok_and(|root| root == *place);
+        let shown = place.strip_prefix(&self.base).unwrap_or(place);
+        let root = (!is_own).then(|| shown.display().to_string());
+        let voice = Voice { root, ..self.voice() };
+        format!("{error}\nto add the first:  {}", voice.add())
+    }
+
+    /// How to name karat's commands here.
+    fn voice(&self) -> Voice {
+        Voice {
+            command: self.command.clone(),
+            review: Review::Accept,
+            root: None,
+            snapshots: None,
+            executor: None,
+            options: None,
+            base: self.base.clone(),
+        }
+    }
 }
 
 /// Numeric golden testing: holds every checkpoint of ported code against an independent reference.
@@ -127,58 +197,60 @@ pub const VERBS: &[&str] = &[
     "schema",
 ];
 
-/// The verb that a word may have been meant for, where it is none.
-#[must_use]
-pub fn near_verb(word: &str) -> Option<&'static str> {
-    /// How alike the two must be, from 0 to 1: a letter too many, too few, another, or two exchanged.
-    const ALIKE: f64 = 0.7;
-    let near = VERBS.iter().map(|verb| (strsim::normalized_damerau_levenshtein(word, verb), *verb));
-    let best = near.filter(|(alike, _)| (ALIKE..1.0).contains(alike)).max_by(|a, b| a.0.total_cmp(&b.0));
-    best.map(|(_, verb)| verb)
+/// The verbs as `--help` of a harness lists them, a line each.
+pub(crate) fn verbs_help() -> String {
+    let command = Cli::command();
+    let verbs = command.get_subcommands().filter(|verb| !verb.is_hide_set());
+    verbs.map(|verb| format!("  {:<13}{}\n", verb.get_name(), verb.get_about().unwrap_or_default())).collect()
 }
 
 /// Which goldens a verb is about.
 #[derive(Debug, Args)]
 struct Place {
     /// The snapshots folder [default: `snapshots`, where the last component of the root named `goldens` stands]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", help_heading = cases::SELECTION)]
     snapshots: Option<PathBuf>,
 }
 
 impl Place {
     /// The goldens that were typed, or those at home.
-    fn locate(&self, typed: Option<&PathBuf>, home: &Home) -> Result<Goldens> {
-        let snapshots = self.snapshots.as_ref().or_else(|| home.snapshots.as_ref().filter(|_| typed.is_none()));
-        Goldens::locate(typed.unwrap_or(&home.root), snapshots.map(PathBuf::as_path))
+    fn locate(&self, typed: Option<&PathBuf>, context: &Context<'_>) -> Result<Goldens> {
+        let snapshots = self.snapshots.as_deref();
+        let Some(typed) = typed else { return context.home.goldens(snapshots) };
+        Goldens::locate(typed, snapshots).map_err(|error| near::root(context, typed, error))
     }
 }
 
 /// The goldens that were typed, or those at home, for a verb that only reads them: where their snapshots are is nothing to it.
-fn source(typed: Option<&PathBuf>, home: &Home) -> Result<Goldens> {
-    let root = typed.unwrap_or(&home.root);
-    Goldens::locate(root, None).or_else(|_| Goldens::locate(root, Some(Path::new("snapshots"))))
+fn source(typed: Option<&PathBuf>, context: &Context<'_>) -> Result<Goldens> {
+    let root = typed.unwrap_or(&context.home.root);
+    Goldens::locate(root, None).or_else(|_| Goldens::locate(root, Some(Path::new("snapshots")))).map_err(|error| {
+        match typed {
+            Some(typed) => near::root(context, typed, error),
+            None => error,
+        }
+    })
 }
 
 /// Everything that a verb is given besides its own arguments.
 struct Context<'a> {
     home: &'a Home,
     screen: Screen,
+    /// What was typed behind the command: the verb first.
+    typed: &'a [OsString],
 }
 
 impl Context<'_> {
     /// How to name karat's commands, where the reader has typed that root and place.
     fn voice(&self, typed: Option<&PathBuf>, place: Option<&Place>, recorder: Option<&Recorder>) -> Voice {
         Voice {
-            command: self.home.command.clone(),
             review: match recorder.is_some_and(Recorder::has_cargo_insta) {
                 true => Review::Insta,
                 false => Review::Accept,
             },
             root: typed.map(|root| root.display().to_string()),
             snapshots: place.and_then(|place| place.snapshots.as_ref()).map(|folder| folder.display().to_string()),
-            executor: None,
-            options: None,
-            base: self.home.base.clone(),
+            ..self.home.voice()
         }
     }
 }
@@ -207,8 +279,8 @@ pub fn main(executors: Executors, home: &Home, arguments: impl IntoIterator<Item
     }
     // SAFETY: the caller is `main`, and no thread has been started.
     unsafe { crate::snapshot::silence() };
-    let command = Cli::command().bin_name(&home.command);
-    let cli = match command.try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches)) {
+    let command = examples::with(Cli::command().bin_name(&home.command), &home.command);
+    let cli = match command.try_get_matches_from(&arguments).and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => {
             // A closed pipe is nobody's concern here.
@@ -219,7 +291,7 @@ pub fn main(executors: Executors, home: &Home, arguments: impl IntoIterator<Item
             };
         }
     };
-    let context = Context { home, screen: Screen::detect() };
+    let context = Context { home, screen: Screen::detect(), typed: arguments.get(1..).unwrap_or_default() };
     // Whoever waits for the process of one case sees by itself that it ended early.
     if !matches!(cli.verb, Verb::Alone(_)) {
         guard::arm(2);
@@ -233,7 +305,7 @@ pub fn main(executors: Executors, home: &Home, arguments: impl IntoIterator<Item
         Verb::Show(show) => show.main(&context),
         Verb::Diff(diff) => diff.main(&context),
         Verb::Explain(explain) => explain.main(executors, &context),
-        Verb::Add(add) => add.main(&context),
+        Verb::Add(add) => add.main(&executors, &context),
         Verb::Accept(accept) => accept.main(&context),
         Verb::Doctor(doctor) => doctor.main(&context),
         #[cfg(feature = "cli")]
@@ -247,7 +319,7 @@ pub fn main(executors: Executors, home: &Home, arguments: impl IntoIterator<Item
         Ok(Gate::Failed) => ExitCode::from(1),
         Ok(Gate::Interrupted(code)) => code,
         Err(error) => {
-            context.screen.complain(&error.to_string());
+            context.screen.complain(&home.complaint(&error));
             ExitCode::from(2)
         }
     }
@@ -277,6 +349,63 @@ mod tests {
         let names: Vec<&str> = typed.map(clap::Command::get_name).collect();
         assert_eq!(names, VERBS);
         Cli::command().debug_assert();
+    }
+
+    /// The words of each command behind the program's name, as a shell splits them.
+    #[cfg(unix)]
+    fn split(commands: &[String]) -> Vec<Vec<String>> {
+        let lines: String = commands.iter().map(|command| format!("printf '%s\\0' {command}; echo\n")).collect();
+        let output = std::process::Command::new("sh").arg("-c").arg(lines).output().expect("there is a shell");
+        let text = String::from_utf8(output.stdout).expect("what was printed is UTF-8");
+        let words = |line: &str| line.split_terminator('\0').skip(1).map(str::to_owned).collect();
+        text.lines().map(words).collect()
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn every_command_names_the_id_that_it_is_about() {
+        use proptest::prelude::*;
+
+        use crate::golden::CaseId;
+
+        let home = Home { root: "goldens".into(), ..home() };
+        let plain = Voice { base: "/".into(), ..home.voice() };
+        let id = "[-a-c$'\"` =#~*?!;&|<>(){}\\[\\]^%@:,+.é\u{a0}\u{3000}λ/0]{1,12}|-[-a-z]{0,3}";
+        let options = ["-r", "a b", "r"].map(|text| Some(text.to_owned()));
+        proptest!(|(id in id, root in proptest::option::of(proptest::sample::select(options.to_vec())))| {
+            prop_assume!(CaseId::new(&id).is_ok());
+            let root = root.flatten();
+            let voice = Voice { snapshots: root.clone(), executor: root.clone(), root, ..plain.clone() };
+            let commands = [
+                (voice.run(Some(&id)), "filter"),
+                (voice.list(Some(&id)), "filter"),
+                (voice.explain(&id), "case"),
+                (voice.show_case(&id), "what"),
+                (voice.accept(Some(&id)), "filter"),
+            ];
+            let lines: Vec<String> = commands.iter().map(|(command, _)| command.clone()).collect();
+            let split = split(&lines);
+            prop_assert_eq!(split.len(), commands.len());
+            for (words, (command, argument)) in split.into_iter().zip(&commands) {
+                let words = std::iter::once("karat".to_owned()).chain(words);
+                let matches = Cli::command().try_get_matches_from(words);
+                let matches = matches.map_err(|error| TestCaseError::fail(format!("{command}: {error}")))?;
+                let (_, verb) = matches.subcommand().expect("a verb");
+                let named: Vec<&String> = verb.get_many(argument).expect("the argument").collect();
+                prop_assert_eq!(named, vec![&id], "{}", command);
+            }
+        });
+    }
+
+    fn home() -> Home {
+        Home {
+            command: "karat".into(),
+            root: PathBuf::new(),
+            snapshots: None,
+            allowed_skips: Vec::new(),
+            base: PathBuf::new(),
+            host: Host::Harness,
+        }
     }
 
     #[test]

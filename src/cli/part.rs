@@ -5,6 +5,7 @@ use std::str::FromStr;
 use clap::Args;
 
 use super::Context;
+use super::cases::SELECTION;
 use crate::error::Result;
 use crate::run::{Engine, Shard, engine};
 
@@ -13,7 +14,7 @@ use crate::run::{Engine, Shard, engine};
 pub(super) struct Part {
     /// Only one part of the cases: slice:M/N (round robin), hash:M/N (by id), as in cargo-nextest; auto asks the
     /// variables of Bazel, GitLab CI, Buildkite, CircleCI or Slurm
-    #[arg(long, value_name = "PART")]
+    #[arg(long, value_name = "PART", help_heading = SELECTION)]
     partition: Option<Typed>,
 }
 

@@ -59,8 +59,8 @@ pub(super) fn voice(executors: &Executors, context: &Context<'_>, run: &RunOutco
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::Home;
     use crate::cli::output;
+    use crate::cli::{Home, Host};
     use crate::run::Executor;
 
     #[test]
@@ -71,8 +71,9 @@ mod tests {
             snapshots: None,
             allowed_skips: Vec::new(),
             base: "/home/me".into(),
+            host: Host::Harness,
         };
-        let context = Context { home: &home, screen: output::Screen::detect() };
+        let context = Context { home: &home, screen: output::Screen::detect(), typed: &[] };
         let executors = Executors::new(Executor::new("builtin")).with(Executor::new("candle"));
         let run = RunOutcome::empty();
         let command = |run: &RunOutcome| voice(&executors, &context, run).run(Some("a"));

@@ -196,8 +196,8 @@ fn to_github(context: &Context<'_>, voice: &Voice, run: &RunOutcome) -> Result<(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::Home;
     use crate::cli::output::Screen;
+    use crate::cli::{Home, Host};
 
     #[cfg(unix)]
     #[test]
@@ -231,8 +231,9 @@ mod tests {
             snapshots: None,
             allowed_skips: Vec::new(),
             base: PathBuf::new(),
+            host: Host::Harness,
         };
-        let context = Context { home: &home, screen: Screen::detect() };
+        let context = Context { home: &home, screen: Screen::detect(), typed: &[] };
         let run = RunOutcome::empty();
         let error = reports.write(&context, &context.voice(None, None, None), &run, Terminal::IfAlone);
         assert!(error.expect_err("its folder is gone").to_string().contains("gone"));

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::cases::{Cases, Selected, choose};
+use super::cases::{Cases, EXECUTION, GATE, OUTPUT, SELECTION, Selected, choose};
 use super::isolate::{Isolate, Told};
 use super::part::Part;
 use super::progress::Progress;
 use super::reports::{Reports, Terminal};
-use super::{Context, Gate, guard, interrupt};
+use super::{Context, Gate, guard, interrupt, own};
 use crate::error::Result;
 use crate::explain::explain;
 use crate::golden::Tree;
@@ -23,34 +23,34 @@ pub(super) struct Run {
     #[command(flatten)]
     cases: Cases,
     /// Run another executor than the default one; it has no snapshots and is held to accuracy alone
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help_heading = EXECUTION)]
     executor: Option<String>,
     /// Hold outputs against their references alone: no snapshot is read or written
-    #[arg(long)]
+    #[arg(long, help_heading = GATE)]
     accuracy_only: bool,
     /// Follow every chain too: each case once more, on what the cases before it really produced
-    #[arg(long, conflicts_with = "partition")]
+    #[arg(long, conflicts_with = "partition", help_heading = EXECUTION)]
     chained: bool,
     #[command(flatten)]
     part: Part,
     #[command(flatten)]
     isolate: Isolate,
     /// Run only what failed in the last run
-    #[arg(long, conflicts_with = "partition")]
+    #[arg(long, conflicts_with = "partition", help_heading = SELECTION)]
     failed: bool,
     /// Start no case after the first that fails
-    #[arg(long, conflicts_with = "chained")]
+    #[arg(long, conflicts_with = "chained", help_heading = EXECUTION)]
     fail_fast: bool,
     /// Run as in CI, whatever the environment says: nothing is written into the tree, and a skip fails
-    #[arg(long)]
+    #[arg(long, help_heading = GATE)]
     ci: bool,
     /// Show what was measured of every output that passed too
-    #[arg(short, long)]
+    #[arg(short, long, help_heading = OUTPUT)]
     verbose: bool,
     /// Show only what failed, and the count
-    #[arg(short, long, conflicts_with = "verbose")]
+    #[arg(short, long, conflicts_with = "verbose", help_heading = OUTPUT)]
     quiet: bool,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = OUTPUT)]
     reports: Reports,
 }
 
@@ -71,7 +71,9 @@ impl Run {
             reports,
         } = self;
         reports.check()?;
-        let (executor, other) = choose(executors, typed)?;
+        let root = cases.root.as_ref().unwrap_or(&context.home.root);
+        own::check(context, root, typed.is_some(), executors.default_name())?;
+        let (executor, other) = choose(executors, typed.clone())?;
         let gates = if accuracy_only || other.is_some() { Gates::Accuracy } else { Gates::Both };
         let mut selected = cases.select(context, gates)?;
         selected.options.following = if chained { Following::Chained } else { Following::Isolated };
@@ -105,7 +107,7 @@ impl Run {
         let count = filter.select(&tree).cases.len();
         let progress = Arc::new(Progress::start(count, context.screen.is_watched && !reports.is_document()));
         let mut voice = context.voice(cases.root.as_ref(), Some(&cases.place), Some(session.recorder()));
-        voice.executor = other;
+        voice.executor = typed;
         let options = [option(accuracy_only, "--accuracy-only"), option(chained, "--chained"), isolate.typed()];
         voice.options = options.into_iter().flatten().reduce(|one, other| format!("{one} {other}"));
 

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::cases::find;
-use super::{Context, Gate, Place};
+use super::{Context, Gate, Place, near};
 use crate::error::{Error, Result};
 use crate::golden::{
     Address, Case, CaseId, Container, Containers, Contents, Goldens, Input, Output, is_tensor_file, read_tensor,
 };
 use crate::numeric::{DType, Summary, Tensor, summarize};
-use crate::report::{CaseView, InputView, OutputView, TensorView, json, terminal};
+use crate::report::{CaseView, InputView, OutputView, TensorView, Voice, json, terminal};
 
 /// The arguments of `karat show`.
 #[derive(Debug, Args)]
@@ -96,13 +96,8 @@ impl Show {
         if typed.exists() || is_tensor_file(&typed) {
             return error;
         }
-        let root = self.root.as_ref().unwrap_or(&context.home.root);
-        let command = &context.home.command;
-        Error::Usage(format!(
-            "`{}` is neither a tensor file nor a case below {}; {command} list prints the cases",
-            self.what,
-            root.display()
-        ))
+        let wanted = "neither a tensor file nor a case";
+        near::case(context, (&self.what, wanted), self.root.as_ref(), Voice::show_case)
     }
 }
 

@@ -7,10 +7,9 @@ use std::process::ExitCode;
 use libtest_mimic::Arguments;
 
 use super::{shard, trial};
-use crate::cli::{self, Home, Told};
-use crate::error::Result;
+use crate::cli::{self, Home, Host, Told};
+use crate::error::{Error, Result};
 use crate::explain::explain;
-use crate::golden::Goldens;
 use crate::run::{CheckpointResult, Executor, Executors, Inputs, Options, Scope, Session, Skips};
 use crate::snapshot::{self, Caller};
 
@@ -20,15 +19,15 @@ use crate::snapshot::{self, Caller};
 /// // tests/goldens.rs, with `harness = false` in Cargo.toml
 /// use karat::outputs;
 ///
-/// fn main() -> std::process::ExitCode {
-///     karat::Harness::new("goldens")
-///         .checkpoint("double", |case| {
-///             let x = case.input::<f32>("x")?;
-///             Ok(outputs! { "y" => x * 2.0 })
-///         })
-///         .main()
+/// karat::goldens! {
+///     karat::Harness::new("goldens").checkpoint("double", |case| {
+///         let x = case.input::<f32>("x")?;
+///         Ok(outputs! { "y" => x * 2.0 })
+///     })
 /// }
 /// ```
+///
+/// [`goldens!`](crate::goldens) is a `main` that calls [`Harness::main`], and a test that fails where `harness = false` is missing.
 ///
 /// Every case is a test of its own under `cargo test` and `cargo nextest`; `karat::complete` holds what belongs to no
 /// case. Where the first argument is one of karat's verbs, the whole tool runs with these checkpoints:
@@ -118,32 +117,29 @@ impl Harness {
         let executors = others.into_iter().fold(Executors::new(executor), Executors::with);
         let is_member = snapshot::workspace(&package).is_ok_and(|root| root != package);
         let home = Home {
-            command: command(&arguments[0], is_member),
+            command: command(&arguments[0], &package, is_member),
             root: package.join(root),
             snapshots: snapshots.map(|folder| package.join(folder)),
             allowed_skips,
             // Cargo runs tests in the folder of their package; whoever tests a workspace is more likely in its root.
             base: if is_member { PathBuf::new() } else { std::env::current_dir().unwrap_or_default() },
+            host: Host::Harness,
         };
         if is_verb(&arguments[1..]) {
             return cli::main(executors, &home, arguments);
         }
-        if arguments[1..] == ["accept"] {
-            eprintln!(
-                "karat: `accept` alone is a filter of tests; for snapshots say `accept --all` or `accept FILTER`"
-            );
-        }
         if let Some(verb) = mistyped(&arguments[1..]) {
-            eprintln!(
-                "karat: `{}` is no verb; the nearest is:  {} {verb}",
-                arguments[1].to_string_lossy(),
-                home.command
-            );
+            let word = arguments[1].to_string_lossy();
+            eprintln!("karat: there is no verb `{word}`; did you mean:  {} {verb}", home.command);
+            return ExitCode::from(2);
         }
-        match test(executors.into_default(), home, &Arguments::from_args()) {
+        if arguments[1..].iter().any(|word| ["-h", "--help"].iter().any(|help| word == help)) {
+            println!("Verbs of karat, as in `{} run`:\n{}\nOr, as a test:\n", home.command, cli::verbs_help());
+        }
+        match test(executors.into_default(), &home, &Arguments::from_args()) {
             Ok(code) => code,
             Err(error) => {
-                eprintln!("karat: {error}");
+                eprintln!("karat: {}", home.complaint(&error));
                 ExitCode::from(2)
             }
         }
@@ -154,8 +150,8 @@ impl Harness {
 pub(super) const FAILED: i32 = 101;
 
 /// Runs or lists the trials.
-fn test(executor: Executor, home: Home, arguments: &Arguments) -> Result<ExitCode> {
-    let goldens = Goldens::locate(&home.root, home.snapshots.as_deref())?;
+fn test(executor: Executor, home: &Home, arguments: &Arguments) -> Result<ExitCode> {
+    let goldens = home.goldens(None)?;
     let skips = if arguments.ignored || arguments.include_ignored { Skips::Ignored } else { Skips::Honoured };
     let allowed_skips = home.allowed_skips.clone();
     let mut options =
@@ -165,24 +161,42 @@ fn test(executor: Executor, home: Home, arguments: &Arguments) -> Result<ExitCod
     options.isolation = Some(cli::isolation(&told, Scope::Timed)?);
     let session = Session::new(goldens, executor, options)?;
     cli::arm(FAILED);
-    let trials = trial::trials(session, skips, &home, arguments, shard::asked()?)?;
-    // Cargo sends one filter to every target, so that nothing to run is no fault; but a verb that is mistyped runs nothing either.
-    let filter = arguments.filter.as_deref().filter(|filter| trials.iter().all(|trial| !trial.name().contains(filter)));
-    if let Some((word, verb)) = filter.and_then(|word| Some((word, cli::near_verb(word)?))) {
-        eprintln!(
-            "karat: no test has `{word}` in its name; if a verb is meant, the nearest is:  {} {verb}",
-            home.command
-        );
+    let shard = shard::asked()?;
+    let trials = trial::trials(session, skips, home, arguments, shard)?;
+    if let Some(filter) = arguments.filter.as_deref().filter(|_| !arguments.list && shard.is_none()) {
+        let is_found = trials.iter().any(|trial| trial.name().contains(filter));
+        if let Some(meant) = meant(filter, &home.command).filter(|_| !is_found) {
+            return Err(Error::Usage(meant));
+        }
+        if filter == "accept" {
+            eprintln!(
+                "karat: `accept` alone is a filter of tests; for snapshots say `accept --all` or `accept FILTER`"
+            );
+        }
     }
     Ok(libtest_mimic::run(arguments, trials).exit_code())
 }
 
-/// Whether the arguments are a verb and its own. A verb alone that takes arguments, or writes, is a filter: `cargo test
-/// add` hands it to every test target.
+/// The verbs that need arguments. Alone they are filters: `cargo test add` hands its filter to every test target.
+const NEEDY: [&str; 8] = ["report", "merge", "show", "diff", "explain", "add", "accept", "completions"];
+
+/// What to say of a filter that selects nothing, where it is a verb or resembles one; any other may be for another target.
+fn meant(filter: &str, command: &str) -> Option<String> {
+    let word = if filter == "help" { Some("") } else { NEEDY.into_iter().find(|verb| *verb == filter) };
+    let verb = word.or_else(|| cli::near_verb(filter))?;
+    let help = if verb.is_empty() || NEEDY.contains(&verb) { " --help" } else { "" };
+    let typed = format!("{command} {verb}{help}").replace("  ", " ");
+    Some(format!(
+        "no test has `{filter}` in its name; did you mean:  {typed}\n\
+         to select tests of another target by it, name that target, as in:  cargo test --lib {filter}"
+    ))
+}
+
+/// Whether the arguments are a verb and its own.
 fn is_verb(arguments: &[OsString]) -> bool {
     let Some(first) = arguments.first().and_then(|first| first.to_str()) else { return false };
-    let is_filter = arguments.len() == 1 && ["report", "show", "diff", "explain", "add", "accept"].contains(&first);
-    (cli::VERBS.contains(&first) && !is_filter) || first == cli::ALONE
+    let is_filter = arguments.len() == 1 && (NEEDY.contains(&first) || first == "help");
+    ((cli::VERBS.contains(&first) || first == "help") && !is_filter) || first == cli::ALONE
 }
 
 /// The verb that was meant where the first of several words is none: a test takes but one.
@@ -193,16 +207,28 @@ fn mistyped(arguments: &[OsString]) -> Option<&'static str> {
 }
 
 /// What a person types to run a verb of this test binary.
-fn command(program: &OsString, is_member: bool) -> String {
+fn command(program: &OsString, package: &Path, is_member: bool) -> String {
     let stem = Path::new(program).file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     // Cargo appends a dash and 16 hex digits to the name of the target.
     let target = match stem.rsplit_once('-') {
         Some((target, hash)) if hash.len() == 16 && hash.chars().all(|c| c.is_ascii_hexdigit()) => target,
         _ => &stem,
     };
+    let target = with_dashes(target, package);
     let selected = std::env::var("CARGO_PKG_NAME").ok().filter(|_| is_member);
     let selected = selected.map(|name| format!("-p {name} ")).unwrap_or_default();
     format!("cargo test {selected}--test {target} --")
+}
+
+/// The name of a target as cargo knows it: the file of the program has `_` for each dash.
+fn with_dashes(target: &str, package: &Path) -> String {
+    let entries = std::fs::read_dir(package.join("tests")).into_iter().flatten().filter_map(Result::ok);
+    let stems = entries.filter_map(|entry| entry.path().file_stem()?.to_str().map(str::to_owned));
+    let alike: Vec<String> = stems.filter(|stem| stem.replace('-', "_") == target).collect();
+    match &alike[..] {
+        [only] => only.clone(),
+        _ => target.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -211,8 +237,30 @@ mod tests {
 
     #[test]
     fn the_command_names_the_target_without_cargos_hash() {
-        assert_eq!(command(&"/t/goldens-0123456789abcdef".into(), false), "cargo test --test goldens --");
-        assert_eq!(command(&"/t/my-goldens".into(), false), "cargo test --test my-goldens --");
+        let package = tempfile::tempdir().expect("a folder");
+        std::fs::create_dir(package.path().join("tests")).expect("a folder");
+        std::fs::write(package.path().join("tests/my-port.rs"), "").expect("a file");
+        for (program, expected) in [
+            ("/t/goldens-0123456789abcdef", "cargo test --test goldens --"),
+            ("/t/my-goldens", "cargo test --test my-goldens --"),
+            ("/t/my_port-0123456789abcdef", "cargo test --test my-port --"),
+        ] {
+            assert_eq!(command(&program.into(), package.path(), false), expected);
+        }
+    }
+
+    #[test]
+    fn a_filter_that_selects_nothing_may_have_been_meant_for_a_verb() {
+        for (filter, typed) in [
+            ("explian", Some("karat explain --help")),
+            ("add", Some("karat add --help")),
+            ("lst", Some("karat list")),
+            ("help", Some("karat --help")),
+            ("layers", None),
+        ] {
+            let meant = meant(filter, "karat").map(|text| text.lines().next().unwrap_or_default().to_owned());
+            assert_eq!(meant.as_deref().map(|line| line.rsplit_once(":  ").expect("a command").1), typed, "{filter}");
+        }
     }
 
     #[test]
@@ -226,6 +274,9 @@ mod tests {
             (vec!["report"], false),
             (vec!["report", "run.json"], true),
             (vec!["show"], false),
+            (vec!["merge"], false),
+            (vec!["help"], false),
+            (vec!["help", "run"], true),
             (vec!["--list"], false),
             (vec!["runs"], false),
             (vec![], false),

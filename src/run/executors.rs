@@ -1,5 +1,7 @@
 //! Several executors over the same cases.
 
+use std::collections::BTreeSet;
+
 use super::checkpoint::Executor;
 use crate::error::{Error, Result};
 
@@ -32,6 +34,18 @@ impl Executors {
     /// Their names, that of the default one first.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.all.iter().map(Executor::name)
+    }
+
+    /// The name of the default one.
+    #[must_use]
+    pub fn default_name(&self) -> &str {
+        self.all[0].name()
+    }
+
+    /// The names of the checkpoints that any of them has, sorted.
+    #[must_use]
+    pub fn checkpoints(&self) -> BTreeSet<&str> {
+        self.all.iter().flat_map(Executor::names).collect()
     }
 
     /// Whether there is one of that name.

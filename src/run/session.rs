@@ -88,7 +88,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`Error::Usage`] where nothing is selected, naming root and filter.
+    /// [`Error::NoCases`] where there is no case; [`Error::Usage`] where none is selected, naming root and filter.
     pub fn run(&self, tree: &Tree, filter: &Filter, progress: impl Fn(&CaseOutcome) + Sync) -> Result<RunOutcome> {
         self.run_into(&Journal::default(), tree, filter, progress)
     }
@@ -314,10 +314,13 @@ impl Session {
 /// The error of a run that would have run nothing.
 pub(crate) fn nothing_selected(goldens: &Goldens, tree: &Tree, filter: &Filter) -> Error {
     let place = goldens.selected();
-    Error::Usage(if tree.cases.is_empty() {
-        format!("no case below {}: a case is a folder that holds a case.json", place.display())
-    } else {
-        let patterns = filter.patterns.join("`, `");
-        format!("the filter `{patterns}` selects none of the {} cases below {}", tree.cases.len(), place.display())
-    })
+    if tree.cases.is_empty() {
+        return Error::NoCases { place, exists: true };
+    }
+    let patterns = filter.patterns.join("`, `");
+    Error::Usage(format!(
+        "the filter `{patterns}` selects none of the {} cases below {}",
+        tree.cases.len(),
+        place.display()
+    ))
 }

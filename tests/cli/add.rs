@@ -84,8 +84,18 @@ fn files_of_one_name_are_copied_under_several() {
     for (folder, value) in [("a", 1.0f32), ("b", 2.0), ("c", 3.0)] {
         project.tensor(&format!("{folder}/t.npy"), &[1], vec![value]);
     }
-    let arguments =
-        ["add", "new", "--checkpoint", "f", "--input", "x=a/t.npy", "--input", "y=b/t.npy", "--output", "y=c/t.npy"];
+    let arguments = [
+        "add",
+        "new",
+        "--checkpoint",
+        "softmax",
+        "--input",
+        "x=a/t.npy",
+        "--input",
+        "y=b/t.npy",
+        "--output",
+        "y=c/t.npy",
+    ];
     project.karat(arguments).exits(0);
     let said = project.karat(["show", "new"]).exits(0);
     said.says("x f32 [1] 1 to 1").says("y f32 [1] 2 to 2").says("y f32 [1] 3 to 3");
@@ -150,12 +160,49 @@ fn what_is_wrong_is_refused_before_anything_is_written() {
         |project| add(project, "goldens/new", FILES, &[]),
         "an id is the path below the root goldens: type new",
     );
-    let empty = ["add", "new", "--checkpoint", "f", "--atol", "1", "--rtol", "0"];
+    let empty = ["add", "new", "--checkpoint", "softmax", "--atol", "1", "--rtol", "0"];
     refused(&project, |project| project.karat(empty), "--atol and --rtol are for outputs");
+    let typo = ["add", "new", "--checkpoint", "layer_nrom", "--output", "y=captured/y.npy"];
+    refused(&project, |project| project.karat(typo), "no checkpoint `layer_nrom` is registered");
+    refused(&project, |project| project.karat(typo), "did you mean `layer_norm`? registered: ");
+    let alone = ["add", "new", "--checkpoint", "softmax", "--input", "x=captured/x.npy"];
+    refused(&project, |project| project.karat(alone), "without --output there is no reference to compare with");
+    for number in ["1e400", "0.1000000000000000055", "[1e-400]"] {
+        let param = format!("n={number}");
+        let why = format!("--param n={number}: JSON cannot hold this number exactly");
+        refused(&project, |project| add(project, "new", FILES, &["--param", &param]), &why);
+    }
     project.write("goldens/suite/suite.json", "{");
     refused(&project, new(FILES, &[]), "goldens/suite/suite.json: is not JSON");
     project.remove("goldens");
     refused(&project, new(["nix.npy", FILES[1]], &[]), "nix.npy: no such file");
+}
+
+#[test]
+fn a_case_without_a_reference_is_added_where_that_is_asked_for() {
+    let project = captured();
+    let arguments = ["add", "new", "--checkpoint", "softmax", "--input", "x=captured/x.npy", "--snapshot-only"];
+    project.karat(arguments).exits(0);
+    project.karat(["run", "-k", "new"]).exits(1).judges("new", "unrecorded").says("no reference");
+    project.karat(arguments.iter().chain(&["--output", "y=captured/y.npy"])).exits(2).says("cannot be used with");
+}
+
+#[test]
+fn an_integer_that_64_bits_cannot_hold_is_kept_as_it_was_typed() {
+    let project = captured();
+    let wide = "18446744073709551616";
+    let params = ["--param", "eps=0", "--param", &format!("n={wide}")];
+    let said = add(&project, "new", FILES, &params).exits(0);
+    assert_eq!(said.stderr, "");
+    for text in [format!("\"{wide}\""), wide.to_owned()] {
+        // Written by hand it is a number, and the same.
+        let case = project.read("goldens/new/case.json").replace(&format!("\"{wide}\""), &text);
+        project.write("goldens/new/case.json", case);
+        project.karat(["run", "-k", "new"]);
+        let snapshot = project.read("snapshots/new/y.snap.new");
+        assert!(snapshot.contains(&format!("param n: \"{wide}\"\n")), "{snapshot}");
+        project.karat(["show", "new"]).exits(0).says(wide);
+    }
 }
 
 #[test]
@@ -177,7 +224,7 @@ fn anonymous_bytes_are_declared_by_the_dtype_that_is_typed() {
     let project = Project::empty();
     project.write("w.npy", npy("{'descr': '<V2', 'fortran_order': False, 'shape': (1,), }", &[0x80, 0x3f]));
     project.tensor("x.npy", &[1], vec![1.0f32]);
-    let arguments = ["add", "new", "--checkpoint", "f", "--input", "x=x.npy", "--output", "y=w.npy"];
+    let arguments = ["add", "new", "--checkpoint", "softmax", "--input", "x=x.npy", "--output", "y=w.npy"];
     project.karat(arguments).exits(2).says("declare \"dtype\": \"bf16\" if it is that");
     project.karat(arguments.iter().chain(&["--dtype", "bf16"])).exits(0);
     let case: serde_json::Value = serde_json::from_str(&project.read("goldens/new/case.json")).expect("JSON");

@@ -95,7 +95,7 @@ fn a_root_that_was_typed_is_in_every_command() {
 #[test]
 fn an_added_case_can_be_run() {
     let project = Project::good();
-    let arguments = ["add", "a b", "--checkpoint", "layer_norm", "--input", "x=goldens/good/x.npy"];
+    let arguments = ["add", "a b", "--checkpoint", "layer_norm", "--input", "x=goldens/good/x.npy", "--snapshot-only"];
     let said = project.karat(arguments).exits(0);
     project.shell(said.command("to run it")).exits(1).judges("a b", "broken").says("1 case, 1 fails");
 }

@@ -62,7 +62,10 @@ fn a_case_that_passes_has_nothing_to_explain() {
 #[test]
 fn what_cannot_be_explained_is_an_error_that_says_what_there_is() {
     let project = Project::gpt2_tiny();
-    project.karat(["explain", "gpt2-tiny/h.9"]).exits(2).says("`gpt2-tiny/h.9` is no case below goldens; karat list");
+    project
+        .karat(["explain", "gpt2-tiny/h.9"])
+        .exits(2)
+        .says("`gpt2-tiny/h.9` is not a case below goldens; karat list");
     project.karat(["explain", "gpt2-tiny/ln_f", "--executor", "x"]).exits(2).says("there is no executor `x` here");
 }
 

@@ -30,6 +30,8 @@ mod json;
 mod list;
 mod matrix;
 mod merge;
+mod near;
+mod own;
 mod places;
 mod reports;
 mod run;

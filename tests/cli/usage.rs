@@ -68,3 +68,15 @@ fn a_closed_stderr_changes_no_exit_code() {
     drop(child.stderr.take());
     assert_eq!(child.wait().expect("it ends").code(), Some(2));
 }
+
+#[test]
+fn the_options_of_run_are_in_groups_and_each_is_in_one() {
+    let help = Project::empty().karat(["run", "--help"]).exits(0).stdout;
+    let headings: Vec<&str> =
+        help.lines().filter_map(|line| line.strip_suffix(':')).filter(|line| !line.starts_with(' ')).collect();
+    let groups = ["Which cases", "How they run", "What fails", "What is shown and written"];
+    assert_eq!(headings, [&["Arguments", "Options"][..], &groups, &["Examples"]].concat(), "{help}");
+    let (_, ungrouped) = help.split_once("\nOptions:\n").expect("a group");
+    let ungrouped: Vec<&str> = ungrouped.lines().take_while(|line| !line.is_empty()).collect();
+    assert_eq!(ungrouped.iter().filter(|line| line.contains("--")).count(), 1, "only --help: {ungrouped:#?}");
+}

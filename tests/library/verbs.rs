@@ -45,16 +45,58 @@ fn a_run_has_every_report_and_its_record_makes_them_again() {
 }
 
 #[test]
-fn a_filter_of_cargo_is_no_verb_that_takes_arguments_or_writes() {
+fn a_word_that_selects_no_test_and_is_or_resembles_a_verb_fails() {
     let project = Project::accepted("verb_as_filter");
-    for filter in ["add", "show", "diff"] {
-        project.cargo(&["test", filter]).passes().says(&["0 passed; 0 failed; 0 ignored; 0 measured; 2 filtered"]);
+    let command = "cargo test --test goldens --";
+    for (words, meant) in [
+        (&["add"][..], "add --help"),
+        (&["explian"], "explain --help"),
+        (&["lst"], "list"),
+        (&["explian", "layers/double"], "explain"),
+        (&["help"], "--help"),
+    ] {
+        project.goldens(words).fails().says(&[&format!("did you mean:  {command} {meant}\n")]);
     }
-    project.case("new", "double");
-    project.goldens(&[]).fails();
-    let said = project.cargo(&["test", "accept"]).passes();
-    said.says(&["0 passed; 0 failed; 0 ignored; 0 measured; 3 filtered", "say `accept --all` or `accept FILTER`"]);
-    assert_eq!(project.names("snapshots/new"), ["y.snap.new"]);
+    // Any other word may select tests of another target.
+    project.cargo(&["test", "something"]).passes().says(&["0 passed; 0 failed; 0 ignored; 0 measured; 2 filtered"]);
+    project.goldens(&["--help"]).passes().says(&["\n  explain      Run a case and say", "--test-threads"]);
+    project
+        .goldens(&["help", "add"])
+        .passes()
+        .says(&["Usage: cargo test --test goldens -- add", "# a case with one input"]);
+
+    project.case("accept/new", "double");
+    let said = project.goldens(&["accept"]).fails();
+    said.says(&["test accept/new ... FAILED", "say `accept --all` or `accept FILTER`"]);
+    assert_eq!(project.names("snapshots/accept/new"), ["y.snap.new"]);
+}
+
+#[test]
+fn what_cannot_be_added_is_refused_in_the_words_of_a_harness() {
+    let project = Project::new("verb_add", &[GOLDENS]);
+    let command = "cargo test --test goldens --";
+    let first = format!("to add the first:  {command} add CASE --checkpoint NAME --input x=x.npy --output y=y.npy\n");
+    for arguments in [&["list"][..], &["explain", "a"], &[]] {
+        project.goldens(arguments).fails().says(&[&first]);
+    }
+    project.case("a", "double");
+    let add = ["add", "new", "--checkpoint", "dubble", "--output", "y=goldens/a/y.npy"];
+    let said = project.goldens(&add).fails();
+    said.says(&[
+        "no checkpoint `dubble` is registered, and nothing was written; did you mean `double`?",
+        "panics, skips, two",
+    ]);
+    let said = project.goldens(&["add", "new", "--checkpoint", "double", "--output", "y=elsewhere/y.npy"]).fails();
+    let folder = project.path("").canonicalize().expect("a folder").display().to_string();
+    said.says(&[&format!("looked in {folder}, the folder of the package")]);
+    assert!(!project.path("goldens/new").exists());
+
+    project.write(GOLDENS.0, &GOLDENS.1.replace("\"goldens\"", "\"cases\""));
+    std::fs::rename(project.path("goldens"), project.path("cases")).expect("a folder");
+    for arguments in [&["run"][..], &[]] {
+        let said = project.goldens(arguments).fails();
+        said.says(&["say where its snapshots are with Harness::snapshots(..)"]).omits("--snapshots");
+    }
 }
 
 #[test]

@@ -57,8 +57,8 @@ impl Goldens {
     ///
     /// # Errors
     ///
-    /// [`Error::Usage`] where no component is named `goldens` and `snapshots` is not given, or `path` is no folder that
-    /// can be read.
+    /// [`Error::NoCases`] where there is no such folder; [`Error::Usage`] where no component is named `goldens` and
+    /// `snapshots` is not given, or `path` is not a folder that can be read.
     pub fn locate(path: &Path, snapshots: Option<&Path>) -> Result<Goldens> {
         let path = absolute(path)?;
         check_folder(&path)?;
@@ -253,9 +253,11 @@ pub(crate) fn absolute(path: &Path) -> Result<PathBuf> {
 /// Refuses what is no folder, or may not be listed.
 fn check_folder(path: &Path) -> Result<()> {
     let Err(error) = std::fs::read_dir(path) else { return Ok(()) };
+    if error.kind() == ErrorKind::NotFound {
+        return Err(Error::NoCases { place: path.to_path_buf(), exists: false });
+    }
     let shown = path.display();
     Err(Error::Usage(match error.kind() {
-        ErrorKind::NotFound => format!("there is no folder {shown}; name the goldens root, or add a first case to it"),
         ErrorKind::NotADirectory => format!("{shown} is no folder; name the goldens root, or a folder below it"),
         _ => format!("cannot read the goldens root {shown}: {error}"),
     }))

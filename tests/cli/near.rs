@@ -1,0 +1,85 @@
+//! What is not there: what was meant, and where there is nothing yet, how to begin.
+
+use crate::project::Project;
+
+const ADD: &str = "to add the first:  karat add CASE --checkpoint NAME --input x=x.npy --output y=y.npy";
+
+#[test]
+fn where_there_is_no_case_yet_every_verb_says_how_to_add_the_first() {
+    let empty = Project::empty();
+    let none = Project::empty();
+    none.remove("goldens");
+    for project in [&empty, &none] {
+        for arguments in [
+            &["run"][..],
+            &["matrix"],
+            &["list"],
+            &["explain", "a"],
+            &["show", "a"],
+            &["run", "-k", "a"],
+            &["run", "--json"],
+        ] {
+            let said = project.karat(arguments).exits(2).says(ADD);
+            assert_eq!(said.stdout, "", "{arguments:?}");
+        }
+    }
+    empty.karat(["doctor"]).exits(1).says("karat add CASE --checkpoint NAME --input x=x.npy --output y=y.npy");
+    none.karat(["doctor"]).exits(2).says(ADD);
+    // The command that is said adds it where it was looked for.
+    let other = Project::good();
+    let said = other.karat(["run", "new/goldens"]).exits(2);
+    let told = said.says("karat add CASE --root new/goldens --checkpoint NAME --input x=x.npy --output y=y.npy");
+    assert!(!told.stderr.contains("did you mean"), "{}", told.stderr);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_root_or_an_id_that_is_not_there_is_answered_with_the_command_that_was_meant() {
+    let project = Project::good();
+    for id in ["gpt2/h.0/ln_1", "gpt2/h.1/ln_1", "-bad"] {
+        project.case(id, |_| {});
+    }
+    for (arguments, meant) in [
+        (&["run", "goldns"][..], "karat run goldens"),
+        (&["list", "goldens/gpt"], "karat list goldens/gpt2"),
+        (&["doctor", "goldns"], "karat doctor goldens"),
+        (&["run", "goldns", "-k", "good"], "karat run goldens -k good"),
+        (&["run", "h.0/ln_1"], "karat run -k h.0/ln_1"),
+        (&["matrix", "h.0/ln_1"], "karat matrix -k h.0/ln_1"),
+        (&["list", "gpt2"], "karat list -k gpt2"),
+        (&["list", "h.0/ln_1x"], "karat list -k gpt2/h.0/ln_1"),
+        (&["explain", "goood"], "karat explain good"),
+        (&["explain", "h.0/ln_1x"], "karat explain gpt2/h.0/ln_1"),
+        (&["explain", "h.1/ln_1"], "karat explain gpt2/h.1/ln_1"),
+        (&["show", "bad"], "karat show -- -bad"),
+    ] {
+        let said = project.karat(arguments).exits(2);
+        let (_, command) =
+            said.stderr.trim_end().split_once("did you mean:  ").unwrap_or_else(|| panic!("{}", said.stderr));
+        assert_eq!(command, meant, "{arguments:?}");
+        let again = project.shell(command);
+        assert!(again.code < 2, "{command}: {}", again.stderr);
+    }
+    let said = project.karat(["explain", "ln_1"]).exits(2);
+    said.says("did you mean: karat explain gpt2/h.0/ln_1 or: karat explain gpt2/h.1/ln_1");
+    project
+        .karat(["explain", "something"])
+        .exits(2)
+        .says("`something` is not a case below")
+        .says("karat list prints the cases");
+}
+
+#[cfg(unix)]
+#[test]
+fn commands_of_a_case_whose_id_begins_with_a_dash_can_be_typed() {
+    let project = Project::good();
+    project.case("-bad", |case| case["params"]["eps"] = 1.into());
+    project.case("-new", |_| {});
+    project.case("--miss", |case| case["outputs"]["y"] = "no.npy".into());
+    for (filter, label, code) in [("-bad", "to see it", 1), ("-new", "if it is intended", 0), ("--miss", "then", 1)] {
+        let said = project.karat(["run", &format!("-k={filter}")]).exits(1);
+        let said = project.shell(said.command(label));
+        assert_eq!(said.code, code, "{filter}: {}{}", said.stdout, said.stderr);
+    }
+    assert!(project.has("snapshots/-new/y.snap"));
+}

@@ -1,0 +1,110 @@
+//! The binary in a package with a harness: the built-in checkpoints are not run in place of the user's.
+
+use crate::project::Project;
+
+const MANIFEST: &str = "[package]\nname = \"port\"\nversion = \"0.1.0\"\n[dev-dependencies]\nkarat = \"0.1\"\n";
+const HARNESS: &str = "karat::goldens! { karat::Harness::new(\"goldens\") }\n";
+
+/// The case `good` in the folder of a package with a harness.
+fn port() -> Project {
+    let project = Project::good();
+    project.write("Cargo.toml", MANIFEST);
+    project.write("tests/goldens.rs", HARNESS);
+    project
+}
+
+#[test]
+fn every_verb_that_runs_checkpoints_is_refused_and_names_the_command_that_runs_the_users() {
+    let project = port();
+    for (arguments, typed) in [
+        (&["run"][..], "run"),
+        (&["run", "goldens", "-k", "a b", "--json"], "run goldens -k 'a b' --json"),
+        (&["explain", "good"], "explain good"),
+        (&["matrix"], "matrix"),
+    ] {
+        let before = project.files("");
+        let said = project.karat(arguments).exits(2).says("the tests here use karat::Harness");
+        assert_eq!(said.stdout, "");
+        assert!(
+            said.stderr.contains(&format!("to run yours:  cargo test --test goldens -- {typed}\n")),
+            "{}",
+            said.stderr
+        );
+        assert!(project.files("") == before, "something was written");
+    }
+    for arguments in [&["list"][..], &["show", "good"], &["doctor"], &["accept"]] {
+        let said = project.karat(arguments);
+        assert!(!said.stderr.contains("karat::Harness"), "{}", said.stderr);
+    }
+}
+
+#[test]
+fn the_built_in_checkpoints_run_where_they_are_asked_for_by_name() {
+    let project = port();
+    let said = project.karat(["run", "-q"]).exits(2);
+    let all_the_same =
+        said.stderr.lines().find_map(|line| line.strip_prefix("to run the built-in ones all the same:  karat "));
+    let arguments = all_the_same.expect("a command").split(' ');
+    let said = project.karat(arguments).exits(0);
+    assert_eq!(said.stdout.lines().last(), Some("executor builtin"), "{}", said.stdout);
+    project.karat(["explain", "good", "--executor", "builtin"]).exits(0);
+    project.karat(["matrix", "--executor", "builtin"]).exits(0);
+    // A command to copy says so too.
+    project.edit("good", |case| case["params"]["eps"] = 1.into());
+    let said = project.karat(["run", "--executor", "builtin"]).exits(1);
+    assert_eq!(said.command("to see it"), "karat explain good --executor builtin");
+}
+
+#[test]
+fn goldens_of_another_package_and_of_a_member_are_the_users_too() {
+    let project = Project::good();
+    for name in ["Cargo.toml", "tests/goldens.rs"] {
+        project.write(&format!("crates/port/{name}"), if name == "Cargo.toml" { MANIFEST } else { HARNESS });
+    }
+    std::fs::rename(project.path("goldens"), project.path("crates/port/goldens")).expect("a folder");
+    let said = project.karat(["run", "crates/port/goldens", "-q"]).exits(2);
+    said.says(&format!(
+        "cargo test --manifest-path crates/port/Cargo.toml --test goldens -- run {} -q",
+        project.path("crates/port/goldens").display()
+    ));
+    project.write("Cargo.toml", "[workspace]\nmembers = [\"crates/*\"]\n");
+    project.write("goldens/note.txt", "no case");
+    project.karat(["run"]).exits(2).says("cargo test -p port --test goldens -- run");
+}
+
+#[test]
+fn a_package_without_a_harness_runs_the_built_in_checkpoints() {
+    let project = Project::good();
+    project.write("Cargo.toml", MANIFEST);
+    project
+        .write("tests/close.rs", "// not a karat::Harness\n#[test] fn a() { karat::assert_close!(1.0f32, 1.0f32); }");
+    let said = project.karat(["run"]).exits(0);
+    assert_eq!(said.stdout.lines().last(), Some("executor builtin"), "{}", said.stdout);
+}
+
+#[test]
+fn a_case_is_added_for_the_harness_and_its_command_is_the_harnesses() {
+    let project = port();
+    let arguments =
+        ["add", "new", "--checkpoint", "mine", "--input", "x=goldens/good/x.npy", "--output", "y=goldens/good/y.npy"];
+    let said = project.karat(arguments).exits(0);
+    assert_eq!(said.command("to run it"), "cargo test --test goldens -- run -k new");
+}
+
+#[test]
+fn the_last_line_of_every_run_names_the_executor() {
+    let project = Project::good();
+    project.case("bad", |case| case["params"]["eps"] = 1.into());
+    for (arguments, last) in [
+        (&["run"][..], "executor builtin"),
+        (&["run", "-q"], "executor builtin"),
+        (&["run", "-k", "good", "--chained"], "executor builtin"),
+        (&["run", "--accuracy-only"], "executor builtin, accuracy alone: no snapshot was looked at"),
+    ] {
+        let said = project.karat(arguments);
+        assert_eq!(said.stdout.lines().last(), Some(last), "{arguments:?}: {}", said.stdout);
+    }
+    project.karat(["run", "--json", "run.json"]).exits(1);
+    let said = project.karat(["report", "run.json"]).exits(1);
+    assert_eq!(said.stdout.lines().last(), Some("executor builtin"), "{}", said.stdout);
+}
