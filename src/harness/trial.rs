@@ -7,7 +7,7 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 use super::watchdog::watch;
 use crate::cli::Home;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::golden::{Case, CaseId, Goldens, Tree, share};
 use crate::report::{Palette, Review, Voice, terminal};
 use crate::run::{CaseOutcome, Filter, Problem, Session, Shard, Skips, Survey, Verdict};
@@ -193,12 +193,8 @@ fn faults(shared: &Shared, tree: &Tree, written: &[(CaseId, String)]) -> Vec<Str
     let Shared { session, survey, voice, skips } = shared;
     let goldens = session.goldens();
     if tree.cases.is_empty() && tree.problems.is_empty() {
-        return vec![format!(
-            "no case below {}: a case is a folder that holds a case.json\n\
-             to add one:  {} add CASE --checkpoint NAME --input x=x.npy --output y=y.npy",
-            goldens.root.display(),
-            voice.command
-        )];
+        let nothing = Error::NoCases { place: goldens.root.clone(), exists: true };
+        return vec![format!("{nothing}\nto add the first:  {}", voice.add())];
     }
     // Asking for a case that is skipped counts its snapshots as referenced; under nextest nothing else does.
     let written = written.iter().filter(|_| *skips == Skips::Honoured);
