@@ -88,7 +88,7 @@ fn a_run_that_passed_ends_with_its_count() {
     run.cases.retain(|case| case.outputs.iter().all(|output| output.improved.is_empty()));
     run.filtered_out = 0;
     assert_told(&failures(&example::voice(), &run), "");
-    assert_told(&end(&example::voice(), &run), "4 cases, none fails, in 1.24 s\n4 pass\n");
+    assert_told(&end(&example::voice(), &run), "4 cases, none fails, in 1.24 s\n4 pass\nexecutor builtin\n");
 }
 
 #[test]
