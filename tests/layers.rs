@@ -40,7 +40,7 @@ const OWNERS: &[(&str, &str)] = &[
     ("libm", "gpt2/ explain/"),
     ("rustix", "golden/mapping.rs run/isolate/ run/signal.rs snapshot/lock.rs"),
     ("signal_hook_registry", "cli/interrupt.rs cli/shrunk.rs"),
-    ("libc", "cli/guard.rs cli/interrupt.rs cli/shrunk.rs"),
+    ("libc", "cli/guard.rs cli/interrupt.rs cli/shrunk.rs run/crash.rs"),
     ("candle_core", "candle/"),
     ("candle_nn", "candle/"),
 ];

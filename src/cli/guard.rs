@@ -12,11 +12,13 @@ static STATUS: AtomicI32 = AtomicI32::new(0);
 
 /// From now on, a process that exits while a case runs names it, and exits with that status instead.
 ///
-/// What ends a process without `exit` is not seen: a signal, which is a failure anyway, and `_exit`.
+/// A crash names it too, and ends the process as it would. What ends a process by `_exit` is not seen.
 pub(crate) fn arm(status: i32) {
     static REGISTER: Once = Once::new();
     STATUS.store(status, Ordering::SeqCst);
     REGISTER.call_once(|| {
+        #[cfg(unix)]
+        crate::run::listen_for_crashes();
         // SAFETY: `at_exit` is a function without arguments that does not unwind, as C's `atexit` asks for.
         unsafe { libc::atexit(at_exit) };
     });

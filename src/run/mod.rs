@@ -2,6 +2,8 @@
 
 mod chain;
 mod checkpoint;
+#[cfg(unix)]
+mod crash;
 mod engine;
 mod examine;
 mod execute;
@@ -28,6 +30,8 @@ mod watch;
 pub use crate::golden::CaseId;
 pub use chain::{ChainOutcome, Difference, Finding, Part, Step};
 pub use checkpoint::{CheckpointResult, Executor, Inputs, Outputs, Skip};
+#[cfg(unix)]
+pub(crate) use crash::listen as listen_for_crashes;
 pub use engine::{Engine, bazel, engine};
 pub use executors::Executors;
 pub use explanation::{Details, Explain, Explanation, Hypothesis};
