@@ -1,14 +1,20 @@
-//! Ctrl-C and SIGTERM: the first asks a run to stop, the second ends it.
+//! Ctrl-C and SIGTERM: the first asks a run to stop, the second ends it, and so does time.
 
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use libc::{SIGINT, SIGTERM};
 use signal_hook_registry::register;
 
 use crate::error::{Error, Result};
 use crate::run::Interrupt;
+
+/// How long a process may go on that was asked to stop: its cases have two seconds, and its reports the rest. What is not done
+/// then may never be, as what is written to a pipe that nobody reads.
+const LIMIT: Duration = Duration::from_secs(8);
 
 /// Has both signals ask to stop from now on.
 ///
@@ -30,10 +36,27 @@ pub(super) fn listen() -> Result<Interrupt> {
         let registered = unsafe { register(signal, handle) };
         registered.map_err(|error| Error::Usage(format!("signals cannot be listened to: {error}")))?;
     }
+    let watched = interrupt.clone();
+    let thread = thread::Builder::new().spawn(move || end_late(&watched));
+    thread.map_err(|error| Error::read("a thread", error))?;
     Ok(interrupt)
 }
 
-/// The same, for a signal by its name in a record.
+/// Ends the process where it goes on for too long after it was asked to stop.
+fn end_late(interrupt: &Interrupt) {
+    let signal = loop {
+        match interrupt.signal() {
+            Some(signal) => break signal,
+            None => thread::sleep(Duration::from_millis(100)),
+        }
+    };
+    thread::sleep(LIMIT);
+    eprintln!("karat: interrupted, and not done {} s later: a report may be missing", LIMIT.as_secs());
+    // SAFETY: it takes any status and does not return. What `exit` would do first may be what does not end.
+    unsafe { libc::_exit(128 + signal) };
+}
+
+/// The exit status of what a signal stopped, by the signal's name in a record.
 pub(super) fn ends(signal: &str) -> Option<ExitCode> {
     match signal {
         "SIGINT" => status(SIGINT),
