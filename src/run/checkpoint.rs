@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
-use crate::golden::{CaseId, is_wide};
+use crate::golden::{CaseId, MOST_TENSORS, is_wide};
 use crate::numeric::{Element, Tensor};
 
 /// What a checkpoint returns: its outputs, or any error.
@@ -221,8 +221,14 @@ impl Outputs {
     ///
     /// # Errors
     ///
-    /// [`Error::Checkpoint`] where a name was given twice.
+    /// [`Error::Checkpoint`] where a name was given twice, or more were given than a case may have.
     pub(crate) fn into_map(self) -> Result<BTreeMap<String, Tensor>> {
+        let count = self.tensors.len();
+        if count > MOST_TENSORS {
+            return Err(Error::Checkpoint(format!(
+                "the checkpoint returned {count} outputs, and may return {MOST_TENSORS}"
+            )));
+        }
         let mut map = BTreeMap::new();
         for (name, tensor) in self.tensors {
             if map.contains_key(&name) {

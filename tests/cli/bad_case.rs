@@ -224,3 +224,10 @@ fn a_git_annex_pointer_in_place_of_a_case_says_how_to_get_it() {
         project.karat(["run"]).exits(1).judges("good", "broken").says(said);
     }
 }
+
+#[test]
+fn more_tensors_than_a_case_may_have_are_refused_before_any_is_read() {
+    let outputs = || (0..10_001).map(|at| (format!("y{at}"), json!("y.npy"))).collect::<serde_json::Map<_, _>>();
+    let said = edited(|case| case["outputs"] = outputs().into()).judges("bad", "broken");
+    said.says("goldens/bad/case.json: outputs: names 10001 tensors, and may name 10000");
+}

@@ -16,6 +16,9 @@ use crate::numeric::{DType, NanRule, Tolerance};
 /// The name of the file that makes a folder a case.
 pub(crate) const CASE_FILE: &str = "case.json";
 
+/// How many inputs, or outputs, a case may have.
+pub(crate) const MOST_TENSORS: usize = 10_000;
+
 /// One checkpoint, its inputs, and the references its outputs are held against.
 #[derive(Clone, Debug)]
 pub struct Case {

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::address::Address;
-use super::case::{Case, Input, Limits, Link, Output};
+use super::case::{Case, Input, Limits, Link, MOST_TENSORS, Output};
 use super::fields::{INPUT, InputField, NanField, OUTPUT, OutputField, TOLERANCE, ToleranceField, check_known};
 use super::id::CaseId;
 use super::layer::{Layer, Layers};
@@ -50,6 +50,8 @@ pub(super) fn resolve(root: &Path, id: &CaseId, layers: &Layers) -> Result<Case,
     let outputs: BTreeMap<String, OutputField> = entries(&fields, "outputs")?;
     let tolerances = Tolerances::read(&fields, "tolerance")?;
     let chained = Tolerances::read(&fields, "chained")?;
+    check_count("inputs", inputs.len())?;
+    check_count("outputs", outputs.len())?;
     check_names("inputs", inputs.keys())?;
     check_names("outputs", outputs.keys())?;
     tolerances.check(own, &outputs)?;
@@ -244,6 +246,14 @@ fn resolve_dtype(field: &str, name: &str) -> Result<DType, String> {
         let known: Vec<&str> = DType::ALL.into_iter().map(DType::name).collect();
         format!("{field}: `{name}` is no dtype; dtypes are {}", known.join(", "))
     })
+}
+
+/// Refuses more tensors than a case may have: what is found out about each is kept to the end of the run.
+fn check_count(field: &'static str, count: usize) -> Result<(), Fault> {
+    match count > MOST_TENSORS {
+        true => Err(Fault::of(field, format!("{field}: names {count} tensors, and may name {MOST_TENSORS}"))),
+        false => Ok(()),
+    }
 }
 
 /// The entries of `tolerance`, or of `chained`.
