@@ -24,6 +24,9 @@ pub(super) struct Isolate {
     #[arg(long, value_name = "SECONDS", value_parser = parse_timeout, help_heading = EXECUTION)]
     timeout: Option<Duration>,
     /// Let each case take no more memory, such as 512MiB; with --isolate, which it implies
+    ///
+    /// Counts what the process allocates: heap, stacks, private mappings that can be written. Does not count files that are mapped
+    /// to be read, memory shared with others, memory of a GPU, nor what processes take that the checkpoint starts.
     #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = EXECUTION)]
     memory_limit: Option<Size>,
 }
