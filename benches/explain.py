@@ -17,7 +17,11 @@ import tempfile
 import time
 from pathlib import Path
 
-import numpy
+try:
+    import numpy
+except ImportError as error:
+    print(f"{error}; to install what this needs:  {sys.executable} -m pip install numpy", file=sys.stderr)
+    sys.exit(2)
 
 
 def main() -> int:

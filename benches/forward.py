@@ -17,10 +17,14 @@ import tempfile
 import time
 from pathlib import Path
 
-import numpy
-import torch
-from safetensors.torch import save_file
-from transformers import GPT2Config, GPT2LMHeadModel
+try:
+    import numpy
+    import torch
+    from safetensors.torch import save_file
+    from transformers import GPT2Config, GPT2LMHeadModel
+except ImportError as error:
+    print(f"{error}; to install what this needs:  {sys.executable} -m pip install numpy torch transformers safetensors", file=sys.stderr)
+    sys.exit(2)
 
 TOKENS = 64
 # The threads of torch go on spinning for a while after their work.
