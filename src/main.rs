@@ -12,6 +12,7 @@ fn main() -> ExitCode {
         root: PathBuf::from("goldens"),
         snapshots: None,
         allowed_skips: Vec::new(),
+        deny_vacuous: false,
         base: std::env::current_dir().unwrap_or_default(),
         host: Host::Binary,
     };

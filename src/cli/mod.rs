@@ -65,6 +65,8 @@ pub struct Home {
     pub snapshots: Option<PathBuf>,
     /// The ids of the cases that may be skipped in CI, besides those that are typed.
     pub allowed_skips: Vec<String>,
+    /// Whether a case fails whose comparison is [vacuous](crate::numeric::vacuous()), typed or not.
+    pub deny_vacuous: bool,
     /// The folder that the reader is in: paths below it are shown relative to it.
     pub base: PathBuf,
     /// Whose checkpoints the executors hold.

@@ -51,7 +51,8 @@ pub(super) fn voice(executors: &Executors, context: &Context<'_>, run: &RunOutco
     voice.executor = (!is_default).then(|| run.executor.clone());
     let accuracy = (is_default && run.gates == Gates::Accuracy).then(|| "--accuracy-only".to_owned());
     let chained = run.chains.is_some().then(|| "--chained".to_owned());
-    let options: Vec<String> = [accuracy, chained].into_iter().flatten().collect();
+    let denied = run.gate.deny_vacuous.then(|| "--deny vacuous".to_owned());
+    let options: Vec<String> = [accuracy, chained, denied].into_iter().flatten().collect();
     voice.options = Some(options.join(" ")).filter(|options| !options.is_empty());
     voice
 }
@@ -70,6 +71,7 @@ mod tests {
             root: "goldens".into(),
             snapshots: None,
             allowed_skips: Vec::new(),
+            deny_vacuous: false,
             base: "/home/me".into(),
             host: Host::Harness,
         };

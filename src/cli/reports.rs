@@ -230,6 +230,7 @@ mod tests {
             root: "goldens".into(),
             snapshots: None,
             allowed_skips: Vec::new(),
+            deny_vacuous: false,
             base: PathBuf::new(),
             host: Host::Harness,
         };

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::cases::{Cases, EXECUTION, GATE, OUTPUT, SELECTION, Selected, choose};
 use super::isolate::{Isolate, Told};
@@ -44,6 +44,9 @@ pub(super) struct Run {
     /// Run as in CI, whatever the environment says: nothing is written into the tree, and a skip fails
     #[arg(long, help_heading = GATE)]
     ci: bool,
+    /// Fail for what passes otherwise: `vacuous`, a comparison that cannot fail, or not on zeros or NaN
+    #[arg(long, value_name = "KIND", help_heading = GATE)]
+    deny: Vec<Deny>,
     /// Show what was measured of every output that passed too
     #[arg(short, long, help_heading = OUTPUT)]
     verbose: bool,
@@ -52,6 +55,13 @@ pub(super) struct Run {
     quiet: bool,
     #[command(flatten, next_help_heading = OUTPUT)]
     reports: Reports,
+}
+
+/// What a run may be told to fail for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Deny {
+    /// A comparison that cannot fail, or not on zeros or NaN
+    Vacuous,
 }
 
 impl Run {
@@ -66,6 +76,7 @@ impl Run {
             failed,
             fail_fast,
             ci,
+            deny,
             verbose,
             quiet,
             reports,
@@ -79,6 +90,7 @@ impl Run {
         selected.options.following = if chained { Following::Chained } else { Following::Isolated };
         selected.options.stop = if fail_fast { Stop::AtFirstFailure } else { Stop::Never };
         selected.options.ci = ci;
+        selected.options.deny_vacuous = context.home.deny_vacuous || deny.contains(&Deny::Vacuous);
         selected.filter.shard = part.shard(context)?;
         let Selected { goldens, tree, mut filter, options } = selected;
         let pictures = reports.pictures();
@@ -108,7 +120,12 @@ impl Run {
         let progress = Arc::new(Progress::start(count, context.screen.is_watched && !reports.is_document()));
         let mut voice = context.voice(cases.root.as_ref(), Some(&cases.place), Some(session.recorder()));
         voice.executor = typed;
-        let options = [option(accuracy_only, "--accuracy-only"), option(chained, "--chained"), isolate.typed()];
+        let options = [
+            option(accuracy_only, "--accuracy-only"),
+            option(chained, "--chained"),
+            option(!deny.is_empty(), "--deny vacuous"),
+            isolate.typed(),
+        ];
         voice.options = options.into_iter().flatten().reduce(|one, other| format!("{one} {other}"));
 
         let advanced = Arc::clone(&progress);

@@ -44,6 +44,7 @@ pub struct Harness {
     executor: Executor,
     others: Vec<Executor>,
     allowed_skips: Vec<String>,
+    deny_vacuous: bool,
 }
 
 impl Harness {
@@ -55,6 +56,7 @@ impl Harness {
             executor: Executor::new("rust"),
             others: Vec::new(),
             allowed_skips: Vec::new(),
+            deny_vacuous: false,
         }
     }
 
@@ -106,13 +108,20 @@ impl Harness {
         self
     }
 
+    /// Lets a case fail whose comparison cannot fail, or not on zeros or NaN: see [`vacuous`](crate::numeric::vacuous()). The
+    /// verb `run --deny vacuous` does so without it.
+    pub fn deny_vacuous(mut self) -> Harness {
+        self.deny_vacuous = true;
+        self
+    }
+
     /// Runs the tests that the command line asks for, or the verb that it names. To be called from `main`, first thing.
     pub fn main(self) -> ExitCode {
         // SAFETY: the caller is `main`, and no thread has been started.
         unsafe { snapshot::silence() };
         let arguments: Vec<OsString> = std::env::args_os().collect();
         let package = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default();
-        let Harness { root, snapshots, executor, others, allowed_skips } = self;
+        let Harness { root, snapshots, executor, others, allowed_skips, deny_vacuous } = self;
         // A name that is taken fails here, not only where a verb asks for it.
         let executors = others.into_iter().fold(Executors::new(executor), Executors::with);
         let is_member = snapshot::workspace(&package).is_ok_and(|root| root != package);
@@ -121,6 +130,7 @@ impl Harness {
             root: package.join(root),
             snapshots: snapshots.map(|folder| package.join(folder)),
             allowed_skips,
+            deny_vacuous,
             // Cargo runs tests in the folder of their package; whoever tests a workspace is more likely in its root.
             base: if is_member { PathBuf::new() } else { std::env::current_dir().unwrap_or_default() },
             host: Host::Harness,
@@ -154,8 +164,14 @@ fn test(executor: Executor, home: &Home, arguments: &Arguments) -> Result<ExitCo
     let goldens = home.goldens(None)?;
     let skips = if arguments.ignored || arguments.include_ignored { Skips::Ignored } else { Skips::Honoured };
     let allowed_skips = home.allowed_skips.clone();
-    let mut options =
-        Options { allowed_skips, skips, caller: Caller::Test, explain: Some(explain), ..Options::default() };
+    let mut options = Options {
+        allowed_skips,
+        deny_vacuous: home.deny_vacuous,
+        skips,
+        caller: Caller::Test,
+        explain: Some(explain),
+        ..Options::default()
+    };
     let Options { gates, repeats, caller, pictures, ci, .. } = options;
     let told = Told { goldens: &goldens, executor: executor.name(), gates, repeats, caller, skips, pictures, ci };
     options.isolation = Some(cli::isolation(&told, Scope::Timed)?);

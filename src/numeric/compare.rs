@@ -8,6 +8,7 @@ use super::rules::{Pair, Rules};
 use super::scaled::Scaled;
 use super::source::Source;
 use super::tensor::{Tensor, Value, index};
+use super::vacuous::Vacuous;
 
 /// A largest difference, and where it is.
 #[derive(Clone, Debug, PartialEq)]
@@ -78,6 +79,8 @@ pub struct Comparison {
     pub actual_non_finite: NonFinite,
     /// Of the reference.
     pub reference_non_finite: NonFinite,
+    /// What else would have passed, where this did: see [`vacuous`](super::vacuous()).
+    pub vacuous: Option<Vacuous>,
     /// Why it is not close, in the order in which to read it; empty where it is.
     pub mismatches: Vec<Mismatch>,
 }
@@ -362,7 +365,9 @@ pub(crate) fn judge(
         return Err(Mismatch::Empty);
     }
     let mismatches = object(actual.dtype(), reference.dtype(), rules, measured);
-    Ok(Comparison { mismatches, ..describe(reference.shape(), measured) })
+    let len = reference.shape().iter().product::<usize>() as u64;
+    let vacuous = measured.found.slack.found(rules, reference.dtype(), len).filter(|_| mismatches.is_empty());
+    Ok(Comparison { vacuous, mismatches, ..describe(reference.shape(), measured) })
 }
 
 /// Everything that the rules object to.
@@ -437,6 +442,7 @@ fn describe(shape: &[usize], measured: &Measured) -> Comparison {
         smallest_atol: found.excess.clone().smallest_atol().filter(|_| non_finite_mismatches == 0),
         actual_non_finite: found.actual.non_finite,
         reference_non_finite: found.reference.non_finite,
+        vacuous: None,
         mismatches: Vec::new(),
     }
 }

@@ -6,6 +6,7 @@ use super::class::NonFinite;
 use super::excess::{Excess, Floor};
 use super::source::Slice;
 use super::tensor::Value;
+use super::vacuous::Slack;
 
 /// A place, and what both sides have there.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +50,7 @@ pub(crate) struct Found {
     pub(crate) excess: Excess,
     pub(crate) actual: Seen,
     pub(crate) reference: Seen,
+    pub(crate) slack: Slack,
 }
 
 /// What all branches know of the largest values that any of them has found: none looks for the place of a lower one.
@@ -59,6 +61,8 @@ pub(crate) struct Known {
     pub(crate) ulps: Floor,
     pub(crate) share: Floor,
     pub(crate) excess: Floor,
+    /// Above 0 where it is settled that only the right output passes.
+    pub(crate) slack: Floor,
 }
 
 /// Some elements of both sides, the first of which stands at `start`.
@@ -95,6 +99,7 @@ impl Found {
             excess,
             actual: Seen::default(),
             reference: Seen::default(),
+            slack: Slack::default(),
         }
     }
 
@@ -134,6 +139,7 @@ impl Found {
             excess: self.excess.join(later.excess, &known.excess),
             actual: self.actual.join(later.actual),
             reference: self.reference.join(later.reference),
+            slack: self.slack.join(later.slack),
         }
     }
 }

@@ -30,6 +30,7 @@ mod threads;
 mod tolerance;
 mod twin;
 mod ulp;
+mod vacuous;
 mod whole;
 mod wide;
 
@@ -46,3 +47,4 @@ pub(crate) use tensor::dispatch;
 pub use tensor::{Data, Tensor, Value};
 pub use tolerance::Tolerance;
 pub use ulp::ulp_distance;
+pub use vacuous::{Vacuous, vacuous};

@@ -93,6 +93,8 @@ fn measure_branch(
     };
     let mut block = |range: Range<usize>| {
         let mask = mask.map(|mask| &mask[range.clone()]).filter(|mask| mask.contains(&false));
+        let block = range.start - sides.start..range.end - sides.start;
+        found.slack.look(sides.reference.part(block), mask, sides.actual.dtype(), rules, &known.slack);
         let tally = fast.as_mut().and_then(|fast| fast.block(sides, mask, range.clone(), &mut found));
         tally.unwrap_or_else(|| twin::block(sides, mask, range, rules, &mut found))
     };

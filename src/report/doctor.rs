@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::message;
 use super::number::counted;
 use super::voice::{Voice, remove};
 use crate::golden::Pointer;
@@ -22,6 +23,12 @@ pub(super) fn said(voice: &Voice, complaint: &Complaint) -> String {
         Ailment::Orphaned => of("snapshot") + ", without a case or output (restore it where it went by accident)",
         Ailment::Pending => of("pending snapshot") + ", which nobody has reviewed",
         Ailment::Unrecorded => of("snapshot") + ", not recorded yet",
+        Ailment::Vacuous => {
+            format!(
+                "accuracy cannot fail, or not on zeros or NaN: {}",
+                message::listed(&text().split(", ").collect::<Vec<_>>())
+            )
+        }
         Ailment::Unversioned => {
             let why = text();
             let why = if why.is_empty() { why } else { format!(" ({why})") };
@@ -50,6 +57,7 @@ pub(super) fn command(voice: &Voice, complaint: &Complaint) -> String {
         Ailment::Orphaned => paths().iter().map(|path| remove(path)).collect::<Vec<_>>().join("; "),
         Ailment::Pending => voice.review(None),
         Ailment::Unrecorded => format!("{}; {}", voice.run(None), voice.review(None)),
+        Ailment::Vacuous => format!("{} --deny vacuous", voice.run(None)),
         Ailment::Unversioned => match text.as_deref().unwrap_or_default() {
             why if why.contains("safe.directory") => "git config --global --add safe.directory \"$PWD\"".to_owned(),
             why if why.contains("not a git repository") => "git init".to_owned(),

@@ -57,7 +57,10 @@ pub fn annotations(out: &mut dyn Write, voice: &Voice, run: &RunOutcome, workspa
             let mut told = Vec::new();
             terminal::failure(&mut told, &Palette::plain(), voice, &run.gate, case)?;
             let told = String::from_utf8_lossy(&told);
-            let title = format!("{}: {}", case.verdict.word(), case.id);
+            let title = match case.verdict {
+                Verdict::Pass => format!("cannot fail: {}", case.id),
+                verdict => format!("{}: {}", verdict.word(), case.id),
+            };
             let file = place(voice, &file(case), workspace);
             writeln!(
                 out,
@@ -73,6 +76,18 @@ pub fn annotations(out: &mut dyn Write, voice: &Voice, run: &RunOutcome, workspa
             let title = format!("{} more", counted(rest.len() as u64, "case"));
             writeln!(out, "::{} title={}::{}", level.word(), property(&title), data(cut(&ids.join("\n"))))?;
         }
+    }
+    notices(out, voice, run, workspace)
+}
+
+/// Writes a notice for each case that does not fail, though a comparison of it is vacuous.
+fn notices(out: &mut dyn Write, voice: &Voice, run: &RunOutcome, workspace: Option<&Path>) -> io::Result<()> {
+    let vacuous = run.vacuous().filter(|(case, _)| !run.gate.fails(case));
+    for (case, output) in vacuous.take(ANNOTATIONS) {
+        let said: Vec<String> = output.vacuous().map(message::vacuous).into_iter().flatten().collect();
+        let file = place(voice, &file(case), workspace);
+        let title = format!("cannot fail: {}:{}", case.id, output.name);
+        writeln!(out, "::notice file={},title={}::{}", property(&file), property(&title), data(&said.join("\n")))?;
     }
     Ok(())
 }
@@ -118,6 +133,9 @@ fn head(run: &RunOutcome) -> String {
     if let Some(early) = message::ended_early(run) {
         page += &format!("**{early}**\n\n");
     }
+    if let Some(vacuous) = message::vacuous_outputs(run) {
+        page += &format!("{}\n\n", plain(&vacuous));
+    }
     let counts = run.counts();
     let there: Vec<Verdict> = Verdict::ALL.into_iter().filter(|verdict| counts.of(*verdict) > 0).collect();
     page += &row(there.iter().map(|verdict| verdict.word()));
@@ -126,9 +144,14 @@ fn head(run: &RunOutcome) -> String {
     page + "\n"
 }
 
+/// Whether an output did not pass, or fails all the same.
+fn is_told(run: &RunOutcome, case: &CaseOutcome, output: &OutputOutcome) -> bool {
+    output.verdict != Verdict::Pass || run.gate.denies(case) && output.vacuous().is_some()
+}
+
 /// A row for each output that did not pass, or one for the case.
 fn rows(voice: &Voice, run: &RunOutcome, case: &CaseOutcome) -> Vec<String> {
-    let outputs: Vec<&OutputOutcome> = case.outputs.iter().filter(|output| output.verdict != Verdict::Pass).collect();
+    let outputs: Vec<&OutputOutcome> = case.outputs.iter().filter(|output| is_told(run, case, output)).collect();
     let whole = (!case.problems.is_empty() || outputs.is_empty()).then_some(None);
     let command = |output: Option<&OutputOutcome>| {
         next(voice, &run.gate, case, output).map(|next| code(&next.command)).unwrap_or_default()
@@ -157,6 +180,7 @@ fn problem(voice: &Voice, case: &CaseOutcome, output: Option<&OutputOutcome>) ->
         Some(output) => match (output.problems.first(), output.verdict) {
             (Some(problem), _) => message::of_output(case, output, problem, voice),
             (None, Verdict::Drift) => output.drift.iter().map(moved).collect(),
+            (None, Verdict::Pass) => output.vacuous().map(message::vacuous).unwrap_or_default(),
             (None, _) => message::unrecorded(Some(output)),
         },
         None => message::of_case(case, case.problems.first()?, voice),
@@ -182,14 +206,8 @@ fn share(used: f64) -> String {
 /// What fails the gate, the worst first.
 fn failing(run: &RunOutcome) -> Vec<&CaseOutcome> {
     let mut cases: Vec<&CaseOutcome> = run.cases.iter().filter(|case| run.gate.fails(case)).collect();
-    cases.sort_by(|a, b| a.verdict.cmp(&b.verdict).then_with(|| used(b).total_cmp(&used(a))));
+    cases.sort_by_key(|case| message::severity(case));
     cases
-}
-
-/// The largest share of the tolerance that an output uses.
-fn used(case: &CaseOutcome) -> f64 {
-    let shares = case.outputs.iter().filter_map(|output| Some(output.comparison.as_ref()?.tolerance_used));
-    shares.fold(0.0, f64::max)
 }
 
 /// The file that an annotation is at: an orphan has no `case.json`, but a snapshot.

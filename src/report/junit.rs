@@ -62,7 +62,7 @@ fn test_case(voice: &Voice, run: &RunOutcome, case: &CaseOutcome) -> io::Result<
     let is_success = matches!(status, TestCaseStatus::Success { .. });
     if !is_success {
         status.set_message(text(&brief(case)));
-        status.set_type(case.verdict.word());
+        status.set_type(if case.verdict == Verdict::Pass { "vacuous" } else { case.verdict.word() });
         if !told.is_empty() {
             status.set_description(text(&told));
         }
@@ -70,8 +70,8 @@ fn test_case(voice: &Voice, run: &RunOutcome, case: &CaseOutcome) -> io::Result<
     let mut test = TestCase::new(text(case.id.as_str()), status);
     test.set_classname(text(suite(case)));
     test.set_time(case.elapsed);
-    if is_success && case.verdict != Verdict::Pass {
-        // It goes on to a review, and is shown there too.
+    if is_success && !told.is_empty() {
+        // It goes on to a review, and is shown there too; or it cannot fail.
         test.set_system_out(text(&told));
     }
     Ok(test)
@@ -80,7 +80,12 @@ fn test_case(voice: &Voice, run: &RunOutcome, case: &CaseOutcome) -> io::Result<
 /// The message of a case that did not pass, as the terminal shows it.
 fn told(voice: &Voice, run: &RunOutcome, case: &CaseOutcome) -> io::Result<String> {
     let mut told = Vec::new();
-    if case.verdict != Verdict::Pass && (case.verdict != Verdict::Skipped || run.gate.fails(case)) {
+    let is_told = match case.verdict {
+        Verdict::Pass => case.is_vacuous(),
+        Verdict::Skipped => run.gate.fails(case),
+        _ => true,
+    };
+    if is_told {
         terminal::failure(&mut told, &Palette::plain(), voice, &run.gate, case)?;
     }
     Ok(String::from_utf8_lossy(&told).into_owned())

@@ -1,12 +1,13 @@
 //! Everything karat says about a problem: one function for each thing it can say, lines without indentation or colour.
 //! Every report takes its words from here. What to do about it is in `next`.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use super::number::{bytes, count, counted, exact, float, percent, ratio};
 use super::signal::meaning;
 use super::voice::{Voice, quote};
-use crate::numeric::{Comparison, Mismatch, Tolerance};
+use crate::numeric::{Comparison, Mismatch, Tolerance, Vacuous};
 use crate::run::{
     CaseOutcome, Difference, Explanation, Finding, Gates, Hypothesis, OutputOutcome, Part, Problem, RunOutcome, Sum,
     Verdict,
@@ -64,14 +65,24 @@ pub(super) fn executor(run: &RunOutcome) -> String {
 
 /// That other cases have the same problem.
 pub(super) fn alike(ids: &[&str]) -> String {
+    format!("the same breaks {}: {}", counted(ids.len() as u64, "other case"), listed(ids))
+}
+
+/// The first few of some names, and how many more there are.
+pub(super) fn listed(names: &[impl std::borrow::Borrow<str>]) -> String {
     const LISTED: usize = 3;
-    let listed = ids[..ids.len().min(LISTED)].join(", ");
-    let more = match ids.len().saturating_sub(LISTED) {
-        0 => String::new(),
-        more => format!(", and {more} more"),
-    };
-    let others = counted(ids.len() as u64, "other case");
-    format!("the same breaks {others}: {listed}{more}")
+    let listed = names[..names.len().min(LISTED)].join(", ");
+    match names.len().saturating_sub(LISTED) {
+        0 => listed,
+        more => format!("{listed}, and {more} more"),
+    }
+}
+
+/// What sorts cases, the worst first: the verdict, then the share of the tolerance that it uses.
+pub(super) fn severity(case: &CaseOutcome) -> (Verdict, Reverse<u64>) {
+    let shares = case.outputs.iter().filter_map(|output| Some(output.comparison.as_ref()?.tolerance_used));
+    // The bits of numbers from 0 up are in their order.
+    (case.verdict, Reverse(shares.fold(0.0, f64::max).to_bits()))
 }
 
 /// The same in a word or two, for the line of a case.
@@ -104,8 +115,41 @@ pub(super) fn line(case: &CaseOutcome) -> String {
     let problems = case.problems.iter().chain(outputs.flat_map(|output| &output.problems));
     match problems.map(brief).next() {
         Some(brief) => format!("{}: {brief}", case.verdict.word()),
+        None if case.verdict == Verdict::Pass && case.is_vacuous() => {
+            let found = case.outputs.iter().find_map(OutputOutcome::vacuous);
+            format!("pass: {}", found.map(brief_vacuous).unwrap_or_default())
+        }
         None => case.verdict.word().to_owned(),
     }
+}
+
+/// What else would have passed a comparison.
+pub(super) fn vacuous(found: Vacuous) -> Vec<String> {
+    let why = match found {
+        Vacuous::Masked => "`where` leaves out every element",
+        Vacuous::Anything => "every finite tensor of this shape and dtype passes",
+        Vacuous::Zeros => "they pass too, though the reference is not 0 throughout",
+        Vacuous::ZeroReference => "the reference is 0 throughout, and so is an output that was never written",
+        Vacuous::NanReference => "the reference is NaN throughout, and NaN matches NaN",
+    };
+    vec![format!("accuracy {}: {why}", brief_vacuous(found))]
+}
+
+/// The same in a word or two, for the line of a case.
+pub(super) fn brief_vacuous(found: Vacuous) -> &'static str {
+    match found {
+        Vacuous::Masked | Vacuous::Anything => "cannot fail",
+        Vacuous::Zeros | Vacuous::ZeroReference => "cannot fail on zeros",
+        Vacuous::NanReference => "cannot fail on NaN",
+    }
+}
+
+/// How many outputs of a run have such a comparison, and which; `None` where none has.
+pub(super) fn vacuous_outputs(run: &RunOutcome) -> Option<String> {
+    let names: Vec<String> = run.vacuous().map(|(case, output)| format!("{}:{}", case.id, output.name)).collect();
+    let denied = if run.gate.deny_vacuous { "" } else { " (--deny vacuous makes the run fail)" };
+    let count = counted(names.len() as u64, "output");
+    (!names.is_empty()).then(|| format!("{count} cannot fail, or not on zeros or NaN{denied}: {}", listed(&names)))
 }
 
 /// What is not as in the reference, in a word or two.
@@ -327,6 +371,12 @@ pub(super) fn unrecorded(output: Option<&OutputOutcome>) -> Vec<String> {
         Some(measured) => ("within tolerance", Some(largest(measured))),
     };
     [Some(format!("{held}, and no snapshot is accepted yet")), largest].into_iter().flatten().collect()
+}
+
+/// Cases that have no accepted snapshot yet.
+pub(super) fn unrecorded_cases(cases: &[&CaseOutcome]) -> String {
+    let ids: Vec<&str> = cases.iter().map(|case| case.id.as_str()).collect();
+    format!("within tolerance or without a reference, and no snapshot is accepted yet: {}", listed(&ids))
 }
 
 /// An output that is within tolerance, but not within its snapshot's band.

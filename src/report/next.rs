@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::number::counted;
 use super::voice::{Voice, remove};
-use crate::numeric::{DType, Mismatch, Tolerance};
+use crate::numeric::{DType, Mismatch, Tolerance, Vacuous};
 use crate::run::{CaseOutcome, Gate, OutputOutcome, Problem, RunOutcome, Verdict};
 
 /// The last line of a message.
@@ -29,6 +29,9 @@ pub(super) fn next(voice: &Voice, gate: &Gate, case: &CaseOutcome, output: Optio
         // It is the outputs that say what to do.
         return None;
     }
+    if let (None, Some(found)) = (problem, output.and_then(OutputOutcome::vacuous).filter(|_| gate.denies(case))) {
+        return Some(substantiate(voice, case, found));
+    }
     match (problem, verdict) {
         (Some(problem), _) => Some(correct(voice, case, problem)),
         (None, Verdict::Drift | Verdict::Unrecorded) => Some(review(voice, gate, case)),
@@ -46,7 +49,7 @@ pub(super) fn after(voice: &Voice, run: &RunOutcome, told: &str) -> Vec<(String,
         run.cases.iter().filter(|case| run.gate.fails(case) && is_told(case.verdict)).count() as u64
     };
     let improved = run.cases.iter().filter(is_improved).count() as u64;
-    let uncorrected = failing(|verdict| verdict <= Verdict::Orphaned || verdict == Verdict::Skipped);
+    let uncorrected = failing(|verdict| !matches!(verdict, Verdict::Drift | Verdict::Unrecorded));
     let unreviewed = failing(|verdict| matches!(verdict, Verdict::Drift | Verdict::Unrecorded));
     let mut steps = Vec::new();
     if improved > 0 {
@@ -58,10 +61,7 @@ pub(super) fn after(voice: &Voice, run: &RunOutcome, told: &str) -> Vec<(String,
             .push((format!("{} to correct, each as said {told}; then", counted(uncorrected, "case")), voice.run(None)));
     }
     if unreviewed > 0 {
-        let command = match run.gate {
-            Gate { ci: true, .. } => format!("{}; {}", voice.run(None), voice.review(None)),
-            Gate { ci: false, .. } => voice.review(None),
-        };
+        let Next { command, .. } = review_all(voice, &run.gate);
         steps.push((format!("{} to review, where intended", counted(unreviewed, "case")), command));
     }
     if !run.passed() && run.failed() == 0 {
@@ -138,14 +138,31 @@ fn own_tolerance(output: Option<&OutputOutcome>) -> Option<&Tolerance> {
 }
 
 fn review(voice: &Voice, gate: &Gate, case: &CaseOutcome) -> Next {
-    let id = case.id.as_str();
+    reviewed(voice, gate, Some(case.id.as_str()))
+}
+
+/// What to do about everything that waits for a review.
+pub(super) fn review_all(voice: &Voice, gate: &Gate) -> Next {
+    reviewed(voice, gate, None)
+}
+
+fn reviewed(voice: &Voice, gate: &Gate, id: Option<&str>) -> Next {
     match gate.ci {
         // CI writes no pending snapshot: there is nothing to review there.
-        true => {
-            step("if it is intended, on your machine", format!("{}; {}", voice.run(Some(id)), voice.review(Some(id))))
-        }
-        false => step("if it is intended", voice.review(Some(id))),
+        true => step("if it is intended, on your machine", format!("{}; {}", voice.run(id), voice.review(id))),
+        false => step("if it is intended", voice.review(id)),
     }
+}
+
+/// What to do about a comparison that is vacuous, where that fails.
+fn substantiate(voice: &Voice, case: &CaseOutcome, found: Vacuous) -> Next {
+    let file = voice.path(&case.file);
+    let first = match found {
+        Vacuous::Masked => format!("correct the mask in {file}"),
+        Vacuous::Anything | Vacuous::Zeros => format!("narrow the tolerance in {file}"),
+        Vacuous::ZeroReference | Vacuous::NanReference => "make a reference of inputs that show more".to_owned(),
+    };
+    again(voice, case, Some(first))
 }
 
 fn again(voice: &Voice, case: &CaseOutcome, first: Option<String>) -> Next {

@@ -108,10 +108,11 @@ fn check_alike(records: &[Record], parts: &[Partition]) -> Result<()> {
     of("the records are of different executors", "run every shard with the same --executor", &|record, _| {
         record.run.executor.clone()
     })?;
-    let remedy = "run every shard with the same --accuracy-only, --ci and --allow-skip";
+    let remedy = "run every shard with the same --accuracy-only, --ci, --deny and --allow-skip";
     of("the records are of different gates", remedy, &|record, _| {
         let RunOutcome { gates, gate, .. } = &record.run;
         let ci = if gate.ci { ", in CI" } else { "" };
+        let denied = if gate.deny_vacuous { ", vacuous passes denied" } else { "" };
         let reviewed = if gate.reviewed { ", reviewed afterwards" } else { "" };
         let allowed: BTreeSet<&str> = gate.allowed_skips.iter().map(String::as_str).collect();
         let allowed = allowed.into_iter().map(|id| format!(", skip of {id} allowed")).collect::<String>();
@@ -119,7 +120,7 @@ fn check_alike(records: &[Record], parts: &[Partition]) -> Result<()> {
             "both" => "accuracy and drift",
             word => word,
         };
-        format!("{gates}{ci}{reviewed}{allowed}")
+        format!("{gates}{ci}{reviewed}{denied}{allowed}")
     })
 }
 

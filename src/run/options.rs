@@ -20,6 +20,8 @@ pub struct Options {
     pub repeats: NonZeroUsize,
     /// The ids of the cases that may be skipped in CI.
     pub allowed_skips: Vec<String>,
+    /// Whether a case fails whose comparison is [vacuous](crate::numeric::vacuous()).
+    pub deny_vacuous: bool,
     /// Who calls: whether `cargo insta test` can be driving this process.
     pub caller: Caller,
     /// Whether cases with a `skip` run all the same.
@@ -123,6 +125,7 @@ impl Default for Options {
             jobs: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             repeats: NonZeroUsize::MIN,
             allowed_skips: Vec::new(),
+            deny_vacuous: false,
             caller: Caller::default(),
             skips: Skips::default(),
             gates: Gates::default(),

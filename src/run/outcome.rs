@@ -8,7 +8,7 @@ use super::explanation::Explanation;
 use super::partition::Partition;
 use crate::error::Error;
 use crate::golden::CaseId;
-use crate::numeric::{Comparison, Mismatch, Picture, Summary, Tolerance};
+use crate::numeric::{Comparison, Mismatch, Picture, Summary, Tolerance, Vacuous};
 use crate::snapshot::Drift;
 
 /// What karat says of an output, a case or a run. Ordered from worst to best: the verdict of a whole is the least of
@@ -94,6 +94,8 @@ pub struct Gate {
     pub allowed_skips: Vec<String>,
     /// Whether `cargo insta test` drives this run and reviews drift and unrecorded cases afterwards.
     pub reviewed: bool,
+    /// Whether a case fails whose comparison is [vacuous](crate::numeric::vacuous()).
+    pub deny_vacuous: bool,
 }
 
 /// What was found out about one case.
@@ -372,6 +374,12 @@ impl OutputOutcome {
         }
     }
 
+    /// What else would have passed the comparison with the reference, where something would.
+    #[must_use]
+    pub fn vacuous(&self) -> Option<Vacuous> {
+        self.comparison.as_ref()?.vacuous
+    }
+
     /// A snapshot whose case or output does not exist.
     pub(crate) fn orphaned(name: String, snapshot: PathBuf) -> OutputOutcome {
         let problems = vec![Problem::Orphaned { snapshot }];
@@ -380,6 +388,12 @@ impl OutputOutcome {
 }
 
 impl CaseOutcome {
+    /// Whether the comparison of an output is [vacuous](crate::numeric::vacuous()).
+    #[must_use]
+    pub fn is_vacuous(&self) -> bool {
+        self.outputs.iter().any(|output| output.vacuous().is_some())
+    }
+
     /// Adds a problem of the case as a whole.
     pub(super) fn add(&mut self, problem: Problem) {
         self.verdict = self.verdict.min(problem.verdict());
@@ -417,9 +431,18 @@ impl Gate {
         self.allowed_skips.iter().any(|id| id == case.id.as_str())
     }
 
+    /// Whether that case fails because a comparison of it is vacuous.
+    #[must_use]
+    pub fn denies(&self, case: &CaseOutcome) -> bool {
+        self.deny_vacuous && case.is_vacuous()
+    }
+
     /// Whether that case fails the gate.
     #[must_use]
     pub fn fails(&self, case: &CaseOutcome) -> bool {
+        if self.denies(case) {
+            return true;
+        }
         match case.verdict {
             Verdict::Pass => false,
             Verdict::Skipped => self.ci && !self.allows_skip(case),
@@ -459,6 +482,12 @@ impl RunOutcome {
     #[must_use]
     pub fn passed(&self) -> bool {
         self.not_run == 0 && self.interrupted.is_none() && self.failed() == 0
+    }
+
+    /// Every output whose comparison is [vacuous](crate::numeric::vacuous()), behind its case.
+    pub fn vacuous(&self) -> impl Iterator<Item = (&CaseOutcome, &OutputOutcome)> {
+        let outputs = self.cases.iter().flat_map(|case| case.outputs.iter().map(move |output| (case, output)));
+        outputs.filter(|(_, output)| output.vacuous().is_some())
     }
 
     /// How many cases have each verdict.

@@ -48,6 +48,7 @@ impl Session {
             ci: options.ci || in_ci(),
             allowed_skips: options.allowed_skips.clone(),
             reviewed: recorder.is_reviewed(),
+            deny_vacuous: options.deny_vacuous,
         };
         let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
         // A run of another executor leaves what the gate has kept.

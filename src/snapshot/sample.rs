@@ -76,6 +76,7 @@ pub(super) fn comparison(max_abs_diff: f64, rmse: f64) -> Comparison {
         smallest_atol: None,
         actual_non_finite: NonFinite::default(),
         reference_non_finite: NonFinite::default(),
+        vacuous: None,
         mismatches: Vec::new(),
     }
 }

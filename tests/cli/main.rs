@@ -26,6 +26,8 @@ mod explain;
 #[cfg(target_os = "linux")]
 mod flat;
 mod html;
+#[cfg(unix)]
+mod interrupt;
 mod json;
 mod list;
 mod matrix;
@@ -41,4 +43,5 @@ mod show;
 mod suites;
 mod together;
 mod usage;
+mod vacuous;
 mod workflows;

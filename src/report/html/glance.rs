@@ -3,7 +3,7 @@
 use super::element::{Element, el};
 use super::step;
 use super::verdict::tally;
-use crate::report::message::ended_early;
+use crate::report::message::{ended_early, vacuous_outputs};
 use crate::report::next::after;
 use crate::report::number::{count, counted, duration};
 use crate::report::voice::Voice;
@@ -52,7 +52,7 @@ fn why(run: &RunOutcome) -> Element {
 fn facts(voice: &Voice, run: &RunOutcome) -> Element {
     let RunOutcome { root, snapshots, executor, gates, cases: _, chains, filtered_out, partition, .. } = run;
     let RunOutcome { not_run: _, gate, interrupted: _, elapsed, .. } = run;
-    let Gate { ci, allowed_skips, reviewed } = gate;
+    let Gate { ci, allowed_skips, reviewed, deny_vacuous: _ } = gate;
     let held = match gates {
         Gates::Both => "accuracy and drift".to_owned(),
         Gates::Accuracy => "accuracy alone: no snapshot was looked at".to_owned(),
@@ -69,6 +69,7 @@ fn facts(voice: &Voice, run: &RunOutcome) -> Element {
         ("elapsed", Some(duration(*elapsed))),
         ("filtered out", (*filtered_out > 0).then(|| counted(*filtered_out as u64, "case"))),
         ("ended early", ended_early(run)),
+        ("vacuous", vacuous_outputs(run)),
         ("part", partition.as_ref().map(|part| format!("{} of {}", part.shard, counted(part.total as u64, "case")))),
         ("run by", place),
         ("skips allowed", (!allowed_skips.is_empty()).then(|| allowed_skips.join(", "))),

@@ -38,13 +38,13 @@ pub enum Detail {
     All,
 }
 
-/// Writes a whole run as one HTML page: the run at a glance, its chains, its cases by suite.
+/// Writes a whole run as one HTML page: the run at a glance, its cases by suite, its chains.
 ///
 /// # Errors
 ///
 /// What `out` returns.
 pub fn run(out: &mut dyn Write, voice: &Voice, run: &RunOutcome, detail: Detail) -> io::Result<()> {
-    let main = el("main").all(run.chains.as_deref().map(chain::chains)).put(suites::suites(voice, run, detail));
+    let main = el("main").put(suites::suites(voice, run, detail)).all(run.chains.as_deref().map(chain::chains));
     let title = format!("karat: {}", glance::headline(run));
     let page = shell::document(&title, !run.passed(), [glance::glance(voice, run), main, shell::footer()]);
     writeln!(out, "<!doctype html>\n{page}")

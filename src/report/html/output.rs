@@ -84,6 +84,7 @@ fn measured(output: &OutputOutcome) -> Vec<String> {
         None if output.verdict == Verdict::Pass => said.push(message::SNAPSHOT_ONLY.into()),
         None => {}
     }
+    said.extend(output.vacuous().map(message::vacuous).into_iter().flatten());
     if let (Some(reference), false) = (&output.reference, output.alternatives.is_empty()) {
         said.extend(message::alternatives(output.verdict, reference, &output.alternatives));
     }

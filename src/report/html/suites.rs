@@ -29,7 +29,7 @@ pub(super) fn suites(voice: &Voice, run: &RunOutcome, detail: Detail) -> Element
 
 fn suite(voice: &Voice, run: &RunOutcome, detail: Detail, name: &str, cases: &[&CaseOutcome]) -> Element {
     let (told, passed): (Vec<&CaseOutcome>, Vec<&CaseOutcome>) =
-        cases.iter().partition(|case| case.verdict != Verdict::Pass);
+        cases.iter().partition(|case| case.verdict != Verdict::Pass || run.gate.fails(case));
     let counts = Verdict::ALL.into_iter().filter_map(|verdict| {
         let of = cases.iter().filter(|case| case.verdict == verdict).count() as u64;
         (of > 0).then(|| el("li").put(tally(&count(of), verdict)))
@@ -62,7 +62,7 @@ fn passes(voice: &Voice, run: &RunOutcome, detail: Detail, passed: &[&CaseOutcom
 fn hides_something(case: &CaseOutcome) -> bool {
     case.outputs.iter().any(|output| {
         let outside = output.comparison.as_ref().is_some_and(|measured| measured.outside > 0);
-        outside || !output.improved.is_empty()
+        outside || !output.improved.is_empty() || output.vacuous().is_some()
     })
 }
 

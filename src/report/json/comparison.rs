@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::element::{Element, ElementType, Float, JsonTypes};
 use super::measured::JsonNonFinite;
 use super::nullable::nullable;
-use super::words::JsonDType;
+use super::words::{JsonDType, JsonVacuous};
 use crate::numeric::{Comparison, Extreme, Mismatch};
 
 #[derive(Serialize, Deserialize)]
@@ -56,6 +56,9 @@ pub(super) struct JsonComparison {
     smallest_atol: Option<Float>,
     actual_non_finite: JsonNonFinite,
     reference_non_finite: JsonNonFinite,
+    /// What else would have passed; there only where something would.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    vacuous: Option<JsonVacuous>,
     mismatches: Vec<JsonMismatch>,
 }
 
@@ -115,6 +118,7 @@ impl From<&Comparison> for JsonComparison {
             smallest_atol,
             actual_non_finite,
             reference_non_finite,
+            vacuous,
             mismatches,
         } = comparison;
         let extremes = [first_non_finite_mismatch, max_abs_diff, max_rel_diff, max_ulp_diff, worst];
@@ -144,6 +148,7 @@ impl From<&Comparison> for JsonComparison {
             smallest_atol: smallest_atol.map(Float),
             actual_non_finite: (*actual_non_finite).into(),
             reference_non_finite: (*reference_non_finite).into(),
+            vacuous: vacuous.map(JsonVacuous),
             mismatches: mismatches.iter().map(JsonMismatch::from).collect(),
         }
     }
@@ -202,6 +207,7 @@ impl TryFrom<JsonComparison> for Comparison {
             smallest_atol,
             actual_non_finite,
             reference_non_finite,
+            vacuous,
             mismatches,
         } = json;
         let extreme = |json: Option<JsonExtreme>| json.map(|json| json.read(types)).transpose();
@@ -227,6 +233,7 @@ impl TryFrom<JsonComparison> for Comparison {
             smallest_atol: smallest_atol.map(|x| x.0),
             actual_non_finite: actual_non_finite.into(),
             reference_non_finite: reference_non_finite.into(),
+            vacuous: vacuous.map(|vacuous| vacuous.0),
             mismatches: mismatches.into_iter().map(Mismatch::from).collect(),
         })
     }

@@ -15,7 +15,14 @@ use crate::run::{CaseOutcome, Cell, Column, Counts, Gate, Matrix, Row, Sum};
 ///
 /// What `out` returns.
 pub fn matrix(out: &mut dyn Write, voice: &Voice, matrix: &Matrix) -> io::Result<()> {
-    let Matrix { root, columns, rows, filtered_out, gate: Gate { ci, allowed_skips, reviewed: _ }, elapsed } = matrix;
+    let Matrix {
+        root,
+        columns,
+        rows,
+        filtered_out,
+        gate: Gate { ci, allowed_skips, reviewed: _, deny_vacuous: _ },
+        elapsed,
+    } = matrix;
     let content = JsonMatrix {
         root: voice.path(root),
         gate: JsonGate { ci: *ci, allowed_skips },

@@ -58,6 +58,17 @@ struct JsonGate {
     ci: bool,
     allowed_skips: Vec<String>,
     reviewed: bool,
+    /// What fails besides; there only where something was denied.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    deny: Vec<JsonDeny>,
+}
+
+/// What a run may be told to fail for.
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+enum JsonDeny {
+    Vacuous,
 }
 
 #[derive(Default, Serialize)]
@@ -111,8 +122,9 @@ impl JsonRun {
 }
 
 impl From<&Gate> for JsonGate {
-    fn from(Gate { ci, allowed_skips, reviewed }: &Gate) -> Self {
-        JsonGate { ci: *ci, allowed_skips: allowed_skips.clone(), reviewed: *reviewed }
+    fn from(Gate { ci, allowed_skips, reviewed, deny_vacuous }: &Gate) -> Self {
+        let deny = deny_vacuous.then_some(JsonDeny::Vacuous).into_iter().collect();
+        JsonGate { ci: *ci, allowed_skips: allowed_skips.clone(), reviewed: *reviewed, deny }
     }
 }
 
@@ -132,7 +144,7 @@ impl TryFrom<JsonRun> for RunOutcome {
             snapshots,
             executor,
             gates,
-            gate: JsonGate { ci, allowed_skips, reviewed },
+            gate: JsonGate { ci, allowed_skips, reviewed, deny },
             verdict: _,
             total: _,
             failed: _,
@@ -156,7 +168,7 @@ impl TryFrom<JsonRun> for RunOutcome {
             filtered_out,
             partition: partition.map(JsonPartition::read).transpose()?,
             not_run,
-            gate: Gate { ci, allowed_skips, reviewed },
+            gate: Gate { ci, allowed_skips, reviewed, deny_vacuous: !deny.is_empty() },
             interrupted,
             elapsed: seconds(elapsed_seconds)?,
         })

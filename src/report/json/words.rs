@@ -3,7 +3,7 @@
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::numeric::DType;
+use crate::numeric::{DType, Vacuous};
 use crate::run::{Gates, Hypothesis, Verdict};
 
 /// A type that is one word in JSON: its name, what it stands for, all there are, the word of one.
@@ -51,6 +51,7 @@ macro_rules! words {
 words!(JsonVerdict, "verdict", Verdict, Verdict::ALL, Verdict::word);
 words!(JsonGates, "kind of gates", Gates, [Gates::Both, Gates::Accuracy], Gates::word);
 words!(JsonDType, "dtype", DType, DType::ALL, DType::name);
+words!(JsonVacuous, "kind of vacuous pass", Vacuous, Vacuous::ALL, Vacuous::word);
 words!(JsonHypothesis, "hypothesis", Hypothesis, Hypothesis::ALL, Hypothesis::word);
 
 impl Default for JsonVerdict {

@@ -104,7 +104,7 @@ pub(super) fn distance(comparisons: &[&Comparison]) -> String {
     format!("difference {} {share}", padded(&format!("{},", float(largest)), 8))
 }
 
-/// What a pass hides: outliers and further references that the case allows, and what is much better than its snapshot.
+/// What a pass hides: what else would have passed, outliers and further references that the case allows, and what is much better than its snapshot.
 fn besides(case: &CaseOutcome) -> Vec<String> {
     let outliers: u64 = case.outputs.iter().filter(|output| output.verdict == Verdict::Pass).map(outside).sum();
     let mut said = Vec::new();
@@ -113,6 +113,9 @@ fn besides(case: &CaseOutcome) -> Vec<String> {
     }
     let references = case.outputs.iter().filter(|output| !output.alternatives.is_empty());
     said.extend(references.map(|output| format!("either of {} references", output.alternatives.len() + 1)));
+    if let Some(found) = case.outputs.iter().find_map(OutputOutcome::vacuous) {
+        said.push(message::brief_vacuous(found).into());
+    }
     if case.outputs.iter().any(|output| !output.improved.is_empty()) {
         said.push("improved".into());
     }

@@ -63,7 +63,12 @@ fn total(out: &mut dyn Write, palette: &Palette, diff: &DiffView) -> io::Result<
         .map(|(count, verdict)| palette.tally(count, verdict))
         .collect();
     let tallies = if tallies.is_empty() { "nothing to compare".into() } else { tallies.join(", ") };
-    writeln!(out, "{}: {tallies}", counted(all as u64, "tensor"))
+    writeln!(out, "{}: {tallies}", counted(all as u64, "tensor"))?;
+    let is_vacuous = |pair: &&PairView| pair.comparison.as_ref().is_ok_and(|measured| measured.vacuous.is_some());
+    match pairs.iter().filter(is_vacuous).count() {
+        0 => Ok(()),
+        count => writeln!(out, "{} cannot fail, or not on zeros or NaN", counted(count as u64, "tensor")),
+    }
 }
 
 fn verdict(pair: &PairView) -> Verdict {
@@ -83,7 +88,10 @@ fn in_a_line(out: &mut dyn Write, palette: &Palette, pair: &PairView, widest: us
         ),
         Ok(measured) => match measured.mismatches.first() {
             Some(mismatch) if measured.non_finite_mismatches > 0 => message::brief_mismatch(mismatch).into(),
-            _ => distance(&[measured]),
+            _ => match measured.vacuous {
+                Some(found) => format!("{}, {}", distance(&[measured]), message::brief_vacuous(found)),
+                None => distance(&[measured]),
+            },
         },
     };
     writeln!(out, "{}{}  {found}", palette.verdict(verdict(pair), 10), palette.strong(&padded(name, widest)))?;
@@ -113,6 +121,9 @@ fn in_full(out: &mut dyn Write, palette: &Palette, pair: &PairView) -> io::Resul
             }
             for mismatch in &measured.mismatches {
                 paragraphs(out, 10, &message::mismatch(mismatch, Some(measured), Some(tolerance)))?;
+            }
+            if let Some(found) = measured.vacuous {
+                paragraphs(out, 10, &message::vacuous(found))?;
             }
             writeln!(out)?;
             measures(out, measured)?;
@@ -201,6 +212,7 @@ fn measures(out: &mut dyn Write, measured: &Comparison) -> io::Result<()> {
         smallest_atol,
         actual_non_finite,
         reference_non_finite,
+        vacuous: _,
         mismatches: _,
     } = measured;
     let mut largest: Vec<Largest<'_>> = vec![

@@ -1,4 +1,4 @@
-//! The end of a run: the count, what was skipped, what to do next.
+//! The end of a run: what was skipped, the count, what to do next.
 
 use std::io::{self, Write};
 
@@ -11,29 +11,33 @@ use crate::run::{CaseOutcome, Counts, Partition, Problem, RunOutcome, Verdict};
 use crate::words::WIDTH;
 use crate::words::text::paragraphs;
 
-/// Writes what was skipped and why, the counts by verdict, worst first, what to do next, and which executor ran.
+/// Writes the counts by verdict, worst first, what to do next, and which executor ran.
 ///
 /// # Errors
 ///
 /// What `out` returns.
 pub fn end(out: &mut dyn Write, palette: &Palette, voice: &Voice, run: &RunOutcome) -> io::Result<()> {
-    skipped(out, palette, &run.cases)?;
-    count(out, palette, run)?;
+    counts(out, palette, run)?;
     after(voice, run, "above")
         .into_iter()
         .try_for_each(|(what, command)| writeln!(out, "{what}:  {}", palette.command(&command)))?;
     writeln!(out, "{}", message::executor(run))
 }
 
-/// Writes what was skipped and why, the counts by verdict, and which executor ran: what every report says.
+/// Writes the counts by verdict, what cannot fail, and which executor ran: what every report says.
 ///
 /// # Errors
 ///
 /// What `out` returns.
 pub fn brief(out: &mut dyn Write, palette: &Palette, run: &RunOutcome) -> io::Result<()> {
-    skipped(out, palette, &run.cases)?;
-    count(out, palette, run)?;
+    counts(out, palette, run)?;
     writeln!(out, "{}", message::executor(run))
+}
+
+/// Writes the counts, and what cannot fail.
+fn counts(out: &mut dyn Write, palette: &Palette, run: &RunOutcome) -> io::Result<()> {
+    count(out, palette, run)?;
+    paragraphs(out, 0, message::vacuous_outputs(run).as_slice())
 }
 
 /// Writes the counts by verdict, worst first, and what of the whole this is not.
@@ -59,7 +63,12 @@ pub fn count(out: &mut dyn Write, palette: &Palette, run: &RunOutcome) -> io::Re
     }
 }
 
-fn skipped(out: &mut dyn Write, palette: &Palette, cases: &[CaseOutcome]) -> io::Result<()> {
+/// Writes what was skipped and why.
+///
+/// # Errors
+///
+/// What `out` returns.
+pub fn skipped(out: &mut dyn Write, palette: &Palette, cases: &[CaseOutcome]) -> io::Result<()> {
     for case in cases.iter().filter(|case| case.verdict == Verdict::Skipped) {
         writeln!(out, "{}{}", palette.verdict(Verdict::Skipped, 10), palette.strong(case.id.as_str()))?;
         if let Some(Problem::Skipped(reason)) = case.problems.first() {

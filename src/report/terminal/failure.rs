@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use crate::report::message;
-use crate::report::next::{Next, next};
-use crate::report::number::shape;
+use crate::report::next::{Next, next, review_all};
+use crate::report::number::{counted, shape};
 use crate::report::palette::Palette;
 use crate::report::voice::Voice;
 use crate::run::{CaseOutcome, Gate, OutputOutcome, Problem, RunOutcome, Verdict};
@@ -21,8 +21,7 @@ use crate::words::text::{paragraphs, width};
 /// What `out` returns.
 pub fn failures(out: &mut dyn Write, palette: &Palette, voice: &Voice, run: &RunOutcome) -> io::Result<()> {
     let told = |case: &&CaseOutcome| match case.verdict {
-        Verdict::Pass => false,
-        Verdict::Skipped => run.gate.fails(case),
+        Verdict::Pass | Verdict::Skipped => run.gate.fails(case),
         _ => true,
     };
     all(out, palette, voice, run, &run.cases.iter().filter(told).collect::<Vec<_>>())
@@ -37,7 +36,11 @@ pub fn failing(out: &mut dyn Write, palette: &Palette, voice: &Voice, run: &RunO
     all(out, palette, voice, run, &run.cases.iter().filter(|case| run.gate.fails(case)).collect::<Vec<_>>())
 }
 
-/// Tells of those cases. What is wrong with several in the same words, as a `suite.json` above them, is told once.
+/// How many unrecorded cases are told of one by one; more are in one block.
+const UNRECORDED: usize = 3;
+
+/// Tells of those cases, the worst last. What is wrong with several in the same words, as a `suite.json` above them, is told
+/// once, and so is that many have no snapshot yet.
 fn all(
     out: &mut dyn Write,
     palette: &Palette,
@@ -45,11 +48,19 @@ fn all(
     run: &RunOutcome,
     cases: &[&CaseOutcome],
 ) -> io::Result<()> {
+    let (unrecorded, mut cases): (Vec<&CaseOutcome>, Vec<&CaseOutcome>) =
+        cases.iter().partition(|case| is_only_unrecorded(case));
+    if unrecorded.len() > UNRECORDED {
+        block(out, palette, voice, &run.gate, &unrecorded)?;
+    } else {
+        cases.extend(unrecorded);
+    }
+    cases.sort_by(|a, b| message::severity(b).cmp(&message::severity(a)).then_with(|| a.id.cmp(&b.id)));
     let mut alike: BTreeMap<&str, Vec<&CaseOutcome>> = BTreeMap::new();
-    for case in cases {
+    for case in &cases {
         only_error(case).into_iter().for_each(|text| alike.entry(text).or_default().push(case));
     }
-    for case in cases {
+    for case in &cases {
         match only_error(case).and_then(|text| alike.remove(text).or(Some(Vec::new()))) {
             Some(alike) if alike.is_empty() => {}
             Some(alike) if alike.len() > 1 => whole(out, palette, voice, &run.gate, case, &alike[1..])?,
@@ -57,6 +68,20 @@ fn all(
         }
     }
     Ok(())
+}
+
+/// Whether nothing is to be said of a case but that it has no snapshot yet.
+fn is_only_unrecorded(case: &CaseOutcome) -> bool {
+    let of = |output: &OutputOutcome| output.verdict == Verdict::Unrecorded || output.verdict == Verdict::Pass;
+    case.verdict == Verdict::Unrecorded && case.problems.is_empty() && case.outputs.iter().all(of)
+}
+
+/// Tells of cases that have no snapshot yet: how many, some of them, and the one command.
+fn block(out: &mut dyn Write, palette: &Palette, voice: &Voice, gate: &Gate, cases: &[&CaseOutcome]) -> io::Result<()> {
+    let count = counted(cases.len() as u64, "case");
+    let indent = head(out, palette, Verdict::Unrecorded, &count, None, None)?;
+    paragraphs(out, indent, &[message::unrecorded_cases(cases)])?;
+    foot(out, palette, indent, Some(review_all(voice, gate)))
 }
 
 /// The error of a case with which nothing else is wrong.
@@ -80,6 +105,9 @@ pub fn passes(out: &mut dyn Write, palette: &Palette, run: &RunOutcome) -> io::R
         match &output.comparison {
             Some(measured) => paragraphs(out, indent, &message::measured(measured))?,
             None => paragraphs(out, indent, &[message::SNAPSHOT_ONLY.into()])?,
+        }
+        if let Some(found) = output.vacuous() {
+            paragraphs(out, indent, &message::vacuous(found))?;
         }
         writeln!(out)?;
     }
@@ -188,6 +216,9 @@ pub(super) fn part(
         }
     } else if *verdict == Verdict::Pass {
         paragraphs(out, indent, &[message::SNAPSHOT_ONLY.into()])?;
+    }
+    if let Some(found) = output.vacuous() {
+        paragraphs(out, indent, &message::vacuous(found))?;
     }
     if let (Some(reference), false) = (reference, alternatives.is_empty()) {
         paragraphs(out, indent, &message::alternatives(*verdict, reference, alternatives))?;

@@ -23,7 +23,7 @@ pub use case_line::{Columns, case_line};
 pub use chain::chain;
 pub use diff::diff;
 pub use doctor::doctor;
-pub use end::{brief, count, end};
+pub use end::{brief, count, end, skipped};
 pub use explain::explain;
 pub use failure::{failing, failure, failures, passes};
 pub use list::list;
@@ -43,7 +43,7 @@ pub enum Detail {
     Measurements,
 }
 
-/// Tells a whole run: a line a case, in full what failed, what became of each chain, and the end.
+/// Tells a whole run: a line a case, what was skipped, what became of each chain, in full what failed, the worst last, and the end.
 ///
 /// # Errors
 ///
@@ -65,6 +65,7 @@ pub fn run_in(
     run: &RunOutcome,
 ) -> io::Result<()> {
     if detail == Detail::Failures {
+        skipped(out, palette, &run.cases)?;
         failing(out, palette, voice, run)?;
         return brief(out, palette, run);
     }
@@ -75,11 +76,12 @@ pub fn run_in(
     if detail == Detail::Measurements {
         passes(out, palette, run)?;
     }
-    failures(out, palette, voice, run)?;
+    skipped(out, palette, &run.cases)?;
     match run.chains.as_deref() {
         None => {}
         Some([]) => writeln!(out, "no chain: no case here takes another's output by `from`")?,
         Some(chains) => chains.iter().try_for_each(|of| chain(out, palette, of))?,
     }
+    failures(out, palette, voice, run)?;
     end(out, palette, voice, run)
 }

@@ -14,7 +14,7 @@ fn documented() -> Vec<String> {
 fn run() -> RunOutcome {
     let mut run = example::run();
     run.cases.retain(|case| ["gpt2-tiny/generate", "gpt2-tiny/lm_head"].contains(&case.id.as_str()));
-    run.gate = Gate { ci: true, allowed_skips: vec!["gpt2-tiny/generate".into()], reviewed: false };
+    run.gate = Gate { ci: true, allowed_skips: vec!["gpt2-tiny/generate".into()], reviewed: false, ..Gate::default() };
     run
 }
 

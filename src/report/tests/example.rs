@@ -158,6 +158,7 @@ pub(super) fn comparison() -> Comparison {
         smallest_atol: Some(2.384185791015625e-7),
         actual_non_finite: NonFinite::default(),
         reference_non_finite: NonFinite::default(),
+        vacuous: None,
         mismatches: Vec::new(),
     }
 }

@@ -9,6 +9,7 @@ mod junit;
 mod matrix;
 mod record;
 mod run;
+mod vacuous;
 mod verbs;
 
 use std::io;

@@ -47,7 +47,7 @@ fn whole() -> RunOutcome {
         ..example::output("ä €", Verdict::Pass)
     });
     run.chains = Some(chains());
-    run.gate = Gate { ci: true, allowed_skips: vec!["gpt2-tiny/generate".into()], reviewed: true };
+    run.gate = Gate { ci: true, allowed_skips: vec!["gpt2-tiny/generate".into()], reviewed: true, ..Gate::default() };
     run.gates = Gates::Accuracy;
     let shard = "hash:2/3".parse().expect("a shard");
     run.partition = Some(Partition { shard, total: 70, digest: "ab".into(), contents: "cd".into() });

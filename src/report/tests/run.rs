@@ -159,3 +159,37 @@ fn json_holds_everything() {
     assert_told(&told, include_str!("../../../tests/data/report/run.json"));
     serde_json::from_str::<serde_json::Value>(&told).expect("one JSON document");
 }
+
+#[test]
+fn a_first_run_tells_of_what_is_unrecorded_once_and_of_the_worst_last() {
+    let case = |id: &str, verdict| example::case(id, "mlp", vec![example::output("y", verdict)]);
+    let mut cases: Vec<_> = (0..45).map(|at| case(&format!("s/{at:02}"), Verdict::Unrecorded)).collect();
+    cases.insert(20, case("s/19x", Verdict::Mismatch));
+    let run = RunOutcome { cases, filtered_out: 0, ..example::run() };
+    let told = failures(&example::voice(), &run);
+    let should_be = "\
+unrecorded  45 cases
+            within tolerance or without a reference, and no snapshot is accepted
+            yet: s/00, s/01, s/02, and 42 more
+            if it is intended:  cargo insta review
+
+";
+    let rest = told.strip_prefix(should_be).unwrap_or_else(|| panic!("{told}"));
+    assert!(rest.starts_with("mismatch  s/19x  ›  y") && rest.lines().count() < 10, "{told}");
+    // A few are told of one by one.
+    let few = RunOutcome { cases: run.cases[..3].to_vec(), ..run };
+    assert_eq!(failures(&example::voice(), &few).matches("unrecorded  s/0").count(), 3);
+}
+
+#[test]
+fn failures_go_from_the_least_to_the_worst() {
+    let told = failures(&example::voice(), &example::run());
+    let place = |verdict: Verdict| {
+        let of = example::run().cases.into_iter().find(|case| case.verdict == verdict).expect("every verdict");
+        let line = |line: &str| line.starts_with(verdict.word()) && line.contains(of.id.as_str());
+        told.lines().position(line).unwrap_or_else(|| panic!("{}: {told}", of.id))
+    };
+    use Verdict::{Broken, Drift, Mismatch, Missing, Orphaned, Unrecorded};
+    let places = [Drift, Unrecorded, Orphaned, Mismatch, Missing, Broken].map(place);
+    assert!(places.is_sorted(), "{places:?}");
+}

@@ -74,6 +74,8 @@ pub enum Ailment {
     Pending,
     /// Outputs without a snapshot, accepted or pending.
     Unrecorded,
+    /// Outputs whose comparison cannot fail, or not on zeros or NaN.
+    Vacuous,
     /// The project is under no version control.
     Unversioned,
     /// Goldens or snapshots that version control is told to ignore.
@@ -102,6 +104,7 @@ impl Ailment {
             Ailment::Orphaned => "orphaned",
             Ailment::Pending => "pending",
             Ailment::Unrecorded => "unrecorded",
+            Ailment::Vacuous => "vacuous",
             Ailment::Unversioned => "unversioned",
             Ailment::Ignored => "ignored",
             Ailment::Untracked => "untracked",
@@ -114,6 +117,6 @@ impl Ailment {
     /// Whether something is wrong; else it is only good to know.
     #[must_use]
     pub fn is_fault(self) -> bool {
-        self != Ailment::Ci
+        !matches!(self, Ailment::Ci | Ailment::Vacuous)
     }
 }

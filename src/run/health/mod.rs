@@ -4,6 +4,7 @@ mod cases;
 mod complaint;
 mod git;
 mod tools;
+mod vacuous;
 
 pub use complaint::{Ailment, Complaint, Health};
 
@@ -21,6 +22,7 @@ pub fn examine(goldens: &Goldens, recorder: &Recorder) -> Result<Health> {
     let mut health =
         Health { root: goldens.root.clone(), cases: tree.cases.len(), snapshots: 0, complaints: Vec::new() };
     cases::check(goldens, recorder, &tree, &mut health);
+    vacuous::check(goldens, &tree, &mut health);
     tools::check(recorder, &mut health);
     git::check(goldens, recorder, &mut health);
     health.complaints.sort_by_key(|complaint| complaint.ailment);

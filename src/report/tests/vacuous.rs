@@ -1,0 +1,96 @@
+//! Comparisons that cannot fail, or not on zeros or NaN, in every report.
+
+use super::{assert_told, example, told};
+use crate::numeric::{Comparison, Vacuous};
+use crate::report::{Palette, github, html, json, junit, terminal};
+use crate::run::{CaseOutcome, Gate, RunOutcome, Verdict};
+
+fn case(id: &str, vacuous: Option<Vacuous>) -> CaseOutcome {
+    let mut output = example::output("y", Verdict::Pass);
+    output.comparison = Some(Comparison { vacuous, ..example::comparison() });
+    example::case(id, "mlp", vec![output])
+}
+
+fn run(deny_vacuous: bool) -> RunOutcome {
+    let cases =
+        vec![case("a/full", None), case("a/zeros", Some(Vacuous::Zeros)), case("b/mask", Some(Vacuous::Masked))];
+    RunOutcome { cases, filtered_out: 0, gate: Gate { deny_vacuous, ..Gate::default() }, ..example::run() }
+}
+
+fn terminal(run: &RunOutcome) -> String {
+    told(|out| terminal::run(out, &Palette::plain(), &example::voice(), run))
+}
+
+#[test]
+fn the_line_says_so_and_the_end_counts() {
+    let told = terminal(&run(false));
+    let lines: Vec<&str> = told.lines().collect();
+    assert!(lines[1].ends_with(", cannot fail on zeros") && lines[2].ends_with(", cannot fail"), "{told}");
+    assert!(!lines[0].contains("cannot fail"), "{told}");
+    let end = "\
+3 cases, none fails, in 1.24 s
+3 pass
+2 outputs cannot fail, or not on zeros or NaN (--deny vacuous makes the run
+fail): a/zeros:y, b/mask:y
+executor builtin
+";
+    assert!(told.ends_with(end), "{told}");
+    assert!(run(false).passed() && !run(true).passed());
+}
+
+#[test]
+fn what_is_denied_has_a_message_and_fails() {
+    let run = run(true);
+    let told = told(|out| terminal::failures(out, &Palette::plain(), &example::voice(), &run));
+    let should_be = "\
+pass      a/zeros  ›  y                                           f32 [1, 8, 64]
+          largest difference 2.38e-7 at [0, 3, 17], 2% of the tolerance
+          accuracy cannot fail on zeros: they pass too, though the reference is
+          not 0 throughout
+          narrow the tolerance in goldens/a/zeros/case.json
+          then:  karat run -k a/zeros
+
+pass      b/mask  ›  y                                            f32 [1, 8, 64]
+          largest difference 2.38e-7 at [0, 3, 17], 2% of the tolerance
+          accuracy cannot fail: `where` leaves out every element
+          correct the mask in goldens/b/mask/case.json
+          then:  karat run -k b/mask
+
+";
+    assert_told(&told, should_be);
+    let told = terminal(&run);
+    assert!(told.contains("3 cases, 2 fail,") && told.contains("2 cases to correct, each as said above"), "{told}");
+}
+
+#[test]
+fn every_report_says_so() {
+    for deny in [false, true] {
+        let run = run(deny);
+        let xml = told(|out| junit::junit(out, &example::voice(), &run));
+        assert_eq!(xml.contains("<failure message=\"pass: cannot fail on zeros\" type=\"vacuous\">"), deny, "{xml}");
+        assert!(xml.contains("accuracy cannot fail on zeros"), "{xml}");
+        let notes = told(|out| github::annotations(out, &example::voice(), &run, None));
+        let level = if deny { "error" } else { "notice" };
+        assert_eq!(notes.matches(&format!("::{level} file=goldens/")).count(), 2, "{notes}");
+        assert!(notes.contains("title=cannot fail%3A a/zeros"), "{notes}");
+        let summary = told(|out| github::summary(out, &example::voice(), &run, 1 << 20));
+        assert!(summary.contains("2 outputs cannot fail, or not on zeros or NaN"), "{summary}");
+        let page = told(|out| html::run(out, &example::voice(), &run, html::Detail::NotPassed));
+        assert!(page.contains("accuracy cannot fail: `where` leaves out every element"), "{page}");
+        assert!(page.contains("2 outputs cannot fail, or not on zeros or NaN"), "{page}");
+    }
+}
+
+#[test]
+fn a_record_holds_it_and_has_no_field_for_it_where_there_is_none() {
+    for deny in [false, true] {
+        let run = run(deny);
+        let text = told(|out| json::run(out, &example::voice(), &run));
+        assert_eq!(text.matches("\"vacuous\":").count(), 2, "{text}");
+        assert_eq!(text.contains("\"deny\": ["), deny, "{text}");
+        let read = json::read_run(&text).expect("what was written is read");
+        let found: Vec<_> = read.cases.iter().flat_map(|case| &case.outputs).map(|output| output.vacuous()).collect();
+        assert_eq!(found, [None, Some(Vacuous::Zeros), Some(Vacuous::Masked)]);
+        assert_eq!(read.gate, run.gate);
+    }
+}

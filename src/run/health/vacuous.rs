@@ -1,0 +1,35 @@
+//! References whose comparison cannot fail, or not on zeros or NaN, whatever is computed.
+
+use super::complaint::{Ailment, Complaint, Health};
+use crate::golden::{Goldens, Output, Suites, TensorFile, Tree, read_tensor};
+use crate::numeric::{Rules, Source, vacuous};
+
+/// Looks at the reference of every output. What cannot be read is told of elsewhere.
+pub(super) fn check(goldens: &Goldens, tree: &Tree, health: &mut Health) {
+    let suites = Suites::new(&goldens.root);
+    let (mut names, mut files, mut first) = (Vec::new(), Vec::new(), None);
+    for case in tree.cases.iter().filter_map(|id| suites.case(id).ok()).filter(|case| case.skip.is_none()) {
+        for name in case.outputs.iter().filter(|(_, output)| is_vacuous(output)).map(|(name, _)| name) {
+            names.push(format!("{}:{name}", case.id));
+            files.push(case.file.clone());
+            first.get_or_insert_with(|| case.id.clone());
+        }
+    }
+    if !names.is_empty() {
+        files.dedup();
+        health.complain(Complaint { files, case: first, ..Complaint::about(Ailment::Vacuous, names.join(", ")) });
+    }
+}
+
+/// Whether something else than the right output passes as well.
+fn is_vacuous(output: &Output) -> bool {
+    let look = || {
+        let Output { address, mask, .. } = output;
+        let reference = TensorFile::open(&address.path, address.member.as_deref(), output.dtype).ok()?;
+        let mask = mask.as_ref().map(|mask| read_tensor(&mask.path, mask.member.as_deref(), None)).transpose().ok()?;
+        let mut rules = Rules::new(output.tolerance(reference.dtype())?);
+        (rules.nan, rules.cast, rules.empty) = (output.nan, output.cast, output.empty);
+        vacuous(&reference, mask.as_ref(), &rules).ok()?
+    };
+    look().is_some()
+}
