@@ -219,7 +219,10 @@ impl Slack {
                 let is_outside = |number: W| !number.is_within(element, allowed);
                 self.has_value |= element != zero;
                 self.zeros_outside += u64::from(is_outside(zero));
-                self.farthest_outside += u64::from(farthest.into_iter().any(is_outside));
+                // More than are allowed are enough to know.
+                if self.farthest_outside <= tolerance.outliers {
+                    self.farthest_outside += u64::from(farthest.into_iter().any(is_outside));
+                }
             }
             if self.is_settled(rules) {
                 return;
