@@ -405,6 +405,7 @@ mod tests {
             root: PathBuf::new(),
             snapshots: None,
             allowed_skips: Vec::new(),
+            deny_vacuous: false,
             base: PathBuf::new(),
             host: Host::Harness,
         }
