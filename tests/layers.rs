@@ -28,6 +28,7 @@ const OWNERS: &[(&str, &str)] = &[
     ("insta", "snapshot/store/"),
     ("clap", "cli/"),
     ("clap_complete", "cli/completions.rs"),
+    ("toml", "cli/harnesses.rs"),
     ("indicatif", "cli/"),
     ("libtest_mimic", "harness/"),
     ("quick_junit", "report/junit.rs report/tests/junit.rs"),

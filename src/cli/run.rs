@@ -81,9 +81,9 @@ impl Run {
             quiet,
             reports,
         } = self;
-        reports.check()?;
         let root = cases.root.as_ref().unwrap_or(&context.home.root);
         own::check(context, root, typed.is_some(), executors.default_name())?;
+        reports.check()?;
         let (executor, other) = choose(executors, typed.clone())?;
         let gates = if accuracy_only || other.is_some() { Gates::Accuracy } else { Gates::Both };
         let mut selected = cases.select(context, gates)?;
