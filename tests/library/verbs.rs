@@ -80,10 +80,10 @@ fn what_cannot_be_added_is_refused_in_the_words_of_a_harness() {
         project.goldens(arguments).fails().says(&[&first]);
     }
     project.case("a", "double");
-    let add = ["add", "new", "--checkpoint", "dubble", "--output", "y=goldens/a/y.npy"];
+    let add = ["add", "new", "--checkpoint", "doubel", "--output", "y=goldens/a/y.npy"];
     let said = project.goldens(&add).fails();
     said.says(&[
-        "no checkpoint `dubble` is registered, and nothing was written; did you mean `double`?",
+        "no checkpoint `doubel` is registered, and nothing was written; did you mean `double`?",
         "panics, skips, two",
     ]);
     let said = project.goldens(&["add", "new", "--checkpoint", "double", "--output", "y=elsewhere/y.npy"]).fails();
