@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::numeric::Value;
+
 /// Three significant digits: `0.0312`, `222`, `2.1e-4`, `1.23e6`; `nan`, `inf` and `-inf` as words.
 ///
 /// ```
@@ -12,6 +14,11 @@ use std::time::Duration;
 /// ```
 #[must_use]
 pub fn float(value: f64) -> String {
+    digits(value, 3)
+}
+
+/// The same with so many significant digits.
+fn digits(value: f64, significant: usize) -> String {
     match value {
         _ if value.is_nan() => return "nan".into(),
         f64::INFINITY => return "inf".into(),
@@ -20,13 +27,57 @@ pub fn float(value: f64) -> String {
         _ => {}
     }
     // Rounding may carry into the next power of ten, so the exponent is taken from what was rounded.
-    let rounded = format!("{value:.2e}");
+    let last = significant as i32 - 1;
+    let rounded = format!("{value:.digits$e}", digits = significant - 1);
     let (mantissa, exponent) = rounded.split_once('e').expect("`e` formats with an exponent");
     let exponent: i32 = exponent.parse().expect("`e` formats with a decimal exponent");
     match exponent {
-        -3..=2 => strip(&format!("{value:.digits$}", digits = (2 - exponent).unsigned_abs() as usize)),
+        _ if (-3..=last).contains(&exponent) => {
+            strip(&format!("{value:.digits$}", digits = (last - exponent) as usize))
+        }
         _ => format!("{}e{exponent}", strip(mantissa)),
     }
+}
+
+/// Numbers beside each other: with `least` significant digits, and as many more as it takes for no two that differ to print
+/// alike.
+///
+/// ```
+/// use karat::words::number::apart;
+/// assert_eq!(apart([0.5, 1.0], 3), ["0.5", "1"]);
+/// assert_eq!(apart([1.00042, 1.0], 3), ["1.0004", "1"]);
+/// assert_eq!(apart([f64::from(0.1f32), 0.1], 3), ["0.100000001", "0.1"]);
+/// ```
+#[must_use]
+pub fn apart<const N: usize>(values: [f64; N], least: usize) -> [String; N] {
+    let is_apart = |texts: &[String; N]| {
+        let mut pairs = (0..N).flat_map(|left| (0..left).map(move |right| (left, right)));
+        pairs.all(|(left, right)| values[left] == values[right] || texts[left] != texts[right])
+    };
+    // Seventeen are enough for any two.
+    let texts = (least..17).map(|significant| values.map(|value| digits(value, significant)));
+    texts.into_iter().find(is_apart).unwrap_or_else(|| values.map(|value| digits(value, 17)))
+}
+
+/// Both values of an element, which print alike only where they are equal: an `f32` has fewer digits than the `f64` that it is
+/// not.
+///
+/// ```
+/// use karat::numeric::Value;
+/// use karat::words::number::both;
+/// assert_eq!(both(Value::Float32(0.1), Value::Float32(0.2)), ["0.1", "0.2"]);
+/// assert_eq!(both(Value::Float32(0.1), Value::Float64(0.1)), ["0.10000000149011612", "0.1"]);
+/// ```
+#[must_use]
+pub fn both(actual: Value, reference: Value) -> [String; 2] {
+    let texts = [actual.to_string(), reference.to_string()];
+    if texts[0] != texts[1] {
+        return texts;
+    }
+    [actual, reference].map(|value| match value {
+        Value::Float32(x) => Value::Float64(f64::from(x)).to_string(),
+        _ => value.to_string(),
+    })
 }
 
 /// Like [`float`], but never less than the value: what is typed back as a limit must hold.
@@ -76,12 +127,13 @@ pub fn counted(value: u64, noun: &str) -> String {
     format!("{} {noun}{}", count(value), if value == 1 { "" } else { "s" })
 }
 
-/// A share as a percentage: `24%`, `0.6%`. What is neither nothing nor all is never shown as such.
+/// A share as a percentage: `24%`, `0.6%`. What is neither nothing nor all is never shown as such, nor is what is more than all.
 ///
 /// ```
 /// use karat::words::number::percent;
 /// assert_eq!(percent(3.0 / 512.0), "0.6%");
 /// assert_eq!(percent(0.9999), ">99%");
+/// assert_eq!(percent(1.004), ">100%");
 /// assert_eq!(percent(1e-9), "<0.01%");
 /// ```
 #[must_use]
@@ -94,16 +146,18 @@ pub fn percent(share: f64) -> String {
         p if p < 0.095 => format!("{p:.2}%"),
         p if p < 0.95 => format!("{p:.1}%"),
         p if p > 99.0 && p < 100.0 => ">99%".into(),
+        p if p > 100.0 && p < 100.5 => ">100%".into(),
         p => format!("{p:.0}%"),
     }
 }
 
-/// How many times as much: `21x`. More than once is never shown as `1x`.
+/// How many times as much: `21x`. What is not exactly once is never shown as `1x`.
 #[must_use]
 pub fn ratio(times: f64) -> String {
     match float(times) {
         _ if (999.5..1e6).contains(&times) => format!("{}x", count(times.round() as u64)),
         text if text == "1" && times > 1.0 => "just over 1x".into(),
+        text if text == "1" && times < 1.0 => "just under 1x".into(),
         text => format!("{text}x"),
     }
 }
@@ -164,6 +218,8 @@ fn strip(digits: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -228,6 +284,7 @@ mod tests {
             (0.24, "24%"),
             (0.994, ">99%"),
             (1.0, "100%"),
+            (1.0f64.next_up(), ">100%"),
             (2.5, "250%"),
             (f64::NAN, "nan"),
             (f64::INFINITY, "inf"),
@@ -237,8 +294,15 @@ mod tests {
     }
 
     #[test]
-    fn a_ratio_above_one_is_not_shown_as_one() {
-        for (times, text) in [(21.0, "21x"), (1.0, "1x"), (1.0004, "just over 1x"), (1680.4, "1,680x"), (1e7, "1e7x")] {
+    fn a_ratio_beside_one_is_not_shown_as_one() {
+        for (times, text) in [
+            (21.0, "21x"),
+            (1.0, "1x"),
+            (1.0004, "just over 1x"),
+            (0.9999, "just under 1x"),
+            (1680.4, "1,680x"),
+            (1e7, "1e7x"),
+        ] {
             assert_eq!(ratio(times), text);
         }
     }
@@ -267,6 +331,42 @@ mod tests {
             (3725.0, "1 h 2 min"),
         ] {
             assert_eq!(duration(Duration::from_secs_f64(seconds)), text);
+        }
+    }
+
+    fn near(value: f64) -> impl Strategy<Value = f64> {
+        (-3i64..=3, 0u32..52)
+            .prop_map(move |(steps, size)| f64::from_bits(value.to_bits().wrapping_add_signed(steps << size)))
+    }
+
+    proptest! {
+        #[test]
+        fn no_two_numbers_that_differ_print_alike(
+            (left, right) in any::<f64>().prop_flat_map(|left| (Just(left), near(left))),
+            least in 1usize..6,
+        ) {
+            let [one, other] = apart([left, right], least);
+            prop_assert!(left == right || one != other || (left.is_nan() && right.is_nan()), "{left:e} and {right:e}: {one}");
+        }
+
+        #[test]
+        fn no_two_values_that_differ_print_alike(left in any::<f32>(), right in any::<f32>().prop_flat_map(|x| near(x.into()))) {
+            for (one, other) in [
+                (Value::Float32(left), Value::Float64(right)),
+                                (Value::Float32(right as f32), Value::Float64(right)),
+                (Value::Float64(right), Value::Float32(right as f32)),
+                (Value::Integer(right as i128), Value::Float64(right)),
+            ] {
+                let texts = both(one, other);
+                let is_same = one.to_f64() == other.to_f64() || one.to_f64().is_nan();
+                prop_assert!(is_same || texts[0] != texts[1], "{one:?} and {other:?}: {}", texts[0]);
+            }
+        }
+
+        #[test]
+        fn a_percentage_and_a_ratio_are_on_their_side_of_one(share in near(1.0)) {
+            let texts = (percent(share), ratio(share));
+            prop_assert_eq!(texts == ("100%".into(), "1x".into()), share == 1.0, "{:?}", texts);
         }
     }
 }
