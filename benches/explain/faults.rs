@@ -35,6 +35,11 @@ pub(crate) const SINGLE: &[(&str, Plant)] = &[
     ("bias: vector", bias_vector),
     ("bias: input", bias_input),
     ("shift", shift),
+    ("flip", flip),
+    ("slice-order", slice_order),
+    ("clamp", clamp),
+    ("scale: by index", scale_index),
+    ("negated: by index", negated_index),
     ("eps", eps),
     ("causal-mask", causal),
     ("gelu-variant", gelu),
@@ -222,6 +227,70 @@ pub(crate) fn shift(m: &Material, dice: &mut Dice, _: DType) -> Option<Planted> 
         if edge == 1 && !inside { 0.0 } else { m.reference.at(&index) }
     });
     planted(m, actual, &[&[Shift]])
+}
+
+/// An axis read from its other end. Of two indices that is a move, and an exchange.
+fn flip(m: &Material, dice: &mut Dice, _: DType) -> Option<Planted> {
+    let shape = &m.reference.shape;
+    let axes: Vec<usize> = long(shape).into_iter().filter(|&axis| shape[axis] >= 3).collect();
+    if axes.is_empty() || !can_move(m) {
+        return None;
+    }
+    let axis = dice.pick(&axes);
+    let actual = m.reference.with_index(|index, _| {
+        let mut index = index.to_vec();
+        index[axis] = shape[axis] - 1 - index[axis];
+        m.reference.at(&index)
+    });
+    planted(m, actual, &[&[Flip]])
+}
+
+/// The slices of an axis in random order.
+fn slice_order(m: &Material, dice: &mut Dice, _: DType) -> Option<Planted> {
+    let shape = &m.reference.shape;
+    let axes: Vec<usize> =
+        long(shape).into_iter().filter(|&axis| shape[axis] > 6 && m.reference.len() / shape[axis] >= 8).collect();
+    if axes.is_empty() || !can_move(m) {
+        return None;
+    }
+    let axis = dice.pick(&axes);
+    let mut order: Vec<usize> = (0..shape[axis]).collect();
+    dice.shuffle(&mut order);
+    let actual = m.reference.with_index(|index, _| {
+        let mut index = index.to_vec();
+        index[axis] = order[index[axis]];
+        m.reference.at(&index)
+    });
+    planted(m, actual, &[&[SliceOrder]])
+}
+
+/// A ReLU too many.
+fn clamp(m: &Material, _: &mut Dice, _: DType) -> Option<Planted> {
+    let cut = m.reference.values.iter().filter(|x| **x < 0.0).count();
+    let is_shown = cut >= 8 && (m.reference.len() - cut) * 10 >= m.reference.len() && can_move(m);
+    is_shown.then(|| planted(m, m.reference.map(|x| x.max(0.0)), &[&[Clamp]])).flatten()
+}
+
+/// A factor for each index of the last axis, as of a weight that is not applied.
+fn scale_index(m: &Material, dice: &mut Dice, _: DType) -> Option<Planted> {
+    let width = *m.reference.shape.last()?;
+    let factors: Vec<f64> = (0..width).map(|_| dice.between(0.5, 2.0)).collect();
+    let axis = m.reference.shape.len() - 1;
+    // With a few numbers an index has too little to tell.
+    let is_shown = m.reference.len() / width >= 16 && can_move(m) && m.mask.is_none();
+    is_shown.then(|| planted(m, m.reference.with_index(|index, x| x * factors[index[axis]]), &[&[Scale]])).flatten()
+}
+
+/// Some indices of an axis with the other sign.
+fn negated_index(m: &Material, dice: &mut Dice, _: DType) -> Option<Planted> {
+    let shape = &m.reference.shape;
+    let axes: Vec<usize> =
+        long(shape).into_iter().filter(|&axis| shape[axis] > 3 && m.reference.len() / shape[axis] >= 16).collect();
+    if axes.is_empty() || !can_move(m) {
+        return None;
+    }
+    let (axis, every) = (dice.pick(&axes), dice.pick(&[2, 3]));
+    planted(m, m.reference.with_index(|index, x| if index[axis] % every == 1 { -x } else { x }), &[&[Negated]])
 }
 
 fn rounded(m: &Material, dtype: DType, short: DType, expected: Hypothesis) -> Option<Planted> {

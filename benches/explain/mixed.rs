@@ -85,21 +85,6 @@ pub(crate) const UNCOVERED: &[(&str, Plant)] = &[
         let values = actual.values.iter().enumerate().map(|(at, x)| x * factors[at / width]).collect();
         (factors.len() > 2).then(|| fits_nothing(m, Array::new(&m.reference.shape, values))).flatten()
     }),
-    ("rows in random order", |m, d, _| {
-        let width = *m.reference.shape.last()?;
-        let mut rows: Vec<usize> = (0..m.reference.len() / width).collect();
-        d.shuffle(&mut rows);
-        // A first row that stays is right up to a position; a last one alone is right without a causal mask.
-        let last = rows.len() - 1;
-        if rows[0] == 0 {
-            rows.swap(0, last / 2);
-        }
-        if rows[last] == last {
-            rows.swap(last, last / 2);
-        }
-        let values = rows.iter().flat_map(|row| m.reference.values[row * width..][..width].to_vec()).collect();
-        (rows.len() > 6).then(|| fits_nothing(m, Array::new(&m.reference.shape, values))).flatten()
-    }),
     ("signs at random", |m, d, _| fits_nothing(m, m.reference.map(|x| if d.share() < 0.5 { -x } else { x }))),
     ("absolute values", |m, _, _| fits_nothing(m, m.reference.map(f64::abs))),
     ("squares", |m, _, _| fits_nothing(m, m.reference.map(|x| x * x))),

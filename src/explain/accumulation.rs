@@ -1,5 +1,6 @@
 //! Noise: no fault, but rounding that adds up along sums.
 
+use super::exact::structure;
 use super::fit::Tally;
 use super::parts::Part;
 use super::sides::Sides;
@@ -23,6 +24,7 @@ pub(super) fn find(question: &Question<'_>, sides: &Sides, tally: &Tally) -> Opt
         _ => sides.noise.limit(1.0) / eps,
     };
     let is_noise = eps > 0.0 && size <= explained && tally.beyond == 0 && sides.numbers > 0;
+    let is_noise = is_noise && !is_flushed(sides) && (size <= PLAIN || structure(sides) <= STRUCTURE);
     is_noise.then(|| Part {
         id: Hypothesis::Accumulation,
         evidence: format!(
@@ -31,6 +33,21 @@ pub(super) fn find(question: &Question<'_>, sides: &Sides, tally: &Tally) -> Opt
             number(explained.round())
         ),
         details: Details::default(),
+    })
+}
+
+/// The RMS, in eps, up to which rounding may have any structure: one factor for a row is rounded once.
+const PLAIN: f64 = 2.0;
+
+/// The share of the difference that a factor for each slice may explain beyond chance.
+const STRUCTURE: f64 = 0.25;
+
+/// Whether an element is too small to come from a sum of the others, and differs all the same: flushed to 0, for one.
+fn is_flushed(sides: &Sides) -> bool {
+    let least = 1e-3 * sides.noise.eps * sides.rms;
+    sides.actual.iter().zip(&sides.reference).any(|(a, r)| {
+        let size = a.abs().max(r.abs());
+        size <= least && (a - r).abs() > 32.0 * sides.noise.eps * size
     })
 }
 

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::flip::Flip;
 use super::layout::Layout;
 use super::parts::Part;
 use super::sample::Sample;
@@ -55,13 +56,17 @@ pub(super) fn moved(sides: &Sides, sample: &Sample) -> impl Iterator<Item = Base
     let shifts = if sides.is_aligned() { Shift::all(&sides.shape) } else { Vec::new() };
     let alike = shifts.iter().filter_map(|s| screen.alike(|position| s.source(position, false)).map(|a| (a, s)));
     let shifts: Vec<Shift> = best(alike.collect()).into_iter().cloned().collect();
+    let flips = if sides.is_aligned() { Flip::all(&sides.shape) } else { Vec::new() };
+    let alike = flips.iter().filter_map(|f| screen.alike(|position| Some(f.source(position))).map(|a| (a, f)));
+    let flips: Vec<Flip> = best(alike.collect()).into_iter().cloned().collect();
+    let flips = flips.into_iter().map(|flip| Base::new(vec![flip.part()], flip.apply(&sides.reference), 0));
     // One after the other: each is as large as the tensor.
     let layouts = layouts.into_iter().map(|layout| {
         Base::new(vec![layout.part(&sides.shape, &sides.actual_shape)], layout.apply(&sides.reference), 0)
     });
     // Either what went out came in again, or what stands at the edge is anything.
     let shifts = shifts.into_iter().flat_map(|shift| [true, false].map(|wraps| (shift.clone(), wraps)));
-    layouts.chain(shifts.map(|(shift, wraps)| {
+    layouts.chain(flips).chain(shifts.map(|(shift, wraps)| {
         let edge = if wraps { ", and what went out came in at the other end" } else { "" };
         Base::new(vec![shift.part(edge)], shift.apply(&sides.reference, wraps), 1)
     }))

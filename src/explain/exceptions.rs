@@ -55,7 +55,7 @@ pub(super) fn find(
     let is_enough = is_identity || (holds >= 32 && holds as f64 >= between.noise.chance() * tally.numbers as f64);
     if is_enough && tally.beyond > 0 {
         if sides.is_aligned() {
-            excused.extend(stale(question, sides, sample, between, fit, kind));
+            excused.extend(stale(sides, sample, between, fit, kind));
         }
         let is_few = tally.beyond as f64 <= 2.0 * FEW * tally.numbers as f64;
         if is_clean_else && (is_few || (is_identity && is_one_value(between, sample, fit))) {
@@ -132,19 +132,13 @@ fn constant(sides: &Sides, wrong: &[usize]) -> Option<Part> {
     let references = || wrong.iter().map(|&position| sides.reference[position]);
     // Where the reference has one value too, it is another fault.
     let varies = references().any(|x| x != sides.reference[wrong[0]]);
-    (is_constant && varies).then(|| {
-        let (region, is_full) = region(&sides.shape, wrong);
-        let place = if is_full { "all of" } else { "within" };
-        Part {
-            id: Hypothesis::ConstantOutput,
-            evidence: format!("{} {} wherever it differs, {place} {region}", share(wrong.len(), sides), are(value)),
-            details: Details { elements: Some(wrong.len() as u64), ..Details::default() },
-        }
+    // One value here and there has other reasons: a clamp, a dropout, a mask.
+    let (region, is_full) = region(&sides.shape, wrong);
+    (is_constant && varies && is_full).then(|| Part {
+        id: Hypothesis::ConstantOutput,
+        evidence: format!("{} are {} wherever it differs, all of {region}", share(wrong.len(), sides), number(value)),
+        details: Details { elements: Some(wrong.len() as u64), ..Details::default() },
     })
-}
-
-fn are(value: f64) -> String {
-    format!("are {}", number(value))
 }
 
 /// The whole actual tensor is one value, and the reference is not.

@@ -15,15 +15,18 @@
 //! | hypothesis | what undoing it does | free parameters |
 //! | --- | --- | --- |
 //! | `transpose`, `permute-axes`, `reshape-order` | puts the elements back into their order | 0 |
-//! | `shift` | moves them back along an axis | 1 |
+//! | `shift`, `flip` | moves them back along an axis, or reverses axes | 1, 0 |
+//! | `slice-order` | puts the slices of an axis back into their order | as many as there are slices |
 //! | `swapped-outputs` | takes the other output's reference | 0 |
-//! | `negated`, `scale` | divides by the factor | 0, 1 |
+//! | `negated`, `scale` | divides by the factor | 0, 1; by index of an axis as many as there are indices |
+//! | `clamp` | cuts the other side off as well | 1 |
+//! | `conjugate` | takes the complex conjugate | 0 |
 //! | `bias` | subtracts what is constant along axes | as many as there are constants; 0 for an input |
 //! | `eps` | normalises with the other eps | 1 |
 //! | `gelu-variant` | applies the other GELU | 0 |
 //! | `causal-mask` | masks the future | 0 |
 //! | `rounded-bf16`, `rounded-f16` | keeps what rounding took | 0 |
-//! | `nan-region`, `stale-position`, `outliers`, `constant-output` | sets those elements right | where they are |
+//! | `nan-region`, `stale-position`, `outliers`, `constant-output` | sets those elements right: all but the last say where, not why | where they are |
 //! | `accumulation` | allows rounding noise | 0 |
 //!
 //! A hypothesis is accepted where what it leaves is no more than the dtype's rounding, or a tenth of the difference at
@@ -32,8 +35,11 @@
 mod accumulation;
 mod bases;
 mod causal;
+mod complex;
+mod exact;
 mod exceptions;
 mod fit;
+mod flip;
 mod gelu;
 mod groups;
 mod guess;

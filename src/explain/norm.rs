@@ -4,7 +4,7 @@ use super::bases::Base;
 use super::parts::Part;
 use super::sample::quantile;
 use super::sides::{Sides, widen};
-use super::words::number;
+use super::words::apart;
 use crate::run::{Details, Hypothesis, Question};
 
 /// The statistic that eps is added to.
@@ -155,13 +155,13 @@ fn base(
         let factor = ((row.spread + before) / (row.spread + after)).sqrt();
         reference.iter_mut().zip(bias).for_each(|(r, b)| *r = (*r - b) * factor + b);
     }
-    let rows = format!("each row is off by its own factor, {} to {}", number(least), number(most));
+    let [least, most, _] = apart([least, most, 1.0]);
+    let [one, other] = apart([before.min(after), before.max(after)]);
     let details = Details { eps: Some(after), ..Details::default() };
-    let reference = match known {
-        Known::Neither => String::new(),
-        _ => format!(" where the reference has {}", number(before)),
-    };
-    let evidence = format!("eps is {}{reference}: {rows}", number(after));
+    // Which of them the code has is not to be seen: it may ignore what the case says.
+    let evidence = format!(
+        "the two sides add different eps: {one} and {other} fit; each row is off by its own factor, {least} to {most}"
+    );
     Some(Base::new(vec![Part { id: Hypothesis::Eps, evidence, details }], values, 1))
 }
 

@@ -2,7 +2,7 @@
 
 use super::fit::{Bias, Fit, Model};
 use super::sides::{Sides, widen};
-use super::words::{axes_words, factor_name, number};
+use super::words::{apart, axes_words, factor_name, number};
 use crate::numeric::Tensor;
 use crate::run::{Details, Hypothesis, Question};
 
@@ -41,7 +41,8 @@ fn factor_part(question: &Question<'_>, sides: &Sides, factor: f64, fit: &Fit) -
     let mut extents: Vec<usize> = sides.shape.iter().rev().copied().collect();
     extents.extend(question.inputs.values().flat_map(|input| input.shape().iter().rev().copied()));
     let name = factor_name(factor, &extents, precision).map(|name| format!(", which is {name}")).unwrap_or_default();
-    Part { id: Hypothesis::Scale, evidence: format!("actual = {} x reference{name}", number(factor)), details }
+    let [times, _] = apart([factor, 1.0]);
+    Part { id: Hypothesis::Scale, evidence: format!("actual = {times} x reference{name}"), details }
 }
 
 /// A bias, and whether it is an input.

@@ -29,7 +29,8 @@ pub(super) fn region(shape: &[usize], positions: &[usize]) -> (String, bool) {
 /// Some of how many: `12 of 512 elements`.
 pub(super) fn share(count: usize, sides: &Sides) -> String {
     let all = sides.numbers as usize + sides.lost.len();
-    format!("{count} of {all} elements")
+    let compared = if all == sides.len() { "" } else { " that are compared" };
+    format!("{count} of {all} elements{compared}")
 }
 
 #[cfg(test)]

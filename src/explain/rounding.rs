@@ -58,6 +58,32 @@ pub(super) fn find(rounded: &[f64], exact: &[f64], eps: f64, names: [&str; 2]) -
     None
 }
 
+/// Steps of 16 bits that a computation in them may be off by.
+const STEPS: f64 = 16.0;
+
+/// Whether every number of the actual tensor is one of 16 bits, as those of the reference are not, a few steps from it: computed
+/// in 16 bits. Not the other way round: a reference of 16 bits may be right. `eps` is that of the finer dtype, `rms` that of
+/// the tensors.
+pub(super) fn computed(short: &[f64], exact: &[f64], eps: f64, rms: f64) -> Option<Part> {
+    let pairs = || short.iter().zip(exact).filter(|(s, x)| !(**s - **x).is_nan() && (**s != 0.0 || **x != 0.0));
+    let count = pairs().count();
+    [Short::Bf16, Short::F16].into_iter().filter(|kind| kind.eps() >= 64.0 * eps).find_map(|kind| {
+        let is_short = |x: f64| kind.round(x, Way::Nearest) == x;
+        let is_near = |s: f64, x: f64| (s - x).abs() <= STEPS * kind.eps() * (s.abs().max(x.abs()) + rms);
+        let is_all = pairs().all(|(&s, &x)| is_short(s) && is_near(s, x));
+        let held = pairs().filter(|(_, x)| is_short(**x)).count();
+        // Quarters and whole numbers are numbers of 16 bits as well, and leave most of the last bits 0.
+        let round = pairs().filter(|(s, _)| **s / kind.step(**s) % 8.0 == 0.0).count();
+        (count >= 64 && is_all && held * 4 <= count && round * 3 <= count).then(|| {
+            let word = kind.word();
+            let evidence = format!(
+                "every value of actual is one of {word}, as where it is computed in {word}; those of the reference are not"
+            );
+            Part { id: kind.hypothesis(), evidence, details: Details::default() }
+        })
+    })
+}
+
 /// Whether most of the numbers are ones of 16 bits, up to noise.
 pub(super) fn is_possible(values: &[f64], eps: f64) -> bool {
     let some = || values.iter().step_by((values.len() / 1024).max(1)).filter(|x| x.is_finite() && **x != 0.0);

@@ -2,8 +2,10 @@
 
 use super::accumulation;
 use super::bases::{Base, bases, moved};
+use super::complex;
+use super::exact;
 use super::exceptions::{self, Kind, constant_throughout, lost};
-use super::fit::{Between, Fit, Model, models, settle, spread_within};
+use super::fit::{Between, Bias, Fit, Model, models, settle, spread_within};
 use super::parts::{Part, model_parts};
 use super::rank::{Candidate, answers, rank};
 use super::sample::{Sample, quantile};
@@ -46,7 +48,7 @@ const ANSWERS: usize = 5;
 /// ```
 #[must_use]
 pub fn explain(question: &Question<'_>) -> Vec<Explanation> {
-    let Some(sides) = Sides::of(question.pair) else { return Vec::new() };
+    let Some(sides) = Sides::of(question.pair) else { return complex::explain(question) };
     let mut candidates = candidates(question, &sides);
     rank(&mut candidates);
     candidates.into_iter().take(ANSWERS).flat_map(answers).collect()
@@ -91,10 +93,16 @@ fn candidates(question: &Question<'_>, sides: &Sides) -> Vec<Candidate> {
     found.extend(bases(question, sides, &sample).into_iter().flat_map(&mut try_one));
     // Another order of the elements costs most, and adds nothing to what one number explains.
     if !found.iter().any(Candidate::is_enough) {
-        found.extend(moved(sides, &sample).flat_map(try_one));
+        found.extend(moved(sides, &sample).flat_map(&mut try_one));
+    }
+    if !found.iter().any(Candidate::is_enough) {
+        found.extend(exact::bases(question, sides).into_iter().flat_map(try_one));
     }
     if found.is_empty() {
         found.extend(noise.map(|part| alone(part, 1.0)));
+    }
+    if found.is_empty() {
+        found.extend(computed(question, sides).map(|part| alone(part, 1.0)));
     }
     found
 }
@@ -204,6 +212,16 @@ fn rounded(question: &Question<'_>, sides: &Sides) -> Option<(Part, f64)> {
         .or_else(|| find(&sides.reference, &sides.actual, least, ["the reference", "actual"]))
 }
 
+/// Actual computed in 16 bits, the reference not.
+fn computed(question: &Question<'_>, sides: &Sides) -> Option<Part> {
+    let eps = [question.pair.actual, question.pair.reference].map(|tensor| tensor.dtype().eps());
+    // A factor or a constant is another fault, or one more.
+    if !sides.is_aligned() || !sides.lost.is_empty() || exact::explained(sides, 1, |_| 0) > 0.25 {
+        return None;
+    }
+    super::rounding::computed(&sides.actual, &sides.reference, eps[0].min(eps[1]), sides.rms)
+}
+
 /// What a fit says, if it is acceptable: by itself, or with something that excuses the elements it does not hold for.
 fn judge(
     question: &Question<'_>,
@@ -233,6 +251,11 @@ fn judge(
     let varied = spread_within(between, sample, &fit.model);
     // Where a bias alone is all that there is, the base says nothing.
     if fit.model.bias.is_some() && varied <= 4.0 * sides.noise.limit(sides.rms) {
+        return Vec::new();
+    }
+    // Two slices that are exchanged are the constant of both less either: with a factor two are no evidence.
+    let of_two = |bias: &Bias| bias.groups.others().iter().map(|&axis| sides.shape[axis]).product::<usize>() < 3;
+    if fit.model.factor != 1.0 && fit.model.bias.as_ref().is_some_and(of_two) {
         return Vec::new();
     }
     let adjusted = (tally.numbers as f64 / spare as f64).sqrt();

@@ -10,22 +10,16 @@ use super::sides::Sides;
 use crate::run::{Details, Hypothesis, Question};
 
 /// Right up to a position along an axis, wrong from there on.
-pub(super) fn stale(
-    question: &Question<'_>,
-    sides: &Sides,
-    sample: &Sample,
-    between: Between<'_>,
-    fit: &Fit,
-    kind: Kind,
-) -> Option<Excused> {
+pub(super) fn stale(sides: &Sides, sample: &Sample, between: Between<'_>, fit: &Fit, kind: Kind) -> Option<Excused> {
     let shape = &sides.shape;
     // The axis of positions in [batch, position, width] and in [batch, head, position, width].
     let usual = shape.len().saturating_sub(2);
-    // And in [batch, position, head, width]; of tokens and of a vector it is the last. Others have no order.
+    // And in [batch, position, head, width]; of tokens, which are integers, and of a vector it is the last. Others have no
+    // order.
     let is_position = |axis: usize| {
         axis == usual
             || (shape.len() == 4 && axis == 1 && shape[1] > shape[2])
-            || (shape.len() <= 2 && axis + 1 == shape.len())
+            || (shape.len() == 1 || shape.len() == 2 && sides.noise.eps == 0.0) && axis + 1 == shape.len()
     };
     // Not along an axis that has a bias for each position.
     let taken = fit.model.bias.as_ref().map_or(&[][..], |bias| bias.groups.axes());
@@ -36,8 +30,8 @@ pub(super) fn stale(
         let extent = shape[axis];
         let profile = profile(between, &fit.model, axis);
         let first = profile.iter().position(|tally| tally.beyond > 0)?;
-        // Under a causal mask the first position sees itself alone: any fault of the scores leaves it right.
-        if first == 1 && is_attention(question) {
+        // A rotation by position 0, a sum of one and the first step of a recurrence are right whatever is wrong.
+        if first == 1 {
             return None;
         }
         let (right, wrong) = profile.split_at(first);
@@ -53,7 +47,7 @@ pub(super) fn stale(
         // On another axis two of each: one of a few is no position.
         let is_usual = axis == usual && extent >= 3 && shape.len() > 1;
         let least = if is_usual { 1 } else { 2 + usize::from(shape.len() == 1) * 2 };
-        let is_long = before >= least && after().count() >= least;
+        let is_long = before >= least.max(2) && after().count() >= least;
         let is_evidence = match kind {
             Kind::Identity => true,
             // A factor of its own fits one position by chance.
@@ -62,7 +56,10 @@ pub(super) fn stale(
         };
         let part = || Part {
             id: Hypothesis::StalePosition,
-            evidence: format!("right up to position {} of axis {axis}, wrong from {first} on", first - 1),
+            evidence: format!(
+                "right up to position {} of axis {axis}, wrong from {first} on: where, not why",
+                first - 1
+            ),
             details: Details { axes: Some(vec![axis]), position: Some(first), ..Details::default() },
         };
         let holds = is_wrong_after && is_dense && is_long && is_evidence && is_clean_before;
@@ -100,7 +97,9 @@ pub(super) fn unmasked(question: &Question<'_>, sides: &Sides, between: Between<
     let profile = profile(between, &fit.model, sides.shape.len() - 2);
     let (last, earlier) = profile.split_last()?;
     let is_last = last.beyond == 0 && last.numbers > 0;
-    (is_last && earlier.iter().all(|tally| tally.beyond * 2 > tally.numbers)).then(|| Part {
+    // The earlier a query is, the more of what it sees lies in the future.
+    let (first, later) = (earlier.first()?.rms(), earlier.last()?.rms());
+    (is_last && first > later && earlier.iter().all(|tally| tally.beyond * 2 > tally.numbers)).then(|| Part {
         id: Hypothesis::CausalMask,
         evidence: format!(
             "the mask is missing, or one too many: only position {} is right, which sees all others either way",

@@ -1,5 +1,6 @@
 //! What must hold of every pair of tensors, and what one line of evidence says.
 
+use num_complex::Complex;
 use proptest::prelude::*;
 
 use super::{Hypothesis, Other, Question, explain};
@@ -50,10 +51,125 @@ fn the_evidence_is_a_line_for_a_person() {
         Some("1 of 64 elements carries it all, at [1, 0, 5]; the others are right"),
         Some("actual is NaN or infinite at 16 of 64 elements, all of [:, 2, :]"),
         Some("every element of actual is 0"),
-        Some("right up to position 1 of axis 1, wrong from 2 on"),
+        Some("right up to position 1 of axis 1, wrong from 2 on: where, not why"),
         None,
     ];
     assert_eq!(evidence.each_ref().map(Option::as_deref), expected);
+}
+
+#[test]
+fn what_holds_of_every_element_is_named() {
+    let reference = tensor(&[2, 4, 8], values(64));
+    let with = |change: &dyn Fn(usize, f32) -> f32| {
+        let changed = values(64).into_iter().enumerate().map(|(at, x)| change(at, x)).collect();
+        said(&tensor(&[2, 4, 8], changed), &reference).into_iter().next().map(|(_, evidence)| evidence)
+    };
+    let evidence = [
+        with(&|_, x| x * 1.0004),
+        with(&|_, x| x.max(0.0)),
+        with(&|_, x| x.clamp(-1.5, 1.0)),
+        with(&|at, x| if [1, 5].contains(&(at % 8)) { -x } else { x }),
+        with(&|at, x| x * (1.0 + (at % 8) as f32)),
+        with(&|at, _| values(64)[at / 8 * 8 + 7 - at % 8]),
+        with(&|at, _| values(64)[at / 8 * 8 + [0, 1, 6, 3, 4, 5, 2, 7][at % 8]]),
+        with(&|at, _| values(64)[at / 8 * 8 + [0, 1, 6, 7, 4, 5, 2, 3][at % 8]]),
+        // A factor for each row has many reasons, one value here and there as well.
+        with(&|at, x| x * (1.0 + (at / 8 % 4) as f32)),
+        with(&|at, x| if at % 3 == 1 { 0.0 } else { x }),
+        // A recurrence and a rotation begin right.
+        with(&|at, x| if at / 8 % 4 >= 1 { x * x + 1.0 } else { x }),
+    ];
+    let expected = [
+        Some("actual = 1.0004 x reference"),
+        Some("actual = max(reference, 0), as a ReLU makes it"),
+        Some("actual = reference, cut off below -1.5 and above 1"),
+        Some("actual = -reference at indices 1, 5 of axis 2; the others are right"),
+        Some("each index of axis 2 is off by a factor of its own, 1 to 8"),
+        Some("axis 2 is reversed"),
+        Some("indices 2 and 6 of axis 2 are exchanged"),
+        Some("the indices of axis 2 are in another order: 0..2, 6..8, 4..6, 2..4"),
+        None,
+        None,
+        None,
+    ];
+    assert_eq!(evidence.each_ref().map(Option::as_deref), expected);
+}
+
+#[test]
+fn a_factor_that_is_an_input_is_named_as_one() {
+    let weight: Vec<f32> = (0..8).map(|at| 0.5 + at as f32 * 0.3).collect();
+    let with = tensor(&[8, 8], values(64).iter().enumerate().map(|(at, x)| x * weight[at % 8]).collect());
+    let (without, weight) = (tensor(&[8, 8], values(64)), tensor(&[8], weight.clone()));
+    let found = explain(&Question::new(Pair::new(&without, &with)).with_input("weight", &weight));
+    assert_eq!(found[0].id, Hypothesis::Scale);
+    assert_eq!(found[0].evidence, "the input `weight` is not applied: each index of axis 1 is off by that factor");
+}
+
+#[test]
+fn complex_numbers_have_hypotheses_of_their_own() {
+    let numbers: Vec<Complex<f64>> =
+        values(66).chunks(2).map(|x| Complex::new(f64::from(x[0]), f64::from(x[1]))).collect();
+    let reference = Tensor::new(&[33], numbers.clone()).expect("33");
+    let said = |change: &dyn Fn(usize) -> Complex<f64>| {
+        let actual = Tensor::new(&[33], (0..33).map(change).collect()).expect("33");
+        let found = explain(&Question::new(Pair::new(&actual, &reference)));
+        found.first().map(|first| first.evidence.clone())
+    };
+    let evidence = [
+        said(&|at| numbers[at].conj()),
+        said(&|at| numbers[at] / 8.0),
+        said(&|at| -numbers[at]),
+        said(&|at| numbers[at].conj() / 64.0),
+        said(&|at| numbers[32 - at]),
+        said(&|at| numbers[(at + 16) % 33]),
+        said(&|at| numbers[at]),
+        said(&|at| numbers[at] * numbers[at]),
+        said(&|at| numbers[at] * Complex::new(0.0, 1.0)),
+    ];
+    let expected = [
+        Some("actual is the complex conjugate of the reference"),
+        Some("actual = 0.125 x reference, which is 1/sqrt(64)"),
+        Some("actual = -reference"),
+        Some("actual is the complex conjugate of the reference; and actual = 0.01562 x reference, which is 1/64"),
+        Some("axis 0 is reversed"),
+        Some(
+            "shifted by 16 places along axis 0: each element stands 16 places earlier, and what went out came in at the other end",
+        ),
+        None,
+        None,
+        None,
+    ];
+    assert_eq!(evidence.each_ref().map(Option::as_deref), expected);
+}
+
+#[test]
+fn a_number_that_was_flushed_to_zero_is_no_rounding_noise() {
+    let exact: Vec<f64> = (0..64).map(|at| f64::from(at) * 0.1 + 0.01).collect();
+    let with = |change: &dyn Fn(usize, f64) -> f64, tiny: f64| {
+        let reference = exact.iter().enumerate().map(|(at, x)| if at == 27 { tiny } else { *x }).collect::<Vec<f64>>();
+        let actual = reference.iter().enumerate().map(|(at, x)| change(at, *x)).collect();
+        let [actual, reference] = [actual, reference].map(|x| Tensor::new(&[64], x).expect("64"));
+        explain(&Question::new(Pair::new(&actual, &reference))).first().map(|first| first.id)
+    };
+    let noise = |at: usize, x: f64| if at % 2 == 0 { x.next_up() } else { x };
+    assert_eq!(with(&noise, 0.5), Some(Hypothesis::Accumulation));
+    assert_eq!(with(&|at, x| if at == 27 { 0.0 } else { noise(at, x) }, 5.2e-319), None);
+}
+
+#[test]
+fn a_side_computed_in_16_bits_is_named() {
+    let exact: Vec<f32> = values(256).iter().map(|x| x.abs() + 0.1).collect();
+    let steps =
+        |x: f32, at: usize| f32::from(half::f16::from_bits(half::f16::from_f32(x).to_bits() + (at % 5) as u16 - 2));
+    let short = exact.iter().enumerate().map(|(at, x)| steps(*x, at)).collect();
+    let (short, exact) = (tensor(&[256], short), tensor(&[256], exact));
+    let evidence = |one: &Tensor, other: &Tensor| said(one, other).first().map(|(_, evidence)| evidence.clone());
+    let words = "is one of f16, as where it is computed in f16; those of";
+    assert_eq!(evidence(&short, &exact), Some(format!("every value of actual {words} the reference are not")));
+    assert_eq!(evidence(&exact, &short), None);
+    let quarters = tensor(&[256], values(256).iter().map(|x| (x.abs() * 4.0).round() / 4.0 + 1.0).collect());
+    let near = tensor(&[256], values(256).iter().map(|x| x.abs() + 1.0).collect());
+    assert_eq!(evidence(&quarters, &near), None);
 }
 
 #[test]

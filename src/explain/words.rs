@@ -12,6 +12,11 @@ pub(super) fn number(x: f64) -> String {
     }
 }
 
+/// The same of several, with as many digits as tell them apart.
+pub(super) fn apart<const N: usize>(values: [f64; N]) -> [String; N] {
+    crate::words::number::apart(values, 4)
+}
+
 /// Axes in brackets: `(0, 2, 1)`.
 pub(super) fn axes_words(axes: &[usize]) -> String {
     let axes: Vec<String> = axes.iter().map(usize::to_string).collect();

@@ -9,10 +9,11 @@ use super::signal::meaning;
 use super::voice::{Voice, quote};
 use crate::numeric::{Comparison, Mismatch, Tolerance, Vacuous};
 use crate::run::{
-    CaseOutcome, Difference, Explanation, Finding, Gates, Hypothesis, OutputOutcome, Part, Problem, RunOutcome, Sum,
-    Verdict,
+    CaseOutcome, Difference, Explanation, Finding, Gates, OutputOutcome, Part, Problem, RunOutcome, Sum, Verdict,
 };
-pub(super) use crate::words::mismatch::{largest, measured, mismatch, non_finite_counts, tolerance, used_share};
+pub(super) use crate::words::mismatch::{
+    are_both_nan, largest, measured, mismatch, non_finite_counts, tolerance, used_share,
+};
 
 /// What holds a case that names no reference.
 pub(super) const SNAPSHOT_ONLY: &str = "no reference, held by its snapshot alone";
@@ -45,7 +46,9 @@ fn said(problem: &Problem, case: &CaseOutcome, output: Option<&OutputOutcome>, v
         Problem::Mismatch(mismatch) => {
             let measured = output.and_then(|output| output.comparison.as_ref());
             let tolerance = output.and_then(|output| output.tolerance.as_ref());
-            self::mismatch(mismatch, measured, tolerance)
+            let mut said = self::mismatch(mismatch, measured, tolerance);
+            said.extend(output.and_then(|output| to_allow(mismatch, output)));
+            said
         }
         Problem::NotRepeatable { repeat } => not_repeatable(*repeat),
         Problem::ChainedOutside { comparison, tolerance } => chained_outside(comparison.as_deref(), tolerance),
@@ -61,6 +64,20 @@ pub(super) fn executor(run: &RunOutcome) -> String {
         Gates::Both => format!("executor {}", run.executor),
         Gates::Accuracy => format!("executor {}, accuracy alone: no snapshot was looked at", run.executor),
     }
+}
+
+/// What a case declares where that mismatch is meant.
+fn to_allow(mismatch: &Mismatch, output: &OutputOutcome) -> Option<String> {
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    let (name, tensor) = (quoted(&output.name), quoted(output.reference.as_deref()?));
+    let field = match mismatch {
+        Mismatch::Dtype { actual, .. } => format!("\"cast\": \"{actual}\""),
+        Mismatch::NonFinite { .. } if output.comparison.as_ref().is_some_and(are_both_nan) => {
+            "\"nan\": \"match\"".into()
+        }
+        _ => return None,
+    };
+    Some(format!("to allow it, in case.json: \"outputs\": {{ {name}: {{ \"tensor\": {tensor}, {field} }} }}"))
 }
 
 /// That other cases have the same problem.
@@ -419,7 +436,26 @@ const CONVINCING: f64 = 0.9;
 /// What the failure looks like, if one explanation is convincing.
 pub(super) fn looks_like(explanations: &[Explanation]) -> Vec<String> {
     let best = explanations.first().filter(|best| best.removes >= CONVINCING);
-    best.map(|best| format!("looks like: {}", best.evidence)).into_iter().collect()
+    best.map(|best| looks(best)).into_iter().collect()
+}
+
+/// One explanation in a line: a place is not told as a cause.
+pub(super) fn looks(explanation: &Explanation) -> String {
+    let what = if is_place(explanation) { "where" } else { "looks like" };
+    format!("{what}: {}", explanation.evidence)
+}
+
+/// Whether an explanation says where elements are wrong, and not why.
+fn is_place(explanation: &Explanation) -> bool {
+    std::iter::once(&explanation.id).chain(&explanation.with).all(|id| id.is_place())
+}
+
+/// How good an explanation is: the share of the difference that undoing it removes, which a place does not undo.
+pub(super) fn removes(explanation: &Explanation) -> String {
+    match is_place(explanation) {
+        true => format!("holds {} of the difference", percent(explanation.removes)),
+        false => format!("removes {}", percent(explanation.removes)),
+    }
 }
 
 /// What explanations are headed with.
@@ -440,9 +476,9 @@ pub(super) fn together(explanations: &[Explanation]) -> Vec<(String, &Explanatio
     told
 }
 
-/// That no hypothesis fits.
+/// That no hypothesis fits. Not all are tried of every pair: complex numbers have fewer.
 pub(super) fn nothing_fits() -> Vec<String> {
-    vec![format!("nothing fits: none of {} hypotheses explains it", Hypothesis::ALL.len())]
+    vec!["nothing fits: no hypothesis for tensors of this kind explains it".into()]
 }
 
 /// Where the actual tensor is kept.

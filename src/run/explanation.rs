@@ -26,21 +26,29 @@ pub enum Hypothesis {
     Negated,
     /// It is the reference moved along an axis.
     Shift,
+    /// It is the reference with the indices of one or more axes in reverse.
+    Flip,
+    /// It is the reference with the slices of one axis in another order.
+    SliceOrder,
+    /// One side is the other cut off at a lowest or highest value, as a ReLU does.
+    Clamp,
+    /// It is the complex conjugate of the reference.
+    Conjugate,
     /// The normalisation adds another eps.
     Eps,
     /// One side sees the future, the other does not.
     CausalMask,
     /// One side has another formula of the GELU.
     GeluVariant,
-    /// One side is rounded to bfloat16.
+    /// One side is rounded to bfloat16, or actual is computed in it.
     RoundedBf16,
-    /// One side is rounded to half precision.
+    /// One side is rounded to half precision, or actual is computed in it.
     RoundedF16,
     /// Some elements are NaN or infinite.
     NanRegion,
-    /// It has one value throughout, or wherever it differs.
+    /// It has one value throughout, or in the whole region where it differs.
     ConstantOutput,
-    /// It is right up to a position and wrong after it.
+    /// It is right up to a position and wrong after it: where, not why.
     StalePosition,
     /// A few elements carry the whole difference.
     Outliers,
@@ -71,16 +79,17 @@ pub struct Explanation {
 /// The numbers of an explanation, those that its hypothesis has.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Details {
-    /// The factor of `scale`: actual over reference.
+    /// The factor of `scale`: actual over reference. `None` where each index of an axis has its own.
     pub factor: Option<f64>,
-    /// The axes of the reference that it is about, counted from 0: that of `shift` and `stale-position`, those along which a
-    /// `bias` is constant, the order of `permute-axes`.
+    /// The axes of the reference that it is about, counted from 0: those of `shift`, `flip`, `slice-order` and
+    /// `stale-position`, those along which a `bias` is constant, the order of `permute-axes`, the axis of which each index has
+    /// a factor (`scale`) or a sign (`negated`) of its own.
     pub axes: Option<Vec<usize>>,
     /// By how many places it is shifted.
     pub by: Option<i64>,
     /// The first position that is wrong.
     pub position: Option<usize>,
-    /// The eps that fits.
+    /// One of the two eps that fit. The tensors do not say which side has it.
     pub eps: Option<f64>,
     /// The input or the output that it is about.
     pub name: Option<String>,
@@ -90,7 +99,7 @@ pub struct Details {
 
 impl Hypothesis {
     /// Every hypothesis, in declaration order.
-    pub const ALL: [Hypothesis; 18] = [
+    pub const ALL: [Hypothesis; 22] = [
         Hypothesis::Transpose,
         Hypothesis::PermuteAxes,
         Hypothesis::ReshapeOrder,
@@ -99,6 +108,10 @@ impl Hypothesis {
         Hypothesis::Bias,
         Hypothesis::Negated,
         Hypothesis::Shift,
+        Hypothesis::Flip,
+        Hypothesis::SliceOrder,
+        Hypothesis::Clamp,
+        Hypothesis::Conjugate,
         Hypothesis::Eps,
         Hypothesis::CausalMask,
         Hypothesis::GeluVariant,
@@ -110,6 +123,12 @@ impl Hypothesis {
         Hypothesis::Outliers,
         Hypothesis::Accumulation,
     ];
+
+    /// Whether it says where elements are wrong, and not why.
+    #[must_use]
+    pub fn is_place(self) -> bool {
+        matches!(self, Hypothesis::NanRegion | Hypothesis::Outliers | Hypothesis::StalePosition)
+    }
 
     /// The word for it, on screen and in files.
     #[must_use]
@@ -123,6 +142,10 @@ impl Hypothesis {
             Hypothesis::Bias => "bias",
             Hypothesis::Negated => "negated",
             Hypothesis::Shift => "shift",
+            Hypothesis::Flip => "flip",
+            Hypothesis::SliceOrder => "slice-order",
+            Hypothesis::Clamp => "clamp",
+            Hypothesis::Conjugate => "conjugate",
             Hypothesis::Eps => "eps",
             Hypothesis::CausalMask => "causal-mask",
             Hypothesis::GeluVariant => "gelu-variant",

@@ -8,6 +8,9 @@ use super::text::paragraphs;
 use crate::numeric::{Comparison, Mismatch, Tolerance};
 use crate::snapshot::Drift;
 
+/// How an assertion is given a rule that it does not have.
+const RULES: &str = "to allow it, compare with karat::numeric::compare and Rules::{}";
+
 /// Tells why two tensors are not close.
 ///
 /// # Errors
@@ -19,10 +22,19 @@ pub fn mismatches(
     compared: Result<&Comparison, &Mismatch>,
 ) -> io::Result<()> {
     match compared {
-        Err(mismatch) => paragraphs(out, 2, &mismatch::mismatch(mismatch, None, Some(tolerance))),
+        Err(mismatch) => {
+            paragraphs(out, 2, &mismatch::mismatch(mismatch, None, Some(tolerance)))?;
+            match mismatch {
+                Mismatch::Dtype { .. } => paragraphs(out, 2, &[RULES.replace("{}", "with_cast(DType::..)")]),
+                _ => Ok(()),
+            }
+        }
         Ok(comparison) => {
             for mismatch in &comparison.mismatches {
                 paragraphs(out, 2, &mismatch::mismatch(mismatch, Some(comparison), Some(tolerance)))?;
+            }
+            if mismatch::are_both_nan(comparison) {
+                paragraphs(out, 2, &[RULES.replace("{}", "with_nan(NanRule::Match)")])?;
             }
             paragraphs(out, 2, &mismatch::measured(comparison))
         }

@@ -114,7 +114,7 @@ fn an_empty_tensor_is_a_mismatch_unless_the_case_declares_it() {
 fn nan_in_the_reference_is_a_mismatch() {
     changed(|project| project.tensor("goldens/bad/y.npy", &[1, 2], vec![f32::NAN, 2.5]))
         .judges("bad", "mismatch")
-        .says("at 1 element one side has a NaN or an infinity that the other has not")
+        .says("at 1 element a NaN or an infinity does not match the other side")
         .says("first at [0, 0]: actual -1, reference nan");
 }
 

@@ -25,7 +25,7 @@ fn elements(path: &Path) -> (Vec<usize>, Vec<f32>) {
 fn a_failing_case_says_what_it_looks_like() {
     let project = another_eps();
     let said = project.karat(["run", "--accuracy-only", "-k", "h.0/ln_1"]).exits(1);
-    said.says("looks like: eps is 0.001 where the reference has 1e-5: each row is off by its own factor")
+    said.says("looks like: the two sides add different eps: 1e-5 and 0.001 fit; each row is off by its own factor")
         .says("actual kept in target/karat-builtin/gpt2-tiny/h.0/ln_1/y.npy");
     let run = project.karat(["run", "--accuracy-only", "--json", "-k", "h.0/ln_"]).exits(1).json();
     let explanations = |case: usize| run["cases"][case]["outputs"][0]["explanations"].clone();

@@ -2,7 +2,6 @@
 
 use super::element::{Element, el};
 use crate::report::message;
-use crate::report::number::percent;
 use crate::run::{Explanation, Verdict};
 
 /// A list of what fits; nothing where nobody asked.
@@ -11,7 +10,7 @@ pub(super) fn explanations(verdict: Verdict, found: &[Explanation]) -> Option<El
         return None;
     }
     let items = message::together(found).into_iter().map(|(names, explanation)| {
-        let removes = format!("removes {}", percent(explanation.removes));
+        let removes = message::removes(explanation);
         el("li")
             .put(el("strong").text(names))
             .put(el("span").class("quiet").text(format!(" {removes}")))

@@ -3,7 +3,7 @@
 use super::element::{Element, el};
 use super::wide::wide;
 use crate::numeric::WorstElement;
-use crate::report::number::{float, percent, ratio, shape};
+use crate::report::number::{both, float, percent, ratio, shape};
 
 /// A row an element, the worst first; nothing where none differs.
 pub(super) fn worst(elements: &[WorstElement]) -> Option<Element> {
@@ -12,10 +12,11 @@ pub(super) fn worst(elements: &[WorstElement]) -> Option<Element> {
     }
     let rows = elements.iter().map(|element| {
         let WorstElement { index, actual, reference, difference, share } = element;
+        let [actual, reference] = both(*actual, *reference);
         el("tr")
             .put(el("th").attr("scope", "row").class("n").text(shape(index)))
-            .put(el("td").class("n").text(actual.to_string()))
-            .put(el("td").class("n").text(reference.to_string()))
+            .put(el("td").class("n").text(actual))
+            .put(el("td").class("n").text(reference))
             .put(el("td").class("n").text(float(*difference)))
             .put(el("td").class("n").text(used(*share, *difference)))
     });

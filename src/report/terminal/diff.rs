@@ -7,7 +7,7 @@ use super::explain::explanations;
 use super::picture::picture;
 use crate::numeric::{Comparison, Extreme, Summary};
 use crate::report::message::{self, non_finite_counts};
-use crate::report::number::{count, counted, float, float_up, near_one, percent, ratio, shape};
+use crate::report::number::{both, count, counted, float, float_up, near_one, percent, ratio, shape};
 use crate::report::palette::Palette;
 use crate::report::view::{DiffView, PairView, Unread};
 use crate::run::Verdict;
@@ -98,7 +98,7 @@ fn in_a_line(out: &mut dyn Write, palette: &Palette, pair: &PairView, widest: us
     match explanations.as_deref().filter(|_| !pair.is_close()) {
         None => Ok(()),
         Some([]) => paragraphs(out, 10, &message::nothing_fits()),
-        Some([best, ..]) => paragraphs(out, 10, &[format!("looks like: {}", best.evidence)]),
+        Some([best, ..]) => paragraphs(out, 10, &[message::looks(best)]),
     }
 }
 
@@ -124,6 +124,9 @@ fn in_full(out: &mut dyn Write, palette: &Palette, pair: &PairView) -> io::Resul
             }
             if let Some(found) = measured.vacuous {
                 paragraphs(out, 10, &message::vacuous(found))?;
+            }
+            if message::are_both_nan(measured) {
+                paragraphs(out, 10, &["to let NaN match NaN, give --nan, or \"nan\": \"match\" in a case".into()])?;
             }
             writeln!(out)?;
             measures(out, measured)?;
@@ -174,7 +177,8 @@ fn extremes(out: &mut dyn Write, extremes: &[Largest<'_>]) -> io::Result<()> {
     for (quantity, extreme, number) in extremes {
         match extreme {
             Some(Extreme { value, index, actual, reference }) => {
-                table.row([*quantity, &number(*value), &shape(index), &actual.to_string(), &reference.to_string()]);
+                let [actual, reference] = both(*actual, *reference);
+                table.row([*quantity, &number(*value), &shape(index), &actual, &reference]);
             }
             None => table.row([quantity, "none"]),
         }
@@ -245,7 +249,7 @@ fn measures(out: &mut dyn Write, measured: &Comparison) -> io::Result<()> {
         ("scale", number(scale, near_one)),
         ("cosine", number(cosine, near_one)),
         ("references that are 0", count(*zero_references)),
-        ("not finite, and unlike", count(*non_finite_mismatches)),
+        ("not finite, without match", count(*non_finite_mismatches)),
         ("not finite in actual", non_finite_counts(*actual_non_finite)),
         ("not finite in reference", non_finite_counts(*reference_non_finite)),
     ] {

@@ -6,7 +6,6 @@ use super::failure::{Ask, foot, part, whole};
 use super::picture::picture;
 use crate::report::message::{self, nothing_fits};
 use crate::report::next::closer;
-use crate::report::number::percent;
 use crate::report::palette::Palette;
 use crate::report::view::ExplainView;
 use crate::report::voice::Voice;
@@ -49,8 +48,8 @@ pub(super) fn explanations(out: &mut dyn Write, indent: usize, explanations: &[E
     writeln!(out, "{:indent$}{}", "", message::LOOKS_LIKE)?;
     let widest = told.iter().map(|(names, _)| width(names)).max().unwrap_or(0);
     for (place, (names, explanation)) in (1..).zip(told) {
-        let removes = percent(explanation.removes);
-        writeln!(out, "{:indent$}{place}. {}  removes {removes}", "", padded(&names, widest))?;
+        let removes = message::removes(explanation);
+        writeln!(out, "{:indent$}{place}. {}  {removes}", "", padded(&names, widest))?;
         paragraphs(out, indent + 3, std::slice::from_ref(&explanation.evidence))?;
     }
     Ok(())

@@ -1,0 +1,245 @@
+//! Rules that hold of every element or are not told: a clamp, a factor for each index of an axis, slices in another order.
+
+use super::bases::Base;
+use super::parts::Part;
+use super::sides::{Sides, widen};
+use super::words::apart;
+use crate::run::{Details, Hypothesis, Question};
+
+/// Elements that a rule has to move at least, and as many that it has to leave.
+const ELEMENTS: usize = 8;
+
+/// Elements that a slice has at least.
+const SLICE: usize = 4;
+
+/// Slices that are matched with each other at most.
+const SLICES: usize = 1 << 14;
+
+/// Every rule that may hold of the pair as it is; [`holds`] decides.
+pub(super) fn bases(question: &Question<'_>, sides: &Sides) -> Vec<Base<'static>> {
+    if !sides.is_aligned() || !sides.lost.is_empty() {
+        return Vec::new();
+    }
+    let axes = || (0..sides.shape.len()).filter(|&axis| sides.shape[axis] > 1);
+    let mut bases = clamps(sides);
+    bases.extend(axes().filter_map(|axis| factors(question, sides, axis)));
+    bases.extend(axes().filter_map(|axis| order(sides, axis)));
+    bases.retain(|base| holds(sides, base));
+    bases
+}
+
+/// Whether the base is the actual tensor up to rounding, at every element and by far more than the reference is.
+fn holds(sides: &Sides, base: &Base<'_>) -> bool {
+    let mut squares = 0.0;
+    let actual = base.actual.as_deref().unwrap_or(&sides.actual);
+    let is_close = actual.iter().zip(base.values.iter()).all(|(a, b)| {
+        let left = a - b;
+        squares += if left.is_nan() { 0.0 } else { left * left };
+        left.is_nan() || left.abs() <= sides.noise.slack(a.abs().max(b.abs()), 0.0).max(sides.noise.limit(sides.rms))
+    });
+    is_close && squares <= 1e-4 * sides.squares
+}
+
+/// One side is the other cut off at its own lowest or highest value.
+fn clamps(sides: &Sides) -> Vec<Base<'static>> {
+    let one = clamp(&sides.actual, &sides.reference, ["actual", "reference"]);
+    let other = clamp(&sides.reference, &sides.actual, ["reference", "actual"]);
+    let undone =
+        other.map(|(part, values)| Base { actual: Some(values), ..Base::new(vec![part], sides.reference.clone(), 1) });
+    one.map(|(part, values)| Base::new(vec![part], values, 1)).into_iter().chain(undone).collect()
+}
+
+/// What cutting off makes of `free`, and what it is called, where `cut` has its lowest or highest value wherever `free` is
+/// beyond that.
+fn clamp(cut: &[f64], free: &[f64], names: [&str; 2]) -> Option<(Part, Vec<f64>)> {
+    let pairs = || cut.iter().zip(free).filter(|(c, f)| !(**c - **f).is_nan());
+    let (low, high) =
+        pairs().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), (c, _)| (low.min(*c), high.max(*c)));
+    let below = pairs().filter(|(c, f)| **c == low && **f < low).count();
+    let above = pairs().filter(|(c, f)| **c == high && **f > high).count();
+    let within = pairs().filter(|(_, f)| (low..=high).contains(*f)).count();
+    // One element alone may be the highest by chance, and a whole one be off at an end.
+    let is_end = |count: usize| count >= ELEMENTS / 2;
+    if below + above < ELEMENTS || within < ELEMENTS || within * 20 < below + above || low >= high {
+        return None;
+    }
+    let [cut_name, free_name] = names;
+    let [low_word, high_word] = apart([low, high]);
+    let rule = match (is_end(below), is_end(above)) {
+        (true, false) if low == 0.0 => format!("{cut_name} = max({free_name}, 0), as a ReLU makes it"),
+        (true, false) => format!("{cut_name} = max({free_name}, {low_word})"),
+        (false, true) => format!("{cut_name} = min({free_name}, {high_word})"),
+        (true, true) => format!("{cut_name} = {free_name}, cut off below {low_word} and above {high_word}"),
+        (false, false) => return None,
+    };
+    let (from, to) =
+        (if is_end(below) { low } else { f64::NEG_INFINITY }, if is_end(above) { high } else { f64::INFINITY });
+    let values = free.iter().map(|x| if x.is_nan() { *x } else { x.clamp(from, to) }).collect();
+    let details = Details { elements: Some((below + above) as u64), ..Details::default() };
+    Some((Part { id: Hypothesis::Clamp, evidence: rule, details }, values))
+}
+
+/// Walks the elements with their index on that axis.
+fn along(sides: &Sides, axis: usize) -> impl Fn(usize) -> usize + use<> {
+    let (stride, extent) = (sides.shape[axis + 1..].iter().product::<usize>(), sides.shape[axis]);
+    move |position| position / stride % extent
+}
+
+/// Each index of the axis has a factor of its own. A sign may be on any axis; other factors on those of channels alone: rows
+/// have theirs for many reasons, a norm among them.
+fn factors(question: &Question<'_>, sides: &Sides, axis: usize) -> Option<Base<'static>> {
+    let extent = sides.shape[axis];
+    let at = along(sides, axis);
+    let mut sums = vec![[0.0f64; 3]; extent];
+    for (position, (a, r)) in
+        sides.actual.iter().zip(&sides.reference).enumerate().filter(|(_, (a, r))| !(**a - **r).is_nan())
+    {
+        let [count, rise, run] = &mut sums[at(position)];
+        (*count, *rise, *run) = (*count + if *r != 0.0 { 1.0 } else { 0.0 }, *rise + a * r, *run + r * r);
+    }
+    let factors: Vec<f64> = sums.iter().map(|[_, rise, run]| if *run > 0.0 { rise / run } else { 1.0 }).collect();
+    let precision = (64.0 * sides.noise.eps).max(1e-9);
+    let is_sign = |factor: &f64| (factor.abs() - 1.0).abs() <= precision;
+    // Where an index has too little to tell, nothing is told.
+    if sums.iter().any(|[count, ..]| *count < SLICE as f64) || factors.iter().any(|factor| factor.abs() < 1e-6) {
+        return None;
+    }
+    let values =
+        |factors: &[f64]| sides.reference.iter().enumerate().map(|(p, r)| r * factors[at(p)]).collect::<Vec<f64>>();
+    let details = Details { axes: Some(vec![axis]), ..Details::default() };
+    if factors.iter().all(is_sign) {
+        let negative: Vec<usize> = (0..extent).filter(|&index| factors[index] < 0.0).collect();
+        if negative.is_empty() || negative.len() == extent {
+            return None;
+        }
+        let evidence = format!("actual = -reference at {}; the others are right", indices(&negative, axis));
+        let signs: Vec<f64> = factors.iter().map(|factor| factor.signum()).collect();
+        return Some(Base::new(vec![Part { id: Hypothesis::Negated, evidence, details }], values(&signs), extent));
+    }
+    let is_channel = axis + 1 == sides.shape.len() || axis == 1 && sides.shape.len() >= 4;
+    let (least, most) = factors.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), x| (l.min(*x), h.max(*x)));
+    if !is_channel || most - least <= precision * most.abs().max(least.abs()) {
+        return None;
+    }
+    let [least, most] = apart([least, most]);
+    let input = question.inputs.iter().find_map(|(name, input)| {
+        let input = Some(widen(input)).filter(|values| values.len() == extent)?;
+        let is = |power: i32| factors.iter().zip(&input).all(|(f, x)| (f / x.powi(power) - 1.0).abs() <= 1e-3);
+        let what = if is(-1) {
+            "is not applied"
+        } else if is(1) {
+            "is applied twice"
+        } else {
+            return None;
+        };
+        Some((*name, format!("the input `{name}` {what}: each index of axis {axis} is off by that factor")))
+    });
+    let (name, evidence) = match input {
+        Some((name, evidence)) => (Some(name.to_owned()), evidence),
+        None => (None, format!("each index of axis {axis} is off by a factor of its own, {least} to {most}")),
+    };
+    let details = Details { name, ..details };
+    Some(Base::new(vec![Part { id: Hypothesis::Scale, evidence, details }], values(&factors), extent))
+}
+
+/// The slices of the axis in another order.
+fn order(sides: &Sides, axis: usize) -> Option<Base<'static>> {
+    let (extent, len) = (sides.shape[axis], sides.len());
+    if extent > SLICES || len / extent < SLICE.max(if sides.noise.eps == 0.0 { ELEMENTS } else { 0 }) {
+        return None;
+    }
+    let stride: usize = sides.shape[axis + 1..].iter().product();
+    let places =
+        |index: usize| (0..len / extent).map(move |at| at / stride * stride * extent + index * stride + at % stride);
+    // A slice as a number: the same for the same elements, whatever their order among slices is.
+    let mark = |side: &[f64], index: usize| {
+        places(index).enumerate().map(|(at, p)| side[p] * ((at as f64 * 0.754_877_666).fract() + 0.25)).sum::<f64>()
+    };
+    let mut marks: Vec<(f64, usize)> = (0..extent).map(|index| (mark(&sides.reference, index), index)).collect();
+    if marks.iter().any(|(mark, _)| mark.is_nan()) {
+        return None;
+    }
+    marks.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut is_free = vec![true; extent];
+    let is_equal = |index: usize, from: usize| {
+        places(index).zip(places(from)).all(|(p, q)| {
+            let (a, r) = (sides.actual[p], sides.reference[q]);
+            (a - r).abs() <= sides.noise.slack(a.abs().max(r.abs()), 0.0).max(sides.noise.limit(sides.rms))
+        })
+    };
+    let room = sides.noise.limit(sides.rms) * (len / extent) as f64;
+    let mut sources = Vec::with_capacity(extent);
+    for index in 0..extent {
+        let mark = mark(&sides.actual, index);
+        let from = marks.partition_point(|(other, _)| *other < mark - room);
+        let near = marks[from..].iter().take_while(|(other, _)| *other <= mark + room).map(|(_, at)| *at);
+        // Of equal ones that in its own place.
+        let mut near: Vec<usize> = near.filter(|&at| is_free[at]).collect();
+        near.sort_by_key(|&at| (at != index, at));
+        let source = near.into_iter().take(64).find(|&at| is_equal(index, at))?;
+        is_free[source] = false;
+        sources.push(source);
+    }
+    let moved: Vec<usize> = (0..extent).filter(|&index| sources[index] != index).collect();
+    let evidence = match moved[..] {
+        [] => return None,
+        [one, other] => format!("indices {one} and {other} of axis {axis} are exchanged"),
+        _ => format!("the indices of axis {axis} are in another order: {}", runs(&sources)),
+    };
+    let values = (0..len).map(|p| {
+        let index = p / stride % extent;
+        sides.reference[p + sources[index] * stride - index * stride]
+    });
+    let details = Details { axes: Some(vec![axis]), ..Details::default() };
+    Some(Base::new(vec![Part { id: Hypothesis::SliceOrder, evidence, details }], values.collect::<Vec<f64>>(), extent))
+}
+
+/// Numbers in a list, those that follow each other as a range: `0..16, 32..48, 7`, and no more than a few.
+fn runs(numbers: &[usize]) -> String {
+    const SHOWN: usize = 8;
+    let mut runs: Vec<(usize, usize)> = Vec::new();
+    for &number in numbers {
+        match runs.last_mut() {
+            Some((_, end)) if *end == number => *end += 1,
+            _ => runs.push((number, number + 1)),
+        }
+    }
+    let word = |&(from, to): &(usize, usize)| if to == from + 1 { from.to_string() } else { format!("{from}..{to}") };
+    let shown: Vec<String> = runs.iter().take(SHOWN).map(word).collect();
+    format!("{}{}", shown.join(", "), if runs.len() > SHOWN { ", .." } else { "" })
+}
+
+fn indices(numbers: &[usize], axis: usize) -> String {
+    let word = if numbers.len() == 1 { "index" } else { "indices" };
+    format!("{word} {} of axis {axis}", runs(numbers))
+}
+
+/// The share of the difference beyond what chance allows that a factor or a constant for each index of some axis, or for
+/// all, explains: 0 of rounding noise, which has no such structure.
+pub(super) fn structure(sides: &Sides) -> f64 {
+    let axes = (0..sides.shape.len()).filter(|&axis| sides.shape[axis] > 1);
+    let mut most: f64 = 0.0;
+    // Rows of the last axis, each index of every axis, and all as one.
+    let width = sides.shape.last().copied().unwrap_or(1).max(1);
+    let rows = sides.len() / width;
+    most = most.max(explained(sides, rows, |position| position / width));
+    for axis in axes {
+        most = most.max(explained(sides, sides.shape[axis], along(sides, axis)));
+    }
+    most.max(explained(sides, 1, |_| 0))
+}
+
+/// What a factor, or a constant, for each group explains of the squared difference, less what it would of noise.
+pub(super) fn explained(sides: &Sides, groups: usize, group: impl Fn(usize) -> usize) -> f64 {
+    let mut sums = vec![[0.0f64; 4]; groups];
+    for (position, (a, r)) in sides.actual.iter().zip(&sides.reference).enumerate() {
+        let d = a - r;
+        if !d.is_nan() {
+            let [count, sum, rise, run] = &mut sums[group(position)];
+            (*count, *sum, *rise, *run) = (*count + 1.0, *sum + d, *rise + d * r, *run + r * r);
+        }
+    }
+    let by = |of: &dyn Fn(&[f64; 4]) -> f64| sums.iter().map(of).filter(|x| x.is_finite()).sum::<f64>() / sides.squares;
+    let share = by(&|[count, sum, ..]| sum * sum / count).max(by(&|[_, _, rise, run]| rise * rise / run));
+    share - 3.0 * groups as f64 / sides.numbers.max(1) as f64
+}
