@@ -436,7 +436,7 @@ const CONVINCING: f64 = 0.9;
 /// What the failure looks like, if one explanation is convincing.
 pub(super) fn looks_like(explanations: &[Explanation]) -> Vec<String> {
     let best = explanations.first().filter(|best| best.removes >= CONVINCING);
-    best.map(|best| looks(best)).into_iter().collect()
+    best.map(looks).into_iter().collect()
 }
 
 /// One explanation in a line: a place is not told as a cause.
