@@ -122,6 +122,10 @@ impl Goldens {
                 let what = format!("is a link to its own ancestor {}; remove it", ancestor.display());
                 noted.problems.push((self.lossy_id(place), format!("{}: {what}", place.display())));
             }
+            // The case says itself why its file cannot be read.
+            Seen::Unreadable { place, .. } if place.file_name() == Some(OsStr::new(CASE_FILE)) => {
+                self.add(noted, place.parent().expect("a file is in a folder"));
+            }
             Seen::Unreadable { place, error } => {
                 if let Some(what) = unwalked(place, &error) {
                     noted.problems.push((self.lossy_id(place), format!("{}: {what}", place.display())));
