@@ -11,7 +11,7 @@ use super::{Context, Gate, near, own, source};
 use crate::error::{Error, Result};
 use crate::golden::{
     Address, Case, CaseFile, CaseId, Goldens, InputField, OutputField, ToleranceField, absolute, check_name,
-    read_tensor, read_value,
+    link_below, read_tensor, read_value, refusal,
 };
 use crate::numeric::{DType, Tolerance};
 use crate::report::Voice;
@@ -127,6 +127,9 @@ impl Add {
         let file = id.below(&goldens.root).join("case.json");
         if file.exists() {
             return Err(Error::Usage(format!("{} exists already; nothing was written", file.display())));
+        }
+        if let Some(link) = link_below(&goldens.root, &id.below(&goldens.root)) {
+            return Err(Error::Usage(format!("{}: {}", link.display(), refusal(&link))));
         }
         let lower = id.as_str().to_lowercase();
         let whole = Goldens { below: PathBuf::new(), ..goldens.clone() };

@@ -9,6 +9,7 @@ mod entry;
 mod file;
 mod fortran;
 mod gathered;
+mod link;
 mod mapping;
 mod member;
 mod name;
@@ -26,6 +27,7 @@ mod view;
 #[cfg(feature = "harness")]
 pub use cases::*;
 pub use file::{Container, Containers, Contents, Header, contents, inspect, is_tensor_file, read_tensor};
+pub(crate) use link::{link_below, refusal};
 pub(crate) use name::check_name;
 pub use npy::write_npy;
 pub(crate) use pointer::Pointer;

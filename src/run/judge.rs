@@ -10,8 +10,8 @@ use super::options::Pictures;
 use super::outcome::{OutputOutcome, Problem, Verdict};
 use super::question::{Other, Question};
 use super::survey::Survey;
-use crate::error::Error;
-use crate::golden::{Case, CaseId, Output, check_name, sha256, write_npy};
+use crate::error::{Error, Result};
+use crate::golden::{Case, CaseId, Output, check_name, link_below, sha256, write_npy};
 use crate::numeric::{
     Comparison, Kind, Measurement, Mismatch, Pair, Picture, Rules, Tensor, Tolerance, measure, summarize,
 };
@@ -307,8 +307,9 @@ impl Held<'_> {
         }
         if outcome.verdict == Verdict::Pass {
             // Nothing to remove is the usual case, and a stale copy harms nobody.
-            if self.survey.keeps() {
-                std::fs::remove_file(kept(keep, &self.case.id, &outcome.name)).ok();
+            let path = kept(keep, &self.case.id, &outcome.name);
+            if self.survey.keeps() && unlink(keep, &path).is_ok() {
+                std::fs::remove_file(path).ok();
             }
             return;
         }
@@ -319,9 +320,17 @@ impl Held<'_> {
 /// Keeps an actual tensor below that folder.
 pub(super) fn keep_actual(keep: &Path, id: &CaseId, outcome: &mut OutputOutcome, actual: &Tensor) {
     let path = kept(keep, id, &outcome.name);
-    match write_npy(&path, actual) {
+    match unlink(keep, &path).and_then(|()| write_npy(&path, actual)) {
         Ok(()) => outcome.kept = Some(path),
         Err(error) => outcome.problems.push(Problem::Error(format!("the actual tensor could not be kept: {error}"))),
+    }
+}
+
+/// Removes a link on the way from cargo's target folder to what is kept: what lies there is karat's own.
+pub(super) fn unlink(keep: &Path, path: &Path) -> Result<()> {
+    match link_below(keep.parent().unwrap_or(keep), path) {
+        Some(link) => std::fs::remove_file(&link).map_err(|error| Error::write(&link, error)),
+        None => Ok(()),
     }
 }
 

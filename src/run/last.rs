@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::judge::unlink;
 use super::options::Filter;
 use super::outcome::RunOutcome;
 use super::session::Session;
@@ -97,6 +98,7 @@ impl Session {
             return Ok(());
         }
         kept.karat = 1;
+        unlink(self.kept_folder(), &file)?;
         let wrong = |error| Error::write(&file, error);
         let folder = file.parent().expect("a file is in a folder");
         fs::create_dir_all(folder).map_err(wrong)?;

@@ -56,7 +56,10 @@ impl Session {
             Gates::Both => "karat".to_owned(),
             Gates::Accuracy => format!("karat-{}", executor.name()),
         };
-        let keep = recorder.workspace().join(target).join(folder);
+        // Members of a workspace share one target folder, and may have cases of one name: `karat+crates+port`.
+        let member = recorder.member();
+        let member: String = member.iter().map(|part| format!("+{}", part.to_string_lossy())).collect();
+        let keep = recorder.workspace().join(target).join(folder + &member);
         Ok(Session { goldens, executor, recorder, options, gate, keep })
     }
 

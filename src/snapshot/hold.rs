@@ -16,13 +16,15 @@ use super::store::{Stored, Target, assert};
 use super::text::{Facts, text};
 use super::workspace;
 use crate::error::{Error, Result};
-use crate::golden::check_name;
+use crate::golden::{check_name, link_below, refusal};
 
 /// Holds summaries against snapshot files below one folder, and has insta record what moved.
 #[derive(Clone, Debug)]
 pub(super) struct Holder {
     /// The folder of the project, which snapshot headers are relative to.
     pub workspace: PathBuf,
+    /// The folder below which nothing is written through a link.
+    snapshots: PathBuf,
     /// `INSTA_PENDING_DIR`: where pending files go instead of beside their snapshots.
     pub elsewhere: Option<PathBuf>,
     /// `INSTA_SNAPSHOT_REFERENCES_FILE`: where `cargo insta test --unreferenced` collects what exists.
@@ -65,7 +67,7 @@ impl Holder {
             )));
         }
         let references = process("INSTA_SNAPSHOT_REFERENCES_FILE").map(PathBuf::from);
-        Ok(Holder { workspace, elsewhere, references, ci: is_ci(&process), caller })
+        Ok(Holder { workspace, snapshots: snapshots.to_path_buf(), elsewhere, references, ci: is_ci(&process), caller })
     }
 
     /// Refuses every setting of insta that makes drift pass or rewrites snapshots, unless `cargo insta` set it; and those
@@ -142,7 +144,8 @@ impl Holder {
 
     /// Removes what an earlier run left for review. That there is nothing, or that it cannot be removed, changes no verdict.
     pub(super) fn forget(&self, snapshot: &Path) {
-        if !self.leaves_the_tree() {
+        // A file that is beyond a linked folder is nobody's here.
+        if !self.leaves_the_tree() && self.check_folder(snapshot).is_ok() {
             let _ = fs::remove_file(self.pending(snapshot));
         }
     }
@@ -153,11 +156,34 @@ impl Holder {
         self.ci && !settings::is_driven(self.caller, &process)
     }
 
+    /// Refuses to write below a linked folder, out of which anything may be.
+    pub(super) fn check_folder(&self, snapshot: &Path) -> Result<()> {
+        match snapshot.parent().and_then(|folder| link_below(&self.snapshots, folder)) {
+            Some(link) => Err(Error::Snapshot { what: refusal(&link), path: link }),
+            None => Ok(()),
+        }
+    }
+
+    /// The same of the files that insta writes, which it would write through: what is pending makes way, and a link to an
+    /// accepted snapshot only where insta is asked to replace those.
+    fn check_links(&self, snapshot: &Path) -> Result<()> {
+        self.check_folder(snapshot)?;
+        let pending = self.pending(snapshot);
+        if self.elsewhere.is_none() && pending.is_symlink() {
+            fs::remove_file(&pending).map_err(|error| Error::write(&pending, error))?;
+        }
+        match snapshot.is_symlink() && settings::is_driven(self.caller, &process) {
+            true => Err(Error::Snapshot { what: refusal(snapshot), path: snapshot.to_path_buf() }),
+            false => Ok(()),
+        }
+    }
+
     /// Has insta record a text that differs from the stored one, as its settings say.
     fn assert(&self, file: &Path, source: &Path, text: &str) -> Result<()> {
         if self.leaves_the_tree() {
             return Ok(());
         }
+        self.check_links(file)?;
         let folder = file.parent().expect("a snapshot is in a folder");
         let name = file.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
         let name = name.strip_suffix(".snap").unwrap_or(&name);

@@ -127,6 +127,7 @@ fn a_folder_named_case_json_is_a_broken_case() {
 
 #[cfg(unix)]
 mod links {
+    use std::fs;
     use std::os::unix::ffi::OsStrExt;
     use std::os::unix::fs::symlink;
     use std::process::Command;
@@ -144,6 +145,43 @@ mod links {
             .judges("good", "pass")
             .judges("loop/again", "broken")
             .says("goldens/loop/again: is a link to its own ancestor goldens; remove it");
+    }
+
+    /// Nothing is written where a link of the tree leads: into a file of the reader's, or a folder.
+    #[test]
+    fn nothing_is_written_through_a_link() {
+        let project = Project::good();
+        project.case("new", |case| case["params"]["note"] = "$(touch x)".into());
+        project.case("far", |_| {});
+        project.case("wrong", |case| case["params"]["eps"] = 1.into());
+        project.write("precious", "precious\n");
+        fs::create_dir_all(project.path("elsewhere")).expect("a folder");
+        fs::create_dir_all(project.path("snapshots/new")).expect("a folder");
+        fs::create_dir_all(project.path("target")).expect("a folder");
+        symlink(project.path("precious"), project.path("snapshots/new/y.snap.new")).expect("a link");
+        symlink(project.path("elsewhere"), project.path("snapshots/far")).expect("a link");
+        symlink(project.path("elsewhere"), project.path("target/karat")).expect("a link");
+        project
+            .karat(["run"])
+            .exits(1)
+            .judges("new", "unrecorded")
+            .judges("far", "broken")
+            .judges("wrong", "mismatch")
+            .says("snapshots/far: it is a link to")
+            .says("nothing is written through a link; put a file or folder in its place")
+            .says("actual kept in target/karat/wrong/y.npy");
+        assert_eq!(project.read("precious"), "precious\n");
+        assert_eq!(project.files("elsewhere").len(), 0);
+        assert!(!project.path("snapshots/new/y.snap.new").is_symlink() && !project.path("target/karat").is_symlink());
+        assert!(project.has("target/karat/wrong/y.npy") && project.has("target/karat/failed.json"));
+
+        project.write("elsewhere/y.snap.new", project.read("snapshots/new/y.snap.new"));
+        project.karat(["accept", "far"]).exits(1).says("snapshots/far: it is a link to");
+        assert_eq!(project.files("elsewhere").len(), 1);
+        symlink(project.path("elsewhere"), project.path("goldens/out")).expect("a link");
+        let add = ["add", "out/case", "--checkpoint", "layer_norm", "--output", "y=goldens/good/y.npy"];
+        project.karat(add).exits(2).says("goldens/out: it is a link to");
+        assert_eq!(project.files("elsewhere").len(), 1);
     }
 
     #[test]

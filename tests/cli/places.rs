@@ -71,6 +71,24 @@ fn in_a_cargo_project_the_review_is_instas() {
     assert!(project.read("snapshots/new/y.snap.new").contains("source: goldens/new/case.json\n"));
 }
 
+#[test]
+fn members_of_a_workspace_keep_their_tensors_apart() {
+    let project = Project::empty();
+    project.remove("goldens");
+    project.write("Cargo.toml", "[workspace]\nmembers = [\"a\", \"crates/b\"]\n");
+    for (member, value) in [("a", 2.0f32), ("crates/b", 3.0)] {
+        project.write(&format!("{member}/Cargo.toml"), "[package]\nname = \"x\"\n");
+        project.case("same", |_| {});
+        std::fs::create_dir_all(project.path(member)).expect("a folder");
+        std::fs::rename(project.path("goldens"), project.path(&format!("{member}/goldens"))).expect("a folder");
+        project.tensor(&format!("{member}/goldens/same/y.npy"), &[1, 2], vec![-1.0, value]);
+        let kept = format!("target/karat+{}/same/y.npy", member.replace('/', "+"));
+        project.karat(["run", &format!("{member}/goldens")]).exits(1).says(&format!("actual kept in {kept}"));
+        assert!(project.has(&kept));
+    }
+    assert!(!project.has("target/karat"));
+}
+
 #[cfg(unix)]
 mod links {
     use std::fs;

@@ -58,6 +58,7 @@ impl Recorder {
         for (id, output, new) in pending.iter().filter(|(id, ..)| is_selected(id.as_str())) {
             let promoted = check_case(goldens, id, new)
                 .and_then(|()| self.file(id, output))
+                .and_then(|snapshot| self.holder.check_folder(&snapshot).map(|()| snapshot))
                 .and_then(|snapshot| promote(new, &snapshot, self.workspace()).map(|()| snapshot));
             match promoted {
                 Ok(snapshot) => accepted.written.push(snapshot),

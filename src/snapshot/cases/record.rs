@@ -80,6 +80,13 @@ impl Recorder {
         &self.holder.workspace
     }
 
+    /// The package that the goldens are in, relative to the project; empty where it is the project itself, or there is none.
+    pub(crate) fn member(&self) -> PathBuf {
+        let goldens = self.workspace().join(&self.source);
+        let package = goldens.ancestors().find(|folder| folder.join("Cargo.toml").is_file());
+        package.and_then(|package| package.strip_prefix(self.workspace()).ok()).unwrap_or(Path::new("")).to_path_buf()
+    }
+
     /// The outputs of a case that have a snapshot, sorted.
     ///
     /// # Errors

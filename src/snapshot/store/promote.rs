@@ -8,6 +8,7 @@ use tempfile::NamedTempFile;
 
 use super::stored::{Stored, broken};
 use crate::error::{Error, Result};
+use crate::golden::refusal;
 use crate::snapshot::lock::lock;
 use crate::snapshot::parse::{conflict, parse};
 
@@ -17,9 +18,10 @@ pub(in crate::snapshot) fn promote(pending: &Path, snapshot: &Path, workspace: &
     let broken = |what: String| Error::Snapshot { path: pending.to_path_buf(), what };
     let gone = || broken("it is gone: another process accepted or dropped it".to_owned());
     let _lock = lock(workspace);
-    // Through a link, as a write would go.
-    let target = fs::canonicalize(snapshot).unwrap_or_else(|_| snapshot.to_path_buf());
-    let folder = target.parent().expect("a snapshot is in a folder");
+    if snapshot.is_symlink() {
+        return Err(Error::Snapshot { path: snapshot.to_path_buf(), what: refusal(snapshot) });
+    }
+    let folder = snapshot.parent().expect("a snapshot is in a folder");
     // It is read once: what is checked is what is accepted, whoever writes to it meanwhile.
     let raw = regular(pending)?.ok_or_else(gone)?;
     let copy = NamedTempFile::new().map_err(|error| Error::write(std::env::temp_dir(), error))?;
@@ -42,11 +44,11 @@ pub(in crate::snapshot) fn promote(pending: &Path, snapshot: &Path, workspace: &
     let write = || {
         new.save(written.path()).map_err(|error| io::Error::other(error.to_string()))?;
         fs::File::open(written.path())?.sync_all()?;
-        written.persist(&target)?;
+        written.persist(snapshot)?;
         sync(folder);
         Ok(())
     };
-    write().map_err(|error| Error::write(&target, error))?;
+    write().map_err(|error| Error::write(snapshot, error))?;
     // It is accepted, whatever becomes of the pending file; the next run drops that. One that was written since is another.
     if fs::read(pending).is_ok_and(|now| now == raw) {
         fs::remove_file(pending).ok();
