@@ -3,7 +3,8 @@
 use clap::{Args, Command, CommandFactory};
 use clap_complete::{Shell, generate};
 
-use super::{Cli, Context, Gate};
+use super::output::print;
+use super::{Cli, Gate};
 use crate::error::Result;
 
 /// The arguments of `karat completions`.
@@ -14,7 +15,7 @@ pub(super) struct Completions {
 }
 
 impl Completions {
-    pub(super) fn main(self, context: &Context<'_>) -> Result<Gate> {
+    pub(super) fn main(self) -> Result<Gate> {
         // In memory first: what writes them panics where the reader has closed the pipe.
         let mut script = Vec::new();
         // A verb that nobody types is not offered.
@@ -22,7 +23,7 @@ impl Completions {
         let typed: Vec<Command> = whole.get_subcommands().filter(|verb| !verb.is_hide_set()).cloned().collect();
         let mut command = Command::new("karat").args(whole.get_arguments().cloned()).subcommands(typed);
         generate(self.shell, &mut command, "karat", &mut script);
-        context.screen.print(|out, _| out.write_all(&script))?;
+        print(|out| out.write_all(&script))?;
         Ok(Gate::Passed)
     }
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 
 use crate::golden::CaseId;
 use crate::run::running;
+use crate::words::safe::lines;
 
 /// The status that the process ends with where a checkpoint ends it; 0 while nothing is guarded.
 static STATUS: AtomicI32 = AtomicI32::new(0);
@@ -37,7 +38,7 @@ extern "C" fn at_exit() {
     }
     let ids: Vec<&str> = running.iter().map(CaseId::as_str).collect();
     // There is nowhere left to say that stderr is closed.
-    writeln!(std::io::stderr(), "{}", said(&ids.join(", "))).ok();
+    writeln!(std::io::stderr(), "{}", lines(&said(&ids.join(", ")))).ok();
     // SAFETY: it takes any status, and does not return. `exit` must not be called inside of `exit`.
     unsafe { libc::_exit(status) }
 }

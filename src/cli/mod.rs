@@ -35,7 +35,6 @@ mod shrunk;
 mod source_code;
 
 use std::ffi::OsString;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -46,7 +45,7 @@ pub(crate) use self::alone::ALONE;
 pub(crate) use self::guard::{arm, disarm};
 pub(crate) use self::isolate::{Told, isolation};
 pub(crate) use self::near::near_verb;
-use self::output::Screen;
+use self::output::{Screen, print};
 use crate::error::{Error, Result};
 use crate::golden::{Goldens, absolute};
 use crate::numeric::DType;
@@ -275,9 +274,7 @@ pub fn main(executors: Executors, home: &Home, arguments: impl IntoIterator<Item
     if let [_, only] = &arguments[..]
         && ["--version", "-V"].iter().any(|version| only == version)
     {
-        // A closed pipe is nobody's concern here either.
-        std::io::stdout().write_all(version().as_bytes()).ok();
-        return ExitCode::SUCCESS;
+        return printed(print(|out| out.write_all(version().as_bytes())));
     }
     // SAFETY: the caller is `main`, and no thread has been started.
     unsafe { crate::snapshot::silence() };
@@ -285,11 +282,13 @@ pub fn main(executors: Executors, home: &Home, arguments: impl IntoIterator<Item
     let cli = match command.try_get_matches_from(&arguments).and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => {
-            // A closed pipe is nobody's concern here.
-            error.print().ok();
             return match error.kind() {
-                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
-                _ => ExitCode::from(2),
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => printed(print(|_| error.print())),
+                _ => {
+                    // There is nowhere left to say that stderr is closed.
+                    error.print().ok();
+                    ExitCode::from(2)
+                }
             };
         }
     };
@@ -311,10 +310,10 @@ pub fn main(executors: Executors, home: &Home, arguments: impl IntoIterator<Item
         Verb::Accept(accept) => accept.main(&context),
         Verb::Doctor(doctor) => doctor.main(&context),
         #[cfg(feature = "cli")]
-        Verb::Completions(completions) => completions.main(&context),
+        Verb::Completions(completions) => completions.main(),
         Verb::Alone(alone) => alone.main(executors),
         #[cfg(feature = "cli")]
-        Verb::Schema(schema) => schema.main(&context),
+        Verb::Schema(schema) => schema.main(),
     };
     match ended {
         Ok(Gate::Passed) => ExitCode::SUCCESS,
@@ -322,6 +321,17 @@ pub fn main(executors: Executors, home: &Home, arguments: impl IntoIterator<Item
         Ok(Gate::Interrupted(code)) => code,
         Err(error) => {
             context.screen.complain(&home.complaint(&error));
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// The exit code where something was to be printed and nothing else.
+fn printed(printed: Result<()>) -> ExitCode {
+    match printed {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            Screen::detect().complain(&error.to_string());
             ExitCode::from(2)
         }
     }

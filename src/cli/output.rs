@@ -4,6 +4,7 @@ use std::io::{self, ErrorKind, IsTerminal, Write};
 
 use crate::error::{Error, Result};
 use crate::report::Palette;
+use crate::words::safe::{Rule, lines, written};
 
 /// The two streams, and what they can show.
 #[derive(Debug)]
@@ -12,6 +13,17 @@ pub(super) struct Screen {
     pub(super) palette: Palette,
     /// Whether somebody watches stderr.
     pub(super) is_watched: bool,
+    /// Whether the palette has colours.
+    is_colored: bool,
+}
+
+/// Prints to stdout what `write` writes, as it is. A reader who has closed the pipe has seen enough: that is no error.
+pub(super) fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+    let mut stdout = io::BufWriter::new(io::stdout().lock());
+    match write(&mut stdout).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Error::write("stdout", error)),
+        _ => Ok(()),
+    }
 }
 
 impl Screen {
@@ -23,21 +35,24 @@ impl Screen {
         Screen {
             palette: if colored { Palette::colored() } else { Palette::plain() },
             is_watched: io::stderr().is_terminal() && !dumb,
+            is_colored: colored,
         }
     }
 
-    /// Prints to stdout what `write` writes. A reader who has closed the pipe has seen enough: that is no error.
+    /// Prints to stdout the lines that `write` writes, each made safe.
     pub(super) fn print(&self, write: impl FnOnce(&mut dyn Write, &Palette) -> io::Result<()>) -> Result<()> {
-        let mut stdout = io::BufWriter::new(io::stdout().lock());
-        match write(&mut stdout, &self.palette).and_then(|()| stdout.flush()) {
-            Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Error::write("stdout", error)),
-            _ => Ok(()),
-        }
+        let rule = if self.is_colored { Rule::Colored } else { Rule::Text };
+        print(|out| written(out, rule, |out| write(out, &self.palette)))
+    }
+
+    /// Prints to stdout karat's own commands to a CI runner, a line each.
+    pub(super) fn print_commands(&self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+        print(|out| written(out, Rule::Commands, write))
     }
 
     /// Prints one error to stderr.
     pub(super) fn complain(&self, text: &str) {
         // There is nowhere left to say that stderr is closed.
-        writeln!(io::stderr(), "karat: {text}").ok();
+        writeln!(io::stderr(), "{}", lines(&format!("karat: {text}"))).ok();
     }
 }

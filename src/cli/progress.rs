@@ -4,6 +4,8 @@
 use std::time::{Duration, Instant};
 
 use crate::run::CaseOutcome;
+#[cfg(feature = "cli")]
+use crate::words::safe::name;
 
 /// A bar on stderr, or nothing.
 pub(super) struct Progress {
@@ -34,7 +36,7 @@ impl Progress {
         if bar.is_hidden() && started.elapsed() > Self::PATIENCE {
             bar.set_draw_target(indicatif::ProgressDrawTarget::stderr());
         }
-        bar.set_message(case.id.to_string());
+        bar.set_message(name(case.id.as_str()));
         bar.inc(1);
     }
 

@@ -180,7 +180,7 @@ fn to_github(context: &Context<'_>, voice: &Voice, run: &RunOutcome) -> Result<(
     let workspace = std::env::var_os("GITHUB_WORKSPACE").map(PathBuf::from);
     // A relative path is relative to the folder that we are in.
     let voice = Voice { base: std::env::current_dir().unwrap_or_default(), ..voice.clone() };
-    context.screen.print(|out, _| github::annotations(out, &voice, run, workspace.as_deref()))?;
+    context.screen.print_commands(|out| github::annotations(out, &voice, run, workspace.as_deref()))?;
     let Some(file) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|file| !file.is_empty()).map(PathBuf::from) else {
         context.screen.complain("GITHUB_STEP_SUMMARY is not set: there is no step to write a summary of");
         return Ok(());

@@ -2,7 +2,8 @@
 
 use clap::{Args, ValueEnum};
 
-use super::{Context, Gate};
+use super::Gate;
+use super::output::print;
 use crate::error::Result;
 use crate::golden::{CaseFile, SuiteFile};
 use crate::report::json::run_schema;
@@ -26,13 +27,13 @@ enum File {
 }
 
 impl Schema {
-    pub(super) fn main(self, context: &Context<'_>) -> Result<Gate> {
+    pub(super) fn main(self) -> Result<Gate> {
         let schema = match self.file {
             File::Case => schemars::schema_for!(CaseFile),
             File::Suite => schemars::schema_for!(SuiteFile),
             File::Run => run_schema(),
         };
-        context.screen.print(|out, _| {
+        print(|out| {
             serde_json::to_writer_pretty(&mut *out, &schema)?;
             writeln!(out)
         })?;

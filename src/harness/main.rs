@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::explain::explain;
 use crate::run::{CheckpointResult, Executor, Executors, Inputs, Options, Scope, Session, Skips};
 use crate::snapshot::{self, Caller};
+use crate::words::safe::lines;
 
 /// A test target that walks a goldens root.
 ///
@@ -149,7 +150,7 @@ impl Harness {
         match test(executors.into_default(), &home, &Arguments::from_args()) {
             Ok(code) => code,
             Err(error) => {
-                eprintln!("karat: {}", home.complaint(&error));
+                eprintln!("{}", lines(&format!("karat: {}", home.complaint(&error))));
                 ExitCode::from(2)
             }
         }

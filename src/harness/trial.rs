@@ -9,8 +9,9 @@ use super::watchdog::watch;
 use crate::cli::Home;
 use crate::error::{Error, Result};
 use crate::golden::{Case, CaseId, Goldens, Tree, share};
-use crate::report::{Palette, Review, Voice, terminal};
+use crate::report::{Review, Voice, terminal};
 use crate::run::{CaseOutcome, Filter, Problem, Session, Shard, Skips, Survey, Verdict};
+use crate::words::safe::{line, lines};
 
 /// The name of the trial that holds what belongs to no case.
 const COMPLETE: &str = "karat::complete";
@@ -125,7 +126,7 @@ fn case_trial(shared: &Arc<Shared>, id: &CaseId, is_ignored: bool, ending: Endin
         Ending::WithProcess => conclude(&shared, &watch(&shared, &own)),
         Ending::Alone => conclude(&shared, &shared.session.case_in(&shared.survey, &own)),
     };
-    Trial::ignorable_test(id.as_str(), run).with_ignored_flag(is_ignored)
+    Trial::ignorable_test(line(id.as_str()), run).with_ignored_flag(is_ignored)
 }
 
 /// Why `case.json` says that the case is not run, if it does.
@@ -141,7 +142,7 @@ fn conclude(shared: &Shared, outcome: &CaseOutcome) -> Result<Completion, Failed
             // A written skip is on the list of tests, and in CI `karat::complete` fails for it. One that is found at run
             // time is on no list: it passes only where it is expected.
             if gate.allows_skip(outcome) || skip(shared.session.goldens(), &outcome.id).is_some() {
-                return Ok(Completion::ignored_with(reason));
+                return Ok(Completion::ignored_with(line(reason)));
             }
             Err(skipped(&outcome.id, reason).into())
         }
@@ -153,20 +154,17 @@ fn conclude(shared: &Shared, outcome: &CaseOutcome) -> Result<Completion, Failed
 /// Why a skip fails. The lines of a reason are indented as in every message.
 fn skipped(id: &CaseId, reason: &str) -> String {
     let reason: String = reason.lines().map(|line| format!("          {line}\n")).collect();
-    format!("skipped   {id}\n{reason}          to allow it:  Harness::allow_skip({:?})", id.as_str())
+    lines(&format!("skipped   {id}\n{reason}          to allow it:  Harness::allow_skip({:?})", id.as_str()))
 }
 
 /// What `karat run` would print of that case.
 pub(super) fn message(shared: &Shared, outcome: &CaseOutcome) -> String {
-    let mut text = Vec::new();
-    terminal::failure(&mut text, &Palette::plain(), &shared.voice, shared.session.gate(), outcome)
-        .expect("a vector takes every byte");
-    String::from_utf8_lossy(&text).trim_end().to_owned()
+    terminal::message(&shared.voice, shared.session.gate(), outcome)
 }
 
 fn problem_trial(shared: &Arc<Shared>, id: &CaseId, what: &str) -> Trial {
     let (shared, own, what) = (Arc::clone(shared), id.clone(), what.to_owned());
-    Trial::test(id.as_str(), move || Err(message(&shared, &shared.session.problem(&own, &what)).into()))
+    Trial::test(line(id.as_str()), move || Err(message(&shared, &shared.session.problem(&own, &what)).into()))
 }
 
 /// Fails on cases that are outside their tolerance for a chained run, or cannot be followed to.

@@ -10,9 +10,10 @@ use super::next::next;
 use super::number::{counted, duration, float, percent, ratio};
 use super::terminal;
 use super::voice::slashes;
-use super::{Palette, Voice, message};
+use super::{Voice, message};
 use crate::run::{CaseOutcome, OutputOutcome, Problem, RunOutcome, Verdict};
 use crate::snapshot::Drift;
+use crate::words::safe::{escaped, visible};
 
 /// How many annotations of one level GitHub shows of a step: those that come after are dropped without a word.
 const ANNOTATIONS: usize = 10;
@@ -45,7 +46,7 @@ enum Level {
 pub fn annotations(out: &mut dyn Write, voice: &Voice, run: &RunOutcome, workspace: Option<&Path>) -> io::Result<()> {
     let early = message::ended_early(run);
     if let Some(early) = &early {
-        writeln!(out, "::error title=the run ended early::{}", data(early))?;
+        writeln!(out, "::error title=the run ended early::{}", data(&visible(early)))?;
     }
     let failing = failing(run);
     for level in [Level::Error, Level::Warning] {
@@ -54,9 +55,7 @@ pub fn annotations(out: &mut dyn Write, voice: &Voice, run: &RunOutcome, workspa
         let shown = if cases.len() > room { room - 1 } else { cases.len() };
         let (shown, rest) = cases.split_at(shown);
         for case in shown {
-            let mut told = Vec::new();
-            terminal::failure(&mut told, &Palette::plain(), voice, &run.gate, case)?;
-            let told = String::from_utf8_lossy(&told);
+            let told = terminal::message(voice, &run.gate, case);
             let title = match case.verdict {
                 Verdict::Pass => format!("cannot fail: {}", case.id),
                 verdict => format!("{}: {}", verdict.word(), case.id),
@@ -68,7 +67,7 @@ pub fn annotations(out: &mut dyn Write, voice: &Voice, run: &RunOutcome, workspa
                 level.word(),
                 property(&file),
                 property(&title),
-                data(cut(told.trim_end()))
+                data(cut(&told))
             )?;
         }
         if !rest.is_empty() {
@@ -131,7 +130,7 @@ fn head(run: &RunOutcome) -> String {
     };
     page += &format!("{} in {}{filtered}.\n\n", code(&run.executor), duration(run.elapsed));
     if let Some(early) = message::ended_early(run) {
-        page += &format!("**{early}**\n\n");
+        page += &format!("**{}**\n\n", plain(&early));
     }
     if let Some(vacuous) = message::vacuous_outputs(run) {
         page += &format!("{}\n\n", plain(&vacuous));
@@ -253,10 +252,11 @@ fn cut(text: &str) -> &str {
 
 /// A message on one line, as the runner reads it.
 fn data(text: &str) -> String {
+    // A message may have several lines, each of which is safe.
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
 /// A value between a message's commas and colons.
 fn property(text: &str) -> String {
-    data(text).replace(':', "%3A").replace(',', "%2C")
+    data(&escaped(text)).replace(':', "%3A").replace(',', "%2C")
 }

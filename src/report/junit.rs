@@ -7,8 +7,8 @@ use std::time::Duration;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::{Voice, message, terminal};
-use crate::report::Palette;
 use crate::run::{CaseOutcome, Problem, RunOutcome, Verdict};
+use crate::words::safe::lines;
 
 /// Writes a run: what fails the gate is a failure with its whole message, what is broken an error, and a skip that the gate
 /// allows a skip with its reason. The name of a test case is the id of the case, its class the suite.
@@ -24,17 +24,17 @@ pub fn junit(out: &mut dyn Write, voice: &Voice, run: &RunOutcome) -> io::Result
     let mut report = Report::new("karat");
     report.set_time(run.elapsed);
     for (name, cases) in suites {
-        let mut suite = TestSuite::new(text(name));
+        let mut suite = TestSuite::new(lines(name));
         suite.set_time(cases.iter().map(|case| case.elapsed).sum::<Duration>());
         for case in cases {
-            suite.add_test_case(test_case(voice, run, case)?);
+            suite.add_test_case(test_case(voice, run, case));
         }
         report.add_test_suite(suite);
     }
     if let Some(early) = message::ended_early(run) {
         // Viewers count test cases: a run that ended early is an error of its own.
         let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
-        status.set_message(text(&early));
+        status.set_message(lines(&early));
         let mut suite = TestSuite::new("karat");
         suite.add_test_case(TestCase::new("karat::run", status));
         report.add_test_suite(suite);
@@ -50,8 +50,8 @@ fn suite(case: &CaseOutcome) -> &str {
     case.id.as_str().rsplit_once('/').map_or(".", |(suite, _)| suite)
 }
 
-fn test_case(voice: &Voice, run: &RunOutcome, case: &CaseOutcome) -> io::Result<TestCase> {
-    let told = told(voice, run, case)?;
+fn test_case(voice: &Voice, run: &RunOutcome, case: &CaseOutcome) -> TestCase {
+    let told = told(voice, run, case);
     let fails = run.gate.fails(case);
     let mut status = match case.verdict {
         Verdict::Skipped if !fails => TestCaseStatus::skipped(),
@@ -61,34 +61,33 @@ fn test_case(voice: &Voice, run: &RunOutcome, case: &CaseOutcome) -> io::Result<
     };
     let is_success = matches!(status, TestCaseStatus::Success { .. });
     if !is_success {
-        status.set_message(text(&brief(case)));
+        status.set_message(lines(&brief(case)));
         status.set_type(if case.verdict == Verdict::Pass { "vacuous" } else { case.verdict.word() });
         if !told.is_empty() {
-            status.set_description(text(&told));
+            status.set_description(lines(&told));
         }
     }
-    let mut test = TestCase::new(text(case.id.as_str()), status);
-    test.set_classname(text(suite(case)));
+    let mut test = TestCase::new(lines(case.id.as_str()), status);
+    test.set_classname(lines(suite(case)));
     test.set_time(case.elapsed);
     if is_success && !told.is_empty() {
         // It goes on to a review, and is shown there too; or it cannot fail.
-        test.set_system_out(text(&told));
+        test.set_system_out(lines(&told));
     }
-    Ok(test)
+    test
 }
 
 /// The message of a case that did not pass, as the terminal shows it.
-fn told(voice: &Voice, run: &RunOutcome, case: &CaseOutcome) -> io::Result<String> {
-    let mut told = Vec::new();
+fn told(voice: &Voice, run: &RunOutcome, case: &CaseOutcome) -> String {
     let is_told = match case.verdict {
         Verdict::Pass => case.is_vacuous(),
         Verdict::Skipped => run.gate.fails(case),
         _ => true,
     };
-    if is_told {
-        terminal::failure(&mut told, &Palette::plain(), voice, &run.gate, case)?;
+    match is_told {
+        true => terminal::message(voice, &run.gate, case),
+        false => String::new(),
     }
-    Ok(String::from_utf8_lossy(&told).into_owned())
 }
 
 /// What is wrong, in a line: a skip has its reason.
@@ -97,9 +96,4 @@ fn brief(case: &CaseOutcome) -> String {
         Some(Problem::Skipped(reason)) => reason.clone(),
         _ => message::line(case),
     }
-}
-
-/// The text without what XML cannot hold; `quick_junit` takes out control characters, but not these two.
-fn text(text: &str) -> String {
-    text.replace(['\u{fffe}', '\u{ffff}'], "")
 }

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use super::message;
 use crate::run::{Group, Matrix, Row, Sum};
+use crate::words::safe::visible;
 
 /// Writes what several executors made of the same cases, a row a case.
 ///
@@ -29,7 +30,7 @@ pub fn cases(out: &mut dyn Write, matrix: &Matrix) -> io::Result<()> {
 pub fn checkpoints(out: &mut dyn Write, matrix: &Matrix) -> io::Result<()> {
     head(out, &["suite", "checkpoint", "cases"], matrix)?;
     for Group { suite, checkpoint, cases, sums, failed } in matrix.groups() {
-        let names = [escaped(&suite), code(checkpoint.as_deref().unwrap_or("-")), cases.to_string()];
+        let names = [plain(&suite), code(checkpoint.as_deref().unwrap_or("-")), cases.to_string()];
         let cells = sums.iter().zip(failed).map(|(sum, fails)| strong(message::sum(sum), fails));
         write!(out, "{}", row(names.into_iter().chain(cells)))?;
     }
@@ -37,7 +38,7 @@ pub fn checkpoints(out: &mut dyn Write, matrix: &Matrix) -> io::Result<()> {
 }
 
 fn head(out: &mut dyn Write, names: &[&str], matrix: &Matrix) -> io::Result<()> {
-    let executors = matrix.columns.iter().map(|column| escaped(&column.executor));
+    let executors = matrix.columns.iter().map(|column| plain(&column.executor));
     write!(out, "{}", row(names.iter().map(|&name| name.to_owned()).chain(executors)))?;
     write!(out, "{}", row((0..names.len() + matrix.columns.len()).map(|_| "---")))
 }
@@ -56,27 +57,35 @@ fn strong(text: String, fails: bool) -> String {
 
 /// A text as it is typed.
 pub(super) fn code(text: &str) -> String {
-    format!("`{}`", escaped(text).replace('`', "'"))
+    let text = visible(text);
+    // Between backticks nothing has a meaning but a backtick, and a bar in a table.
+    match text.contains(['`', '|']) || text.contains("##") {
+        true => format!("<code>{}</code>", plain(&text)),
+        false => format!("`{text}`"),
+    }
 }
 
-/// A text of which no character is Markdown or HTML.
+/// A text of which no character is Markdown or HTML, and which makes no link, nor calls anybody.
 pub(super) fn plain(text: &str) -> String {
+    /// A blank of no width: what is recognised once a page is rendered ends at it.
+    const APART: &str = "&#8203;";
     let mut plain = String::with_capacity(text.len());
-    for c in text.replace(['\n', '\r'], " ").chars() {
+    let text = visible(&text.replace(['\n', '\r'], " "));
+    for (at, c) in text.char_indices() {
+        let rest = &text[at + c.len_utf8()..];
         match c {
             '&' => plain += "&amp;",
             '<' => plain += "&lt;",
             '>' => plain += "&gt;",
-            // An at sign would call whoever has that name.
-            '@' => plain += "&#64;",
-            '\\' | '|' | '`' | '*' | '_' | '[' | ']' | '#' | '~' | '$' => plain.extend(['\\', c]),
+            '@' => plain += &format!("&#64;{APART}"),
+            '#' if rest.starts_with(|c: char| !c.is_whitespace()) => plain += &format!("&#35;{APART}"),
+            ':' if rest.starts_with('/') => plain += &format!("&#58;{APART}"),
+            '.' if at >= 3 && text.as_bytes()[at - 3..at].eq_ignore_ascii_case(b"www") => {
+                plain += &format!("&#46;{APART}")
+            }
+            '\\' | '|' | '`' | '*' | '_' | '[' | ']' | '#' | '~' | '$' | '!' => plain.extend(['\\', c]),
             c => plain.push(c),
         }
     }
     plain
-}
-
-/// A cell ends at a bar, a row at a line's end.
-fn escaped(text: &str) -> String {
-    text.replace('|', "\\|").replace(['\n', '\r'], " ")
 }

@@ -14,6 +14,7 @@ use crate::run::{
 pub(super) use crate::words::mismatch::{
     are_both_nan, largest, measured, mismatch, non_finite_counts, tolerance, used_share,
 };
+use crate::words::safe::visible;
 
 /// What holds a case that names no reference.
 pub(super) const SNAPSHOT_ONLY: &str = "no reference, held by its snapshot alone";
@@ -31,7 +32,7 @@ pub(super) fn of_output(case: &CaseOutcome, output: &OutputOutcome, problem: &Pr
 fn said(problem: &Problem, case: &CaseOutcome, output: Option<&OutputOutcome>, voice: &Voice) -> Vec<String> {
     let checkpoint = case.checkpoint.as_deref().unwrap_or("?");
     let name = output.map_or("?", |output| output.name.as_str());
-    match problem {
+    let said = match problem {
         Problem::Error(text) | Problem::Missing(text) => lines(&voice.relative(text)),
         Problem::Panicked(text) => panicked(checkpoint, text),
         Problem::Failed(text) => failed(checkpoint, text),
@@ -55,7 +56,8 @@ fn said(problem: &Problem, case: &CaseOutcome, output: Option<&OutputOutcome>, v
         Problem::NotChained { why } => not_chained(why),
         Problem::Orphaned { snapshot } => orphaned(&voice.path(snapshot)),
         Problem::Skipped(reason) => lines(reason),
-    }
+    };
+    said.iter().map(|line| visible(line)).collect()
 }
 
 /// Which executor ran, and whether it was held to accuracy alone: the last line of every run.

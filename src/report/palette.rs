@@ -3,6 +3,7 @@
 use anstyle::{AnsiColor, Style};
 
 use crate::run::Verdict;
+use crate::words::safe::escaped;
 
 /// The colours of a report, named by what they mean. Whether there are any is the caller's choice.
 #[derive(Clone, Copy, Debug)]
@@ -77,8 +78,9 @@ impl Palette {
     }
 }
 
+/// A colour around a text, which has none of its own.
 fn paint(style: Style, text: &str) -> String {
-    if text.is_empty() { String::new() } else { format!("{style}{text}{style:#}") }
+    if text.is_empty() { String::new() } else { format!("{style}{}{style:#}", escaped(text)) }
 }
 
 #[cfg(test)]

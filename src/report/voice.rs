@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::number::exact;
 use crate::numeric::Tolerance;
+use crate::words::safe::is_hidden;
 
 /// What a message needs to know of the place where it is read, so that the commands in it work there.
 #[derive(Clone, Debug)]
@@ -178,14 +179,27 @@ pub(super) fn path_argument(path: &str) -> Cow<'_, str> {
     if is_like_option(path) { quote(&format!("./{path}")).into_owned().into() } else { quote(path) }
 }
 
-/// The text as one word of a POSIX shell; a leading `=` is special to zsh.
+/// The text as one word of a POSIX shell; a leading `=` is special to zsh. One in which something is hidden is written as bash,
+/// zsh and POSIX of 2024 read it: what is copied is then what is seen.
 pub(crate) fn quote(text: &str) -> Cow<'_, str> {
+    if text.contains(is_hidden) {
+        return format!("$'{}'", text.chars().map(spelled).collect::<String>()).into();
+    }
     let is_plain =
         |(at, c): (usize, char)| c.is_alphanumeric() || "_-./:,+@%".contains(c) || (at > 0 && "#=".contains(c));
     if !text.is_empty() && text.char_indices().all(is_plain) {
         return text.into();
     }
     format!("'{}'", text.replace('\'', r"'\''")).into()
+}
+
+/// A character between `$'` and `'`.
+fn spelled(c: char) -> String {
+    match c {
+        '\'' | '\\' => format!("\\{c}"),
+        c if is_hidden(c) => c.encode_utf8(&mut [0; 4]).bytes().map(|byte| format!("\\{byte:03o}")).collect(),
+        c => c.to_string(),
+    }
 }
 
 #[cfg(test)]
@@ -232,6 +246,7 @@ mod tests {
             ("#1", "'#1'"),
             ("a*", "'a*'"),
             ("", "''"),
+            ("a\u{1b}'\\\n\u{202e}b", r"$'a\033\'\\\012\342\200\256b'"),
         ] {
             assert_eq!(quote(text), word);
         }

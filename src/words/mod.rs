@@ -5,6 +5,7 @@ mod assertion;
 pub(crate) mod mismatch;
 pub(crate) mod moved;
 pub mod number;
+pub(crate) mod safe;
 pub(crate) mod table;
 pub(crate) mod text;
 

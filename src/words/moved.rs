@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use super::WIDTH;
+use super::safe::visible;
 use super::table::Table;
 use crate::snapshot::Drift;
 
@@ -22,7 +23,7 @@ pub(crate) fn moved(out: &mut dyn Write, indent: usize, lines: &[Drift]) -> io::
         table.row(["snapshot", or(stored, "none")]);
         table.row(["now", or(measured, "none")]);
         table.row(["band", or(band, "equal")]);
-        writeln!(out, "{:indent$}  {quantity}", "")?;
+        writeln!(out, "{:indent$}  {}", "", visible(quantity))?;
         table.write(out, indent + 4)?;
     }
     Ok(())

@@ -2,7 +2,8 @@
 
 use std::io::{self, Write};
 
-use super::text::{padded, visible, width};
+use super::safe::{name, visible};
+use super::text::{filled, width};
 
 /// Between two columns.
 const GAP: usize = 2;
@@ -16,11 +17,21 @@ pub(crate) struct Table {
 impl Table {
     /// Appends a row.
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = impl AsRef<str>>) {
+        let mut cells = cells.into_iter().peekable();
         let mut row = Vec::new();
-        for cell in cells {
-            row.push(visible(cell.as_ref()));
+        while let Some(cell) = cells.next() {
+            row.push(if cells.peek().is_some() { name(cell.as_ref()) } else { visible(cell.as_ref()) });
         }
         self.rows.push(row);
+    }
+
+    /// Appends a row that begins with the id of a case, which is never cut: it is typed again.
+    #[cfg(feature = "harness")]
+    pub(crate) fn case(&mut self, id: &str, cells: impl IntoIterator<Item = impl AsRef<str>>) {
+        self.row(cells);
+        if let Some(row) = self.rows.last_mut() {
+            row.insert(0, visible(id));
+        }
     }
 
     /// How many columns of the screen it takes.
@@ -37,9 +48,10 @@ impl Table {
     pub(crate) fn write(&self, out: &mut dyn Write, indent: usize) -> io::Result<()> {
         let widths = self.widths();
         for row in &self.rows {
-            let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| padded(cell, *width)).collect();
+            let cells: Vec<String> =
+                row.iter().zip(&widths).map(|(cell, width)| filled(cell.clone(), *width)).collect();
             let line = cells.join(&" ".repeat(GAP));
-            writeln!(out, "{:indent$}{}", "", line.trim_end())?;
+            writeln!(out, "{}{}", " ".repeat(indent), line.trim_end())?;
         }
         Ok(())
     }

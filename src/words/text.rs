@@ -1,8 +1,9 @@
-//! Lines of text: broken at words, free of control characters.
+//! Lines of text, broken at words.
 
 use std::io::{self, Write};
 
 use super::WIDTH;
+use super::safe::{name, visible};
 
 /// Writes the lines below an indentation, broken at words where they would be too wide.
 pub(crate) fn paragraphs(out: &mut dyn Write, indent: usize, lines: &[String]) -> io::Result<()> {
@@ -15,27 +16,20 @@ pub(crate) fn paragraphs(out: &mut dyn Write, indent: usize, lines: &[String]) -
     Ok(())
 }
 
-/// The text with control characters written out: a checkpoint's message must not move the cursor.
-pub(crate) fn visible(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\t' => shown.push_str("    "),
-            c if c.is_control() => shown.extend(c.escape_default()),
-            c => shown.push(c),
-        }
-    }
-    shown
-}
-
 /// How many columns the text takes.
 pub(crate) fn width(text: &str) -> usize {
     text.chars().count()
 }
 
-/// The text and blanks after it up to that many columns.
+/// The name and blanks after it up to that many columns.
 pub(crate) fn padded(text: &str, columns: usize) -> String {
-    format!("{text}{:blanks$}", "", blanks = columns.saturating_sub(width(text)))
+    filled(name(text), columns)
+}
+
+/// What is safe already, and blanks after it up to that many columns.
+pub(crate) fn filled(shown: String, columns: usize) -> String {
+    let blanks = " ".repeat(columns.saturating_sub(width(&shown)));
+    shown + &blanks
 }
 
 /// Breaks a line at blanks. A word wider than the line stays whole.
@@ -66,10 +60,5 @@ mod tests {
         assert_eq!(wrap("one two three", 7), ["one two", "three"]);
         assert_eq!(wrap("a/very/long/path is whole", 8), ["a/very/long/path", "is whole"]);
         assert_eq!(wrap("short", 8), ["short"]);
-    }
-
-    #[test]
-    fn control_characters_are_written_out() {
-        assert_eq!(visible("a\u{1b}[31mb\r\tc"), "a\\u{1b}[31mb\\r    c");
     }
 }

@@ -25,6 +25,8 @@ mod either;
 mod explain;
 #[cfg(target_os = "linux")]
 mod flat;
+#[cfg(unix)]
+mod hostile;
 mod html;
 #[cfg(unix)]
 mod interrupt;

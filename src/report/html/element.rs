@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::words::safe::is_hidden;
+
 /// An element, its attributes and what is in it.
 #[derive(Clone, Debug)]
 #[must_use]
@@ -84,18 +86,19 @@ impl fmt::Display for Element {
     }
 }
 
-/// Appends text so that no character of it is markup, within an element or a quoted attribute. Control characters are
-/// written out, as on a terminal: HTML has no place for them.
+/// Appends text so that no character of it is markup, within an element or a quoted attribute, nor a mark that a CI runner
+/// looks for. What is hidden is written out, as on a terminal.
 fn escape(to: &mut String, text: &str) {
-    for c in text.chars() {
+    for (at, c) in text.char_indices() {
         match c {
             '&' => to.push_str("&amp;"),
             '<' => to.push_str("&lt;"),
             '>' => to.push_str("&gt;"),
             '"' => to.push_str("&quot;"),
             '\'' => to.push_str("&#39;"),
-            '\n' | '\t' => to.push(c),
-            c if c.is_control() => to.extend(c.escape_default()),
+            '#' if text[at..].starts_with("##") => to.push_str("&#35;"),
+            '\t' => to.push_str("    "),
+            c if is_hidden(c) => to.extend(c.escape_default()),
             c => to.push(c),
         }
     }

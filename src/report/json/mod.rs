@@ -1,6 +1,7 @@
 //! For programs: one JSON document for each verb, described in `docs/json.md`.
 //!
-//! What is absent is `null`, never left out. A float that JSON cannot hold is the word `"nan"`, `"inf"` or `"-inf"`.
+//! What is absent is `null`, never left out. A float that JSON cannot hold is the word `"nan"`, `"inf"` or `"-inf"`. What a
+//! terminal or a CI runner would obey is written as `\u....`, which reads back the same.
 
 mod case;
 mod chain;
@@ -27,6 +28,8 @@ mod words;
 use std::io::{self, Write};
 
 use serde::Serialize;
+
+use crate::words::safe::{Rule, written};
 
 pub use diff::diff;
 pub use doctor::doctor;
@@ -62,6 +65,8 @@ struct Header {
 /// Writes a document and a line feed.
 fn write(out: &mut dyn Write, kind: &'static str, content: impl Serialize) -> io::Result<()> {
     let karat = Header { version: env!("CARGO_PKG_VERSION"), format: FORMAT };
-    serde_json::to_writer_pretty(&mut *out, &Document { karat, kind, content })?;
-    writeln!(out)
+    written(out, Rule::Json, |out| {
+        serde_json::to_writer_pretty(&mut *out, &Document { karat, kind, content })?;
+        writeln!(out)
+    })
 }

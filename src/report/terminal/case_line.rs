@@ -8,7 +8,8 @@ use crate::report::next::deciding;
 use crate::report::number::{counted, float, percent, ratio};
 use crate::report::palette::Palette;
 use crate::run::{CaseOutcome, OutputOutcome, Problem, Verdict};
-use crate::words::text::{padded, width};
+use crate::words::safe::visible;
+use crate::words::text::{filled, padded, width};
 
 /// The widest verdict, `unrecorded`, and a gap.
 const VERDICT: usize = 12;
@@ -46,7 +47,7 @@ impl Columns {
 /// What `out` returns.
 pub fn case_line(out: &mut dyn Write, palette: &Palette, columns: Columns, case: &CaseOutcome) -> io::Result<()> {
     let verdict = palette.verdict(case.verdict, VERDICT);
-    let id = palette.strong(&padded(case.id.as_str(), columns.id));
+    let id = palette.strong(&filled(visible(case.id.as_str()), columns.id));
     let checkpoint = padded(case.checkpoint.as_deref().unwrap_or("-"), columns.checkpoint);
     let line = format!("{verdict}{id}  {checkpoint}  {}", found(case));
     writeln!(out, "{}", line.trim_end())

@@ -6,6 +6,7 @@ use crate::report::message;
 use crate::report::number::{counted, ratio};
 use crate::report::palette::Palette;
 use crate::run::{ChainOutcome, Step};
+use crate::words::safe::visible;
 use crate::words::table::Table;
 use crate::words::text::paragraphs;
 
@@ -16,20 +17,20 @@ use crate::words::text::paragraphs;
 /// What `out` returns.
 pub fn chain(out: &mut dyn Write, palette: &Palette, chain: &ChainOutcome) -> io::Result<()> {
     let ChainOutcome { name, steps, finding } = chain;
-    writeln!(out, "chain {}, {}", palette.strong(name), counted(steps.len() as u64, "case"))?;
+    writeln!(out, "chain {}, {}", palette.strong(&visible(name)), counted(steps.len() as u64, "case"))?;
     let mut table = Table::default();
     table.row(["case", "own", "propagated", "amplified", ""]);
     for Step { id, checkpoint: _, own, propagated, amplification, part } in steps {
         // The head has said where the chain is.
         let short = id.as_str().strip_prefix(name.as_str()).and_then(|rest| rest.strip_prefix('/'));
         let absent = || "-".to_owned();
-        table.row([
-            short.unwrap_or(id.as_str()).to_owned(),
+        let cells = [
             own.as_ref().map_or_else(absent, message::difference),
             propagated.as_ref().map_or_else(absent, message::difference),
             amplification.map_or_else(absent, ratio),
             message::part(part),
-        ]);
+        ];
+        table.case(short.unwrap_or(id.as_str()), cells);
     }
     table.write(out, 2)?;
     paragraphs(out, 0, &[message::finding(finding)])?;

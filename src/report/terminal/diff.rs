@@ -11,6 +11,7 @@ use crate::report::number::{both, count, counted, float, float_up, near_one, per
 use crate::report::palette::Palette;
 use crate::report::view::{DiffView, PairView, Unread};
 use crate::run::Verdict;
+use crate::words::safe::{name as shown, visible};
 use crate::words::table::Table;
 use crate::words::text::{padded, paragraphs, width};
 
@@ -31,11 +32,11 @@ pub fn diff(out: &mut dyn Write, palette: &Palette, diff: &DiffView) -> io::Resu
         return in_full(out, palette, pair);
     }
     let names = pairs.iter().map(|pair| &pair.name).chain(only_actual).chain(only_reference);
-    let widest = names.map(|name| width(name)).max().unwrap_or(0);
+    let widest = names.map(|name| width(&shown(name))).max().unwrap_or(0);
     pairs.iter().try_for_each(|pair| in_a_line(out, palette, pair, widest))?;
     for Unread { name, error } in unread {
         let name = if name.is_empty() { actual } else { name };
-        writeln!(out, "{}{}", palette.verdict(Verdict::Broken, 10), palette.strong(name))?;
+        writeln!(out, "{}{}", palette.verdict(Verdict::Broken, 10), palette.strong(&shown(name)))?;
         paragraphs(out, 10, &error.lines().map(str::to_owned).collect::<Vec<_>>())?;
     }
     for (names, side) in [(only_actual, "actual"), (only_reference, "reference")] {
@@ -78,14 +79,14 @@ fn verdict(pair: &PairView) -> Verdict {
 fn in_a_line(out: &mut dyn Write, palette: &Palette, pair: &PairView, widest: usize) -> io::Result<()> {
     let PairView { name, tolerance: _, actual, reference, comparison, explanations, picture: _ } = pair;
     let found = match comparison {
-        Err(mismatch) => format!(
+        Err(mismatch) => visible(&format!(
             "{}: {} {}, reference {} {}",
             message::brief_mismatch(mismatch),
             actual.dtype,
             shape(&actual.shape),
             reference.dtype,
             shape(&reference.shape)
-        ),
+        )),
         Ok(measured) => match measured.mismatches.first() {
             Some(mismatch) if measured.non_finite_mismatches > 0 => message::brief_mismatch(mismatch).into(),
             _ => match measured.vacuous {
@@ -106,7 +107,7 @@ fn in_full(out: &mut dyn Write, palette: &Palette, pair: &PairView) -> io::Resul
     let PairView { name, tolerance, actual, reference, comparison, explanations, picture } = pair;
     sides(out, actual, reference)?;
     writeln!(out)?;
-    let head = format!("{}{}", palette.verdict(verdict(pair), 10), palette.strong(name));
+    let head = format!("{}{}", palette.verdict(verdict(pair), 10), palette.strong(&shown(name)));
     match comparison {
         Err(mismatch) => {
             writeln!(out, "{}", head.trim_end())?;

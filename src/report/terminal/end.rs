@@ -9,6 +9,7 @@ use crate::report::palette::Palette;
 use crate::report::voice::Voice;
 use crate::run::{CaseOutcome, Counts, Partition, Problem, RunOutcome, Verdict};
 use crate::words::WIDTH;
+use crate::words::safe::visible;
 use crate::words::text::paragraphs;
 
 /// Writes the counts by verdict, worst first, what to do next, and which executor ran.
@@ -31,7 +32,7 @@ pub fn end(out: &mut dyn Write, palette: &Palette, voice: &Voice, run: &RunOutco
 /// What `out` returns.
 pub fn brief(out: &mut dyn Write, palette: &Palette, run: &RunOutcome) -> io::Result<()> {
     counts(out, palette, run)?;
-    writeln!(out, "{}", message::executor(run))
+    writeln!(out, "{}", visible(&message::executor(run)))
 }
 
 /// Writes the counts, and what cannot fail.
@@ -58,7 +59,7 @@ pub fn count(out: &mut dyn Write, palette: &Palette, run: &RunOutcome) -> io::Re
         }
     }
     match message::ended_early(run) {
-        Some(early) => writeln!(out, "{}", palette.strong(&early)),
+        Some(early) => writeln!(out, "{}", palette.strong(&visible(&early))),
         None => Ok(()),
     }
 }

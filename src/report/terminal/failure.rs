@@ -11,6 +11,7 @@ use crate::report::voice::Voice;
 use crate::run::{CaseOutcome, Gate, OutputOutcome, Problem, RunOutcome, Verdict};
 use crate::words::WIDTH;
 use crate::words::moved::moved;
+use crate::words::safe::{lines, name as shown, visible};
 use crate::words::text::{paragraphs, width};
 
 /// Writes the message of each case that did not pass: the case's own problem, then every output, the ones that passed
@@ -132,6 +133,13 @@ pub fn failure(
     case.outputs.iter().try_for_each(|output| part(out, palette, voice, gate, case, output, Ask::Best).map(drop))
 }
 
+/// The same as text without colours, safe wherever it is printed.
+pub(crate) fn message(voice: &Voice, gate: &Gate, case: &CaseOutcome) -> String {
+    let mut text = Vec::new();
+    failure(&mut text, &Palette::plain(), voice, gate, case).expect("a vector takes every byte");
+    lines(String::from_utf8_lossy(&text).trim_end())
+}
+
 /// What is wrong with the case itself, and with others in the same words.
 pub(super) fn whole(
     out: &mut dyn Write,
@@ -231,7 +239,7 @@ pub(super) fn part(
         paragraphs(out, indent, &message::looks_like(explanations))?;
     }
     if let Some(kept) = kept {
-        writeln!(out, "{:indent$}{}", "", message::kept(&voice.path(kept)))?;
+        writeln!(out, "{:indent$}{}", "", visible(&message::kept(&voice.path(kept))))?;
     }
     if ask == Ask::Elsewhere {
         return Ok(indent);
@@ -250,7 +258,7 @@ fn head(
     kind: Option<&str>,
 ) -> io::Result<usize> {
     let indent = verdict.word().len().max(8) + 2;
-    let place = output.map_or(id.to_owned(), |output| format!("{id}  ›  {output}"));
+    let place = output.map_or(visible(id), |output| format!("{}  ›  {}", visible(id), shown(output)));
     let kind = kind.unwrap_or_default();
     let gap = WIDTH.saturating_sub(indent + width(&place) + width(kind)).max(2);
     let line =

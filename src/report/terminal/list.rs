@@ -22,7 +22,7 @@ pub fn list(out: &mut dyn Write, palette: &Palette, cases: &[CaseLine]) -> io::R
             (None, None, []) => "its snapshot alone".into(),
             (None, None, outputs) => outputs.join(" "),
         };
-        table.row([id.as_str(), checkpoint.as_deref().unwrap_or("-"), &outputs]);
+        table.case(id.as_str(), [checkpoint.as_deref().unwrap_or("-"), &outputs]);
     }
     table.write(out, 0)?;
     for case in cases {

@@ -8,6 +8,7 @@ use crate::report::number::{counted, duration};
 use crate::report::palette::Palette;
 use crate::report::voice::Voice;
 use crate::run::{CaseOutcome, Cell, Column, Group, Matrix, Problem, Row, Sum, Verdict};
+use crate::words::safe::{name, visible};
 use crate::words::table::Table;
 use crate::words::text::paragraphs;
 
@@ -22,7 +23,7 @@ pub fn matrix(out: &mut dyn Write, palette: &Palette, voice: &Voice, matrix: &Ma
     table.row(["case"].into_iter().chain(executors(matrix)));
     for Row { id, checkpoint: _, cells } in &matrix.rows {
         let cells = cells.iter().map(|cell| message::sum(&Sum::of([cell])));
-        table.row([id.as_str().to_owned()].into_iter().chain(cells));
+        table.case(id.as_str(), cells);
     }
     table.write(out, 0)?;
     rest(out, palette, voice, matrix)
@@ -69,7 +70,7 @@ fn failures(out: &mut dyn Write, palette: &Palette, voice: &Voice, matrix: &Matr
     }
     let executor = &matrix.columns[column].executor;
     let voice = Voice { executor: Some(executor.into()), options: Some("--accuracy-only".into()), ..voice.clone() };
-    writeln!(out, "executor {}\n", palette.strong(executor))?;
+    writeln!(out, "executor {}\n", palette.strong(&name(executor)))?;
     failed.into_iter().try_for_each(|case| failure(out, palette, &voice, &matrix.gate, case))
 }
 
@@ -111,9 +112,9 @@ fn tally(out: &mut dyn Write, palette: &Palette, matrix: &Matrix, column: usize)
     let verdicts = Verdict::ALL.into_iter().filter(|verdict| counts.of(*verdict) > 0);
     let mut said: Vec<String> = verdicts.map(|verdict| palette.tally(counts.of(verdict), verdict)).collect();
     if holes > 0 {
-        let lacking = matrix.lacking(column).join(", ");
+        let lacking = visible(&matrix.lacking(column).join(", "));
         let fails = if *required { "; it is required" } else { "" };
         said.push(format!("{}, it lacks {lacking}{fails}", counted(holes as u64, "hole")));
     }
-    writeln!(out, "{executor}: {}", said.join(", "))
+    writeln!(out, "{}: {}", name(executor), said.join(", "))
 }

@@ -25,6 +25,7 @@ pub use diff::diff;
 pub use doctor::doctor;
 pub use end::{brief, count, end, skipped};
 pub use explain::explain;
+pub(crate) use failure::message;
 pub use failure::{failing, failure, failures, passes};
 pub use list::list;
 pub use matrix::{matrix, matrix_by_checkpoint};

@@ -12,6 +12,7 @@ use crate::report::palette::Palette;
 use crate::report::view::{CaseView, InputView, OutputView, TensorView};
 use crate::report::voice::Voice;
 use crate::words::WIDTH;
+use crate::words::safe::visible;
 use crate::words::table::Table;
 use crate::words::text::{padded, paragraphs, width};
 
@@ -28,7 +29,7 @@ pub fn show_tensor(
     summary: &Summary,
 ) -> io::Result<()> {
     let Summary { shape: extents, dtype, elements, left_out, non_finite, min, max, mean, std, l2 } = summary;
-    writeln!(out, "{}", palette.strong(place))?;
+    writeln!(out, "{}", palette.strong(&visible(place)))?;
     let mut table = Table::default();
     let absent = || "none".to_owned();
     table.row(["dtype", dtype.name()]);
@@ -76,7 +77,7 @@ fn histogram(out: &mut dyn Write, Histogram { bins }: &Histogram) -> io::Result<
 ///
 /// What `out` returns.
 pub fn show_members(out: &mut dyn Write, palette: &Palette, place: &str, members: &[TensorView]) -> io::Result<()> {
-    writeln!(out, "{}", palette.strong(place))?;
+    writeln!(out, "{}", palette.strong(&visible(place)))?;
     let mut table = Table::default();
     members.iter().for_each(|member| table.row(row(member)));
     table.write(out, 2)

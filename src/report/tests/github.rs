@@ -95,5 +95,5 @@ fn nothing_in_a_summary_is_markdown_of_its_own() {
     let mut run = broken(1);
     run.cases[0].problems = vec![Problem::Error("<b> @me a|b `c` *d* [e](f)".into())];
     let page = summarised(&run, usize::MAX);
-    assert!(page.contains(r"&lt;b&gt; &#64;me a\|b \`c\` \*d\* \[e\](f)"), "{page}");
+    assert!(page.contains(r"&lt;b&gt; &#64;&#8203;me a\|b \`c\` \*d\* \[e\](f)"), "{page}");
 }

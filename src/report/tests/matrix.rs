@@ -37,7 +37,7 @@ fn a_bar_in_a_name_ends_no_cell() {
     let mut matrix = matrix();
     matrix.rows[0].checkpoint = Some("a|b\n".into());
     let told = told(|out| markdown::cases(out, &matrix));
-    assert!(told.contains("| `a\\|b ` |"), "{told}");
+    assert!(told.contains("| <code>a\\|b\\\\n</code> |"), "{told}");
 }
 
 #[test]

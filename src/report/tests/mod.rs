@@ -4,6 +4,7 @@ mod documented;
 mod ended;
 mod example;
 mod github;
+mod hostile;
 mod html;
 mod junit;
 mod matrix;

@@ -18,7 +18,7 @@ fn id(text: &str) -> CaseId {
 }
 
 /// The example with what it does not hold: chains of every finding and part, a gate, explanations and pictures.
-fn whole() -> RunOutcome {
+pub(super) fn whole() -> RunOutcome {
     let mut run = example::run();
     let problems = vec![
         Problem::ChainedOutside { comparison: Some(Box::new(example::far())), tolerance: Tolerance::EXACT },
