@@ -27,7 +27,8 @@ impl Merge {
     pub(super) fn main(self, executors: &Executors, context: &Context<'_>) -> Result<Gate> {
         let Merge { records, reports } = self;
         let run = merge(read(&records)?)?;
-        reports.check()?;
+        let base = &context.home.base;
+        reports.check(&[&base.join(&run.root), &base.join(&run.snapshots)], &records)?;
         let voice = voice(executors, context, &run);
         reports.write(context, &voice, &run, Terminal::Always(Detail::Cases))?;
         Ok(gate(&run))

@@ -24,6 +24,7 @@ mod output;
 mod own;
 mod part;
 mod progress;
+mod replaced;
 mod report;
 mod reports;
 mod run;

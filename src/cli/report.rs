@@ -24,7 +24,8 @@ impl Report {
     pub(super) fn main(self, executors: &Executors, context: &Context<'_>) -> Result<Gate> {
         let Report { run, reports } = self;
         let outcome = read(&run)?;
-        reports.check()?;
+        let base = &context.home.base;
+        reports.check(&[&base.join(&outcome.root), &base.join(&outcome.snapshots)], &[run])?;
         let voice = voice(executors, context, &outcome);
         reports.write(context, &voice, &outcome, Terminal::IfAlone)?;
         Ok(gate(&outcome))

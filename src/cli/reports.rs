@@ -8,8 +8,8 @@ use clap::Args;
 
 use super::Context;
 use super::made::beside;
+use super::replaced::Place;
 use crate::error::{Error, Result};
-use crate::golden::absolute;
 use crate::report::html;
 use crate::report::terminal::Detail;
 use crate::report::{Voice, github, json, junit, terminal};
@@ -69,8 +69,9 @@ impl Reports {
         }
     }
 
-    /// Refuses, before anything runs, what could not be written afterwards.
-    pub(super) fn check(&self) -> Result<()> {
+    /// Refuses, before anything runs, what could not be written afterwards, and what would replace something else than a
+    /// report: anything below `folders` and the records `read`, which are what this run reads, or a file of another kind.
+    pub(super) fn check(&self, folders: &[&Path], read: &[PathBuf]) -> Result<()> {
         if self.is_document() && self.github {
             return Err(Error::Usage(
                 "--github prints annotations where --json prints its document: name a file, as in --json run.json"
@@ -78,34 +79,50 @@ impl Reports {
             ));
         }
         let files = self.files();
-        for (at, (option, file)) in files.iter().enumerate() {
-            if let Some((other, _)) = files[..at].iter().find(|(_, other)| is_same(other, file)) {
-                return Err(Error::Usage(format!("{other} and {option} both name {}", file.display())));
+        let places: Vec<Place> = files.iter().map(|(_, file)| Place::of(file)).collect();
+        for (at, ((option, file), place)) in files.iter().zip(&places).enumerate() {
+            let refuse = |why: String| Err(Error::Usage(format!("{option} {}: {why}", file.display())));
+            if let Some(other) = places[..at].iter().position(|other| other.is(place)) {
+                return Err(Error::Usage(format!("{} and {option} both name {}", files[other].0, file.display())));
             }
-            check(option, file)?;
+            if read.iter().any(|read| Place::of(read).is(place)) {
+                return refuse("is the record that is read; name another file".to_owned());
+            }
+            if let Some(folder) = folders.iter().find(|folder| place.is_below(folder)) {
+                let here = std::env::current_dir().unwrap_or_default();
+                let folder = folder.strip_prefix(here).unwrap_or(folder).display();
+                return refuse(format!(
+                    "is a file of {folder}, which is read and never overwritten; name one elsewhere"
+                ));
+            }
+            if place.is_other(option) {
+                return refuse("is there, and is no report of karat; delete it, or name another file".to_owned());
+            }
         }
-        Ok(())
+        files.iter().filter(|(option, _)| *option != SUMMARY).try_for_each(|(option, file)| check(option, file))
     }
 
     /// The files that are written, behind their options.
-    fn files(&self) -> Vec<(&'static str, &Path)> {
-        let Reports { json, junit, github: _, html, html_all: _ } = self;
-        let json = json.as_deref().filter(|_| !self.is_document()).map(|file| ("--json", file));
-        let junit = junit.as_deref().map(|file| ("--junit", file));
-        let html = html.as_deref().map(|file| ("--html", file));
-        [json, junit, html].into_iter().flatten().collect()
+    fn files(&self) -> Vec<(&'static str, PathBuf)> {
+        let Reports { json, junit, github, html, html_all: _ } = self;
+        let json = json.clone().filter(|_| !self.is_document()).map(|file| ("--json", file));
+        let junit = junit.clone().map(|file| ("--junit", file));
+        let html = html.clone().map(|file| ("--html", file));
+        let summary = github.then(step_summary).flatten().map(|file| (SUMMARY, file));
+        [json, junit, html, summary].into_iter().flatten().collect()
     }
 
     /// Prints and writes what was asked for. What cannot be written is told at the end, and costs no other report.
     pub(super) fn write(&self, context: &Context<'_>, voice: &Voice, run: &RunOutcome, told: Terminal) -> Result<()> {
         let Reports { json, junit, github, html, html_all } = self;
         let is_alone = json.is_none() && junit.is_none() && html.is_none() && !github;
-        if self.is_document() {
-            context.screen.print(|out, _| json::run(out, voice, run))?;
-        } else if let Some(detail) = told.detail(is_alone) {
-            context.screen.print(|out, palette| terminal::run_in(detail, out, palette, voice, run))?;
-        }
         let mut failed = Vec::new();
+        if self.is_document() {
+            failed.extend(context.screen.print(|out, _| json::run(out, voice, run)).err());
+        } else if let Some(detail) = told.detail(is_alone) {
+            failed
+                .extend(context.screen.print(|out, palette| terminal::run_in(detail, out, palette, voice, run)).err());
+        }
         if let Some(file) = json.as_deref().filter(|_| !self.is_document()) {
             failed.extend(create(file, |out| json::run(out, voice, run)).err());
         }
@@ -128,11 +145,6 @@ impl Reports {
 pub(super) fn read(file: &Path) -> Result<RunOutcome> {
     let text = fs::read_to_string(file).map_err(|error| Error::read(file, error))?;
     json::read_run(&text).map_err(|error| Error::Usage(format!("{}: {error}", file.display())))
-}
-
-/// Whether both name one file, however they are written.
-fn is_same(one: &Path, other: &Path) -> bool {
-    absolute(one).is_ok_and(|one| absolute(other).is_ok_and(|other| one == other))
 }
 
 /// Makes sure that a file can be written, and makes its folder.
@@ -175,13 +187,21 @@ fn create(file: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> 
     beside.persist(file).map(drop).map_err(|error| Error::write(file, error.error))
 }
 
+/// What names the file of a step's summary.
+const SUMMARY: &str = "GITHUB_STEP_SUMMARY";
+
+/// The file to which GitHub has a step append its summary.
+fn step_summary() -> Option<PathBuf> {
+    std::env::var_os(SUMMARY).filter(|file| !file.is_empty()).map(PathBuf::from)
+}
+
 /// Annotations on stdout, and the summary at the end of the file that GitHub names.
 fn to_github(context: &Context<'_>, voice: &Voice, run: &RunOutcome) -> Result<()> {
     let workspace = std::env::var_os("GITHUB_WORKSPACE").map(PathBuf::from);
     // A relative path is relative to the folder that we are in.
     let voice = Voice { base: std::env::current_dir().unwrap_or_default(), ..voice.clone() };
     context.screen.print_commands(|out| github::annotations(out, &voice, run, workspace.as_deref()))?;
-    let Some(file) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|file| !file.is_empty()).map(PathBuf::from) else {
+    let Some(file) = step_summary() else {
         context.screen.complain("GITHUB_STEP_SUMMARY is not set: there is no step to write a summary of");
         return Ok(());
     };
@@ -213,7 +233,6 @@ mod tests {
         }
         assert!(link.is_symlink());
         assert_eq!(fs::read_to_string(&file).expect("a file"), "new");
-        assert!(is_same(Path::new("a"), Path::new("./a")) && !is_same(Path::new("a"), Path::new("b")));
     }
 
     #[test]
@@ -222,7 +241,7 @@ mod tests {
         let file = |name: &str| Some(folder.path().join(name));
         let reports =
             Reports { json: file("gone/run.json"), junit: file("run.xml"), github: false, html: None, html_all: false };
-        reports.check().expect("its folder was made");
+        reports.check(&[], &[]).expect("its folder was made");
         fs::remove_dir(folder.path().join("gone")).expect("it was there");
 
         let home = Home {

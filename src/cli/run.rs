@@ -83,10 +83,10 @@ impl Run {
         } = self;
         let root = cases.root.as_ref().unwrap_or(&context.home.root);
         own::check(context, root, typed.is_some(), executors.default_name())?;
-        reports.check()?;
         let (executor, other) = choose(executors, typed.clone())?;
         let gates = if accuracy_only || other.is_some() { Gates::Accuracy } else { Gates::Both };
         let mut selected = cases.select(context, gates)?;
+        reports.check(&[&selected.goldens.root, &selected.goldens.snapshots], &[])?;
         selected.options.following = if chained { Following::Chained } else { Following::Isolated };
         selected.options.stop = if fail_fast { Stop::AtFirstFailure } else { Stop::Never };
         selected.options.ci = ci;

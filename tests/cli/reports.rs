@@ -1,5 +1,8 @@
 //! `run --json FILE`, `--junit`, `--github`, and `report`, which makes them again from the record.
 
+#[cfg(unix)]
+use std::fs;
+
 use serde_json::Value;
 
 use crate::project::{Project, Said};
@@ -47,6 +50,92 @@ fn a_file_that_cannot_be_written_is_told_before_anything_runs() {
         assert_eq!(told.stdout, "", "{arguments:?}");
     }
     assert!(!project.has("target"));
+}
+
+/// Whatever name a file has that a run reads, or that is no report: it is refused before anything runs, and stays.
+#[test]
+fn a_report_replaces_nothing_but_a_report() {
+    let project = two();
+    project.karat(["run", "--json", "run.json", "--junit", "run.xml", "--html", "run.html"]).exits(1);
+    project.karat(["run", "-q", "--partition", "slice:1/1", "--json", "shard.json"]).exits(1);
+    project.write("Cargo.toml", "[package]\nname = \"x\"\n");
+    project.write("package.json", "{ \"name\": \"x\" }\n");
+    project.write("empty", "");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::symlink;
+        symlink(project.path("goldens/good"), project.path("folder")).expect("a link");
+        symlink(project.path("goldens/good/y.npy"), project.path("link")).expect("a link");
+        fs::hard_link(project.path("goldens/good/x.npy"), project.path("hard")).expect("a link");
+        project.write("far.npy", project.files("goldens")["good/weight.npy"].clone());
+        project.remove("goldens/good/weight.npy");
+        symlink(project.path("far.npy"), project.path("goldens/good/weight.npy")).expect("a link");
+    }
+    let before = project.files("");
+    let read = "which is read and never overwritten";
+    let other = "is there, and is no report of karat";
+    let mut rows = vec![
+        (vec!["run", "--ci", "--json", "goldens/good/y.npy"], read),
+        (vec!["run", "--junit", "goldens/good/case.json"], read),
+        (vec!["run", "--html", "snapshots/good/y.snap"], read),
+        (vec!["run", "--json", "out/../goldens/../goldens/new.json"], read),
+        (vec!["run", "--json", "Cargo.toml"], other),
+        (vec!["run", "--json", "package.json"], other),
+        (vec!["run", "--html", "run.json"], other),
+        (vec!["run", "--json", "n/a.json", "--junit", "./n/A.json"], "--json and --junit both name"),
+        (vec!["report", "run.json", "--json", "run.json"], "is the record that is read"),
+        (vec!["report", "run.json", "--html", "./out/../run.json"], "is the record that is read"),
+        (vec!["report", "run.json", "--html", "goldens/good/y.npy"], read),
+        (vec!["merge", "shard.json", "--junit", "shard.json"], "is the record that is read"),
+    ];
+    if cfg!(unix) {
+        rows.extend([
+            (vec!["run", "--json", "folder/new.json"], read),
+            (vec!["run", "--json", "link"], read),
+            (vec!["run", "--json", "hard"], read),
+            (vec!["run", "--json", "far.npy"], read),
+        ]);
+    }
+    for (arguments, said) in rows {
+        let told = project.karat(&arguments).exits(2).says(said);
+        assert_eq!(told.stdout, "", "{arguments:?}");
+    }
+    let summary = project.path("goldens/good/y.npy");
+    let summary = [("GITHUB_STEP_SUMMARY", summary.to_str().expect("UTF-8"))];
+    project.karat_with(&summary, ["run", "--github"]).exits(2).says("GITHUB_STEP_SUMMARY").says(read);
+    assert_eq!(project.files(""), before);
+    // Reports replace reports.
+    project.karat(["run", "--json", "run.json", "--junit", "run.xml", "--html", "run.html"]).exits(1);
+    project.karat(["run", "--json", "empty"]).exits(1);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_screen_that_cannot_be_written_costs_no_report_and_is_told() {
+    let project = two();
+    let full = "cannot write stdout: No space left on device";
+    for line in [
+        "karat --version > /dev/full",
+        "karat --help > /dev/full",
+        "karat run --help > /dev/full",
+        "karat list > /dev/full",
+        "karat schema > /dev/full",
+        "karat completions bash > /dev/full",
+        "karat doctor > /dev/full",
+        "karat run --json run.json --junit run.xml --html run.html > /dev/full",
+        "karat run --json > /dev/full",
+    ] {
+        project.shell(line).exits(2).says(full);
+    }
+    for file in ["run.json", "run.xml", "run.html"] {
+        assert!(project.has(file), "{file}");
+    }
+    // What failed is remembered.
+    project.karat(["run", "--failed"]).exits(1).judges("bad", "mismatch").keeps_quiet_of("good");
+    // A reader who has seen enough is no error, and costs nothing either.
+    project.remove("run.json");
+    project.shell("karat run --json run.json | true; karat --version | true").exits(0).keeps_quiet_of("cannot write");
+    assert!(project.has("run.json"));
 }
 
 #[test]
