@@ -10,8 +10,8 @@ use super::made::Made;
 use super::{Context, Gate, near, own, source};
 use crate::error::{Error, Result};
 use crate::golden::{
-    Address, Case, CaseFile, CaseId, Goldens, InputField, OutputField, ToleranceField, absolute, check_name,
-    link_below, read_tensor, read_value, refusal,
+    Address, Case, CaseFile, CaseId, Goldens, InputField, OutputField, ToleranceField, absolute, check_name, fold,
+    link_below, read_tensor, read_value, refusal, sweep,
 };
 use crate::numeric::{DType, Tolerance};
 use crate::report::Voice;
@@ -102,6 +102,7 @@ impl Add {
         let goldens = source(self.root.as_ref(), context)?;
         let plan = self.plan(context, &goldens)?;
         plan.write(made)?;
+        sweep(&[&goldens.root]);
         Case::load(&goldens.root, &plan.id)?;
         Ok(plan.id)
     }
@@ -124,6 +125,7 @@ impl Add {
         }
         CaseId::new(typed)?;
         let id = CaseId::from_path(&goldens.below.join(typed))?;
+        id.check_portable()?;
         let file = id.below(&goldens.root).join("case.json");
         if file.exists() {
             return Err(Error::Usage(format!("{} exists already; nothing was written", file.display())));
@@ -131,9 +133,9 @@ impl Add {
         if let Some(link) = link_below(&goldens.root, &id.below(&goldens.root)) {
             return Err(Error::Usage(format!("{}: {}", link.display(), refusal(&link))));
         }
-        let lower = id.as_str().to_lowercase();
+        let folded = fold(id.as_str());
         let whole = Goldens { below: PathBuf::new(), ..goldens.clone() };
-        match whole.discover()?.cases.iter().find(|other| other.as_str().to_lowercase() == lower) {
+        match whole.discover()?.cases.iter().find(|other| fold(other.as_str()) == folded) {
             Some(other) => Err(Error::Usage(format!("{id} differs from the case {other} in case alone"))),
             None => Ok(id),
         }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 use super::source_code::{Code, uses_harness};
-use crate::golden::{Found, read_regular};
+use crate::golden::{Found, TEXT_LIMIT, read_regular};
 
 /// How many files of one test target, and how many members of one workspace, are looked at.
 const LIMIT: usize = 1000;
@@ -189,7 +189,7 @@ fn is_like(name: &str, pattern: &str) -> bool {
 
 /// The text of a file, where there is one.
 fn read(file: &Path) -> Option<String> {
-    match read_regular(file) {
+    match read_regular(file, TEXT_LIMIT) {
         Ok(Found::File(bytes)) => Some(String::from_utf8_lossy(&bytes).into_owned()),
         _ => None,
     }

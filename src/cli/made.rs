@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use crate::error::{Error, Result};
+use crate::golden;
 
 /// What has been made so far. Nothing that was there before is touched.
 #[derive(Debug, Default)]
@@ -71,16 +72,5 @@ impl Made {
 
 /// A file beside its target, so that it can be renamed to it.
 pub(super) fn beside(target: &Path) -> Result<NamedTempFile> {
-    let folder = match target.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // What a file made by hand would have, less the umask; a temporary file is private by default.
-        builder.permissions(fs::Permissions::from_mode(0o666));
-    }
-    builder.prefix(".karat-").tempfile_in(folder).map_err(|error| Error::write(folder, error))
+    golden::beside(target).map_err(|error| Error::write(target.parent().unwrap_or(target), error))
 }

@@ -1,6 +1,5 @@
 //! `karat merge`: one run of the records of its shards.
 
-use std::fs;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -9,6 +8,7 @@ use super::report::{gate, voice};
 use super::reports::{Reports, Terminal};
 use super::{Context, Gate};
 use crate::error::{Error, Result};
+use crate::golden::{RECORD_LIMIT, read_text};
 use crate::report::json;
 use crate::report::terminal::Detail;
 use crate::run::{Executors, Record, merge};
@@ -41,8 +41,8 @@ fn read(files: &[PathBuf]) -> Result<Vec<Record>> {
     let mut unread = Vec::new();
     for file in files {
         let name = file.display().to_string();
-        match fs::read_to_string(file) {
-            Err(error) => unread.push(Error::read(file, error).to_string()),
+        match read_text(file, RECORD_LIMIT) {
+            Err(error) => unread.push(error.to_string()),
             Ok(text) => match json::read_run(&text).and_then(|run| Ok((json::version(&text)?, run))) {
                 Ok((version, run)) => records.push(Record { name, version, run }),
                 Err(error) => unread.push(format!("{name}: {error}")),

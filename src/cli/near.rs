@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 
 use super::{Context, VERBS, source};
 use crate::error::{Error, Result};
-use crate::golden::CaseId;
+use crate::golden::{self, CaseId};
 use crate::report::{Voice, quote};
 
 /// How alike two words are, from 0 to 1, where one may have been meant for the other: a letter or two are too many, missing,
 /// different or exchanged, and most are not.
 fn likeness(word: &str, other: &str) -> Option<f64> {
     const ALIKE: f64 = 0.7;
-    let alike = strsim::normalized_damerau_levenshtein(word, other);
+    let alike = golden::likeness(word, other);
     (alike >= ALIKE && strsim::damerau_levenshtein(word, other) <= 2).then_some(alike)
 }
 

@@ -10,6 +10,7 @@ use super::Context;
 use super::made::beside;
 use super::replaced::Place;
 use crate::error::{Error, Result};
+use crate::golden::{RECORD_LIMIT, read_text};
 use crate::report::html;
 use crate::report::terminal::Detail;
 use crate::report::{Voice, github, json, junit, terminal};
@@ -143,7 +144,7 @@ impl Reports {
 
 /// The run that a file of `--json` holds.
 pub(super) fn read(file: &Path) -> Result<RunOutcome> {
-    let text = fs::read_to_string(file).map_err(|error| Error::read(file, error))?;
+    let text = read_text(file, RECORD_LIMIT)?;
     json::read_run(&text).map_err(|error| Error::Usage(format!("{}: {error}", file.display())))
 }
 

@@ -8,6 +8,7 @@ use std::fs::{self, File, FileType};
 use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 
+use super::nearest::{ALIKE, nearest};
 use super::part::{Packing, Part};
 use super::place::Place;
 use super::pointer::Pointer;
@@ -313,7 +314,7 @@ fn absent(path: &Path) -> Error {
     if let Some(other) = names.iter().find(same) {
         return place.missing(format!("no such file; there is {other}, and upper and lower case differ"));
     }
-    match member::nearest(name, names.iter().map(String::as_str)) {
+    match nearest(name, names.iter().map(String::as_str), ALIKE) {
         Some(near) => place.missing(format!("no such file; the nearest is {near}")),
         None => place.missing("no such file"),
     }

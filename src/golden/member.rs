@@ -2,14 +2,12 @@
 
 use std::path::Path;
 
+use super::nearest::{ALIKE, nearest};
 use super::place::Place;
 use crate::error::Result;
 
 /// How many known names a message lists.
 const LISTED: usize = 8;
-
-/// How alike two names must be, from 0 to 1, for one to be offered in place of the other.
-const ALIKE: f64 = 0.5;
 
 /// The position among the sorted `names` of the one asked for; of the only one where none is.
 pub(super) fn choose(path: &Path, names: &[String], member: Option<&str>) -> Result<usize> {
@@ -28,20 +26,11 @@ pub(super) fn choose(path: &Path, names: &[String], member: Option<&str>) -> Res
 }
 
 fn unknown(member: &str, names: &[String]) -> String {
-    match (nearest(member, names.iter().map(String::as_str)), names) {
+    match (nearest(member, names.iter().map(String::as_str), ALIKE), names) {
         (_, []) => "no such tensor: the file holds none".to_owned(),
         (Some(near), _) => format!("no such tensor; the nearest is {near}; the file holds {}", list(names)),
         (None, _) => format!("no such tensor; the file holds {}", list(names)),
     }
-}
-
-/// The known name that is most like the given one, if any is like it; the first of several.
-pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    known
-        .map(|other| (strsim::normalized_damerau_levenshtein(&name.to_lowercase(), &other.to_lowercase()), other))
-        .filter(|(likeness, _)| *likeness >= ALIKE)
-        .max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(a.1)))
-        .map(|(_, other)| other)
 }
 
 fn list(names: &[String]) -> String {

@@ -1,5 +1,6 @@
 //! Remembering: cases, suites and tensor files on disk. Runs nothing.
 
+mod atomic;
 mod buffers;
 #[cfg(feature = "harness")]
 mod cases;
@@ -13,6 +14,7 @@ mod link;
 mod mapping;
 mod member;
 mod name;
+mod nearest;
 mod npy;
 mod npz;
 mod part;
@@ -24,12 +26,21 @@ mod stream;
 mod tensor_file;
 mod view;
 
+pub(crate) use atomic::beside;
+#[cfg(feature = "harness")]
+pub(crate) use atomic::{leftovers, sweep};
 #[cfg(feature = "harness")]
 pub use cases::*;
 pub use file::{Container, Containers, Contents, Header, contents, inspect, is_tensor_file, read_tensor};
 pub(crate) use link::{link_below, refusal};
 pub(crate) use name::check_name;
+#[cfg(feature = "harness")]
+pub(crate) use name::fold;
+#[cfg(feature = "harness")]
+pub(crate) use nearest::{likeness, nearest_first};
 pub use npy::write_npy;
 pub(crate) use pointer::Pointer;
-pub(crate) use regular::{Found, read as read_regular};
+#[cfg(feature = "harness")]
+pub(crate) use regular::RECORD_LIMIT;
+pub(crate) use regular::{Found, TEXT_LIMIT, read as read_regular, read_text};
 pub use tensor_file::TensorFile;

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use ndarray_npy::npy::header::{Header, Layout, ParseHeaderError, ReadHeaderError};
 
+use super::atomic::beside;
 use super::elements::{self, AxisOrder, ByteOrder, Encoding};
 use super::place::Place;
 use crate::error::{Error, Result};
@@ -317,16 +318,11 @@ pub fn write_npy(path: &Path, tensor: &Tensor) -> Result<()> {
         _ => Path::new("."),
     };
     fs::create_dir_all(folder).map_err(|source| Error::write(folder, source))?;
-    write_beside(folder, path, tensor).map_err(|source| Error::write(path, source))
+    write_beside(path, tensor).map_err(|source| Error::write(path, source))
 }
 
-fn write_beside(folder: &Path, path: &Path, tensor: &Tensor) -> io::Result<()> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".karat-").suffix(".tmp");
-    // As for any new file: a temporary one is otherwise its owner's alone.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(folder)?;
+fn write_beside(path: &Path, tensor: &Tensor) -> io::Result<()> {
+    let mut file = beside(path)?;
     let mut writer = BufWriter::new(file.as_file_mut());
     writer.write_all(&header(tensor)?)?;
     elements::write(&mut writer, tensor)?;

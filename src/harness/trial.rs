@@ -8,7 +8,7 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use super::watchdog::watch;
 use crate::cli::Home;
 use crate::error::{Error, Result};
-use crate::golden::{Case, CaseId, Goldens, Tree, share};
+use crate::golden::{Case, CaseId, Goldens, Tree, fold, share};
 use crate::report::{Review, Voice, terminal};
 use crate::run::{CaseOutcome, Filter, Problem, Session, Shard, Skips, Survey, Verdict};
 use crate::words::safe::{line, lines};
@@ -81,11 +81,11 @@ pub(super) fn trials(
 
 /// The case with exactly that id, if it is on disk and no other differs from it in case alone.
 fn case_named(goldens: &Goldens, name: &str) -> Option<CaseId> {
-    let id = CaseId::new(name).ok()?;
+    let id = CaseId::new(name).ok().filter(|id| id.check_portable().is_ok())?;
     let mut folder = goldens.root.clone();
     for part in name.split('/') {
         let entries = fs::read_dir(&folder).ok()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-        let alike: Vec<String> = entries.filter(|entry| entry.to_lowercase() == part.to_lowercase()).collect();
+        let alike: Vec<String> = entries.filter(|entry| fold(entry) == fold(part)).collect();
         if alike != [part] {
             return None;
         }

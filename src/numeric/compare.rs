@@ -8,6 +8,7 @@ use super::rules::{Pair, Rules};
 use super::scaled::Scaled;
 use super::source::Source;
 use super::tensor::{Tensor, Value, index};
+use super::tolerance::Tolerance;
 use super::vacuous::Vacuous;
 
 /// A largest difference, and where it is.
@@ -364,37 +365,60 @@ pub(crate) fn judge(
     if measured.found.elements == 0 && !rules.empty {
         return Err(Mismatch::Empty);
     }
-    let mismatches = object(actual.dtype(), reference.dtype(), rules, measured);
+    let rated = Rated::of(actual.dtype(), reference.dtype(), measured);
+    let mismatches = object(&rated, &rules.tolerance);
     let len = reference.shape().iter().product::<usize>() as u64;
     let vacuous = measured.found.slack.found(rules, reference.dtype(), len).filter(|_| mismatches.is_empty());
     Ok(Comparison { vacuous, mismatches, ..describe(reference.shape(), measured) })
 }
 
-/// Everything that the rules object to.
-fn object(actual: DType, reference: DType, rules: &Rules, measured: &Measured) -> Vec<Mismatch> {
-    let Measured { found, tally } = measured;
-    let tolerance = rules.tolerance;
-    let mut mismatches = Vec::new();
-    if found.non_finite_mismatches > 0 {
-        mismatches.push(Mismatch::NonFinite { count: found.non_finite_mismatches });
+/// What decides whether a pair is close, besides its structure.
+pub(crate) struct Rated {
+    pub(crate) non_finite: u64,
+    /// How many numbers are outside the tolerance.
+    pub(crate) outside: u64,
+    /// What there is to say where a ULP difference is limited and there is none.
+    pub(crate) no_ulps: Option<Mismatch>,
+    /// The largest ULP difference.
+    pub(crate) ulps: Option<u64>,
+    pub(crate) rel_rms: Option<f64>,
+    /// Whether any number differs.
+    pub(crate) differs: bool,
+}
+
+impl Rated {
+    fn of(actual: DType, reference: DType, measured: &Measured) -> Rated {
+        let Measured { found, tally } = measured;
+        let has_ulps = actual == reference && actual.kind() == Kind::Float;
+        Rated {
+            non_finite: found.non_finite_mismatches,
+            outside: found.numbers_outside,
+            no_ulps: (!has_ulps).then_some(Mismatch::NoUlps { actual, reference }),
+            ulps: found.ulps.map(|peak| peak.value),
+            rel_rms: tally.sums.rel_rms(),
+            differs: !tally.sums.squared_distance.is_zero(),
+        }
     }
-    if found.numbers_outside > tolerance.outliers {
-        mismatches.push(Mismatch::Outside { count: found.numbers_outside });
+}
+
+/// Everything that a tolerance objects to.
+pub(crate) fn object(rated: &Rated, tolerance: &Tolerance) -> Vec<Mismatch> {
+    let mut mismatches = Vec::new();
+    if rated.non_finite > 0 {
+        mismatches.push(Mismatch::NonFinite { count: rated.non_finite });
+    }
+    if rated.outside > tolerance.outliers {
+        mismatches.push(Mismatch::Outside { count: rated.outside });
     }
     if let Some(allowed) = tolerance.max_ulps {
-        match found.ulps {
-            _ if actual != reference || actual.kind() != Kind::Float => {
-                mismatches.push(Mismatch::NoUlps { actual, reference });
-            }
-            Some(peak) if peak.value > allowed => mismatches.push(Mismatch::Ulps { ulps: peak.value, allowed }),
+        match (&rated.no_ulps, rated.ulps) {
+            (Some(no_ulps), _) => mismatches.push(no_ulps.clone()),
+            (None, Some(ulps)) if ulps > allowed => mismatches.push(Mismatch::Ulps { ulps, allowed }),
             _ => {}
         }
     }
     if let Some(allowed) = tolerance.max_rel_rms {
-        let rel_rms = tally.sums.rel_rms().unwrap_or(match tally.sums.squared_distance.is_zero() {
-            true => 0.0,
-            false => f64::INFINITY,
-        });
+        let rel_rms = rated.rel_rms.unwrap_or(if rated.differs { f64::INFINITY } else { 0.0 });
         // Should either be NaN, it is no pass.
         let is_within = rel_rms <= allowed;
         if !is_within {

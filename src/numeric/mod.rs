@@ -1,5 +1,7 @@
 //! Measuring: tensors, their summaries, and how close two of them are. Pure: no files, no printing.
 
+#[cfg(feature = "harness")]
+mod audit;
 mod best;
 mod blocks;
 mod class;

@@ -29,6 +29,7 @@ pub(super) fn said(voice: &Voice, complaint: &Complaint) -> String {
                 message::listed(&text().split(", ").collect::<Vec<_>>())
             )
         }
+        Ailment::Leftover => of("half-written file") + ", left by a karat that was killed",
         Ailment::Unversioned => {
             let why = text();
             let why = if why.is_empty() { why } else { format!(" ({why})") };
@@ -54,7 +55,7 @@ pub(super) fn command(voice: &Voice, complaint: &Complaint) -> String {
         }
         Ailment::Missing | Ailment::Damaged => format!("git checkout -- {}", words(&paths())),
         Ailment::Disarmed => remedy(text.as_deref().unwrap_or_default()),
-        Ailment::Orphaned => paths().iter().map(|path| remove(path)).collect::<Vec<_>>().join("; "),
+        Ailment::Orphaned | Ailment::Leftover => paths().iter().map(|path| remove(path)).collect::<Vec<_>>().join("; "),
         Ailment::Pending => voice.review(None),
         Ailment::Unrecorded => format!("{}; {}", voice.run(None), voice.review(None)),
         Ailment::Vacuous => format!("{} --deny vacuous", voice.run(None)),

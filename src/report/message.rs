@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::number::{bytes, count, counted, exact, float, percent, ratio};
 use super::signal::meaning;
 use super::voice::{Voice, quote};
+use crate::golden::nearest_first;
 use crate::numeric::{Comparison, Mismatch, Tolerance, Vacuous};
 use crate::run::{
     CaseOutcome, Difference, Explanation, Finding, Gates, OutputOutcome, Part, Problem, RunOutcome, Sum, Verdict,
@@ -255,18 +256,12 @@ fn unknown_checkpoint(name: &str, known: &[String]) -> Vec<String> {
     let mut said = vec![format!("nobody registered a checkpoint {name:?}")];
     match known {
         [] => said.push("no checkpoint is registered at all".into()),
-        _ => said.push(format!("registered, nearest first: {}", nearest(name, known).join(", "))),
+        _ => said.push(format!(
+            "registered, nearest first: {}",
+            nearest_first(name, known.iter().map(String::as_str)).join(", ")
+        )),
     }
     said
-}
-
-/// The names, the most similar first.
-fn nearest<'a>(name: &str, known: &'a [String]) -> Vec<&'a str> {
-    let mut known: Vec<&str> = known.iter().map(String::as_str).collect();
-    known.sort();
-    let similarity = |other: &str| strsim::jaro_winkler(name, other);
-    known.sort_by(|a, b| similarity(b).total_cmp(&similarity(a)));
-    known
 }
 
 fn extra_output(name: &str, known: &[String]) -> Vec<String> {

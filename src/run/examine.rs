@@ -56,7 +56,9 @@ impl Examiner<'_> {
     /// that is outside is kept.
     pub(super) fn spoil(&self, id: &CaseId, output: &mut OutputOutcome, actual: &Tensor) {
         if let Some(Err(error)) = self.recorder.map(|recorder| recorder.touch(id, &output.name)) {
-            output.problems.push(Problem::from_error("", &error));
+            let problem = Problem::from_error("", &error);
+            output.verdict = output.verdict.min(problem.verdict());
+            output.problems.push(problem);
         }
         if let Some(keep) = self.keep {
             keep_actual(keep, id, output, actual);

@@ -13,7 +13,7 @@ use super::survey::Survey;
 use crate::error::{Error, Result};
 use crate::golden::{Case, CaseId, Output, check_name, link_below, sha256, write_npy};
 use crate::numeric::{
-    Comparison, Kind, Measurement, Mismatch, Pair, Picture, Rules, Tensor, Tolerance, measure, summarize,
+    Comparison, DType, Kind, Measurement, Mismatch, Pair, Picture, Rules, Tensor, Tolerance, measure, summarize,
 };
 use crate::snapshot::{Facts, Recorded, Recorder};
 
@@ -52,8 +52,17 @@ pub(super) fn hold_all(held: &Held<'_>, actuals: &BTreeMap<String, Tensor>) -> V
     let case = held.case;
     // Where the folder cannot be read, recording says so for every output.
     let recorded = held.recorder.and_then(|recorder| held.survey.recorded(recorder, &case.id).ok()).unwrap_or_default();
-    let mut names: Vec<&String> =
-        case.outputs.keys().chain(actuals.keys()).chain(held.unstable.keys()).chain(&recorded).collect();
+    let is_ours = |name: &&String| {
+        let is_known = case.outputs.contains_key(*name) || actuals.contains_key(*name);
+        is_known || held.recorder.is_some_and(|recorder| recorder.owns(&case.id, name))
+    };
+    let mut names: Vec<&String> = case
+        .outputs
+        .keys()
+        .chain(actuals.keys())
+        .chain(held.unstable.keys())
+        .chain(recorded.iter().filter(is_ours))
+        .collect();
     names.sort();
     names.dedup();
     names
@@ -83,24 +92,25 @@ pub(super) fn hold_all(held: &Held<'_>, actuals: &BTreeMap<String, Tensor>) -> V
         .collect()
 }
 
+/// The tolerance of an output with a reference of that dtype, where what the case says of it fits.
+pub(super) fn tolerance(case: &Case, name: &str, output: &Output, dtype: DType) -> Result<Tolerance, Error> {
+    let wrong = |what: String| Error::Case { path: case.file.clone(), what };
+    if !output.alternatives.is_empty() && dtype.kind() != Kind::Integer {
+        return Err(wrong(format!("outputs.{name}.or: is for integers, such as tokens; {dtype} has a tolerance")));
+    }
+    let none = || wrong(format!("tolerance.{name}: {dtype} has no default tolerance; give atol and rtol"));
+    output.tolerance(dtype).ok_or_else(none)
+}
+
 impl Reference {
     /// Reads the reference and the mask of an output, and settles the rules.
     fn read(case: &Case, name: &str, output: &Output) -> Result<Reference, Error> {
         let tensor = read(&output.address, output.dtype)?;
         let alternatives: Vec<Tensor> =
             output.alternatives.iter().map(|address| read(address, output.dtype)).collect::<Result<_, Error>>()?;
-        if !alternatives.is_empty() && tensor.dtype().kind() != Kind::Integer {
-            return Err(Error::Case {
-                path: case.file.clone(),
-                what: format!("outputs.{name}.or: is for integers, such as tokens; {} has a tolerance", tensor.dtype()),
-            });
-        }
-        let mask = output.mask.as_ref().map(|address| read(address, None)).transpose()?;
         let dtype = tensor.dtype();
-        let tolerance = output.tolerance(dtype).ok_or_else(|| Error::Case {
-            path: case.file.clone(),
-            what: format!("tolerance.{name}: {dtype} has no default tolerance; give atol and rtol"),
-        })?;
+        let tolerance = tolerance(case, name, output, dtype)?;
+        let mask = output.mask.as_ref().map(|address| read(address, None)).transpose()?;
         let mut rules = Rules::new(tolerance);
         rules.nan = output.nan;
         rules.cast = output.cast;
@@ -322,7 +332,11 @@ pub(super) fn keep_actual(keep: &Path, id: &CaseId, outcome: &mut OutputOutcome,
     let path = kept(keep, id, &outcome.name);
     match unlink(keep, &path).and_then(|()| write_npy(&path, actual)) {
         Ok(()) => outcome.kept = Some(path),
-        Err(error) => outcome.problems.push(Problem::Error(format!("the actual tensor could not be kept: {error}"))),
+        Err(error) => {
+            let problem = Problem::Error(format!("the actual tensor could not be kept: {error}"));
+            outcome.verdict = outcome.verdict.min(problem.verdict());
+            outcome.problems.push(problem);
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use super::options::Filter;
 use super::outcome::RunOutcome;
 use super::session::Session;
 use crate::error::{Error, Result};
-use crate::golden::{CaseId, Tree};
+use crate::golden::{CaseId, Found, TEXT_LIMIT, Tree, read_regular};
 
 /// The file, below the folder where actual tensors are kept.
 const FILE: &str = "failed.json";
@@ -102,7 +102,7 @@ impl Session {
         let wrong = |error| Error::write(&file, error);
         let folder = file.parent().expect("a file is in a folder");
         fs::create_dir_all(folder).map_err(wrong)?;
-        let mut beside = tempfile::NamedTempFile::new_in(folder).map_err(wrong)?;
+        let mut beside = crate::golden::beside(&file).map_err(wrong)?;
         serde_json::to_writer_pretty(&mut beside, &kept).map_err(|error| wrong(error.into()))?;
         beside.write_all(b"\n").map_err(wrong)?;
         beside.persist(&file).map_err(|error| wrong(error.error))?;
@@ -112,9 +112,12 @@ impl Session {
     /// What earlier runs kept, of every root.
     fn kept(&self) -> Result<Option<Kept>> {
         let file = self.failed_file();
-        let text = match fs::read(&file) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        let text = match read_regular(&file, TEXT_LIMIT) {
+            Ok(Found::File(text)) => text,
+            Ok(Found::Other(what)) => {
+                return Err(Error::Usage(format!("{} {what}; delete it and run again", file.display())));
+            }
+            Ok(Found::Nothing | Found::Dangling) => return Ok(None),
             Err(error) => return Err(Error::read(file, error)),
         };
         serde_json::from_slice(&text).map(Some).map_err(|error| {

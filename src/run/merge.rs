@@ -196,6 +196,6 @@ fn check_cases(records: &[Record], parts: &[Partition]) -> Result<()> {
 }
 
 /// Whether it belongs to no case: it was found among the snapshots.
-fn is_off_the_list(run: &RunOutcome, case: &CaseOutcome) -> bool {
+pub(super) fn is_off_the_list(run: &RunOutcome, case: &CaseOutcome) -> bool {
     case.verdict == Verdict::Orphaned || (case.verdict == Verdict::Broken && case.file == run.snapshots)
 }

@@ -2,6 +2,7 @@
 
 mod chain;
 mod checkpoint;
+mod contradiction;
 #[cfg(unix)]
 mod crash;
 mod engine;

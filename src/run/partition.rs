@@ -15,7 +15,7 @@ use xxhash_rust::xxh64::xxh64;
 
 use super::options::Filter;
 use crate::error::{Error, Result};
-use crate::golden::{CaseId, Goldens, Tree, sha256_of_lines};
+use crate::golden::{CaseId, Goldens, TEXT_LIMIT, Tree, read_text, sha256_of_lines};
 
 /// How cases are dealt out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,7 +135,7 @@ impl Partition {
     pub(super) fn with_contents(self, goldens: &Goldens, list: &Selection<'_>) -> Partition {
         let mut lines = Vec::new();
         let mut add = |name: String, path: &Path| {
-            if let Ok(text) = fs::read_to_string(path) {
+            if let Ok(text) = read_text(path, TEXT_LIMIT) {
                 // A checkout may end its lines otherwise.
                 lines.push(format!("{name} {}", sha256_of_lines(text.lines())));
             }

@@ -15,8 +15,8 @@ use super::outcome::{CaseOutcome, Gate, Gates, OutputOutcome, Problem, RunOutcom
 use super::partition::Selection;
 use super::survey::Survey;
 use crate::error::{Error, Result};
-use crate::golden::{Case, CaseId, Goldens, Tree};
-use crate::snapshot::{Orphan, Recorder, in_ci};
+use crate::golden::{Case, CaseId, Goldens, Tree, sweep};
+use crate::snapshot::{Orphan, Recorder, Shelf, in_ci};
 
 /// Everything that a run needs besides the list of cases.
 #[derive(Debug)]
@@ -106,6 +106,8 @@ impl Session {
         progress: impl Fn(&CaseOutcome) + Sync,
     ) -> Result<RunOutcome> {
         let started = Instant::now();
+        // What a run before this one was writing when it was killed.
+        sweep(&[&self.keep]);
         let selection = filter.select(tree);
         let ids = &selection.cases;
         let report = |outcome: CaseOutcome| {
@@ -273,45 +275,49 @@ impl Session {
             return Vec::new();
         };
         // What a known case does not produce any more is found when the case runs.
-        let is_known = |id: &CaseId| tree.cases.binary_search(id).is_ok() || tree.problems.contains_key(id);
-        let found = match survey.shelf(recorder) {
-            Some(shelf) => shelf.orphans(recorder.snapshots(), is_known),
-            // It says what is in the way.
+        let is_known = |id: &CaseId, _: &str| tree.cases.binary_search(id).is_ok() || tree.problems.contains_key(id);
+        let own;
+        let shelf = match survey.whole(recorder) {
+            Some(shelf) => shelf,
             None => {
-                let known = tree.cases.iter().chain(tree.problems.keys()).map(|id| (id.clone(), None)).collect();
-                recorder.orphans(&known)
+                own = Shelf::read(recorder.snapshots());
+                &own
             }
         };
-        let orphans = match found {
-            Ok(orphans) => orphans,
+        let mut outcomes = Vec::new();
+        match shelf.check() {
+            Ok(()) => {}
             // Every case that looks for its snapshot there says so itself.
-            Err(Error::Snapshot { .. }) if !tree.cases.is_empty() => return Vec::new(),
+            Err(Error::Snapshot { .. }) if !tree.cases.is_empty() => {}
             Err(error) => {
-                let id = CaseId::new("snapshots").expect("a word is an id");
                 let problems = vec![Problem::from_error("", &error)];
-                return vec![CaseOutcome::whole(&id, self.goldens.snapshots.clone(), None, problems)];
-            }
-        };
-        let mut folders: BTreeMap<CaseId, Vec<OutputOutcome>> = BTreeMap::new();
-        let selected = self.goldens.selected();
-        for Orphan { id, output, path } in orphans {
-            if id.below(&self.goldens.root).starts_with(&selected) && filter.selects(&id) {
-                folders.entry(id).or_default().push(OutputOutcome::orphaned(output, path));
+                outcomes.push(CaseOutcome::whole(&Orphan::in_root(), self.goldens.snapshots.clone(), None, problems));
             }
         }
-        folders
-            .into_iter()
-            .map(|(id, outputs)| CaseOutcome {
-                file: id.below(&self.goldens.root).join("case.json"),
-                id,
-                checkpoint: None,
-                verdict: Verdict::Orphaned,
-                problems: Vec::new(),
-                outputs,
-                snapshot_only: false,
-                elapsed: Duration::ZERO,
-            })
-            .collect()
+        let mut folders: BTreeMap<(CaseId, bool), Vec<OutputOutcome>> = BTreeMap::new();
+        let selected = self.goldens.selected();
+        for orphan in shelf.orphans(recorder.snapshots(), is_known) {
+            let is_in_root = orphan.is_in_root(recorder.snapshots());
+            let Orphan { id, output, path } = orphan;
+            if id.below(&self.goldens.root).starts_with(&selected) && filter.selects(&id) {
+                folders.entry((id, is_in_root)).or_default().push(OutputOutcome::orphaned(output, path));
+            }
+        }
+        let found = folders.into_iter().map(|((id, is_in_root), outputs)| CaseOutcome {
+            file: match is_in_root {
+                true => self.goldens.snapshots.clone(),
+                false => id.below(&self.goldens.root).join("case.json"),
+            },
+            id,
+            checkpoint: None,
+            verdict: Verdict::Orphaned,
+            problems: Vec::new(),
+            outputs,
+            snapshot_only: false,
+            elapsed: Duration::ZERO,
+        });
+        outcomes.extend(found);
+        outcomes
     }
 }
 

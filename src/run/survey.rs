@@ -37,7 +37,12 @@ impl Survey {
 
     /// Every snapshot, where that was looked for and all of the folder could be read.
     pub(super) fn shelf(&self, recorder: &Recorder) -> Option<&Shelf> {
-        self.shelf.get_or_init(|| Shelf::read(recorder.snapshots())).as_ref()
+        self.whole(recorder).filter(|shelf| shelf.check().is_ok())
+    }
+
+    /// Every snapshot that could be read, where that was looked for.
+    pub(super) fn whole(&self, recorder: &Recorder) -> Option<&Shelf> {
+        self.shelf.get_or_init(|| Some(Shelf::read(recorder.snapshots()))).as_ref()
     }
 
     /// The outputs of a case that have a snapshot, sorted, as [`Recorder::recorded`] finds them.

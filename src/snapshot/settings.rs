@@ -4,10 +4,10 @@
 //! insta test`, which sets them itself, these are how a review works. Anywhere else they mean that drift goes through
 //! unseen, and nobody remembers the line in a profile that did it.
 
-use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::golden::{Found, TEXT_LIMIT, read_regular};
 
 /// How a setting is read: the value of an environment variable.
 pub(super) type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -94,11 +94,32 @@ pub(super) fn check(workspace: &Path, caller: Caller, env: Env<'_>) -> Result<()
             )));
         }
     }
+    // insta would read a pipe or a device too, and wait for ever.
+    let file = read_file(workspace)?;
     if is_driven(caller, env) {
         return Ok(());
     }
     check_environment(env)?;
-    check_file(workspace, env)
+    file.map_or(Ok(()), |(path, yaml)| check_file(&path, &yaml, env))
+}
+
+/// The file that insta reads, if there is one, and its text.
+fn read_file(workspace: &Path) -> Result<Option<(PathBuf, String)>> {
+    for name in FILES {
+        let path = workspace.join(name);
+        match read_regular(&path, TEXT_LIMIT) {
+            // insta goes on to the next where it is not UTF-8.
+            Ok(Found::File(bytes)) => match String::from_utf8(bytes) {
+                Ok(yaml) => return Ok(Some((path, yaml))),
+                Err(_) => continue,
+            },
+            Ok(Found::Other(what)) if !path.is_dir() => {
+                return Err(Error::Usage(format!("{} {what}, and insta would read it: remove it", path.display())));
+            }
+            Ok(_) | Err(_) => {}
+        }
+    }
+    Ok(None)
 }
 
 fn check_environment(env: Env<'_>) -> Result<()> {
@@ -122,12 +143,8 @@ fn check_environment(env: Env<'_>) -> Result<()> {
 }
 
 /// The environment goes before the file, as in insta: a variable that is set makes the line in the file idle.
-fn check_file(workspace: &Path, env: Env<'_>) -> Result<()> {
-    let readable = |name: &&str| Some((workspace.join(name), fs::read_to_string(workspace.join(name)).ok()?));
-    let Some((path, yaml)) = FILES.iter().find_map(readable) else {
-        return Ok(());
-    };
-    for (key, value) in settings(&yaml) {
+fn check_file(path: &Path, yaml: &str, env: Env<'_>) -> Result<()> {
+    for (key, value) in settings(yaml) {
         let (variable, harmless, instead): (_, &[&str], _) = match key {
             Key::ForcePass => ("INSTA_FORCE_PASS", &["false"], "0"),
             Key::Update => ("INSTA_UPDATE", &HARMLESS_UPDATES, "auto"),
@@ -233,6 +250,8 @@ fn quoted(text: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     /// What the check says of these variables and this file.

@@ -1,16 +1,17 @@
 //! The folder that snapshot headers and pending files are relative to.
 
-use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::golden::{TEXT_LIMIT, read_text};
 
 /// Finds the folder of the user's project, as insta understands it, absolute and spelled as the goldens root is: `chosen` if
 /// there is one, else the nearest folder above whose `Cargo.toml` has a `[workspace]`, else the nearest with a `Cargo.toml`,
 /// else the folder of the goldens root. It asks no `cargo metadata`, which costs a tenth of a second and fails where there is
 /// no cargo.
 pub(super) fn find(goldens: &Path, chosen: Option<&Path>) -> Result<PathBuf> {
-    let manifest = |folder: &Path| fs::read_to_string(folder.join("Cargo.toml")).ok();
+    // What cargo could not read either is no manifest.
+    let manifest = |folder: &Path| read_text(&folder.join("Cargo.toml"), TEXT_LIMIT).ok();
     if let Some(chosen) = chosen {
         return Ok(respell(&tidy(chosen)?, goldens));
     }
@@ -72,6 +73,8 @@ fn is_workspace(manifest: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {

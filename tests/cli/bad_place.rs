@@ -235,3 +235,82 @@ fn a_case_json_of_another_spelling_is_told() {
     project.write("goldens/other/Case.json", "{}");
     project.karat(["run"]).exits(1).judges("good", "pass").judges("other", "broken").says("call it case.json");
 }
+
+#[test]
+fn a_suite_json_of_another_spelling_is_told_and_not_passed_over() {
+    let project = Project::good();
+    project.write("goldens/suite.JSON", r#"{"karat": 1, "tolerance": {"*": {"atol": 1e-30, "rtol": 0}}}"#);
+    let said = project.karat(["run"]).exits(1).judges("good", "pass").judges("suite.JSON", "broken");
+    said.says("goldens/suite.JSON: is not a suite by this name; call it suite.json");
+    project.remove("goldens/suite.JSON");
+    // Beside the right one too: another system has room for one of them.
+    project.write("goldens/good/Case.json", "{}");
+    project.karat(["run"]).exits(1).judges("good", "broken").says("call it case.json");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_case_whose_folder_another_system_cannot_have_is_broken_and_gets_a_name_that_it_can() {
+    for (id, instead) in [
+        ("aux", "aux_"),
+        ("suite/con.v1", "con_.v1"),
+        ("a:b", "a_b"),
+        ("what?/x", "what_"),
+        ("trail.", "trail"),
+        ("trail ", "trail"),
+        ("e\u{301}", "\u{e9}"),
+    ] {
+        let project = Project::good();
+        project.case(id, |_| {});
+        let said = project.karat(["run", "--ci"]).exits(1).judges("good", "pass").judges(id, "broken");
+        said.says("cannot be a name; it must be usable as a file name on every system")
+            .says(&format!("rename it to `{instead}`"));
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn folders_that_are_one_in_another_unicode_form_or_by_a_suite_alone_are_twins() {
+    let project = Project::good();
+    project.case("caf\u{e9}/a", |_| {});
+    project.case("cafe\u{301}/b", |_| {});
+    let said = project.karat(["run"]).exits(1).judges("good", "pass").judges("caf\u{e9}/a", "broken");
+    said.judges("cafe\u{301}/b", "broken").says("differ in case or Unicode form alone; rename all but one");
+
+    let project = Project::good();
+    project.write("goldens/Good/suite.json", r#"{"karat": 1, "skip": "only where case does not matter"}"#);
+    project.karat(["run"]).exits(1).judges("good", "broken").says("Good and good differ in case alone");
+}
+
+#[test]
+fn a_tensor_file_that_another_system_cannot_have_or_has_once_is_refused_by_name() {
+    let project = Project::good();
+    for (file, said) in [
+        ("aux.npy", "`aux.npy` cannot be a name"),
+        ("ab:c.npy", "rename it to `ab_c.npy`"),
+        ("e\u{301}.npy", "NFC"),
+        ("X.npy", "good/X.npy and good/x.npy differ in case alone"),
+    ] {
+        project.edit("good", |case| case["outputs"]["y"] = file.into());
+        project.karat(["run"]).exits(1).judges("good", "broken").says(said);
+    }
+}
+
+#[test]
+fn a_name_without_end_costs_no_time_and_few_words() {
+    let long = "x".repeat(5_000_000);
+    for field in ["checkpoint", "params", "outputs", "inputs", "skip", "from", "timeout", "tolerance"] {
+        let project = Project::good();
+        project.edit("good", |case| match field {
+            "checkpoint" => case["checkpoint"] = long.as_str().into(),
+            "skip" => case["skip"] = long.as_str().into(),
+            "from" => case["inputs"]["x"] = serde_json::json!({ "tensor": "x.npy", "from": long.as_str() }),
+            "timeout" => case[&long] = 1.into(),
+            field => case[field][&long] = 1.into(),
+        });
+        let started = std::time::Instant::now();
+        let said = project.karat(["run"]).exits(1).judges("good", "broken");
+        assert!(said.stdout.len() < 3000, "{field}: {} bytes", said.stdout.len());
+        assert!(started.elapsed().as_secs() < 10, "{field}");
+    }
+}

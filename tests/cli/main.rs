@@ -10,6 +10,7 @@ mod tools;
 mod accept;
 mod add;
 mod again;
+mod agree;
 mod bad_case;
 mod bad_output;
 mod bad_place;

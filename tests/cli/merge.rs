@@ -180,6 +180,12 @@ fn records_that_do_not_hold_what_was_dealt_out_are_refused() {
     let change = |edit: &dyn Fn(&mut Vec<Value>)| {
         let mut record: Value = serde_json::from_str(&project.read("2.json")).expect("JSON");
         edit(record["cases"].as_array_mut().expect("cases"));
+        let cases = record["cases"].as_array().expect("cases").clone();
+        record["total"] = cases.len().into();
+        record["failed"] = cases.iter().filter(|case| case["failed"] == true).count().into();
+        for (verdict, count) in record["counts"].as_object_mut().expect("counts") {
+            *count = cases.iter().filter(|case| case["verdict"] == **verdict).count().into();
+        }
         project.write("changed.json", record.to_string());
         merge(&project, &["1.json", "changed.json"]).exits(2)
     };

@@ -16,7 +16,7 @@ fn cases_whose_names_other_tools_take_for_one_are_two() {
 #[test]
 fn spaces_and_letters_of_every_script_are_names() {
     let project = Project::empty();
-    for id in ["with space/größe λ", "日本語", "it's", "-dash", "a#b", "100%", "[x]*"] {
+    for id in ["with space/größe λ", "日本語", "it's", "-dash", "a#b", "100%", "[x]"] {
         project.case(id, |_| {});
     }
     project.case("names", |case| case["outputs"] = serde_json::json!({ "y": { "tensor": "größe λ.npy" } }));

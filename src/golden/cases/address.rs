@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::id::{CaseId, below};
+use crate::golden::name::check_part;
 
 /// Where a tensor is: a file below the goldens root, and the member where the file holds many.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -16,13 +17,20 @@ pub struct Address {
     pub member: Option<String>,
 }
 
+/// The longest address, in bytes: no system has longer paths.
+const LONGEST: usize = 4096;
+
 impl Address {
     /// The address that `text` names in the case `id` below `root`.
     ///
     /// # Errors
     ///
-    /// In words: where the text is an absolute path, or leaves the root by `..`, or uses backslashes.
+    /// In words: where the text is an absolute path, or leaves the root by `..`, or uses backslashes, or names a file that some
+    /// system cannot have.
     pub(super) fn resolve(root: &Path, id: &CaseId, text: &str) -> Result<Address, String> {
+        if text.len() > LONGEST {
+            return Err(format!("is {} bytes long, and may be {LONGEST}", text.len()));
+        }
         let (file, member) = split(text);
         let absolute = Path::new(file).is_absolute() || file.starts_with('/') || file.as_bytes().get(1) == Some(&b':');
         if absolute {
@@ -40,7 +48,10 @@ impl Address {
                         return Err(format!("`{text}` leaves the goldens root by `..`; copy the file inside"));
                     }
                 }
-                part => parts.push(part),
+                part => {
+                    check_part(part)?;
+                    parts.push(part);
+                }
             }
         }
         if file.is_empty() {

@@ -12,6 +12,7 @@ use super::layer::SUITE_FILE;
 use super::walk::{Seen, walk};
 use crate::error::{Error, Result};
 use crate::golden::file::is_tensor_file;
+use crate::golden::name::fold;
 use crate::golden::pointer::Pointer;
 
 /// A goldens root, and the snapshots folder that belongs to it.
@@ -100,23 +101,76 @@ impl Goldens {
         problems.sort();
         tree.problems.extend(problems);
         tree.cases.sort();
-        refuse_case_twins(&mut tree);
         suites.sort();
+        self.refuse_twins(&mut tree, &suites);
+        refuse_strange(&mut tree);
+        tree.cases.retain(|id| !tree.problems.contains_key(id));
         for (suite, what) in idle(&self.root, &suites, &tree.cases) {
             tree.problems.insert(self.lossy_id(suite), what);
         }
         Ok(tree)
     }
 
+    /// Turns cases into problems whose ids, or folders above them, some system takes for one: they differ in case alone, or in
+    /// the form in which Unicode writes an accent. A folder with a suite alone counts: it would be the suite of the other.
+    fn refuse_twins(&self, tree: &mut Tree, suites: &[PathBuf]) {
+        let of_suite = |file: &PathBuf| CaseId::from_path(file.parent()?.strip_prefix(&self.root).ok()?).ok();
+        let suites: Vec<CaseId> = suites.iter().filter_map(of_suite).collect();
+        let names = || tree.cases.iter().chain(&suites).map(CaseId::as_str);
+        let mut spellings: HashMap<String, BTreeSet<&str>> = HashMap::new();
+        let mut before = "";
+        for id in names().filter(|id| has_twin(id)) {
+            // Neighbours share most of their folders, which need be looked at but once.
+            for folder in above(id).filter(|folder| !is_in(before, folder)) {
+                spellings.entry(fold(folder)).or_default().insert(folder);
+            }
+            before = id;
+        }
+        if spellings.is_empty() {
+            return;
+        }
+        let mut before = "";
+        for id in names().filter(|id| !has_twin(id)) {
+            for folder in above(id).filter(|folder| !is_in(before, folder)) {
+                if let Some(spellings) = spellings.get_mut(folder) {
+                    spellings.insert(folder);
+                }
+            }
+            before = id;
+        }
+        spellings.retain(|_, spellings| spellings.len() > 1);
+        if spellings.is_empty() {
+            return;
+        }
+        let twins: BTreeMap<CaseId, String> = tree
+            .cases
+            .iter()
+            .filter_map(|id| {
+                let spellings = above(id.as_str()).find_map(|folder| spellings.get(&fold(folder)))?;
+                let names: Vec<&str> = spellings.iter().copied().collect();
+                let is_case_alone = names.iter().all(|name| name.to_lowercase() == names[0].to_lowercase());
+                let how = if is_case_alone { "case alone" } else { "case or Unicode form alone" };
+                Some((id.clone(), format!("the folders {} differ in {how}; rename all but one", names.join(" and "))))
+            })
+            .collect();
+        tree.cases.retain(|id| !twins.contains_key(id));
+        tree.problems.extend(twins);
+    }
+
     /// Notes what is of interest in what the walk sees.
     fn note(&self, noted: &mut Noted, seen: Seen<'_>) {
         match seen {
             Seen::Entry { folder, name, .. } if name == CASE_FILE => self.add(noted, folder),
-            Seen::Entry { folder, name, .. } if name.eq_ignore_ascii_case(CASE_FILE) => {
+            Seen::Entry { folder, name, .. } if name == SUITE_FILE => noted.suites.push(folder.join(name)),
+            Seen::Entry { folder, name, .. } if is_twin(name, CASE_FILE) => {
                 let what = format!("{}: is not a case by this name; call it {CASE_FILE}", folder.join(name).display());
                 noted.problems.push((self.lossy_id(folder), what));
             }
-            Seen::Entry { folder, name, .. } if name == SUITE_FILE => noted.suites.push(folder.join(name)),
+            Seen::Entry { folder, name, .. } if is_twin(name, SUITE_FILE) => {
+                let file = folder.join(name);
+                let what = format!("{}: is not a suite by this name; call it {SUITE_FILE}", file.display());
+                noted.problems.push((self.lossy_id(&file), what));
+            }
             Seen::Entry { .. } => {}
             Seen::Loop { place, ancestor } => {
                 let what = format!("is a link to its own ancestor {}; remove it", ancestor.display());
@@ -151,17 +205,7 @@ impl Goldens {
 
     /// An id to report a path under that may not be one.
     fn lossy_id(&self, path: &Path) -> CaseId {
-        let relative = path.strip_prefix(&self.root).unwrap_or(path);
-        let parts: Vec<String> = relative
-            .components()
-            .filter_map(|part| match part {
-                Component::Normal(name) => Some(name.to_string_lossy()),
-                _ => None,
-            })
-            .map(|name| name.replace(|c: char| c.is_control() || c == '\\', "\u{fffd}"))
-            .collect();
-        let text = if parts.is_empty() { "goldens".to_owned() } else { parts.join("/") };
-        CaseId::new(&text).expect("every component is normal and holds no refused character")
+        CaseId::lossy(path.strip_prefix(&self.root).unwrap_or(path), "goldens")
     }
 }
 
@@ -182,51 +226,23 @@ fn is_hidden(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
 }
 
-/// Turns cases into problems whose ids, or folders above them, differ in case alone: some systems cannot hold both.
-fn refuse_case_twins(tree: &mut Tree) {
-    let mut spellings: HashMap<String, BTreeSet<&str>> = HashMap::new();
-    let mut before = "";
-    for id in tree.cases.iter().map(CaseId::as_str).filter(|id| has_upper_case(id)) {
-        // Neighbours share most of their folders, which need be looked at but once.
-        for folder in above(id).filter(|folder| !is_in(before, folder)) {
-            spellings.entry(folder.to_lowercase()).or_default().insert(folder);
-        }
-        before = id;
-    }
-    if spellings.is_empty() {
-        return;
-    }
-    let mut before = "";
-    for id in tree.cases.iter().map(CaseId::as_str).filter(|id| !has_upper_case(id)) {
-        for folder in above(id).filter(|folder| !is_in(before, folder)) {
-            if let Some(spellings) = spellings.get_mut(folder) {
-                spellings.insert(folder);
-            }
-        }
-        before = id;
-    }
-    spellings.retain(|_, spellings| spellings.len() > 1);
-    if spellings.is_empty() {
-        return;
-    }
-    let twins: BTreeMap<CaseId, String> = tree
-        .cases
-        .iter()
-        .filter_map(|id| {
-            let spellings = above(id.as_str()).find_map(|folder| spellings.get(&folder.to_lowercase()))?;
-            let names: Vec<&str> = spellings.iter().copied().collect();
-            Some((id.clone(), format!("the folders {} differ in case alone; rename all but one", names.join(" and "))))
-        })
-        .collect();
-    tree.cases.retain(|id| !twins.contains_key(id));
-    tree.problems.extend(twins);
+/// Whether some system takes that name for the other.
+fn is_twin(name: &OsStr, other: &str) -> bool {
+    name.len() <= 2 * other.len() && name.to_str().is_some_and(|name| fold(name) == other)
 }
 
-/// Whether a text may be another in lower case. A sharp one is asked only of what is not ASCII.
-fn has_upper_case(text: &str) -> bool {
+/// Turns cases into problems whose folders another system cannot have, or would have under other names.
+fn refuse_strange(tree: &mut Tree) {
+    let strange = |id: &CaseId| Some((id.clone(), id.check_portable().err()?.to_string()));
+    let strange: Vec<(CaseId, String)> = tree.cases.iter().filter_map(strange).collect();
+    tree.problems.extend(strange);
+}
+
+/// Whether a text may be another in lower case, or in the composed form. A sharp one is asked only of what is not ASCII.
+fn has_twin(text: &str) -> bool {
     match text.is_ascii() {
         true => text.bytes().any(|byte| byte.is_ascii_uppercase()),
-        false => text.to_lowercase() != text,
+        false => fold(text) != text,
     }
 }
 

@@ -6,7 +6,7 @@ use serde::ser::Error as _;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::golden::member::nearest;
+use crate::golden::nearest::{ALIKE, nearest};
 
 /// A `case.json`: one checkpoint, its inputs, its reference outputs.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -209,7 +209,8 @@ fn or_text(schema: &mut schemars::Schema) {
 pub(super) fn check_known(object: &Map<String, Value>, known: &[&str]) -> Result<(), String> {
     match object.keys().find(|name| !known.contains(&name.as_str())) {
         None => Ok(()),
-        Some(name) => Err(match nearest(name, known.iter().copied()) {
+        Some(name) if name.len() > 200 => Err(format!("unknown field of {} bytes", name.len())),
+        Some(name) => Err(match nearest(name, known.iter().copied(), ALIKE) {
             Some(near) => format!("unknown field `{name}`; did you mean `{near}`?"),
             None => format!(
                 "unknown field `{name}`; known fields are {}",
@@ -225,9 +226,9 @@ mod tests {
 
     #[test]
     fn the_nearest_known_field_is_named() {
-        assert_eq!(nearest("tolerence", CASE.iter().copied()), Some("tolerance"));
-        assert_eq!(nearest("Inputs", CASE.iter().copied()), Some("inputs"));
-        assert_eq!(nearest("zzz", CASE.iter().copied()), None);
+        assert_eq!(nearest("tolerence", CASE.iter().copied(), ALIKE), Some("tolerance"));
+        assert_eq!(nearest("Inputs", CASE.iter().copied(), ALIKE), Some("inputs"));
+        assert_eq!(nearest("zzz", CASE.iter().copied(), ALIKE), None);
     }
 
     #[cfg(feature = "cli")]

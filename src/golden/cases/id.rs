@@ -1,9 +1,10 @@
 //! The id of a case: its path below the goldens root, with `/`.
 
 use std::fmt;
-use std::path::{MAIN_SEPARATOR, Path, PathBuf};
+use std::path::{Component, MAIN_SEPARATOR, Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::golden::name::check_part;
 
 /// The id of a case: its path below the goldens root, with `/` on every system. It round-trips to the path.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -38,6 +39,29 @@ impl CaseId {
             Some(parts) => CaseId::new(&parts.join("/")),
             None => Err(Error::Invalid(format!("case folder {relative:?} has a name that is not UTF-8"))),
         }
+    }
+
+    /// Refuses an id of which another system could not have the folders, or would have others.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] with the folder and what to rename it to.
+    pub(crate) fn check_portable(&self) -> Result<()> {
+        match self.0.split('/').map(check_part).find_map(Result::err) {
+            Some(what) => Err(Error::Invalid(format!("case id {:?}: {what}", self.0))),
+            None => Ok(()),
+        }
+    }
+
+    /// An id to report a path under that may not be one; `name` stands for the root itself.
+    pub(crate) fn lossy(relative: &Path, name: &str) -> CaseId {
+        let names = relative.components().filter_map(|part| match part {
+            Component::Normal(name) => Some(name.to_string_lossy()),
+            _ => None,
+        });
+        let parts: Vec<String> =
+            names.map(|name| name.replace(|c: char| c.is_control() || c == '\\', "\u{fffd}")).collect();
+        CaseId(if parts.is_empty() { name.to_owned() } else { parts.join("/") })
     }
 
     /// The id as text.

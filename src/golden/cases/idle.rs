@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::id::CaseId;
 use super::object::read_object;
 use super::suites::Suites;
-use crate::golden::member::nearest;
+use crate::golden::nearest::{ALIKE, nearest};
 
 /// The suites of these with such an entry, and what to say of it. `cases` are all cases below each of them, sorted.
 ///
@@ -34,7 +34,7 @@ fn check(root: &Path, suites: &Suites, suite: &Path, cases: &[CaseId]) -> Option
     }
     // A suite without a case holds nothing to anything.
     let (field, name) = entries.first().filter(|_| has_case)?;
-    let near = nearest(name, known.iter().map(String::as_str));
+    let near = nearest(name, known.iter().map(String::as_str), ALIKE);
     let near = near.map(|near| format!("; the nearest is {near}")).unwrap_or_default();
     Some(format!("{}: {field}.{name}: no case below it has such an output{near}", suite.display()))
 }

@@ -9,14 +9,14 @@ use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
 use crate::golden::pointer::Pointer;
-use crate::golden::regular::{self, Found};
+use crate::golden::regular::{Found, TEXT_LIMIT, read};
 
 /// The JSON object in that file, or `None` where there is no such file.
 pub(super) fn read_object(file: &Path) -> Result<Option<Map<String, Value>>> {
     let wrong = |what: String| Error::Case { path: file.to_path_buf(), what };
-    let bytes = match regular::read(file).map_err(|error| Error::read(file, error))? {
+    let bytes = match read(file, TEXT_LIMIT).map_err(|error| Error::read(file, error))? {
         Found::File(bytes) => bytes,
-        Found::Other(other) => return Err(wrong(format!("is {other}, not a file"))),
+        Found::Other(what) => return Err(wrong(what)),
         // Defaults that are out of reach are not the same as none.
         Found::Dangling => {
             let target = fs::read_link(file).map_err(|error| Error::read(file, error))?;
@@ -156,6 +156,7 @@ impl<'de> Visitor<'de> for Any {
         let mut object = Map::new();
         while let Some(name) = fields.next_key::<String>()? {
             if object.contains_key(&name) {
+                let name: String = name.chars().take(64).collect();
                 return Err(A::Error::custom(format_args!("`{name}` is there twice")));
             }
             let Strict(value) = fields.next_value()?;

@@ -13,8 +13,11 @@ use super::case::{Case, Input, Limits, Link, MOST_TENSORS, Output};
 use super::fields::{INPUT, InputField, NanField, OUTPUT, OutputField, TOLERANCE, ToleranceField, check_known};
 use super::id::CaseId;
 use super::layer::{Layer, Layers};
-use crate::golden::name::check_name;
+use crate::golden::name::{check_length, check_name, fold};
 use crate::numeric::{DType, NanRule, Tolerance};
+
+/// The longest text that a case may have, in bytes: one that a person reads, or a path.
+const LONGEST_TEXT: usize = 4096;
 
 /// What is wrong, and with which field, or which entry of it.
 pub(super) struct Fault {
@@ -56,16 +59,24 @@ pub(super) fn resolve(root: &Path, id: &CaseId, layers: &Layers) -> Result<Case,
     check_names("outputs", outputs.keys())?;
     tolerances.check(own, &outputs)?;
     chained.check(own, &outputs)?;
+    let checkpoint: Option<String> = optional(&fields, "checkpoint")?;
+    let params: BTreeMap<String, Value> = optional(&fields, "params")?.unwrap_or_default();
+    let long = |field, what| Fault::of(field, format!("{field}: {what}"));
+    checkpoint.iter().try_for_each(|name| check_length(name)).map_err(|what| long("checkpoint", what))?;
+    params.keys().try_for_each(|name| check_length(name)).map_err(|what| long("params", what))?;
     let skip: Option<String> = optional(&fields, "skip")?;
     if skip.as_ref().is_some_and(|reason| reason.trim().is_empty()) {
         return Err(Fault::of("skip", "skip: needs a written reason"));
     }
+    if let Some(reason) = skip.as_ref().filter(|reason| reason.len() > LONGEST_TEXT) {
+        return Err(Fault::of("skip", format!("skip: is {} bytes long, and may be {LONGEST_TEXT}", reason.len())));
+    }
     let missing = "field `checkpoint` is missing; it names the computation under test";
-    Ok(Case {
+    let case = Case {
         id: id.clone(),
         file: own.file.clone(),
-        checkpoint: optional(&fields, "checkpoint")?.ok_or_else(|| Fault::of("checkpoint", missing))?,
-        params: optional(&fields, "params")?.unwrap_or_default(),
+        checkpoint: checkpoint.ok_or_else(|| Fault::of("checkpoint", missing))?,
+        params,
         inputs: inputs
             .into_iter()
             .map(|(name, field)| match resolve_input(root, id, field) {
@@ -89,7 +100,30 @@ pub(super) fn resolve(root: &Path, id: &CaseId, layers: &Layers) -> Result<Case,
             Some(reference) => Arc::new(reference),
             None => layers.reference().unwrap_or_default(),
         },
-    })
+    };
+    check_places(root, &case)?;
+    Ok(case)
+}
+
+/// Refuses two files of one case that some system takes for one.
+fn check_places(root: &Path, case: &Case) -> Result<(), Fault> {
+    let inputs = case.inputs.iter().map(|(name, input)| ("inputs", name, &input.address));
+    let outputs = case.outputs.iter().flat_map(|(name, output)| {
+        let others = output.alternatives.iter().chain(&output.mask);
+        [&output.address].into_iter().chain(others).map(move |address| ("outputs", name, address))
+    });
+    let mut seen: BTreeMap<String, &Path> = BTreeMap::new();
+    for (field, name, address) in inputs.chain(outputs) {
+        let path = address.path.strip_prefix(root).unwrap_or(&address.path);
+        match seen.insert(fold(&path.to_string_lossy()), path) {
+            Some(other) if other != path => {
+                let (one, other) = (path.display(), other.display());
+                return Err(Fault::at(field, name, format!("{one} and {other} differ in case alone; rename one")));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// How long a case may take.
@@ -161,6 +195,8 @@ fn entries<T: Entry>(fields: &Map<String, Value>, field: &'static str) -> Result
         other if T::from_text("").is_some() => Err(format!("is {other}, and must be text or an object")),
         other => Err(format!("is {other}, and must be an object")),
     };
+    let long = |what| Fault::of(field, format!("{field}: {what}"));
+    object.keys().try_for_each(|name| check_length(name)).map_err(long)?;
     object
         .iter()
         .map(|(name, value)| match entry(value) {
@@ -189,7 +225,7 @@ fn check_names<'a>(field: &'static str, names: impl Iterator<Item = &'a String>)
     let mut seen = BTreeMap::new();
     for name in names {
         check_name(name).map_err(|what| fault(name, format!("{field}: {what}")))?;
-        if let Some(other) = seen.insert(name.to_lowercase(), name) {
+        if let Some(other) = seen.insert(fold(name), name) {
             return Err(fault(name, format!("{field}: `{other}` and `{name}` differ in case alone; rename one")));
         }
     }
@@ -206,6 +242,9 @@ fn resolve_input(root: &Path, id: &CaseId, field: InputField) -> Result<Input, S
 }
 
 fn resolve_link(text: &str) -> Result<Link, String> {
+    if text.len() > LONGEST_TEXT {
+        return Err(format!("from: is {} bytes long, and may be {LONGEST_TEXT}", text.len()));
+    }
     let wrong = || format!("from: `{text}` must be a case and its output, such as `suite/case:y`");
     let (case, output) = text.rsplit_once(':').ok_or_else(wrong)?;
     let case = CaseId::new(case).map_err(|_| wrong())?;

@@ -13,7 +13,7 @@ use super::partition::JsonPartition;
 use super::words::{JsonGates, JsonVerdict};
 use super::write;
 use crate::report::Voice;
-use crate::run::{ChainOutcome, Counts, Gate, RunOutcome};
+use crate::run::{ChainOutcome, Counts, Gate, RunOutcome, Verdict};
 
 /// Writes a run: its totals, every case, every output. [`read_run`](super::read_run) reads it back.
 ///
@@ -32,17 +32,13 @@ pub(super) struct JsonRun {
     executor: String,
     gates: JsonGates,
     gate: JsonGate,
-    #[serde(skip_deserializing)]
     verdict: JsonVerdict,
-    #[serde(skip_deserializing)]
     total: usize,
-    #[serde(skip_deserializing)]
     failed: usize,
     filtered_out: usize,
     #[serde(deserialize_with = "nullable")]
     partition: Option<JsonPartition>,
     not_run: usize,
-    #[serde(skip_deserializing)]
     counts: JsonCounts,
     #[serde(deserialize_with = "nullable")]
     interrupted: Option<String>,
@@ -71,7 +67,7 @@ enum JsonDeny {
     Vacuous,
 }
 
-#[derive(Default, Serialize)]
+#[derive(PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 struct JsonCounts {
     broken: usize,
@@ -145,20 +141,21 @@ impl TryFrom<JsonRun> for RunOutcome {
             executor,
             gates,
             gate: JsonGate { ci, allowed_skips, reviewed, deny },
-            verdict: _,
-            total: _,
-            failed: _,
+            verdict,
+            total,
+            failed,
             filtered_out,
             partition,
             not_run,
-            counts: _,
+            counts,
             interrupted,
             elapsed_seconds,
             cases,
             chains,
         } = json;
         let chains = chains.map(|chains| chains.into_iter().map(ChainOutcome::try_from).collect::<Result<_, String>>());
-        Ok(RunOutcome {
+        let fails: Vec<bool> = cases.iter().map(|case| case.failed).collect();
+        let run = RunOutcome {
             root: PathBuf::from(root),
             snapshots: PathBuf::from(snapshots),
             executor,
@@ -171,6 +168,29 @@ impl TryFrom<JsonRun> for RunOutcome {
             gate: Gate { ci, allowed_skips, reviewed, deny_vacuous: !deny.is_empty() },
             interrupted,
             elapsed: seconds(elapsed_seconds)?,
-        })
+        };
+        run.check()?;
+        check_totals(&run, &fails, (verdict.0, total, failed, counts))?;
+        Ok(run)
+    }
+}
+
+/// Refuses totals that are not those of the cases.
+fn check_totals(
+    run: &RunOutcome,
+    fails: &[bool],
+    (verdict, total, failed, counts): (Verdict, usize, usize, JsonCounts),
+) -> Result<(), String> {
+    let wrong = run.cases.iter().zip(fails).find(|(case, fails)| run.gate.fails(case) != **fails);
+    if let Some((case, fails)) = wrong {
+        return Err(format!("case {}: failed is {fails}, and its verdict is {}", case.id, case.verdict.word()));
+    }
+    let is = |field: &str| Err(format!("{field} is not what the cases add up to; run it again"));
+    match () {
+        () if total != run.cases.len() => is("total"),
+        () if failed != run.failed() => is("failed"),
+        () if counts != run.counts().into() => is("counts"),
+        () if verdict != run.verdict() => is("verdict"),
+        () => Ok(()),
     }
 }

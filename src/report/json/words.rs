@@ -53,10 +53,3 @@ words!(JsonGates, "kind of gates", Gates, [Gates::Both, Gates::Accuracy], Gates:
 words!(JsonDType, "dtype", DType, DType::ALL, DType::name);
 words!(JsonVacuous, "kind of vacuous pass", Vacuous, Vacuous::ALL, Vacuous::word);
 words!(JsonHypothesis, "hypothesis", Hypothesis, Hypothesis::ALL, Hypothesis::word);
-
-impl Default for JsonVerdict {
-    /// For a verdict that is worked out anew.
-    fn default() -> JsonVerdict {
-        JsonVerdict(Verdict::Pass)
-    }
-}

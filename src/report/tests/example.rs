@@ -237,7 +237,11 @@ fn values_differ() -> CaseOutcome {
     };
     let v = OutputOutcome {
         tolerance: Some(Tolerance::EXACT),
-        comparison: Some(used(f64::INFINITY, far())),
+        comparison: Some(Comparison {
+            outside: 1,
+            mismatches: vec![Mismatch::Outside { count: 1 }],
+            ..used(f64::INFINITY, far())
+        }),
         kept: None,
         ..mismatch(id, "v", vec![Mismatch::Outside { count: 1 }])
     };

@@ -166,7 +166,10 @@ fn gate(examiner: &Examiner<'_>, outcome: &mut CaseOutcome, case: &Case, followe
     for (name, problem, actual) in &followed.outside {
         outcome.add_to(name, problem.clone());
         let output = outcome.outputs.iter_mut().find(|output| output.name == *name);
-        output.into_iter().for_each(|output| examiner.spoil(&case.id, output, actual));
+        if let Some(output) = output {
+            examiner.spoil(&case.id, output, actual);
+            outcome.verdict = outcome.verdict.min(output.verdict);
+        }
     }
 }
 

@@ -76,6 +76,8 @@ pub enum Ailment {
     Unrecorded,
     /// Outputs whose comparison cannot fail, or not on zeros or NaN.
     Vacuous,
+    /// Files that a karat was writing when it was killed.
+    Leftover,
     /// The project is under no version control.
     Unversioned,
     /// Goldens or snapshots that version control is told to ignore.
@@ -105,6 +107,7 @@ impl Ailment {
             Ailment::Pending => "pending",
             Ailment::Unrecorded => "unrecorded",
             Ailment::Vacuous => "vacuous",
+            Ailment::Leftover => "leftover",
             Ailment::Unversioned => "unversioned",
             Ailment::Ignored => "ignored",
             Ailment::Untracked => "untracked",

@@ -9,7 +9,7 @@ mod vacuous;
 pub use complaint::{Ailment, Complaint, Health};
 
 use crate::error::Result;
-use crate::golden::Goldens;
+use crate::golden::{Goldens, leftovers};
 use crate::snapshot::Recorder;
 
 /// Looks at goldens, snapshots, the settings of insta, version control and the tools.
@@ -23,6 +23,10 @@ pub fn examine(goldens: &Goldens, recorder: &Recorder) -> Result<Health> {
         Health { root: goldens.root.clone(), cases: tree.cases.len(), snapshots: 0, complaints: Vec::new() };
     cases::check(goldens, recorder, &tree, &mut health);
     vacuous::check(goldens, &tree, &mut health);
+    let left = leftovers(&[&goldens.root, recorder.snapshots()]);
+    if !left.is_empty() {
+        health.complain(Complaint { files: left, ..Complaint::of(Ailment::Leftover) });
+    }
     tools::check(recorder, &mut health);
     git::check(goldens, recorder, &mut health);
     health.complaints.sort_by_key(|complaint| complaint.ailment);

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::orphan::files;
 use super::record::Recorder;
+use super::shelf::Shelf;
 use crate::error::{Error, Result};
-use crate::golden::{CaseId, Goldens};
+use crate::golden::{CaseId, Goldens, sweep};
 use crate::snapshot::settings::in_ci;
 use crate::snapshot::store::promote::promote;
 
@@ -22,7 +22,8 @@ pub struct Accepted {
 impl Recorder {
     /// Accepts every pending snapshot below the selected part of the goldens whose case id contains the filter, or all of
     /// them; of the case alone whose id the filter is. Each is written whole or not at all, and one that is damaged, or whose
-    /// case is gone, keeps no other from being accepted. Nothing pending is no error.
+    /// case is gone, keeps no other from being accepted. Nothing pending is no error. Half-written files that a killed karat left
+    /// below goldens and snapshots are removed.
     ///
     /// # Errors
     ///
@@ -65,6 +66,7 @@ impl Recorder {
                 Err(error) => accepted.refused.push(error),
             }
         }
+        sweep(&[&goldens.root, self.snapshots()]);
         Ok(accepted)
     }
 
@@ -80,7 +82,15 @@ impl Recorder {
     ///
     /// [`Error::Read`] and [`Error::Snapshot`] where the folder cannot be searched.
     pub fn pending_files(&self) -> Result<Vec<(CaseId, String, PathBuf)>> {
-        files(&self.pending_folder(), ".snap.new")
+        let folder = self.pending_folder();
+        let shelf = Shelf::read(&folder);
+        shelf.check()?;
+        let named =
+            shelf.files().filter_map(|(id, name)| Some((id.clone(), name.strip_suffix(".snap.new")?.to_owned())));
+        let place = |id: &CaseId, output: &str| id.below(&folder).join(format!("{output}.snap.new"));
+        let mut pending: Vec<_> = named.map(|(id, output)| (id.clone(), output.clone(), place(&id, &output))).collect();
+        pending.sort();
+        Ok(pending)
     }
 
     /// The folder that pending snapshots are below, in the tree of the snapshots.

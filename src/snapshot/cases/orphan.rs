@@ -1,15 +1,13 @@
 //! Snapshots without a case: what once was held, and no longer is by anything.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
-
-use walkdir::WalkDir;
 
 use super::record::Recorder;
 use super::shelf::Shelf;
-use crate::error::{Error, Result};
-use crate::golden::{CaseId, Pointer};
+use crate::error::Result;
+use crate::golden::{CaseId, Found, Pointer, TEXT_LIMIT, read_regular};
 
 /// A snapshot whose case, or whose output, does not exist.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,85 +26,87 @@ impl Recorder {
     ///
     /// # Errors
     ///
-    /// [`Error::Snapshot`] where the snapshots folder is a file; [`Error::Read`] where part of it cannot be read.
+    /// [`Error::Snapshot`](crate::Error::Snapshot) where the snapshots folder is a file;
+    /// [`Error::Read`](crate::Error::Read) where part of it cannot be read.
     pub fn orphans(&self, known: &BTreeMap<CaseId, Option<BTreeSet<String>>>) -> Result<Vec<Orphan>> {
-        let has_case = |orphan: &Orphan| match known.get(&orphan.id) {
-            Some(Some(outputs)) => outputs.contains(&orphan.output),
+        let shelf = Shelf::read(self.snapshots());
+        shelf.check()?;
+        Ok(shelf.orphans(self.snapshots(), |id, output| match known.get(id) {
+            Some(Some(outputs)) => outputs.contains(output),
             Some(None) => true,
             None => false,
-        };
-        let mut orphans = Vec::new();
-        for (id, output, path) in files(self.snapshots(), ".snap")? {
-            let orphan = Orphan { id, output, path };
-            if !has_case(&orphan) && is_ours(&orphan.path)? {
-                orphans.push(orphan);
-            }
-        }
-        orphans.sort();
-        Ok(orphans)
+        }))
+    }
+
+    /// Whether the snapshot of that name in the folder of a case is karat's, and not one of another tool that lies there.
+    pub(crate) fn owns(&self, id: &CaseId, output: &str) -> bool {
+        is_ours(&id.below(self.snapshots()).join(format!("{output}.snap")))
     }
 }
 
 impl Shelf {
-    /// The same as [`Recorder::orphans`], of a shelf, where nothing of a known case is one.
-    pub(crate) fn orphans(&self, root: &Path, is_known: impl Fn(&CaseId) -> bool) -> Result<Vec<Orphan>> {
-        let named = self.files().filter_map(|(id, name)| Some((id, name.strip_suffix(".snap")?)));
-        let unknown = named.filter(|(id, _)| !is_known(id));
-        let mut orphans: Vec<Orphan> = unknown
-            .map(|(id, output)| Orphan {
+    /// The snapshots of karat's that belong to no known case and output, sorted; of what cannot be read none. Those in the root
+    /// itself, where insta keeps those of ordinary tests, belong to no case whatever it is called.
+    pub(crate) fn orphans(&self, root: &Path, is_known: impl Fn(&CaseId, &str) -> bool) -> Vec<Orphan> {
+        let output = |name: &str| name.strip_suffix(".snap").map(str::to_owned);
+        // An ending in capitals is none, but the name of no output either.
+        let is_accepted = |name: &str| name.to_ascii_lowercase().ends_with(".snap");
+        let below = self.files().filter(|(_, name)| is_accepted(name)).filter_map(|(id, name)| {
+            let orphan = Orphan {
                 id: id.clone(),
-                output: output.to_owned(),
-                path: id.below(root).join(format!("{output}.snap")),
-            })
-            .collect();
+                output: output(name).unwrap_or_else(|| name.to_owned()),
+                path: id.below(root).join(name),
+            };
+            let is_strange = output(name).is_none() || !is_known(id, &orphan.output);
+            (is_strange && is_ours(&orphan.path)).then_some(orphan)
+        });
+        let loose = self.loose().filter(|name| is_accepted(name)).filter_map(|name| {
+            let path = root.join(name);
+            let output = output(name).unwrap_or_else(|| name.to_owned());
+            names_case(&text(&path).ok()??).then(|| Orphan { id: Orphan::in_root(), output, path })
+        });
+        let mut orphans: Vec<Orphan> = below.chain(loose).collect();
         orphans.sort();
-        let ours: Vec<bool> = orphans.iter().map(|orphan| is_ours(&orphan.path)).collect::<Result<_>>()?;
-        let mut ours = ours.into_iter();
-        orphans.retain(|_| ours.next() == Some(true));
-        Ok(orphans)
+        orphans
     }
 }
 
-/// The files below `root` with that ending, as the case and output that they are of, sorted by path. Files in the root
-/// itself belong to no case: insta keeps those of ordinary tests there.
-pub(super) fn files(root: &Path, ending: &str) -> Result<Vec<(CaseId, String, PathBuf)>> {
-    if root.exists() && !root.is_dir() {
-        return Err(Error::Snapshot {
-            path: root.to_path_buf(),
-            what: "it is a file, where karat keeps a folder of snapshots; move it away".to_owned(),
-        });
+impl Orphan {
+    /// The id under which orphans in the root of the snapshots are reported, which have none.
+    pub(crate) fn in_root() -> CaseId {
+        CaseId::new("snapshots").expect("a word is an id")
     }
-    let mut files = Vec::new();
-    for entry in WalkDir::new(root).min_depth(2).follow_links(true).sort_by_file_name() {
-        let entry = match entry {
-            Ok(entry) => entry,
-            Err(error) => match error.io_error().map(std::io::Error::kind) {
-                // A folder that is not there, a link that leads nowhere or back: no snapshot.
-                None | Some(std::io::ErrorKind::NotFound) => continue,
-                Some(_) => {
-                    let path = error.path().unwrap_or(root).to_path_buf();
-                    return Err(Error::Read { path, source: error.into() });
-                }
-            },
-        };
-        let below = entry.path().strip_prefix(root).expect("the walk stays below its root");
-        // A name that cannot be an id was not written by karat.
-        let id = below.parent().and_then(|folder| CaseId::from_path(folder).ok());
-        let output = entry.file_name().to_str().and_then(|name| name.strip_suffix(ending));
-        if let (Some(id), Some(output), true) = (id, output, entry.file_type().is_file()) {
-            files.push((id, output.to_owned(), entry.path().to_path_buf()));
-        }
+
+    /// Whether it is in the root of the snapshots, where no case has any.
+    pub(crate) fn is_in_root(&self, root: &Path) -> bool {
+        self.path.parent() == Some(root)
     }
-    Ok(files)
 }
 
 /// Whether karat wrote that snapshot, though a merge or a crash may have damaged it since: one line of its text is left, or
-/// the header names a `case.json`; or nothing is left that says whose it was.
-fn is_ours(path: &Path) -> Result<bool> {
-    let raw = fs::read(path).map_err(|error| Error::read(path, error))?;
-    let raw = String::from_utf8_lossy(&raw);
-    let names_case =
+/// the header names a `case.json`; or nothing is left that says whose it was, as where it may not be read.
+fn is_ours(path: &Path) -> bool {
+    match text(path) {
+        Ok(Some(raw)) => {
+            let says_nothing = raw.trim().is_empty() || Pointer::of(raw.as_bytes()).is_some();
+            says_nothing || names_case(&raw) || raw.lines().any(|line| line.starts_with("karat: "))
+        }
+        Ok(None) => false,
+        Err(_) => true,
+    }
+}
+
+/// Whether the header of a snapshot names a case.
+fn names_case(raw: &str) -> bool {
+    let is_source =
         |line: &str| line.starts_with("source:") && line.trim_end_matches(['"', '\r']).ends_with("case.json");
-    let says_nothing = raw.trim().is_empty() || Pointer::of(raw.as_bytes()).is_some();
-    Ok(says_nothing || raw.lines().any(|line| line.starts_with("karat: ") || names_case(line)))
+    raw.lines().any(is_source)
+}
+
+/// The text of a snapshot, whatever its encoding; `None` where there is no file.
+fn text(path: &Path) -> io::Result<Option<String>> {
+    Ok(match read_regular(path, TEXT_LIMIT)? {
+        Found::File(raw) => Some(String::from_utf8_lossy(&raw).into_owned()),
+        _ => None,
+    })
 }

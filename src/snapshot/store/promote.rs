@@ -1,14 +1,14 @@
 //! Accepting a pending snapshot.
 
 use std::fs;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::path::Path;
 
 use tempfile::NamedTempFile;
 
-use super::stored::{Stored, broken};
+use super::stored::{Stored, broken, load};
 use crate::error::{Error, Result};
-use crate::golden::refusal;
+use crate::golden::{Found, TEXT_LIMIT, beside, read_regular, refusal};
 use crate::snapshot::lock::lock;
 use crate::snapshot::parse::{conflict, parse};
 
@@ -38,9 +38,9 @@ pub(in crate::snapshot) fn promote(pending: &Path, snapshot: &Path, workspace: &
         fs::remove_file(pending).ok();
         return Err(broken("it was cut short, as by a run that was killed, and is dropped; run again".to_owned()));
     }
-    let new = insta::Snapshot::from_file(copy.path()).map_err(|error| broken(error.to_string()))?;
+    let new = load(copy.path(), &String::from_utf8_lossy(&raw)).map_err(broken)?;
     fs::create_dir_all(folder).map_err(|error| Error::write(folder, error))?;
-    let written = beside(folder)?;
+    let written = beside(snapshot).map_err(|error| Error::write(folder, error))?;
     let write = || {
         new.save(written.path()).map_err(|error| io::Error::other(error.to_string()))?;
         fs::File::open(written.path())?.sync_all()?;
@@ -50,7 +50,7 @@ pub(in crate::snapshot) fn promote(pending: &Path, snapshot: &Path, workspace: &
     };
     write().map_err(|error| Error::write(snapshot, error))?;
     // It is accepted, whatever becomes of the pending file; the next run drops that. One that was written since is another.
-    if fs::read(pending).is_ok_and(|now| now == raw) {
+    if regular(pending).is_ok_and(|now| now.is_some_and(|now| now == raw)) {
         fs::remove_file(pending).ok();
     }
     Ok(())
@@ -58,26 +58,12 @@ pub(in crate::snapshot) fn promote(pending: &Path, snapshot: &Path, workspace: &
 
 /// The bytes of a file; `None` where there is none.
 fn regular(file: &Path) -> Result<Option<Vec<u8>>> {
-    match fs::metadata(file) {
-        // Reading a named pipe would wait for ever.
-        Ok(metadata) if !metadata.is_file() => Err(broken(file, None, "it is not a file")),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        _ => match fs::read(file) {
-            Ok(raw) => Ok(Some(raw)),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Error::read(file, error)),
-        },
+    match read_regular(file, TEXT_LIMIT) {
+        Ok(Found::File(raw)) => Ok(Some(raw)),
+        Ok(Found::Other(what)) => Err(broken(file, None, &format!("it {what}"))),
+        Ok(Found::Nothing | Found::Dangling) => Ok(None),
+        Err(error) => Err(Error::read(file, error)),
     }
-}
-
-/// A file of no other process, to be renamed.
-fn beside(folder: &Path) -> Result<NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".karat-").suffix(".tmp");
-    // As for any new file: a temporary one is otherwise its owner's alone.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.tempfile_in(folder).map_err(|error| Error::write(folder, error))
 }
 
 /// Has a rename outlast a power failure, where a system can.

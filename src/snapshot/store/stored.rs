@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use crate::error::{Error, Result};
-use crate::golden::{Found, read_regular};
+use crate::golden::{Found, TEXT_LIMIT, read_regular};
+use crate::snapshot::catch::catch;
 use crate::snapshot::parse::{Fault, conflict};
 
 /// A snapshot file as it is on disk.
@@ -23,9 +24,9 @@ impl Stored {
     /// Reads a copy of a snapshot; what is wrong with it is told of that file.
     pub(super) fn read_as(file: &Path, named: &Path) -> Result<Option<Stored>> {
         let broken = |line, what: &str| Err(broken(named, line, what));
-        let raw = match read_regular(file) {
+        let raw = match read_regular(file, TEXT_LIMIT) {
             Ok(Found::File(raw)) => raw,
-            Ok(Found::Other(other)) => return broken(None, &format!("it is {other}, not a file")),
+            Ok(Found::Other(what)) => return broken(None, &format!("it {what}")),
             Ok(Found::Nothing | Found::Dangling) => return blocked(file).map(|()| None),
             Err(error) => return blocked(file).and(Err(Error::read(file, error))),
         };
@@ -45,11 +46,11 @@ impl Stored {
             return Ok(Some(Stored { text: text.to_owned(), header_lines: 3 }));
         }
         // The header is insta's business, and may be stale; but it must be one, or `cargo insta review` stops at it.
-        let text = match insta::Snapshot::from_file(file) {
-            Ok(snapshot) => snapshot.as_text().map(ToString::to_string),
-            Err(error) => return broken(None, &error.to_string()),
-        };
         let header_lines = raw.lines().skip(1).position(|line| line.trim_end() == "---").map_or(0, |index| index + 2);
+        let text = match load(file, &raw) {
+            Ok(snapshot) => snapshot.as_text().map(ToString::to_string),
+            Err(what) => return broken(None, &what),
+        };
         match text {
             Some(text) => Ok(Some(Stored { text, header_lines })),
             None => broken(None, "it is a binary snapshot"),
@@ -60,6 +61,39 @@ impl Stored {
     pub(in crate::snapshot) fn broken(&self, file: &Path, fault: Fault) -> Error {
         broken(file, fault.line.map(|line| line + self.header_lines), &fault.what)
     }
+}
+
+/// The snapshot of a file with that text, as insta reads it: an error in words also where insta would panic.
+pub(super) fn load(file: &Path, raw: &str) -> Result<insta::Snapshot, String> {
+    check_header(raw)?;
+    match catch(|| insta::Snapshot::from_file(file).map_err(|error| error.to_string())) {
+        Ok(read) => read,
+        Err(panic) => Err(format!("its header cannot be read: insta stops at it ({})", panic.message)),
+    }
+}
+
+/// Refuses a header that could cost insta's YAML parser its stack or all memory, neither of which can be caught: it recurses
+/// into what is nested, and copies what an alias stands for.
+fn check_header(raw: &str) -> Result<(), String> {
+    const LONGEST: usize = 64 << 10;
+    const DEEPEST: usize = 256;
+    const ALIASES: usize = 8;
+    let mut end = 0;
+    let lines = raw.split_inclusive('\n').enumerate();
+    for (number, line) in lines {
+        if number > 0 && line.trim_end() == "---" {
+            break;
+        }
+        end += line.len();
+    }
+    let header = &raw[..end];
+    if header.len() > LONGEST {
+        return Err(format!("its header is {} bytes long, and may be {LONGEST}", header.len()));
+    }
+    if header.matches(['[', '{', '?', ':', '-']).count() > DEEPEST || header.matches('*').count() > ALIASES {
+        return Err("its header is no list of a few fields".to_owned());
+    }
+    Ok(())
 }
 
 /// What insta reads below a header of the form that nearly all have, in which nothing can be wrong: a `source` alone, of
@@ -101,6 +135,53 @@ mod tests {
     use std::fs;
 
     use super::*;
+
+    #[test]
+    fn no_header_ends_the_process_that_reads_it() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let file = folder.path().join("y.snap");
+        let read = |header: &str| {
+            fs::write(&file, format!("---\n{header}\n---\nkarat: 1\n")).expect("a file");
+            Stored::read(&file).map(drop).map_err(|error| error.to_string())
+        };
+        for header in ["x: .nan", "x: .inf", "x: -.inf", "x: [.NAN]", "? .inf", "x: !!float .nan"] {
+            let said = read(header).expect_err(header);
+            assert!(said.contains("insta stops at it") && said.contains("restore it from version control"), "{said}");
+        }
+        let nested = ["[", "{", "- ", "? ", "a: [", "{a: "].map(|open| format!("x: {}", open.repeat(100_000)));
+        let doubled: String =
+            (1..40).map(|at| format!("a{at}: &a{at} [*a{}, *a{}]\n", at - 1, at - 1)).collect::<String>();
+        let aliases = format!("a0: &a0 [x, x]\n{doubled}");
+        let long = format!("description: {}", "x".repeat(100_000));
+        for header in nested.iter().chain([&aliases, &long]) {
+            let said = read(header).expect_err("it is refused");
+            assert!(said.contains("its header is ") && said.len() < 300, "{said}");
+        }
+        // As deep as may be, on a thread as small as karat's.
+        let deep = format!("x: {}", "[".repeat(250));
+        std::thread::scope(|scope| scope.spawn(|| read(&deep).expect_err("it has no end")).join().map(drop))
+            .expect("done");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_a_header_is_it_is_read_or_refused(
+            parts in proptest::collection::vec(
+                proptest::sample::select(vec![
+                    "source: ", "x", ": ", "\n", "- ", "  ", "[", "]", "{", "}", ",", "&a ", "*a", "!!float ", "!!int ",
+                    ".nan", ".inf", "1e999", "0x", "0o9", "~", "null", "|", ">", "\"", "'", "#", "%YAML 1.2\n", "...",
+                    "? ", "@", "`", "\t", "\u{feff}", "\u{85}", "9223372036854775808", "\\x0", "info", "snapshot_kind: binary",
+                ]),
+                0..24,
+            )
+        ) {
+            let folder = tempfile::tempdir().expect("a temporary folder");
+            let file = folder.path().join("y.snap");
+            fs::write(&file, format!("---\n{}\n---\nkarat: 1\n", parts.concat())).expect("a file");
+            // It returns.
+            let _ = Stored::read(&file);
+        }
+    }
 
     #[test]
     fn below_a_plain_header_is_what_insta_reads_there() {
