@@ -15,7 +15,7 @@ use crate::run::{
 pub(super) use crate::words::mismatch::{
     are_both_nan, largest, measured, mismatch, non_finite_counts, tolerance, used_share,
 };
-use crate::words::safe::visible;
+use crate::words::safe::{name, visible};
 
 /// What holds a case that names no reference.
 pub(super) const SNAPSHOT_ONLY: &str = "no reference, held by its snapshot alone";
@@ -63,9 +63,10 @@ fn said(problem: &Problem, case: &CaseOutcome, output: Option<&OutputOutcome>, v
 
 /// Which executor ran, and whether it was held to accuracy alone: the last line of every run.
 pub(super) fn executor(run: &RunOutcome) -> String {
+    let executor = name(&run.executor);
     match run.gates {
-        Gates::Both => format!("executor {}", run.executor),
-        Gates::Accuracy => format!("executor {}, accuracy alone: no snapshot was looked at", run.executor),
+        Gates::Both => format!("executor {executor}"),
+        Gates::Accuracy => format!("executor {executor}, accuracy alone: no snapshot was looked at"),
     }
 }
 

@@ -32,7 +32,7 @@ pub fn end(out: &mut dyn Write, palette: &Palette, voice: &Voice, run: &RunOutco
 /// What `out` returns.
 pub fn brief(out: &mut dyn Write, palette: &Palette, run: &RunOutcome) -> io::Result<()> {
     counts(out, palette, run)?;
-    writeln!(out, "{}", visible(&message::executor(run)))
+    writeln!(out, "{}", message::executor(run))
 }
 
 /// Writes the counts, and what cannot fail.
