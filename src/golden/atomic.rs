@@ -123,7 +123,7 @@ mod leftovers {
             fs::write(folder.join(".karat-new.tmp"), "").expect("a file");
             let written = beside(&folder.join("y.npy")).expect("a file");
             age(written.path(), 2 * YOUNG);
-            assert_eq!(leftovers(&[root.path(), &folder]), [abandoned.clone()]);
+            assert_eq!(leftovers(&[root.path(), &folder]), std::slice::from_ref(&abandoned));
             sweep(&[root.path()]);
             assert!(!abandoned.exists() && written.path().exists() && folder.join("y.npy").exists());
             let path = written.path().to_path_buf();
