@@ -56,7 +56,7 @@ fn accuracy_only_fails_on_a_mismatch_and_types_itself_again() {
 }
 
 #[test]
-fn the_figures_of_the_readme_are_of_every_checkpoint_that_the_goldens_have() {
+fn the_figures_of_the_documentation_are_of_every_checkpoint_that_the_goldens_have() {
     let project = Project::good();
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/goldens");
     let said = project.karat(["matrix", root, "--executor", "builtin", "--by", "checkpoint", "--markdown"]).exits(0);
@@ -65,7 +65,7 @@ fn the_figures_of_the_readme_are_of_every_checkpoint_that_the_goldens_have() {
         text.lines().filter(|line| is_row(line)).map(|line| line.split('|').take(4).collect()).collect()
     };
     let is_of_goldens = |line: &str| line.starts_with("| gpt2-tiny | ") || line.starts_with("| minilm | ");
-    let told = names(include_str!("../../README.md"), is_of_goldens);
+    let told = names(include_str!("../../docs/executors.md"), is_of_goldens);
     assert_eq!(told, names(&said.stdout, is_of_goldens));
     assert!(told.len() > 20, "{told:?}");
 }
