@@ -26,9 +26,8 @@ mod stream;
 mod tensor_file;
 mod view;
 
-pub(crate) use atomic::beside;
 #[cfg(feature = "harness")]
-pub(crate) use atomic::{leftovers, sweep};
+pub(crate) use atomic::{beside, leftovers, sweep};
 #[cfg(feature = "harness")]
 pub use cases::*;
 pub use file::{Container, Containers, Contents, Header, contents, inspect, is_tensor_file, read_tensor};
@@ -39,6 +38,7 @@ pub(crate) use name::fold;
 #[cfg(feature = "harness")]
 pub(crate) use nearest::{likeness, nearest_first};
 pub use npy::write_npy;
+#[cfg(feature = "harness")]
 pub(crate) use pointer::Pointer;
 #[cfg(feature = "harness")]
 pub(crate) use regular::RECORD_LIMIT;
