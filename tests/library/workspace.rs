@@ -43,7 +43,7 @@ fn commands_and_paths_in_messages_work_from_the_root() {
     let verb = ["test", "-p", "member_messages", "--test", "goldens", "--"];
     project.cargo(&[&verb[..], &["accept", "--all"]].concat()).passes();
     project.tensor("crates/port/goldens/layers/double/y.npy", &[2.0, 4.0, 6.5]);
-    let actual = project.path("target/karat/layers/double/y.npy").display().to_string();
+    let actual = project.path("target/karat+crates+port/layers/double/y.npy").display().to_string();
     let reference = project.path("crates/port/goldens/layers/double/y.npy").display().to_string();
     let next = "to see it:  cargo test -p member_messages --test goldens -- explain layers/double\n";
     project.cargo(&["test", "--test", "goldens"]).fails().says(&[next]);
