@@ -119,7 +119,7 @@ fn quiet_shows_only_what_failed_or_was_skipped_and_the_count() {
     let project = project();
     project.case("later", |case| case["skip"] = "not captured yet".into());
     let said = project.karat(["run", "-q"]).exits(1);
-    assert!(said.stdout.starts_with("skipped  later"), "{}", said.stdout);
+    assert!(said.stdout.starts_with("skipped   later"), "{}", said.stdout);
     assert!(said.stdout.ends_with("\n2 mismatch, 1 skipped, 2 pass\nexecutor builtin\n"), "{}", said.stdout);
     let said = said.says("mismatch  c  ›  y").says("5 cases, 2 fail");
     said.keeps_quiet_of("good").says("skipped later not captured yet").keeps_quiet_of("to correct");
