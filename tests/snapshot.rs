@@ -15,6 +15,9 @@ use karat::numeric::{NonFinite, Summary, Value};
 use karat::snapshot::{Caller, Facts, Recorder, silence};
 use tempfile::TempDir;
 
+#[path = "tools/mod.rs"]
+mod tools;
+
 /// A project in a temporary folder.
 struct Project(TempDir);
 
@@ -641,7 +644,8 @@ fn accepting_writes_the_bytes_that_cargo_insta_writes() {
         }
     }
     ours.run(&["accept"]);
-    let output = theirs.command("cargo").args(["insta", "accept"]).output().expect("cargo insta is installed");
+    let path = tools::path_with(&["cargo-insta"]);
+    let output = theirs.command("cargo").args(["insta", "accept"]).env("PATH", path).output().expect("cargo starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(ours.files("snapshots"), theirs.files("snapshots"));
     for name in names {
