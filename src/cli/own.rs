@@ -10,7 +10,6 @@ use crate::error::{Error, Result};
 use crate::report::quote;
 
 /// What runs the checkpoints of a harness.
-#[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "only the binary looks for harnesses"))]
 pub(super) struct Command {
     /// What is typed before a verb.
     pub(super) text: String,

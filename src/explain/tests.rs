@@ -151,7 +151,7 @@ fn a_number_that_was_flushed_to_zero_is_no_rounding_noise() {
         let [actual, reference] = [actual, reference].map(|x| Tensor::new(&[64], x).expect("64"));
         explain(&Question::new(Pair::new(&actual, &reference))).first().map(|first| first.id)
     };
-    let noise = |at: usize, x: f64| if at % 2 == 0 { x.next_up() } else { x };
+    let noise = |at: usize, x: f64| if at.is_multiple_of(2) { x.next_up() } else { x };
     assert_eq!(with(&noise, 0.5), Some(Hypothesis::Accumulation));
     assert_eq!(with(&|at, x| if at == 27 { 0.0 } else { noise(at, x) }, 5.2e-319), None);
 }

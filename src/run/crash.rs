@@ -29,7 +29,7 @@ struct Slot {
     name: [AtomicU8; NAME],
 }
 
-static RUNNING: [Slot; SLOTS] = [const { Slot::FREE }; SLOTS];
+static RUNNING: [Slot; SLOTS] = [const { Slot::free() }; SLOTS];
 
 /// What was done before where these signals came.
 static BEFORE: OnceLock<[libc::sigaction; SIGNALS.len()]> = OnceLock::new();
@@ -42,8 +42,9 @@ static IS_TOLD: AtomicBool = AtomicBool::new(false);
 pub(super) struct Name(Option<usize>);
 
 impl Slot {
-    const FREE: Slot =
-        Slot { thread: AtomicUsize::new(0), len: AtomicUsize::new(0), name: [const { AtomicU8::new(0) }; NAME] };
+    const fn free() -> Slot {
+        Slot { thread: AtomicUsize::new(0), len: AtomicUsize::new(0), name: [const { AtomicU8::new(0) }; NAME] }
+    }
 
     fn take(&self, thread: usize) -> bool {
         self.thread.compare_exchange(0, thread, Ordering::SeqCst, Ordering::SeqCst).is_ok()

@@ -3,7 +3,9 @@
 use std::io::{self, Write};
 
 use super::WIDTH;
-use super::safe::{name, visible};
+#[cfg(feature = "harness")]
+use super::safe::name;
+use super::safe::visible;
 
 /// Writes the lines below an indentation, broken at words where they would be too wide.
 pub(crate) fn paragraphs(out: &mut dyn Write, indent: usize, lines: &[String]) -> io::Result<()> {
@@ -22,6 +24,7 @@ pub(crate) fn width(text: &str) -> usize {
 }
 
 /// The name and blanks after it up to that many columns.
+#[cfg(feature = "harness")]
 pub(crate) fn padded(text: &str, columns: usize) -> String {
     filled(name(text), columns)
 }
