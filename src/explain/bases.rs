@@ -66,6 +66,7 @@ pub(super) fn moved(sides: &Sides, sample: &Sample) -> impl Iterator<Item = Base
     });
     // Either what went out came in again, or what stands at the edge is anything.
     let shifts = shifts.into_iter().flat_map(|shift| [true, false].map(|wraps| (shift.clone(), wraps)));
+    let shifts = shifts.filter(|(shift, wraps)| *wraps || shift.keeps_most());
     layouts.chain(flips).chain(shifts.map(|(shift, wraps)| {
         let edge = if wraps { ", and what went out came in at the other end" } else { "" };
         Base::new(vec![shift.part(edge)], shift.apply(&sides.reference, wraps), 1)

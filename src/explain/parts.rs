@@ -52,7 +52,8 @@ fn bias_part(question: &Question<'_>, sides: &Sides, bias: &Bias) -> (Part, bool
     let part = |evidence: String, details| Part { id: Hypothesis::Bias, evidence, details };
     if let [value] = bias.values[..] {
         let sign = if value < 0.0 { '-' } else { '+' };
-        return (part(format!("actual = reference {sign} {} throughout", number(value.abs())), details), false);
+        let [shown, _] = apart([value.abs(), value.abs().round()]);
+        return (part(format!("actual = reference {sign} {shown} throughout"), details), false);
     }
     let extents: Vec<usize> = bias.groups.axes().iter().map(|&axis| sides.shape[axis]).collect();
     let equal = question.inputs.iter().find_map(|(name, input)| {

@@ -52,6 +52,11 @@ impl Shift {
         Some((position as i64 + (from - at) * self.stride as i64) as usize)
     }
 
+    /// Whether most elements have a counterpart that did not come in again: at the edge, where nothing came, anything may stand.
+    pub(super) fn keeps_most(&self) -> bool {
+        self.by.abs() == 1 || 4 * self.by.unsigned_abs() as usize <= self.extent
+    }
+
     /// The reference moved; NaN where nothing came.
     pub(super) fn apply(&self, reference: &[f64], wraps: bool) -> Vec<f64> {
         let at = |position| self.source(position, wraps).map_or(f64::NAN, |source| reference[source]);

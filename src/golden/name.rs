@@ -80,7 +80,8 @@ fn is_device(part: &str) -> bool {
 /// What a name and its twins have in common: those that some system takes for one file.
 #[cfg(feature = "harness")]
 pub(crate) fn fold(name: &str) -> String {
-    composed(&composed(name).to_lowercase())
+    // By way of capitals, since several small letters may have one: the sigma of a word's end, the long s.
+    composed(&composed(name).to_uppercase().to_lowercase().replace('\u{3c2}', "\u{3c3}"))
 }
 
 /// The text in Unicode's composed form.

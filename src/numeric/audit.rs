@@ -75,6 +75,15 @@ impl Comparison {
         };
         let wrong = |what: &str| Err(format!("its comparison has {what}"));
         match () {
+            () if self.magnitudes().any(|magnitude| magnitude < 0.0) => wrong("a magnitude below 0"),
+            () if self.cosine.is_some_and(|cosine| cosine.abs() > 1.0 + ROUNDING) => wrong("a cosine beyond 1"),
+            () if self
+                .rmse
+                .zip(self.rel_rms)
+                .is_some_and(|(rmse, rel)| rel.is_finite() && (rmse == 0.0) != (rel == 0.0)) =>
+            {
+                wrong("an RMSE of 0 and a share of it that is not, or the reverse")
+            }
             () if self.tolerance_used != used => wrong("another share of the tolerance than its worst element uses"),
             () if numbers_outside > 0 && share.is_none_or(|share| share < 1.0 - ROUNDING) => {
                 wrong("elements outside, and uses less than its tolerance")
@@ -92,6 +101,13 @@ impl Comparison {
             () if above(self.bias.map(f64::abs), self.mean_abs_diff) => wrong("a bias above its mean difference"),
             () => self.check_elements(tolerance, numbers_outside),
         }
+    }
+
+    /// All that cannot be negative.
+    fn magnitudes(&self) -> impl Iterator<Item = f64> {
+        let extremes = [&self.max_abs_diff, &self.max_rel_diff, &self.max_ulp_diff, &self.worst];
+        let figures = [self.mean_abs_diff, self.rmse, self.rel_rms, self.smallest_atol];
+        extremes.into_iter().map(value).chain(figures).flatten()
     }
 
     /// Holds the differences that are said to be the largest against the elements that are said to have them.
@@ -121,6 +137,16 @@ impl Summary {
         let all = self.shape.iter().try_fold(1u64, |all, extent| all.checked_mul(*extent as u64));
         if all != self.elements.checked_add(self.left_out) {
             return Err("its summary has another number of elements than its shape".to_owned());
+        }
+        let non_finite = self.non_finite.nan.saturating_add(self.non_finite.pos_inf);
+        if non_finite.saturating_add(self.non_finite.neg_inf) > self.elements {
+            return Err("its summary has more elements that are not finite than elements".to_owned());
+        }
+        let (min, max) = (self.min.map(Value::to_f64), self.max.map(Value::to_f64));
+        if min.zip(max).is_some_and(|(min, max)| min > max)
+            || [self.std, self.l2].into_iter().flatten().any(|x| x < 0.0)
+        {
+            return Err("its summary has a least element above its largest, or a magnitude below 0".to_owned());
         }
         match comparison {
             Some(of) if (of.elements, of.left_out) != (self.elements, self.left_out) => {

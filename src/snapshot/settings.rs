@@ -144,6 +144,12 @@ fn check_environment(env: Env<'_>) -> Result<()> {
 
 /// The environment goes before the file, as in insta: a variable that is set makes the line in the file idle.
 fn check_file(path: &Path, yaml: &str, env: Env<'_>) -> Result<()> {
+    if let Some(what) = disguise(yaml) {
+        return Err(Error::Usage(format!(
+            "{}: {what}, behind which a setting that disarms the gate could stand: write keys and values plainly",
+            path.display()
+        )));
+    }
     for (key, value) in settings(yaml) {
         let (variable, harmless, instead): (_, &[&str], _) = match key {
             Key::ForcePass => ("INSTA_FORCE_PASS", &["false"], "0"),
@@ -199,6 +205,19 @@ fn settings(yaml: &str) -> Vec<(Key, String)> {
         }
     }
     found
+}
+
+/// What YAML could spell a key by that the scan for keys does not read: an escape between double quotes, or an alias as a key.
+fn disguise(yaml: &str) -> Option<&'static str> {
+    let tokens = tokens(yaml);
+    let is_alias = |pair: &[String]| pair[0].starts_with('*') && pair[0].len() > 1 && pair[1] == ":";
+    match () {
+        () if yaml.lines().any(|line| line.contains('"') && line.contains('\\')) => {
+            Some("there is a backslash in quotes")
+        }
+        () if tokens.windows(2).any(is_alias) => Some("an alias is a key"),
+        () => None,
+    }
 }
 
 /// The scalars of a YAML text without quotes, and its punctuation, without comments.
@@ -351,6 +370,17 @@ mod tests {
                  nothing that way: remove it, or for this run set INSTA_UPDATE=auto"
             )
         );
+    }
+
+    #[test]
+    fn a_key_that_the_scan_cannot_read_is_refused() {
+        for yaml in [
+            "behavior:\n  \"up\\u0064ate\": always\n",
+            "behavior:\n  \"force_\\\n    pass\": true\n",
+            "x: &k force_pass\nbehavior:\n  *k : true\n",
+        ] {
+            assert!(said(&[], Some(yaml)).is_some_and(|text| text.contains("write keys and values plainly")), "{yaml}");
+        }
     }
 
     #[test]

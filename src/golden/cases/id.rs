@@ -47,7 +47,12 @@ impl CaseId {
     ///
     /// [`Error::Invalid`] with the folder and what to rename it to.
     pub(crate) fn check_portable(&self) -> Result<()> {
-        match self.0.split('/').map(check_part).find_map(Result::err) {
+        let would_be_snapshot = |part: &str| match part.strip_suffix(".new").unwrap_or(part).strip_suffix(".snap") {
+            Some(stem) => Err(format!("`{part}` is the name of a snapshot; rename it to `{stem}_snap`")),
+            None => Ok(()),
+        };
+        let check = |part: &str| check_part(part).and_then(|()| would_be_snapshot(part));
+        match self.0.split('/').map(check).find_map(Result::err) {
             Some(what) => Err(Error::Invalid(format!("case id {:?}: {what}", self.0))),
             None => Ok(()),
         }
