@@ -70,6 +70,14 @@ pub(super) fn executor(run: &RunOutcome) -> String {
     }
 }
 
+/// How many references changed since their snapshots, and how many outputs agree with the new ones; `None` where at most one did.
+pub(super) fn changed_references(cases: &[&CaseOutcome]) -> Option<String> {
+    let outputs = cases.iter().flat_map(|case| &case.outputs);
+    // Only of an output within its tolerance are the lines of the snapshot compared.
+    let changed = outputs.filter(|output| output.drift.iter().any(|line| line.quantity == "reference")).count();
+    (changed > 1).then(|| format!("{changed} references changed; all still agree, as each of these says:"))
+}
+
 /// What a case declares where that mismatch is meant.
 fn to_allow(mismatch: &Mismatch, output: &OutputOutcome) -> Option<String> {
     let quoted = |text: &str| serde_json::Value::from(text).to_string();

@@ -35,6 +35,19 @@ fn a_reference_overwritten_with_the_actual_output_is_drift() {
 }
 
 #[test]
+fn many_changed_references_are_counted_before_each_is_told() {
+    let project = accepted();
+    project.case("more", |case| case["tolerance"] = json!({ "y": { "atol": 1e-4, "rtol": 0 } }));
+    project.accept_all();
+    project.karat(["run"]).exits(0).keeps_quiet_of("references changed");
+    for id in ["ln", "more"] {
+        project.tensor(&format!("goldens/{id}/y.npy"), &[1, 2], vec![-1.0f32, 2.500002]);
+    }
+    let said = project.karat(["run"]).exits(1).judges("ln", "drift").judges("more", "drift");
+    said.says("2 references changed; all still agree");
+}
+
+#[test]
 fn a_loosened_tolerance_is_drift() {
     let project = accepted();
     project.edit("ln", |case| case["tolerance"]["y"]["atol"] = json!(1e-2));

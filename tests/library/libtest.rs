@@ -27,6 +27,9 @@ fn libtest_in_place_of_the_harness_fails_and_names_the_lines_to_add() {
         let said = project.cargo(command).fails().says(&["libtest runs here in place of karat's harness"]);
         said.says(&lines).omits("warning: ");
     }
+    for verb in ["run", "list", "accept", "doctor"] {
+        project.cargo(&["test", "--test", "my-port", "--", verb]).fails().says(&lines);
+    }
 
     let manifest = project.read("Cargo.toml");
     project.write("Cargo.toml", &format!("{manifest}\n{}\n", lines.join("\n")));

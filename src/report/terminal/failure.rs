@@ -56,6 +56,9 @@ fn all(
     } else {
         cases.extend(unrecorded);
     }
+    if let Some(text) = message::changed_references(&cases) {
+        writeln!(out, "{}\n", palette.strong(&text))?;
+    }
     cases.sort_by(|a, b| message::severity(b).cmp(&message::severity(a)).then_with(|| a.id.cmp(&b.id)));
     let mut alike: BTreeMap<&str, Vec<&CaseOutcome>> = BTreeMap::new();
     for case in &cases {
