@@ -10,8 +10,8 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# What would run or end an element if it were markup.
-HOSTILE = "<img src=x onerror=alert(1)>&'\""
+# What would run or end an element if it were markup. A name has no angle brackets, which Windows cannot store.
+HOSTILE = "&lt;img src=x onerror=alert(1)&gt;&'"
 HOSTILE_CHECKPOINT = "</script><script>alert(2)</script></title></style>"
 
 
