@@ -1,7 +1,7 @@
 //! A crash of this process: a stack that overflows, a segmentation fault, an abort. It names the cases that ran.
 //!
 //! A signal handler may neither lock nor allocate, so that the names are kept where it can read them, besides in
-//! [`running`](super::running).
+//! [`running`](mod@super::running).
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
