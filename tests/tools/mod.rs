@@ -49,6 +49,10 @@ fn install(package: &str, version: &str) {
     let build = folder.join("build");
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(["install", package, "--version", version, "--locked", "--force", "--debug", "--root"]).arg(&folder);
+    if package == "cargo-nextest" {
+        // Without the part that updates itself from the network, which has cryptography in C and takes as long as the rest.
+        cargo.args(["--no-default-features", "--features", "default-no-update"]);
+    }
     // Built as fast as can be: the tests do not wait for the tools.
     cargo.arg("--target-dir").arg(&build).env("CARGO_PROFILE_DEV_DEBUG", "0");
     let status = cargo.current_dir(&folder).status().expect("there is a cargo");
