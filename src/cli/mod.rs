@@ -39,7 +39,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub(crate) use self::alone::ALONE;
@@ -282,7 +282,8 @@ pub fn main(executors: Executors, home: &Home, arguments: impl IntoIterator<Item
     let command = examples::with(Cli::command().bin_name(&home.command), &home.command);
     let cli = match command.try_get_matches_from(&arguments).and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
-        Err(error) => {
+        Err(mut error) => {
+            suggest_verb(&mut error);
             return match error.kind() {
                 ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => printed(print(|_| error.print())),
                 _ => {
@@ -324,6 +325,15 @@ pub fn main(executors: Executors, home: &Home, arguments: impl IntoIterator<Item
             context.screen.complain(&home.complaint(&error));
             ExitCode::from(2)
         }
+    }
+}
+
+/// Adds the verb that was meant, where clap sees none: it does not count exchanged letters as one edit.
+fn suggest_verb(error: &mut clap::Error) {
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else { return };
+    let near = near_verb(word).filter(|_| error.get(ContextKind::SuggestedSubcommand).is_none());
+    if let Some(verb) = near {
+        error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(vec![verb.to_owned()]));
     }
 }
 

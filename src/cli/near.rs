@@ -11,20 +11,24 @@ use crate::golden::{self, CaseId};
 use crate::report::{Voice, quote};
 
 /// How alike two words are, from 0 to 1, where one may have been meant for the other: a letter or two are too many, missing,
-/// different or exchanged, and most are not.
+/// different or exchanged, and most are not; of three letters only one.
 fn likeness(word: &str, other: &str) -> Option<f64> {
     const ALIKE: f64 = 0.7;
+    const SHORT: f64 = 0.66;
     let alike = golden::likeness(word, other);
-    (alike >= ALIKE && strsim::damerau_levenshtein(word, other) <= 2).then_some(alike)
+    let is_near = |edits: usize| edits <= 1 || (edits == 2 && alike >= ALIKE);
+    (alike >= SHORT && is_near(strsim::damerau_levenshtein(word, other))).then_some(alike)
 }
 
 /// How many ids are offered.
 const OFFERED: usize = 3;
 
-/// The verb that a word may have been meant for, where it is not one itself.
+/// The verb that a word may have been meant for, or that begins with it, where it is not one itself.
 #[must_use]
 pub(crate) fn near_verb(word: &str) -> Option<&'static str> {
-    nearest(word, VERBS.iter().copied()).filter(|verb| *verb != word)
+    let verbs = || VERBS.iter().copied();
+    let begun = || verbs().find(|verb| word.len() >= 2 && verb.starts_with(word));
+    nearest(word, verbs()).or_else(begun).filter(|verb| *verb != word)
 }
 
 /// The most similar name, where one is similar.
@@ -162,8 +166,28 @@ mod tests {
     }
 
     #[test]
+    fn a_word_of_two_letters_or_more_is_near_to_the_verb_that_begins_with_it() {
+        for (word, verb) in
+            [("ru", Some("run")), ("doc", Some("doctor")), ("ex", Some("explain")), ("r", None), ("", None)]
+        {
+            assert_eq!(near_verb(word), verb, "{word}");
+        }
+    }
+
+    #[test]
     fn a_verb_is_near_to_a_word_with_one_letter_wrong() {
-        for (word, verb) in [("explian", Some("explain")), ("lst", Some("list")), ("run", None), ("softmax", None)] {
+        for (word, verb) in [
+            ("explian", Some("explain")),
+            ("lst", Some("list")),
+            ("lsit", Some("list")),
+            ("rnu", Some("run")),
+            ("Run", Some("run")),
+            ("docter", Some("doctor")),
+            ("run", None),
+            ("softmax", None),
+            ("layers", None),
+            ("complete", None),
+        ] {
             assert_eq!(near_verb(word), verb, "{word}");
         }
     }

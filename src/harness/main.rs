@@ -272,6 +272,8 @@ mod tests {
             ("explian", Some("karat explain --help")),
             ("add", Some("karat add --help")),
             ("lst", Some("karat list")),
+            ("rnu", Some("karat run")),
+            ("doc", Some("karat doctor")),
             ("help", Some("karat --help")),
             ("layers", None),
         ] {

@@ -32,7 +32,9 @@ fn what_is_not_understood_exits_2_and_prints_nothing_to_stdout() {
         let said = project.karat(arguments).exits(2).says("--help");
         assert_eq!(said.stdout, "", "{arguments:?}");
     }
-    project.karat(["lst"]).exits(2).says("a similar subcommand exists: 'list'");
+    for (word, verb) in [("lst", "list"), ("rnu", "run"), ("ru", "run"), ("doc", "doctor")] {
+        project.karat([word]).exits(2).says(&format!("a similar subcommand exists: '{verb}'"));
+    }
 }
 
 #[test]

@@ -52,6 +52,9 @@ fn a_word_that_selects_no_test_and_is_or_resembles_a_verb_fails() {
         (&["add"][..], "add --help"),
         (&["explian"], "explain --help"),
         (&["lst"], "list"),
+        (&["rnu"], "run"),
+        (&["ru"], "run"),
+        (&["doc"], "doctor"),
         (&["explian", "layers/double"], "explain"),
         (&["help"], "--help"),
     ] {
