@@ -22,6 +22,7 @@ mod merge;
 mod near;
 mod output;
 mod own;
+mod param;
 mod part;
 mod progress;
 mod replaced;

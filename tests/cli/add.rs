@@ -167,6 +167,16 @@ fn what_is_wrong_is_refused_before_anything_is_written() {
     refused(&project, |project| project.karat(typo), "did you mean `layer_norm`? registered: ");
     let alone = ["add", "new", "--checkpoint", "softmax", "--input", "x=captured/x.npy"];
     refused(&project, |project| project.karat(alone), "without --output there is no reference to compare with");
+    for (param, write) in [
+        (
+            "q=.707",
+            "--param q=.707: looks like a number, and is not JSON; write --param q=0.707, or as text: --param 'q=\".707\"'",
+        ),
+        ("q=True", "looks like a boolean, and is not JSON; write --param q=true"),
+        ("q=NaN", "looks like a number, and is not JSON; as text: --param 'q=\"NaN\"'"),
+    ] {
+        refused(&project, |project| add(project, "new", FILES, &["--param", param]), write);
+    }
     for number in ["1e400", "0.1000000000000000055", "[1e-400]"] {
         let param = format!("n={number}");
         let why = format!("--param n={number}: JSON cannot hold this number exactly");
