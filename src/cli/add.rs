@@ -63,8 +63,9 @@ struct Plan {
 impl Add {
     pub(super) fn main(self, executors: &Executors, context: &Context<'_>) -> Result<Gate> {
         let harnesses = own::commands(context.home, self.root.as_ref().unwrap_or(&context.home.root));
+        let known = executors.checkpoints();
         if harnesses.is_empty() {
-            near::check_checkpoint(&self.checkpoint, &executors.checkpoints())?;
+            near::check_checkpoint(&self.checkpoint, &known, &own::elsewhere(context))?;
         }
         if self.outputs.is_empty() && !self.snapshot_only && self.atol.is_none() {
             return Err(Error::Usage(
@@ -82,13 +83,19 @@ impl Add {
             }
         };
         let mut voice = self.voice(context);
-        // The checkpoint is there, and the binary would not run it.
-        if let Some(command) = harnesses.into_iter().next() {
-            voice.command = command.text;
+        // The binary would not run it.
+        let harness = harnesses.first();
+        if let Some(harness) = harness {
+            harness.speak(context, &mut voice, self.root.as_ref().unwrap_or(&context.home.root));
         }
         context.screen.print(|out, _| {
             for path in made.files() {
                 writeln!(out, "wrote {}", path.strip_prefix(&voice.base).unwrap_or(path).display())?;
+            }
+            if harness.is_some() && !known.contains(&*self.checkpoint) {
+                let checkpoint = &self.checkpoint;
+                let what = "was not looked for, which only the tests here know; to have it checked";
+                writeln!(out, "the checkpoint {checkpoint} {what}:  {} add", voice.command)?;
             }
             writeln!(out, "to run it:  {}", voice.run(Some(id.as_str())))
         })?;
@@ -195,10 +202,8 @@ impl Add {
         let dtype = match (read(None), self.dtype) {
             (Ok(_), _) => None,
             (Err(_), Some(dtype)) => read(Some(dtype)).map(|_| Some(dtype.name().to_owned()))?,
-            (Err(Error::Missing { place, what }), None) if address.path.is_relative() && !address.path.exists() => {
-                let folder = std::env::current_dir().unwrap_or_default();
-                let what = format!("{what}; looked in {}{}", folder.display(), context.home.host.folder());
-                return Err(Error::Missing { place, what });
+            (Err(Error::Missing { place, what }), None) if !address.path.exists() => {
+                return Err(Error::Missing { place, what: what + &context.looked(&address.path) });
             }
             (Err(error), None) => return Err(error),
         };

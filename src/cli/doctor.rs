@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Context, Gate, Place};
+use super::{Context, Gate, Place, own};
 use crate::error::Result;
 use crate::report::{json, terminal};
 use crate::run::examine;
@@ -27,7 +27,11 @@ impl Doctor {
         let Doctor { root, place, json } = self;
         let goldens = place.locate(root.as_ref(), context)?;
         let recorder = Recorder::new(&goldens.root, &goldens.snapshots, Caller::CommandLine)?;
-        let voice = context.voice(root.as_ref(), Some(&place), Some(&recorder));
+        let mut voice = context.voice(root.as_ref(), Some(&place), Some(&recorder));
+        let typed = root.as_ref().unwrap_or(&context.home.root);
+        if let Some(harness) = own::commands(context.home, typed).first() {
+            harness.speak(context, &mut voice, typed);
+        }
         let health = examine(&goldens, &recorder)?;
         context.screen.print(|out, palette| match json {
             true => json::doctor(out, &voice, &health),

@@ -5,10 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::report::{gate, voice};
-use super::reports::{Reports, Terminal};
+use super::reports::{Reports, Terminal, read_record};
 use super::{Context, Gate};
 use crate::error::{Error, Result};
-use crate::golden::{RECORD_LIMIT, read_text};
 use crate::report::json;
 use crate::report::terminal::Detail;
 use crate::run::{Executors, Record, merge};
@@ -26,7 +25,7 @@ pub(super) struct Merge {
 impl Merge {
     pub(super) fn main(self, executors: &Executors, context: &Context<'_>) -> Result<Gate> {
         let Merge { records, reports } = self;
-        let run = merge(read(&records)?)?;
+        let run = merge(read(context, &records)?)?;
         let base = &context.home.base;
         reports.check(&[&base.join(&run.root), &base.join(&run.snapshots)], &records)?;
         let voice = voice(executors, context, &run);
@@ -36,12 +35,12 @@ impl Merge {
 }
 
 /// Reads every record; what is wrong with several is told of each.
-fn read(files: &[PathBuf]) -> Result<Vec<Record>> {
+fn read(context: &Context<'_>, files: &[PathBuf]) -> Result<Vec<Record>> {
     let mut records = Vec::new();
     let mut unread = Vec::new();
     for file in files {
         let name = file.display().to_string();
-        match read_text(file, RECORD_LIMIT) {
+        match read_record(context, file) {
             Err(error) => unread.push(error.to_string()),
             Ok(text) => match json::read_run(&text).and_then(|run| Ok((json::version(&text)?, run))) {
                 Ok((version, run)) => records.push(Record { name, version, run }),

@@ -244,6 +244,15 @@ struct Context<'a> {
 }
 
 impl Context<'_> {
+    /// Where a file was looked for that is not there, behind `; `; nothing where that was typed.
+    fn looked(&self, file: &Path) -> String {
+        let folder = std::env::current_dir().unwrap_or_default();
+        match file.is_relative() {
+            true => format!("; looked in {}{}", folder.display(), self.home.host.folder()),
+            false => String::new(),
+        }
+    }
+
     /// How to name karat's commands, where the reader has typed that root and place.
     fn voice(&self, typed: Option<&PathBuf>, place: Option<&Place>, recorder: Option<&Recorder>) -> Voice {
         Voice {

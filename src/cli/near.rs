@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 use super::{Context, VERBS, source};
 use crate::error::{Error, Result};
-use crate::golden::{self, CaseId};
+use crate::golden::{self, CaseId, Goldens, absolute};
 use crate::report::{Voice, quote};
+use crate::words::number::counted;
 
 /// How alike two words are, from 0 to 1, where one may have been meant for the other: a letter or two are too many, missing,
 /// different or exchanged, and most are not; of three letters only one.
@@ -39,19 +40,24 @@ pub(super) fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> O
 
 /// The ids that may have been meant: those that end in what was typed, or else the one that ends in something similar.
 fn ids<'a>(typed: &str, ids: &'a [CaseId]) -> Vec<&'a str> {
-    let typed = typed.trim_matches('/');
-    let ids = || ids.iter().map(CaseId::as_str);
-    let is_end = |id: &&str| id.strip_suffix(typed).is_some_and(|start| start.is_empty() || start.ends_with('/'));
-    let ending: Vec<&str> = ids().filter(is_end).take(OFFERED).collect();
+    let ending = ending(typed, ids);
     if !ending.is_empty() {
         return ending;
     }
+    let typed = typed.trim_matches('/');
     let depth = typed.matches('/').count();
     // As many parts of the end of an id as were typed, and the whole.
     let end = |id: &'a str| id.rmatch_indices('/').nth(depth).map_or(id, |(at, _)| &id[at + 1..]);
     let alike = |id: &'a str| Some((likeness(typed, id).or_else(|| likeness(typed, end(id)))?, id));
-    let best = ids().filter_map(alike).max_by(|a, b| a.0.total_cmp(&b.0));
+    let best = ids.iter().map(CaseId::as_str).filter_map(alike).max_by(|a, b| a.0.total_cmp(&b.0));
     best.into_iter().map(|(_, id)| id).collect()
+}
+
+/// The first ids that end in what was typed.
+fn ending<'a>(typed: &str, ids: &'a [CaseId]) -> Vec<&'a str> {
+    let typed = typed.trim_matches('/');
+    let is_end = |id: &&str| id.strip_suffix(typed).is_some_and(|start| start.is_empty() || start.ends_with('/'));
+    ids.iter().map(CaseId::as_str).filter(is_end).take(OFFERED).collect()
 }
 
 /// The error that what was typed is not a case, nor anything else that the verb takes.
@@ -70,13 +76,34 @@ pub(super) fn case(
         return Error::NoCases { place: goldens.selected(), exists: true };
     }
     let voice = context.voice(root, None, None);
-    let near = ids(typed, &tree.cases);
-    let next = match &near[..] {
+    let shown = root.unwrap_or(&context.home.root).display();
+    let offered = |ids: &[&str]| offer(ids.iter().map(|id| command(&voice, id)));
+    if let (Some((folder, inside)), []) = (inside(typed, &goldens, &tree.cases), &ending(typed, &tree.cases)[..]) {
+        let first = offered(&inside[..inside.len().min(OFFERED)]);
+        let list = voice.list(folder.as_deref());
+        let count = counted(inside.len() as u64, "case");
+        return Error::Usage(format!(
+            "`{typed}` is {wanted} below {shown}, but a folder with {count}; {first}\nto list them:  {list}"
+        ));
+    }
+    let next = match &ids(typed, &tree.cases)[..] {
         [] => format!("{} prints the cases", voice.list(None)),
-        near => offer(near.iter().map(|id| command(&voice, id))),
+        near => offered(near),
     };
-    let root = root.unwrap_or(&context.home.root);
-    Error::Usage(format!("`{typed}` is {wanted} below {}; {next}", root.display()))
+    Error::Usage(format!("`{typed}` is {wanted} below {shown}; {next}"))
+}
+
+/// The cases in the folder that was typed, the root or one below it, and what of their ids selects them.
+fn inside<'a>(typed: &str, goldens: &Goldens, ids: &'a [CaseId]) -> Option<(Option<String>, Vec<&'a str>)> {
+    let path = absolute(Path::new(typed)).ok()?;
+    let below = path.strip_prefix(&goldens.root).ok().and_then(Path::to_str);
+    if below == Some("") {
+        return Some((None, ids.iter().map(CaseId::as_str).collect()));
+    }
+    let folder = format!("{}/", below.unwrap_or(typed).trim_matches('/'));
+    let is_inside = |id: &&str| id.match_indices(&folder).any(|(at, _)| at == 0 || id[..at].ends_with('/'));
+    let inside: Vec<&str> = ids.iter().map(CaseId::as_str).filter(is_inside).collect();
+    (!inside.is_empty()).then_some((Some(folder), inside))
 }
 
 /// The error of a root that is not there: a folder or the ids of cases may have been meant.
@@ -91,11 +118,20 @@ pub(super) fn root(context: &Context<'_>, typed: &Path, error: Error) -> Error {
 
 /// The folder beside a path that is not there whose name is similar.
 fn folder(typed: &Path) -> Option<String> {
+    beside(typed, Path::is_dir)
+}
+
+/// The file beside a path that is not there whose name is similar.
+pub(super) fn file(typed: &Path) -> Option<String> {
+    beside(typed, Path::is_file)
+}
+
+fn beside(typed: &Path, is_meant: impl Fn(&Path) -> bool) -> Option<String> {
     let name = typed.file_name()?.to_str()?;
     let above = typed.parent().filter(|above| *above != Path::new(""));
     let entries = fs::read_dir(above.unwrap_or(Path::new("."))).ok()?;
-    let folders = entries.filter_map(std::result::Result::ok).filter(|entry| entry.path().is_dir());
-    let names: Vec<String> = folders.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    let entries = entries.filter_map(std::result::Result::ok).filter(|entry| is_meant(&entry.path()));
+    let names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
     let near = nearest(name, names.iter().map(String::as_str))?;
     Some(above.map_or_else(|| near.to_owned(), |above| above.join(near).display().to_string()))
 }
@@ -127,8 +163,8 @@ fn offer(commands: impl IntoIterator<Item = String>) -> String {
     format!("did you mean:  {}", commands.join("\n           or:  "))
 }
 
-/// Refuses the name of a checkpoint that is not registered.
-pub(super) fn check_checkpoint(name: &str, known: &BTreeSet<&str>) -> Result<()> {
+/// Refuses the name of a checkpoint that is not registered; `besides` is what to say of others.
+pub(super) fn check_checkpoint(name: &str, known: &BTreeSet<&str>, besides: &str) -> Result<()> {
     if known.contains(name) {
         return Ok(());
     }
@@ -137,7 +173,7 @@ pub(super) fn check_checkpoint(name: &str, known: &BTreeSet<&str>) -> Result<()>
         true => "no checkpoint is registered at all".to_owned(),
         false => format!("registered: {}", known.iter().copied().collect::<Vec<_>>().join(", ")),
     };
-    Err(Error::Usage(format!("no checkpoint `{name}` is registered, and nothing was written{near}\n{known}")))
+    Err(Error::Usage(format!("no checkpoint `{name}` is registered, and nothing was written{near}\n{known}{besides}")))
 }
 
 #[cfg(test)]

@@ -3,11 +3,9 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-#[cfg(feature = "cli")]
-use super::Host;
-use super::{Context, Home};
+use super::{Context, Home, Host};
 use crate::error::{Error, Result};
-use crate::report::quote;
+use crate::report::{Voice, quote};
 
 /// What runs the checkpoints of a harness.
 pub(super) struct Command {
@@ -15,6 +13,33 @@ pub(super) struct Command {
     pub(super) text: String,
     /// Whether its package is in the current folder.
     is_here: bool,
+}
+
+impl Command {
+    /// Has commands name this, for goldens at that root: what runs them, and knows their checkpoints.
+    pub(super) fn speak(&self, context: &Context<'_>, voice: &mut Voice, root: &Path) {
+        voice.command.clone_from(&self.text);
+        if self.is_here {
+            return;
+        }
+        // Cargo runs tests in the folder of their package: a path from here is another there.
+        let from_here = |path: &Path| context.home.base.join(path).display().to_string();
+        voice.root = Some(from_here(root));
+        voice.snapshots = voice.snapshots.as_deref().map(|folder| from_here(Path::new(folder)));
+    }
+}
+
+/// What to say of checkpoints that the binary does not know: they may be those of a harness that is not here.
+pub(super) fn elsewhere(context: &Context<'_>) -> String {
+    if context.home.host == Host::Harness {
+        return String::new();
+    }
+    let typed: Vec<String> = context.typed.iter().map(|word| quote(&word.to_string_lossy()).into_owned()).collect();
+    format!(
+        "\nthese are built into {}; in a crate with those of a karat::Harness:  cargo test --test NAME -- {}",
+        context.home.command,
+        typed.join(" ")
+    )
 }
 
 /// The commands of the harnesses around the goldens at that root, where it is the binary that runs: their checkpoints are the user's.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::reports::{Reports, Terminal, read};
-use super::{Context, Gate, interrupt};
+use super::{Context, Gate, interrupt, own};
 use crate::error::Result;
 use crate::report::Voice;
 use crate::run::{Executors, Gates, RunOutcome};
@@ -23,7 +23,7 @@ pub(super) struct Report {
 impl Report {
     pub(super) fn main(self, executors: &Executors, context: &Context<'_>) -> Result<Gate> {
         let Report { run, reports } = self;
-        let outcome = read(&run)?;
+        let outcome = read(context, &run)?;
         let base = &context.home.base;
         reports.check(&[&base.join(&outcome.root), &base.join(&outcome.snapshots)], &[run])?;
         let voice = voice(executors, context, &outcome);
@@ -48,7 +48,17 @@ pub(super) fn voice(executors: &Executors, context: &Context<'_>, run: &RunOutco
     let root = (!is_home).then(|| run.root.clone());
     let recorder = Recorder::new(&home.base.join(&run.root), &home.base.join(&run.snapshots), Caller::CommandLine).ok();
     let mut voice = context.voice(root.as_ref(), None, recorder.as_ref());
-    let is_default = executors.names().next() == Some(run.executor.as_str());
+    let mut is_default = executors.names().next() == Some(run.executor.as_str());
+    let harnesses = own::commands(home, &home.base.join(&run.root));
+    match harnesses.first() {
+        // What ran was the harness; where it looked at snapshots, its default executor.
+        Some(harness) if executors.names().all(|name| name != run.executor) => {
+            harness.speak(context, &mut voice, &run.root);
+            is_default = run.gates == Gates::Both;
+        }
+        Some(_) => is_default = false,
+        None => {}
+    }
     voice.executor = (!is_default).then(|| run.executor.clone());
     let accuracy = (is_default && run.gates == Gates::Accuracy).then(|| "--accuracy-only".to_owned());
     let chained = run.chains.is_some().then(|| "--chained".to_owned());

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::Context;
 use super::made::beside;
 use super::replaced::Place;
+use super::{Context, near};
 use crate::error::{Error, Result};
-use crate::golden::{RECORD_LIMIT, read_text};
+use crate::golden::{RECORD_LIMIT, absolute, read_text};
 use crate::report::html;
 use crate::report::terminal::Detail;
 use crate::report::{Voice, github, json, junit, terminal};
@@ -137,14 +137,42 @@ impl Reports {
         if *github {
             failed.extend(to_github(context, voice, run).err());
         }
+        if told == Terminal::IfAlone && !self.is_document() && failed.is_empty() {
+            failed.extend(self.name_files(context).err());
+        }
         let failed: Vec<String> = failed.iter().map(ToString::to_string).collect();
         if failed.is_empty() { Ok(()) } else { Err(Error::Usage(failed.join("\n"))) }
+    }
+
+    /// Says which files were written: a line each.
+    fn name_files(&self, context: &Context<'_>) -> Result<()> {
+        let files = self.files().into_iter().filter(|(option, file)| *option != SUMMARY && !is_device(file));
+        let files = files.map(|(_, file)| absolute(&file)).collect::<Result<Vec<PathBuf>>>()?;
+        let base = &context.home.base;
+        context.screen.print(|out, _| {
+            files
+                .iter()
+                .try_for_each(|file| writeln!(out, "wrote {}", file.strip_prefix(base).unwrap_or(file).display()))
+        })
+    }
+}
+
+/// The text of a record; where there is no such file, where it was looked for and what writes one.
+pub(super) fn read_record(context: &Context<'_>, file: &Path) -> Result<String> {
+    match read_text(file, RECORD_LIMIT) {
+        Err(Error::Read { path, source }) if source.kind() == io::ErrorKind::NotFound => {
+            let near = near::file(file).map(|near| format!("; the nearest is {near}"));
+            let near = near.unwrap_or_else(|| context.looked(file));
+            let place = path.display();
+            Err(Error::Usage(format!("cannot read {place}: no such file{near}; `run --json FILE` writes a record")))
+        }
+        read => read,
     }
 }
 
 /// The run that a file of `--json` holds.
-pub(super) fn read(file: &Path) -> Result<RunOutcome> {
-    let text = read_text(file, RECORD_LIMIT)?;
+pub(super) fn read(context: &Context<'_>, file: &Path) -> Result<RunOutcome> {
+    let text = read_record(context, file)?;
     json::read_run(&text).map_err(|error| Error::Usage(format!("{}: {error}", file.display())))
 }
 

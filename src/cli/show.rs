@@ -93,11 +93,14 @@ impl Show {
     /// Says that what was typed is neither a case nor a tensor file.
     fn explain(&self, context: &Context<'_>, error: Error) -> Error {
         let typed = Address::typed(&self.what).path;
-        if typed.exists() || is_tensor_file(&typed) {
+        if (typed.exists() && !typed.is_dir()) || is_tensor_file(&typed) {
             return error;
         }
         let wanted = "neither a tensor file nor a case";
-        near::case(context, (&self.what, wanted), self.root.as_ref(), Voice::show_case)
+        match near::case(context, (&self.what, wanted), self.root.as_ref(), Voice::show_case) {
+            Error::NoCases { .. } if typed.is_dir() => error,
+            near => near,
+        }
     }
 }
 

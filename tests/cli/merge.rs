@@ -169,7 +169,7 @@ fn what_is_no_record_of_a_shard_is_named() {
     project.write("cut.json", &project.read("1.json")[..300]);
     project.write("other.json", project.karat(["list", "--json"]).stdout);
     let said = merge(&project, &["1.json", "cut.json", "other.json", "nowhere.json"]).exits(2);
-    said.says("cut.json: ").says("other.json: ").says("cannot read nowhere.json: ");
+    said.says("cut.json: ").says("other.json: ").says("cannot read nowhere.json: no such file; ");
     merge(&project, &[]).exits(2).says("<RECORD>...");
 }
 

@@ -71,6 +71,32 @@ fn a_root_or_an_id_that_is_not_there_is_answered_with_the_command_that_was_meant
 
 #[cfg(unix)]
 #[test]
+fn a_folder_in_place_of_a_case_is_answered_with_the_cases_in_it() {
+    let project = Project::good();
+    for id in ["gpt2/h.0/ln_1", "gpt2/h.0/ln_2", "gpt2/h.1/ln_1", "gpt2/ln_f"] {
+        project.case(id, |_| {});
+    }
+    for (typed, count, first) in [
+        ("gpt2", 4, "gpt2/h.0/ln_1"),
+        ("gpt2/h.0/", 2, "gpt2/h.0/ln_1"),
+        ("goldens/gpt2/h.1", 1, "gpt2/h.1/ln_1"),
+        ("h.0", 2, "gpt2/h.0/ln_1"),
+        ("goldens", 5, "good"),
+    ] {
+        for (verb, wanted) in [("explain", "not a case"), ("show", "neither a tensor file nor a case")] {
+            let cases = if count == 1 { "1 case".to_owned() } else { format!("{count} cases") };
+            let said = project.karat([verb, typed]).exits(2);
+            let said = said.says(&format!("`{typed}` is {wanted} below goldens, but a folder with {cases}; "));
+            let said = said.says(&format!("did you mean: karat {verb} {first}"));
+            let list = said.stderr.lines().find_map(|line| line.strip_prefix("to list them:  "));
+            let listed = project.shell(list.expect("a command")).exits(0);
+            assert_eq!(listed.stdout.lines().filter(|line| line.contains("layer_norm")).count(), count, "{typed}");
+        }
+    }
+}
+
+#[cfg(unix)]
+#[test]
 fn commands_of_a_case_whose_id_begins_with_a_dash_can_be_typed() {
     let project = Project::good();
     project.case("-bad", |case| case["params"]["eps"] = 1.into());

@@ -89,6 +89,61 @@ fn a_case_is_added_for_the_harness_and_its_command_is_the_harnesses() {
         ["add", "new", "--checkpoint", "mine", "--input", "x=goldens/good/x.npy", "--output", "y=goldens/good/y.npy"];
     let said = project.karat(arguments).exits(0);
     assert_eq!(said.command("to run it"), "cargo test --test goldens -- run -k new");
+    assert_eq!(
+        said.command("the checkpoint mine was not looked for, which only the tests here know; to have it checked"),
+        "cargo test --test goldens -- add"
+    );
+    let arguments = arguments.map(|word| if word == "mine" { "softmax" } else { word });
+    let said = project.karat(arguments.map(|word| if word == "new" { "newer" } else { word })).exits(0);
+    assert!(!said.stdout.contains("not looked for"), "{}", said.stdout);
+}
+
+#[test]
+fn where_there_is_no_harness_a_checkpoint_that_is_not_built_in_is_refused_with_the_command_of_one() {
+    let project = Project::good();
+    let arguments = ["add", "a b", "--checkpoint", "mine", "--output", "y=goldens/good/y.npy"];
+    let said = project.karat(arguments).exits(2).says("no checkpoint `mine` is registered, and nothing was written");
+    said.says("those of a karat::Harness: cargo test --test NAME -- add 'a b' --checkpoint mine --output y=goldens/good/y.npy");
+}
+
+/// The record of a run of that harness, of the case `good` and of one that is outside.
+fn record_of(project: &Project, executor: &str) {
+    project.edit("good", |case| case["params"]["eps"] = 1.into());
+    for file in ["run.json", "shard.json"] {
+        std::fs::remove_file(project.path(file)).ok();
+    }
+    project.karat(["run", "--executor", "builtin", "--partition", "slice:1/1", "--json", "shard.json"]).exits(1);
+    project.karat(["run", "--executor", "builtin", "--json", "run.json"]).exits(1);
+    for file in ["run.json", "shard.json"] {
+        let mut record: serde_json::Value = serde_json::from_str(&project.read(file)).expect("JSON");
+        record["executor"] = executor.into();
+        project.write(file, record.to_string());
+    }
+}
+
+#[test]
+fn the_commands_in_a_report_are_those_of_the_executor_that_ran() {
+    let project = port();
+    for (executor, command) in
+        [("rust", "cargo test --test goldens -- explain good"), ("builtin", "karat explain good --executor builtin")]
+    {
+        record_of(&project, executor);
+        for arguments in [["report", "run.json"], ["merge", "shard.json"]] {
+            assert_eq!(project.karat(arguments).exits(1).command("to see it"), command, "{arguments:?}");
+        }
+    }
+    // Without a harness nothing is known of it.
+    record_of(&project, "rust");
+    project.remove("tests");
+    let said = project.karat(["report", "run.json"]).exits(1);
+    assert_eq!(said.command("to see it"), "karat explain good --executor rust");
+}
+
+#[test]
+fn the_commands_of_doctor_are_those_of_the_harness() {
+    let project = port();
+    project.case("new", |_| {});
+    project.karat(["doctor"]).exits(1).says("cargo test --test goldens -- run");
 }
 
 #[test]

@@ -145,7 +145,7 @@ fn a_record_makes_every_report_again() {
     let again = project.karat(["report", "run.json"]).exits(1);
     assert_eq!(again.stdout, run.stdout);
     let quiet = project.karat(["report", "run.json", "--junit", "again.xml", "--json", "again.json"]).exits(1);
-    assert_eq!((quiet.stdout.as_str(), quiet.stderr.as_str()), ("", ""));
+    assert_eq!((&*quiet.stdout, &*quiet.stderr), ("wrote again.json\nwrote again.xml\n", ""));
     assert_eq!(project.read("again.xml"), project.read("run.xml"));
     assert_eq!(project.read("again.json"), project.read("run.json"));
     assert_eq!(project.karat(["report", "run.json", "--json"]).exits(1).stdout, project.read("run.json"));
@@ -173,7 +173,9 @@ fn what_is_no_record_is_named_with_what_to_do() {
     project.write("fine.json", text.replacen("\"mismatch\",\n      \"failed\"", "\"fine\",\n      \"failed\"", 1));
     project.karat(["report", "half.json"]).exits(2).says("half.json: it was cut off").says("`run --json FILE`");
     project.karat(["report", "fine.json"]).exits(2).says("fine.json: cases[0].verdict: there is no verdict `fine`");
-    project.karat(["report", "nix.json"]).exits(2).says("cannot read nix.json");
+    let nix = project.karat(["report", "nix.json"]).exits(2).says("cannot read nix.json: no such file; looked in ");
+    nix.says("`run --json FILE` writes a record");
+    project.karat(["report", "runs.json"]).exits(2).says("runs.json: no such file; the nearest is run.json");
     project.karat(["report"]).exits(2);
 }
 

@@ -89,7 +89,7 @@ fn what_is_neither_is_answered_with_what_there_is() {
         .karat(["show", "goldens/good/yy.npy"])
         .exits(2)
         .says("goldens/good/yy.npy: no such file; the nearest is y.npy");
-    project.karat(["show", "goldens"]).exits(2).says("goldens: is a folder, not a file");
+    project.karat(["show", "goldens"]).exits(2).says("but a folder with 1 case; did you mean: karat show good");
     project.write("goldens/good/case.json", "{");
     project.karat(["show", "good"]).exits(2).says("good/case.json: is not JSON: EOF while parsing an object at line 1");
 }
