@@ -7,16 +7,16 @@ use crate::report::terminal;
 
 /// A row a decade, its bar as long as the count is to the largest.
 pub(super) fn decades(decades: &[Decade]) -> Element {
-    let all = terminal::filled(decades);
-    let most = all.iter().map(|decade| decade.count).max().unwrap_or(0).max(1);
-    let rows = all.iter().map(|Decade { size, count: of }| {
+    let all = terminal::rows(decades);
+    let most = all.iter().map(|row| row.count).max().unwrap_or(0).max(1);
+    let rows = all.iter().map(|row| {
         // What is there has a bar.
-        let share = (*of as f64 / most as f64 * 100.0).ceil();
-        let bar = el("span").class(class(*size)).attr("style", format!("width:{share}%"));
+        let share = (row.count as f64 / most as f64 * 100.0).ceil();
+        let bar = el("span").class(class(row.size)).attr("style", format!("width:{share}%"));
         el("tr")
-            .put(el("th").attr("scope", "row").text(terminal::size(*size)))
-            .put(el("td").class("n").text(count(*of)))
-            .put(el("td").class("bar").attr("aria-hidden", "true").all((*of > 0).then_some(bar)))
+            .put(el("th").attr("scope", "row").text(row.label()))
+            .put(el("td").class("n").text(count(row.count)))
+            .put(el("td").class("bar").attr("aria-hidden", "true").all((row.count > 0).then_some(bar)))
     });
     let head = el("tr")
         .put(el("th").attr("scope", "col").text("from, to"))

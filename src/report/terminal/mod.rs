@@ -29,7 +29,7 @@ pub(crate) use failure::message;
 pub use failure::{failing, failure, failures, passes};
 pub use list::list;
 pub use matrix::{matrix, matrix_by_checkpoint};
-pub(super) use picture::{axes, filled, heat, mark, meanings, size, ten};
+pub(super) use picture::{axes, heat, mark, meanings, rows, ten};
 pub use show::{show_case, show_members, show_tensor};
 
 /// How much is told of a run.

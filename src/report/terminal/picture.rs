@@ -99,43 +99,76 @@ fn times(decades: u32) -> String {
 
 /// A bar for each decade, the longest to the right margin.
 pub(super) fn decades(out: &mut dyn Write, indent: usize, decades: &[Decade]) -> io::Result<()> {
-    let all = filled(decades);
-    let labels = all.iter().map(|decade| width(&size(decade.size))).max().unwrap_or(0);
-    let counts = all.iter().map(|decade| count(decade.count).len()).max().unwrap_or(0);
-    let most = all.iter().map(|decade| decade.count).max().unwrap_or(0).max(1);
+    let all = rows(decades);
+    let labels = all.iter().map(|row| width(&row.label())).max().unwrap_or(0);
+    let counts = all.iter().map(|row| count(row.count).len()).max().unwrap_or(0);
+    let most = all.iter().map(|row| row.count).max().unwrap_or(0).max(1);
     let room = WIDTH.saturating_sub(indent + labels + 2 + counts + 2);
     writeln!(out, "{:indent$}|actual - reference|, and how many elements", "")?;
-    for Decade { size: of_size, count: of } in &all {
-        let label = size(*of_size);
+    for row in &all {
         // What is there has a bar.
-        let length = (*of as f64 / most as f64 * room as f64).ceil() as usize;
-        let line = format!("{:indent$}{}  {:>counts$}  {}", "", padded(&label, labels), count(*of), "#".repeat(length));
+        let length = (row.count as f64 / most as f64 * room as f64).ceil() as usize;
+        let (label, number) = (padded(&row.label(), labels), count(row.count));
+        let line = format!("{:indent$}{label}  {number:>counts$}  {}", "", "#".repeat(length));
         writeln!(out, "{}", line.trim_end())?;
     }
     Ok(())
 }
 
-/// What a decade is called.
-pub(in crate::report) fn size(size: Size) -> String {
-    match size {
-        Size::Zero => "0".to_owned(),
-        Size::NotFinite => "not finite".into(),
-        Size::Power(power) => format!("{} to {}", ten(power), ten(power + 1)),
+/// A row of the chart: of one size, or of as many decades as it takes for the chart to be short.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(in crate::report) struct Row {
+    /// The size; of several decades that of the first.
+    pub(in crate::report) size: Size,
+    /// How many decades it stands for, where it stands for decades.
+    span: i32,
+    /// How many elements.
+    pub(in crate::report) count: u64,
+}
+
+impl Row {
+    /// What it is called.
+    pub(in crate::report) fn label(&self) -> String {
+        match self.size {
+            Size::Zero => "0".to_owned(),
+            Size::NotFinite => "not finite".into(),
+            Size::Power(power) => format!("{} to {}", ten(power), ten(power + self.span)),
+        }
     }
 }
 
-/// The same with the decades between that are empty, if they are few.
-pub(in crate::report) fn filled(decades: &[Decade]) -> Vec<Decade> {
-    let mut all: Vec<Decade> = Vec::new();
-    for decade in decades {
-        if let (Some(Decade { size: Size::Power(last), .. }), Size::Power(next)) = (all.last().copied(), decade.size)
-            && next - last <= 6
-        {
-            all.extend((last + 1..next).map(|power| Decade { size: Size::Power(power), count: 0 }));
+/// The decades as rows, with those between that are empty, if they are few. Where there would be more rows than a person
+/// reads, as where differences grew without bound, each stands for several decades.
+pub(in crate::report) fn rows(decades: &[Decade]) -> Vec<Row> {
+    const MOST: usize = 20;
+    let spans = [1, 2, 5, 10, 20, 50, 100];
+    let mut charts = spans.map(|span| joined(decades, span)).into_iter();
+    let last = charts.next_back().unwrap_or_default();
+    charts.find(|rows| rows.len() <= MOST).unwrap_or(last)
+}
+
+/// The same where each row stands for so many decades.
+fn joined(decades: &[Decade], span: i32) -> Vec<Row> {
+    let mut rows: Vec<Row> = Vec::new();
+    for Decade { size, count } in decades.iter().copied() {
+        let size = match size {
+            Size::Power(power) => Size::Power(power.div_euclid(span) * span),
+            size => size,
+        };
+        match (rows.last_mut(), size) {
+            (Some(row), _) if row.size == size => {
+                row.count += count;
+                continue;
+            }
+            (Some(Row { size: Size::Power(last), .. }), Size::Power(next)) if next - *last <= 6 * span => {
+                let between = (*last + span..next).step_by(span as usize);
+                rows.extend(between.map(|power| Row { size: Size::Power(power), span, count: 0 }).collect::<Vec<_>>());
+            }
+            _ => {}
         }
-        all.push(*decade);
+        rows.push(Row { size, span, count });
     }
-    all
+    rows
 }
 
 /// A power of ten.
@@ -183,6 +216,31 @@ mod tests {
   not finite     1  #
 ";
         assert_eq!(told(&[3, 40], actual), expected);
+    }
+
+    #[test]
+    fn differences_over_many_decades_have_few_rows() {
+        let decade = |power| Decade { size: Size::Power(power), count: 1 };
+        let ends = [Decade { size: Size::Zero, count: 3 }, Decade { size: Size::NotFinite, count: 4 }];
+        for (powers, count, first) in [
+            (-8..9, 19, "1e-8 to 1e-7"),
+            (-8..11, 12, "1e-8 to 1e-6"),
+            (-45..146, 13, "1e-60 to 1e-40"),
+            (-324..309, 16, "1e-350 to 1e-300"),
+        ] {
+            let middle: Vec<Decade> = powers.clone().map(decade).collect();
+            let all = rows(&[&ends[..1], &middle, &ends[1..]].concat());
+            assert_eq!((all.len(), &*all[1].label()), (count, first), "{powers:?}");
+            let sum: u64 = all.iter().map(|row| row.count).sum();
+            assert_eq!(sum, middle.len() as u64 + 7, "{powers:?}");
+            let edges: Vec<String> = all[1..count - 1].iter().map(Row::label).collect();
+            for pair in edges.windows(2) {
+                assert_eq!(pair[0].split(" to ").nth(1), pair[1].split(" to ").next(), "{powers:?}");
+            }
+        }
+        // Far apart, nothing is drawn between.
+        let apart: Vec<String> = rows(&[decade(-300), decade(0)]).iter().map(Row::label).collect();
+        assert_eq!(apart, ["1e-300 to 1e-299", "1 to 10"]);
     }
 
     #[test]
