@@ -317,6 +317,16 @@ mod tests {
     }
 
     #[test]
+    fn a_checkpoint_returns_as_many_outputs_as_a_case_may_name_and_no_more() {
+        let returned = |count: usize| {
+            let outputs = (0..count).fold(Outputs::new(), |outputs, at| outputs.with(&at.to_string(), 0u8));
+            outputs.into_map().map(|map| map.len()).map_err(|error| error.to_string())
+        };
+        assert_eq!(returned(10_000), Ok(10_000));
+        assert_eq!(returned(10_001), Err("the checkpoint returned 10001 outputs, and may return 10000".to_owned()));
+    }
+
+    #[test]
     fn an_output_is_whatever_holds_elements() {
         let vector = vec![1u8, 2];
         let outputs = crate::outputs! {
