@@ -8,7 +8,7 @@ use super::number::{bytes, count, counted, exact, float, percent, ratio};
 use super::signal::meaning;
 use super::voice::{Voice, quote};
 use crate::golden::nearest_first;
-use crate::numeric::{Comparison, Mismatch, Tolerance, Vacuous};
+use crate::numeric::{Comparison, DType, Kind, Mismatch, Tolerance, Vacuous};
 use crate::run::{
     CaseOutcome, Difference, Explanation, Finding, Gates, OutputOutcome, Part, Problem, RunOutcome, Sum, Verdict,
 };
@@ -480,6 +480,14 @@ pub(super) fn together(explanations: &[Explanation]) -> Vec<(String, &Explanatio
         }
     }
     told
+}
+
+/// What the extremes, the mean and the deviation of a summary are called: of complex numbers they are those of the moduli.
+pub(super) fn quantities(dtype: DType) -> [&'static str; 4] {
+    match dtype.kind() {
+        Kind::Complex => ["min |z|", "max |z|", "mean |z|", "std |z|"],
+        Kind::Integer | Kind::Float => ["min", "max", "mean", "std"],
+    }
 }
 
 /// That no hypothesis fits. Not all are tried of every pair: complex numbers have fewer.

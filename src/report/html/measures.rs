@@ -66,15 +66,16 @@ fn apart(measured: &Comparison) -> Vec<Row> {
 
 fn described(summary: &Summary) -> Vec<Row> {
     let Summary { shape: extents, dtype, elements, left_out: _, non_finite, min, max, mean, std, l2 } = summary;
+    let [of_min, of_max, of_mean, of_std] = message::quantities(*dtype);
     let rows = [
         ("dtype", Some(dtype.to_string())),
         ("shape", Some(shape(extents))),
         ("elements", Some(count(*elements))),
         ("not finite", Some(message::non_finite_counts(*non_finite))),
-        ("min", min.as_ref().map(ToString::to_string)),
-        ("max", max.as_ref().map(ToString::to_string)),
-        ("mean", mean.map(float)),
-        ("std", std.map(float)),
+        (of_min, min.as_ref().map(ToString::to_string)),
+        (of_max, max.as_ref().map(ToString::to_string)),
+        (of_mean, mean.map(float)),
+        (of_std, std.map(float)),
         ("l2", l2.map(float)),
     ];
     rows.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()

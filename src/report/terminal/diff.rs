@@ -153,6 +153,7 @@ fn sides(out: &mut dyn Write, actual: &Summary, reference: &Summary) -> io::Resu
 
 fn described(summary: &Summary) -> [(&'static str, String); 10] {
     let Summary { shape: extents, dtype, elements, left_out, non_finite, min, max, mean, std, l2 } = summary;
+    let [of_min, of_max, of_mean, of_std] = message::quantities(*dtype);
     let absent = || "none".to_owned();
     [
         ("dtype", dtype.to_string()),
@@ -160,10 +161,10 @@ fn described(summary: &Summary) -> [(&'static str, String); 10] {
         ("elements", count(*elements)),
         ("left out", count(*left_out)),
         ("not finite", non_finite_counts(*non_finite)),
-        ("min", min.map_or_else(absent, |value| value.to_string())),
-        ("max", max.map_or_else(absent, |value| value.to_string())),
-        ("mean", mean.map_or_else(absent, float)),
-        ("std", std.map_or_else(absent, float)),
+        (of_min, min.map_or_else(absent, |value| value.to_string())),
+        (of_max, max.map_or_else(absent, |value| value.to_string())),
+        (of_mean, mean.map_or_else(absent, float)),
+        (of_std, std.map_or_else(absent, float)),
         ("l2", l2.map_or_else(absent, float)),
     ]
 }

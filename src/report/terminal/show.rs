@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::{Map, Value};
 
-use crate::numeric::{NonFinite, Summary, Tensor, Tolerance};
+use crate::numeric::{Kind, NonFinite, Summary, Tensor, Tolerance};
 use crate::report::histogram::{Bin, Histogram};
 use crate::report::message::{self, non_finite_counts};
 use crate::report::number::{bytes, count, exact, float, shape};
@@ -40,17 +40,17 @@ pub fn show_tensor(
         table.row(["left out", &count(*left_out)]);
     }
     table.row(["not finite", &non_finite_counts(*non_finite)]);
-    table.row(["min", &min.map_or_else(absent, |value| value.to_string())]);
-    table.row(["max", &max.map_or_else(absent, |value| value.to_string())]);
-    table.row(["mean", &mean.map_or_else(absent, float)]);
-    table.row(["std", &std.map_or_else(absent, float)]);
+    let [min, max] = [min, max].map(|end| end.map_or_else(absent, |value| value.to_string()));
+    let values = [min, max, mean.map_or_else(absent, float), std.map_or_else(absent, float)];
+    message::quantities(*dtype).iter().zip(values).for_each(|(name, value)| table.row([*name, &value]));
     table.row(["l2", &l2.map_or_else(absent, float)]);
     table.write(out, 2)?;
-    histogram(out, &Histogram::of(tensor))
+    let what = if dtype.kind() == Kind::Complex { "|z|, and how many elements" } else { "" };
+    histogram(out, what, &Histogram::of(tensor))
 }
 
-/// A bar for each bin, the longest to the right margin.
-fn histogram(out: &mut dyn Write, Histogram { bins }: &Histogram) -> io::Result<()> {
+/// A bar for each bin, the longest to the right margin, below what they are of, where that has to be said.
+fn histogram(out: &mut dyn Write, what: &str, Histogram { bins }: &Histogram) -> io::Result<()> {
     let label = |bin: &Bin| match bin.from == bin.to {
         true => float(bin.from),
         false => format!("{} to {}", float(bin.from), float(bin.to)),
@@ -61,6 +61,9 @@ fn histogram(out: &mut dyn Write, Histogram { bins }: &Histogram) -> io::Result<
     let room = WIDTH.saturating_sub(2 + labels + 2 + counts + 2);
     if !bins.is_empty() {
         writeln!(out)?;
+    }
+    if !(bins.is_empty() || what.is_empty()) {
+        writeln!(out, "  {what}")?;
     }
     for bin in bins {
         // A bin that is not empty has a bar.
@@ -93,7 +96,8 @@ fn row(tensor: &TensorView) -> Vec<String> {
         };
     let mut besides = Vec::new();
     if let (Some(min), Some(max), Some(std)) = (min, max, std) {
-        besides.push(format!("{} to {}, std {}", float(min.to_f64()), float(max.to_f64()), float(*std)));
+        let modulus = if dtype.kind() == Kind::Complex { "|z| " } else { "" };
+        besides.push(format!("{modulus}{} to {}, std {}", float(min.to_f64()), float(max.to_f64()), float(*std)));
     }
     if *non_finite != NonFinite::default() {
         besides.push(non_finite_counts(*non_finite));

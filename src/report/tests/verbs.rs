@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{assert_told, example, told};
 use crate::golden::CaseId;
-use crate::numeric::{DType, Mismatch, NonFinite, Pair, Picture, Rules, Summary, Tensor, Tolerance, Value};
+use crate::numeric::{DType, Mismatch, NonFinite, Pair, Picture, Rules, Summary, Tensor, Tolerance, Value, summarize};
 use crate::report::terminal;
 use crate::report::{
     CaseLine, CaseView, DiffView, ExplainView, InputView, OutputView, PairView, Palette, TensorView, Unread,
@@ -173,6 +173,26 @@ fn a_tensor_is_shown_with_its_spread() {
     let (tensor, summary) = tensor();
     let told = told(|out| terminal::show_tensor(out, &Palette::plain(), "goldens/a/y.npy", &tensor, &summary));
     assert_told(&told, include_str!("../../../tests/data/report/show_tensor.txt"));
+}
+
+#[test]
+fn the_statistics_of_complex_numbers_are_said_to_be_of_the_moduli() {
+    use num_complex::Complex;
+    let tensor = Tensor::new(&[2], vec![Complex::new(3.0f64, 4.0), Complex::new(0.0, -1.0)]).expect("two elements");
+    let summary = summarize(&tensor, None);
+    let shown = told(|out| terminal::show_tensor(out, &Palette::plain(), "y.npy", &tensor, &summary));
+    for line in [
+        "  min |z|     1\n",
+        "  max |z|     5\n",
+        "  mean |z|    3\n",
+        "  std |z|     2\n",
+        "\n  |z|, and how many elements\n",
+    ] {
+        assert!(shown.contains(line), "{line:?} is not in\n{shown}");
+    }
+    let shown =
+        told(|out| terminal::show_members(out, &Palette::plain(), "all.npz", &[view("y", "all.npz#y", Ok(summary))]));
+    assert!(shown.contains("|z| 1 to 5, std 2"), "{shown}");
 }
 
 #[test]
