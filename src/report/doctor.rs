@@ -22,6 +22,7 @@ pub(super) fn said(voice: &Voice, complaint: &Complaint) -> String {
         Ailment::Pointers => of(&text()) + ", in place of tensors",
         Ailment::Orphaned => of("snapshot") + ", without a case or output (restore it where it went by accident)",
         Ailment::Pending => of("pending snapshot") + ", which nobody has reviewed",
+        Ailment::PendingAssertion => of("pending snapshot") + ", of assert_summary!, which nobody has reviewed",
         Ailment::Unrecorded => of("snapshot") + ", not recorded yet",
         Ailment::Vacuous => {
             format!(
@@ -57,6 +58,8 @@ pub(super) fn command(voice: &Voice, complaint: &Complaint) -> String {
         Ailment::Disarmed => remedy(text.as_deref().unwrap_or_default()),
         Ailment::Orphaned | Ailment::Leftover => paths().iter().map(|path| remove(path)).collect::<Vec<_>>().join("; "),
         Ailment::Pending => voice.review(None),
+        // The verb `accept` knows the snapshots of cases alone.
+        Ailment::PendingAssertion => "cargo insta review".to_owned(),
         Ailment::Unrecorded => format!("{}; {}", voice.run(None), voice.review(None)),
         Ailment::Vacuous => format!("{} --deny vacuous", voice.run(None)),
         Ailment::Unversioned => match text.as_deref().unwrap_or_default() {

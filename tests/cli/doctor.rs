@@ -180,6 +180,36 @@ fn cargo_insta_that_is_absent_or_old_is_told() {
 }
 
 #[test]
+fn pending_snapshots_of_assertions_are_told_with_the_command_that_reviews_them() {
+    let project = committed();
+    let pending = "---\nsource: tests/numbers.rs\n---\nkarat: 1\ncheckpoint: logits\n";
+    let files = ["src/deep/snapshots/port__deep__a.snap.new", "tests/snapshots/numbers__logits.snap.new"];
+    for file in files.iter().chain(&[
+        "target/package/src/snapshots/a.snap.new",
+        "built/src/snapshots/a.snap.new",
+        ".cache/src/snapshots/a.snap.new",
+        "tests/other/a.snap.new",
+    ]) {
+        project.write(file, pending);
+    }
+    project.write("built/CACHEDIR.TAG", "");
+    project.write("tests/snapshots/of_insta.snap.new", "---\nsource: tests/other.rs\n---\nsome text\n");
+    let told = |arguments: &[&str]| {
+        let complaints = project.karat(arguments).json()["complaints"].as_array().expect("a list").clone();
+        complaints.into_iter().filter(|complaint| complaint["kind"] == "pending").collect::<Vec<_>>()
+    };
+    // Elsewhere cargo insta finds nothing.
+    assert_eq!(told(&["doctor", "--json"]).len(), 0);
+    project.write("Cargo.toml", "[package]\nname = \"port\"\n");
+    let found = told(&["doctor", "--json"]);
+    assert_eq!((found.len(), &found[0]["next"]), (1, &"cargo insta review".into()), "{found:?}");
+    assert_eq!(found[0]["files"], serde_json::json!(files));
+    project.karat(["doctor"]).exits(1).says(&format!("2 pending snapshots: {}, of assert_summary!", files.join(", ")));
+    // What belongs to no case is not looked for where a part of the goldens is examined.
+    assert_eq!(told(&["doctor", "goldens/good", "--json"]).len(), 0);
+}
+
+#[test]
 fn a_root_that_is_not_there_or_empty_is_told() {
     let project = Project::empty();
     let said = project.karat(["doctor", "--json"]).exits(1);

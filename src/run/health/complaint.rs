@@ -72,6 +72,8 @@ pub enum Ailment {
     Orphaned,
     /// Snapshots that wait for a review.
     Pending,
+    /// Snapshots of `assert_summary!` that wait for a review.
+    PendingAssertion,
     /// Outputs without a snapshot, accepted or pending.
     Unrecorded,
     /// Outputs whose comparison cannot fail, or not on zeros or NaN.
@@ -104,7 +106,7 @@ impl Ailment {
             Ailment::Damaged => "damaged",
             Ailment::Disarmed => "disarmed",
             Ailment::Orphaned => "orphaned",
-            Ailment::Pending => "pending",
+            Ailment::Pending | Ailment::PendingAssertion => "pending",
             Ailment::Unrecorded => "unrecorded",
             Ailment::Vacuous => "vacuous",
             Ailment::Leftover => "leftover",

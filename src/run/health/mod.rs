@@ -1,5 +1,6 @@
 //! What is wrong with a setup, found without running a checkpoint.
 
+mod assertions;
 mod cases;
 mod complaint;
 mod git;
@@ -22,6 +23,7 @@ pub fn examine(goldens: &Goldens, recorder: &Recorder) -> Result<Health> {
     let mut health =
         Health { root: goldens.root.clone(), cases: tree.cases.len(), snapshots: 0, complaints: Vec::new() };
     cases::check(goldens, recorder, &tree, &mut health);
+    assertions::check(goldens, recorder, &mut health);
     vacuous::check(goldens, &tree, &mut health);
     let left = leftovers(&[&goldens.root, recorder.snapshots()]);
     if !left.is_empty() {
