@@ -106,7 +106,7 @@ impl Show {
 
 /// A case with the summaries of its tensors.
 fn view(case: Case) -> CaseView {
-    let Case { id, file, checkpoint, params, inputs, outputs, timeout, skip, reference } = case;
+    let Case { id, file, checkpoint, params, inputs, outputs, timeout, skip, reference, inherited: _ } = case;
     let mut files = Containers::default();
     let mut read = |address: &Address, declared| files.at(&address.path)?.read(address.member.as_deref(), declared);
     CaseView {

@@ -49,7 +49,7 @@ fn said(problem: &Problem, case: &CaseOutcome, output: Option<&OutputOutcome>, v
             let measured = output.and_then(|output| output.comparison.as_ref());
             let tolerance = output.and_then(|output| output.tolerance.as_ref());
             let mut said = self::mismatch(mismatch, measured, tolerance);
-            said.extend(output.and_then(|output| to_allow(mismatch, output)));
+            said.extend(output.and_then(|output| to_allow(mismatch, case, output, voice)));
             said
         }
         Problem::NotRepeatable { repeat } => not_repeatable(*repeat),
@@ -79,7 +79,7 @@ pub(super) fn changed_references(cases: &[&CaseOutcome]) -> Option<String> {
 }
 
 /// What a case declares where that mismatch is meant.
-fn to_allow(mismatch: &Mismatch, output: &OutputOutcome) -> Option<String> {
+fn to_allow(mismatch: &Mismatch, case: &CaseOutcome, output: &OutputOutcome, voice: &Voice) -> Option<String> {
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let (name, tensor) = (quoted(&output.name), quoted(output.reference.as_deref()?));
     let field = match mismatch {
@@ -89,7 +89,11 @@ fn to_allow(mismatch: &Mismatch, output: &OutputOutcome) -> Option<String> {
         }
         _ => return None,
     };
-    Some(format!("to allow it, in case.json: \"outputs\": {{ {name}: {{ \"tensor\": {tensor}, {field} }} }}"))
+    let file = match case.inherited.get(&format!("outputs.{}", output.name)) {
+        Some(suite) => voice.path(suite),
+        None => "case.json".to_owned(),
+    };
+    Some(format!("to allow it, in {file}: \"outputs\": {{ {name}: {{ \"tensor\": {tensor}, {field} }} }}"))
 }
 
 /// That other cases have the same problem.
@@ -274,7 +278,7 @@ fn unknown_checkpoint(name: &str, known: &[String]) -> Vec<String> {
 }
 
 fn extra_output(name: &str, known: &[String]) -> Vec<String> {
-    vec![format!("the checkpoint returned an output {name:?} that case.json does not name; it names {}", names(known))]
+    vec![format!("the checkpoint returned an output {name:?} that the case does not name; it names {}", names(known))]
 }
 
 fn left_out(name: &str, returned: &[String]) -> Vec<String> {

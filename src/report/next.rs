@@ -29,11 +29,13 @@ pub(super) fn next(voice: &Voice, gate: &Gate, case: &CaseOutcome, output: Optio
         // It is the outputs that say what to do.
         return None;
     }
-    if let (None, Some(found)) = (problem, output.and_then(OutputOutcome::vacuous).filter(|_| gate.denies(case))) {
-        return Some(substantiate(voice, case, found));
+    if let (None, Some(output)) = (problem, output.filter(|_| gate.denies(case)))
+        && let Some(found) = output.vacuous()
+    {
+        return Some(substantiate(voice, case, &output.name, found));
     }
     match (problem, verdict) {
-        (Some(problem), _) => Some(correct(voice, case, problem)),
+        (Some(problem), _) => Some(correct(voice, case, output, problem)),
         (None, Verdict::Drift | Verdict::Unrecorded) => Some(review(voice, gate, case)),
         (None, Verdict::Pass | Verdict::Skipped) => None,
         (None, Verdict::Mismatch) => Some(look(voice, case, output)),
@@ -75,9 +77,10 @@ pub(super) fn deciding(verdict: Verdict, problems: &[Problem]) -> Option<&Proble
     problems.iter().find(|problem| problem.verdict() == verdict).or(problems.first())
 }
 
-fn correct(voice: &Voice, case: &CaseOutcome, problem: &Problem) -> Next {
+fn correct(voice: &Voice, case: &CaseOutcome, output: Option<&OutputOutcome>, problem: &Problem) -> Next {
     let id = case.id.as_str();
-    let file = voice.path(&case.file);
+    let file = |field: &str| voice.path(case.set_in(field));
+    let of_output = |field: &str| file(&format!("{field}.{}", output.map_or("", |output| &output.name)));
     match problem {
         Problem::Error(_) => again(voice, case, Some("correct it".into())),
         Problem::Missing(_) => again(voice, case, Some("put it back, or correct its name".into())),
@@ -85,16 +88,24 @@ fn correct(voice: &Voice, case: &CaseOutcome, problem: &Problem) -> Next {
         Problem::Crashed { .. } | Problem::Exited { .. } | Problem::Interrupted { .. } => {
             step("to run it alone", voice.run(Some(id)))
         }
-        Problem::TimedOut { .. } => again(voice, case, Some(format!("correct it, or set \"timeout\" in {file}"))),
+        Problem::TimedOut { .. } => {
+            again(voice, case, Some(format!("correct it, or set \"timeout\" in {}", file("timeout"))))
+        }
         Problem::OutOfMemory { .. } => again(voice, case, Some("correct it, or let it take more".into())),
         Problem::UnknownCheckpoint { .. } => {
-            again(voice, case, Some(format!("register it, or correct \"checkpoint\" in {file}")))
+            again(voice, case, Some(format!("register it, or correct \"checkpoint\" in {}", file("checkpoint"))))
         }
-        Problem::ExtraOutput { .. } => again(voice, case, Some(format!("name it in {file} or do not return it"))),
-        Problem::LeftOut { .. } => again(voice, case, Some(format!("return it, or take it out of {file}"))),
-        Problem::Mismatch(Mismatch::Mask { .. }) => again(voice, case, Some(format!("correct the mask in {file}"))),
+        Problem::ExtraOutput { .. } => {
+            again(voice, case, Some(format!("name it in {} or do not return it", of_output("outputs"))))
+        }
+        Problem::LeftOut { .. } => {
+            again(voice, case, Some(format!("return it, or take it out of {}", of_output("outputs"))))
+        }
+        Problem::Mismatch(Mismatch::Mask { .. }) => {
+            again(voice, case, Some(format!("correct the mask in {}", of_output("outputs"))))
+        }
         Problem::Mismatch(Mismatch::NoUlps { .. }) => {
-            again(voice, case, Some(format!("take \"max_ulps\" out of {file}")))
+            again(voice, case, Some(format!("take \"max_ulps\" out of {}", of_output("tolerance"))))
         }
         Problem::Mismatch(_) => step("to see it", voice.explain(id)),
         Problem::NotRepeatable { repeat } => {
@@ -102,7 +113,7 @@ fn correct(voice: &Voice, case: &CaseOutcome, problem: &Problem) -> Next {
         }
         Problem::ChainedOutside { .. } | Problem::NotChained { .. } => step("to see its chain", voice.chained()),
         Problem::Orphaned { snapshot } => step("to delete it", remove(&voice.path(snapshot))),
-        Problem::Skipped(_) => again(voice, case, Some(format!("take \"skip\" out of {file}"))),
+        Problem::Skipped(_) => again(voice, case, Some(format!("take \"skip\" out of {}", file("skip")))),
     }
 }
 
@@ -155,11 +166,11 @@ fn reviewed(voice: &Voice, gate: &Gate, id: Option<&str>) -> Next {
 }
 
 /// What to do about a comparison that is vacuous, where that fails.
-fn substantiate(voice: &Voice, case: &CaseOutcome, found: Vacuous) -> Next {
-    let file = voice.path(&case.file);
+fn substantiate(voice: &Voice, case: &CaseOutcome, output: &str, found: Vacuous) -> Next {
+    let file = |field: &str| voice.path(case.set_in(&format!("{field}.{output}")));
     let first = match found {
-        Vacuous::Masked => format!("correct the mask in {file}"),
-        Vacuous::Anything | Vacuous::Zeros => format!("narrow the tolerance in {file}"),
+        Vacuous::Masked => format!("correct the mask in {}", file("outputs")),
+        Vacuous::Anything | Vacuous::Zeros => format!("narrow the tolerance in {}", file("tolerance")),
         Vacuous::ZeroReference | Vacuous::NanReference => "make a reference of inputs that show more".to_owned(),
     };
     again(voice, case, Some(first))

@@ -73,6 +73,14 @@ impl Examiner<'_> {
                 return (self.stopped(id, None, vec![Problem::from_error("", &error)]), None);
             }
         };
+        let inherited = case.inherited.clone();
+        let (outcome, ran) = self.take(case);
+        (CaseOutcome { inherited, ..outcome }, ran)
+    }
+
+    /// Runs a case that was read.
+    fn take(&self, case: Case) -> (CaseOutcome, Option<Ran>) {
+        let id = &case.id;
         let stopped = |problems| (self.stopped(id, Some(case.checkpoint.clone()), problems), None);
         if let (Some(reason), Skips::Honoured) = (&case.skip, self.options.skips) {
             return stopped(vec![Problem::Skipped(reason.clone())]);
@@ -118,13 +126,14 @@ impl Examiner<'_> {
     /// The outcome of a case that ran.
     fn finish(&self, case: &Case, outputs: Vec<OutputOutcome>, elapsed: Duration) -> CaseOutcome {
         let problems = match outputs.is_empty() {
-            true => vec![Problem::Failed("the checkpoint returned no output, and case.json names none".to_owned())],
+            true => vec![Problem::Failed("the checkpoint returned no output, and the case names none".to_owned())],
             false => Vec::new(),
         };
         let worst = outputs.iter().map(|output| output.verdict).min();
         CaseOutcome {
             id: case.id.clone(),
             file: case.file.clone(),
+            inherited: BTreeMap::new(),
             checkpoint: Some(case.checkpoint.clone()),
             verdict: worst.unwrap_or(Verdict::Broken),
             problems,

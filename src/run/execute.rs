@@ -65,7 +65,9 @@ pub(super) fn check_link(
     digest: impl FnOnce() -> Result<String>,
 ) -> Result<()> {
     let Some(Link { case: source, output }) = &input.link else { return Ok(()) };
-    let wrong = |what: String| Error::Case { path: case.file.clone(), what: format!("inputs.{name}.from: {what}") };
+    let field = format!("inputs.{name}");
+    let wrong =
+        |what: String| Error::Case { path: case.set_in(&field).to_path_buf(), what: format!("{field}.from: {what}") };
     if !source.below(&goldens.root).is_dir() {
         return Err(wrong(format!("there is no case {source} below {}", goldens.root.display())));
     }

@@ -94,11 +94,14 @@ pub(super) fn hold_all(held: &Held<'_>, actuals: &BTreeMap<String, Tensor>) -> V
 
 /// The tolerance of an output with a reference of that dtype, where what the case says of it fits.
 pub(super) fn tolerance(case: &Case, name: &str, output: &Output, dtype: DType) -> Result<Tolerance, Error> {
-    let wrong = |what: String| Error::Case { path: case.file.clone(), what };
+    let wrong = |field: &str, what: String| {
+        let field = format!("{field}.{name}");
+        Error::Case { path: case.set_in(&field).to_path_buf(), what: format!("{field}{what}") }
+    };
     if !output.alternatives.is_empty() && dtype.kind() != Kind::Integer {
-        return Err(wrong(format!("outputs.{name}.or: is for integers, such as tokens; {dtype} has a tolerance")));
+        return Err(wrong("outputs", format!(".or: is for integers, such as tokens; {dtype} has a tolerance")));
     }
-    let none = || wrong(format!("tolerance.{name}: {dtype} has no default tolerance; give atol and rtol"));
+    let none = || wrong("tolerance", format!(": {dtype} has no default tolerance; give atol and rtol"));
     output.tolerance(dtype).ok_or_else(none)
 }
 

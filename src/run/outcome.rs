@@ -1,6 +1,7 @@
 //! What a run found out: verdicts, measurements and times, ready to be told. Below what makes it and what prints it.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::chain::ChainOutcome;
@@ -106,6 +107,8 @@ pub struct CaseOutcome {
     pub id: CaseId,
     /// Its `case.json` (for an orphan, where it would be).
     pub file: PathBuf,
+    /// The `suite.json` that sets a field, for each that `case.json` does not set itself: `skip`, `outputs.y`, `tolerance.y`.
+    pub inherited: BTreeMap<String, PathBuf>,
     /// The checkpoint it names; `None` where `case.json` could not be read.
     pub checkpoint: Option<String>,
     /// The worst of its outputs and its own problem.
@@ -388,6 +391,12 @@ impl OutputOutcome {
 }
 
 impl CaseOutcome {
+    /// The file that sets a field of the case, or an entry of one (`outputs.y`), or else `case.json`, which may.
+    #[must_use]
+    pub fn set_in(&self, field: &str) -> &Path {
+        self.inherited.get(field).unwrap_or(&self.file)
+    }
+
     /// Whether the comparison of an output is [vacuous](crate::numeric::vacuous()).
     #[must_use]
     pub fn is_vacuous(&self) -> bool {
@@ -414,6 +423,7 @@ impl CaseOutcome {
         CaseOutcome {
             id: id.clone(),
             file,
+            inherited: BTreeMap::new(),
             checkpoint,
             verdict: problems.iter().map(Problem::verdict).min().unwrap_or(Verdict::Pass),
             problems,

@@ -236,9 +236,11 @@ impl Session {
 
     /// The outcome of a case that takes longer than that, from another thread than that which runs it.
     pub fn timed_out(&self, id: &CaseId, limit: Duration) -> CaseOutcome {
-        let checkpoint = Case::load(&self.goldens.root, id).ok().map(|case| case.checkpoint);
+        let case = Case::load(&self.goldens.root, id).ok();
+        let (checkpoint, inherited) = case.map(|case| (case.checkpoint, case.inherited)).unzip();
         let problems = vec![Problem::TimedOut { limit, printed: Vec::new() }];
-        self.examiner(&Survey::of_one(&self.goldens)).stopped(id, checkpoint, problems)
+        let outcome = self.examiner(&Survey::of_one(&self.goldens)).stopped(id, checkpoint, problems);
+        CaseOutcome { inherited: inherited.unwrap_or_default(), ..outcome }
     }
 
     /// What runs one case.
@@ -309,6 +311,7 @@ impl Session {
                 false => id.below(&self.goldens.root).join("case.json"),
             },
             id,
+            inherited: BTreeMap::new(),
             checkpoint: None,
             verdict: Verdict::Orphaned,
             problems: Vec::new(),

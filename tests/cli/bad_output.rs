@@ -81,7 +81,7 @@ fn an_output_that_the_case_does_not_name_is_told_and_the_others_are_judged() {
     changed(|project| qkv(project, |case| drop(case["outputs"].as_object_mut().expect("an object").remove("v"))))
         .judges("bad", "mismatch")
         .says("mismatch bad › v")
-        .says("the checkpoint returned an output \"v\" that case.json does not name; it names k, q")
+        .says("the checkpoint returned an output \"v\" that the case does not name; it names k, q")
         .says("unrecorded bad › q")
         .says("name it in goldens/bad/case.json or do not return it");
 }

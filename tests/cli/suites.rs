@@ -1,6 +1,6 @@
 //! What is wrong in a `suite.json` is told once, however many cases are below it; and what of it is of no use.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::project::Project;
 
@@ -62,4 +62,90 @@ fn a_tolerance_of_a_suite_that_some_case_can_use_is_no_fault() {
     project.write("goldens/suite/suite.json", json!({ "tolerance": { "z": entry } }).to_string());
     project.write("goldens/suite/deep/b/case.json", "{");
     project.karat(["run"]).keeps_quiet_of("no case below it").judges("suite/deep/b", "broken");
+}
+
+/// What a suite says, what is done to the case below it, and what the message names; `{}` is the file.
+type Inherited = (&'static str, Value, fn(&Project), &'static [&'static str], &'static str);
+
+const RUN: &[&str] = &["run", "--ci"];
+
+#[test]
+fn a_message_about_a_field_names_the_file_that_sets_it() {
+    let tensor = |more: Value| {
+        let mut entry = json!({ "tensor": "y.npy" });
+        entry.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        json!({ "y": entry })
+    };
+    let wide = |p: &Project| p.tensor("goldens/s/c/y.npy", &[1, 2], vec![-1.0f64, 2.5]);
+    let rows: Vec<Inherited> = vec![
+        ("skip", json!("slow"), |_| {}, RUN, "take \"skip\" out of {}"),
+        ("checkpoint", json!("layer_nrm"), |_| {}, RUN, "correct \"checkpoint\" in {}"),
+        ("timeout", json!(1e-9), |_| {}, RUN, "or set \"timeout\" in {}"),
+        ("outputs", json!({ "y": "y.npy", "z": "y.npy" }), |_| {}, RUN, "return it, or take it out of {}"),
+        ("outputs", tensor(json!({})), wide, RUN, "to allow it, in {}: \"outputs\": { \"y\":"),
+        ("outputs", tensor(json!({ "or": ["x.npy"] })), |_| {}, RUN, "{}: outputs.y.or: is for integers"),
+        (
+            "outputs",
+            tensor(json!({ "where": "m.npy" })),
+            |p| p.tensor("goldens/s/c/m.npy", &[3], vec![true; 3]),
+            RUN,
+            "correct the mask in {}",
+        ),
+        (
+            "inputs",
+            json!({ "x": { "tensor": "x.npy", "from": "none:y" }, "weight": "weight.npy", "bias": "bias.npy" }),
+            |_| {},
+            RUN,
+            "{}: inputs.x.from: there is no case none",
+        ),
+        (
+            "tolerance",
+            json!({ "*": { "atol": 1e300, "rtol": 0 } }),
+            |_| {},
+            &["run", "--deny", "vacuous"],
+            "narrow the tolerance in {}",
+        ),
+        ("nan", json!("mach"), |_| {}, RUN, "{}: nan: unknown variant"),
+        (
+            "params",
+            json!({ "n".repeat(201): 1 }),
+            |p| p.edit("s/c", |case| case["params"] = json!({ "eps": 0 })),
+            RUN,
+            "{}: params:",
+        ),
+    ];
+    for (field, value, damage, command, message) in rows {
+        for (own, file) in [(false, "goldens/s/suite.json"), (true, "goldens/s/c/case.json")] {
+            let project = Project::empty();
+            project.case("s/c", |case| {
+                case.as_object_mut().expect("an object").remove(field);
+            });
+            match own {
+                false => project.write(file, json!({ field: value }).to_string()),
+                true => project.edit("s/c", |case| case[field] = value.clone()),
+            }
+            // What a case says itself it does not have of its suite.
+            if own && field != "params" {
+                project.write("goldens/s/suite.json", json!({ field: value }).to_string());
+            }
+            if !(own && field == "params") {
+                damage(&project);
+            }
+            let shown = if own && message.starts_with("to allow") { "case.json" } else { file };
+            project.karat(command.iter().chain(&["--json", "r.json"])).exits(1).says(&message.replace("{}", shown));
+            project.karat(["report", "r.json"]).says(&message.replace("{}", shown));
+        }
+    }
+}
+
+#[test]
+fn a_field_that_no_file_sets_is_looked_for_in_the_case() {
+    let project = Project::empty();
+    project.write("goldens/s/suite.json", json!({ "tolerance": { "z": {} } }).to_string());
+    project.case("s/c", |_| {});
+    project.tensor("goldens/s/c/y.npy", &[1, 2], vec![1e-20f32, 1e-20]);
+    project.tensor("goldens/s/c/weight.npy", &[2], vec![0.0f32, 0.0]);
+    project.tensor("goldens/s/c/bias.npy", &[2], vec![0.0f32, 0.0]);
+    let said = project.karat(["run", "goldens/s/c", "--deny", "vacuous"]).exits(1);
+    said.says("narrow the tolerance in goldens/s/c/case.json");
 }

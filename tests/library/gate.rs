@@ -83,7 +83,7 @@ fn whatever_a_checkpoint_does_wrong_fails_its_case_and_no_other() {
         "broken    panics\n          checkpoint panics panicked: head 3 is missing, at tests/goldens.rs:",
         "broken    fails\n          checkpoint fails returned an error: no weights\n",
         "to see what it was given:  cargo test --test goldens -- show fails\n",
-        "checkpoint returned an output \"z\" that case.json does not name; it\n          names y\n",
+        "checkpoint returned an output \"z\" that the case does not name; it\n          names y\n",
         "name it in goldens/two/case.json or do not return it\n",
         "the checkpoint did not return the output \"y\"; it returned nothing\n",
         "nobody registered a checkpoint \"unheard_of\"\n",

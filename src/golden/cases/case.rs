@@ -40,6 +40,8 @@ pub struct Case {
     pub skip: Option<String>,
     /// Who made the goldens, as the suite says it.
     pub reference: Arc<Map<String, Value>>,
+    /// The `suite.json` that sets a field, for each that `case.json` does not set itself: `skip`, `outputs.y`, `tolerance.y`.
+    pub inherited: BTreeMap<String, PathBuf>,
 }
 
 /// A tensor that a checkpoint is given.
@@ -141,5 +143,11 @@ impl Case {
     /// that has the field. [`Error::Read`](crate::Error::Read) where one cannot be read.
     pub fn load(root: &Path, id: &CaseId) -> Result<Case> {
         Suites::new(root).case(id)
+    }
+
+    /// The file that sets a field, or an entry of one (`outputs.y`), or else `case.json`, which may.
+    #[must_use]
+    pub fn set_in(&self, field: &str) -> &Path {
+        self.inherited.get(field).unwrap_or(&self.file)
     }
 }

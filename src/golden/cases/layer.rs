@@ -1,5 +1,6 @@
 //! The files that a case is made of: every `suite.json` between the goldens root and it, and its `case.json` over them.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -105,6 +106,25 @@ impl Layers {
     /// Its `case.json`, and then every suite, the outermost last.
     pub(super) fn nearest_first(&self) -> impl Iterator<Item = &Layer> {
         [&self.own].into_iter().chain(self.defaults.layers.iter().rev().map(Arc::as_ref))
+    }
+
+    /// The suite that sets each field, and each entry of one, that is not the case's own. A tolerance goes by its output.
+    pub(super) fn inherited(&self, inputs: &[&String], outputs: &[&String]) -> BTreeMap<String, PathBuf> {
+        let entries = [("inputs", inputs), ("outputs", outputs), ("tolerance", outputs), ("chained", outputs)];
+        let entries = entries.into_iter().flat_map(|(field, names)| names.iter().map(move |name| (field, Some(*name))));
+        let place = |(field, entry): (&str, Option<&String>)| {
+            let is_for_all = |layer: &Layer| matches!(field, "tolerance" | "chained") && layer.says(field, Some("*"));
+            let sets = |layer: &&Layer| layer.says(field, entry.map(String::as_str)) || is_for_all(layer);
+            let suite = self.nearest_first().find(sets).filter(|layer| layer.file != self.own.file)?;
+            let name = entry.map_or(field.to_owned(), |entry| format!("{field}.{entry}"));
+            Some((name, suite.file.clone()))
+        };
+        ["checkpoint", "skip", "timeout", "nan"]
+            .map(|field| (field, None))
+            .into_iter()
+            .chain(entries)
+            .filter_map(place)
+            .collect()
     }
 
     /// The fields of all layers: objects merge by key, the nearest entry is taken whole, and a `null` takes a default away.

@@ -61,9 +61,9 @@ pub(super) fn resolve(root: &Path, id: &CaseId, layers: &Layers) -> Result<Case,
     chained.check(own, &outputs)?;
     let checkpoint: Option<String> = optional(&fields, "checkpoint")?;
     let params: BTreeMap<String, Value> = optional(&fields, "params")?.unwrap_or_default();
-    let long = |field, what| Fault::of(field, format!("{field}: {what}"));
-    checkpoint.iter().try_for_each(|name| check_length(name)).map_err(|what| long("checkpoint", what))?;
-    params.keys().try_for_each(|name| check_length(name)).map_err(|what| long("params", what))?;
+    let long = |what| Fault::of("checkpoint", format!("checkpoint: {what}"));
+    checkpoint.iter().try_for_each(|name| check_length(name)).map_err(long)?;
+    check_lengths("params", params.keys())?;
     let skip: Option<String> = optional(&fields, "skip")?;
     if skip.as_ref().is_some_and(|reason| reason.trim().is_empty()) {
         return Err(Fault::of("skip", "skip: needs a written reason"));
@@ -71,6 +71,7 @@ pub(super) fn resolve(root: &Path, id: &CaseId, layers: &Layers) -> Result<Case,
     if let Some(reason) = skip.as_ref().filter(|reason| reason.len() > LONGEST_TEXT) {
         return Err(Fault::of("skip", format!("skip: is {} bytes long, and may be {LONGEST_TEXT}", reason.len())));
     }
+    let inherited = layers.inherited(&inputs.keys().collect::<Vec<_>>(), &outputs.keys().collect::<Vec<_>>());
     let missing = "field `checkpoint` is missing; it names the computation under test";
     let case = Case {
         id: id.clone(),
@@ -100,6 +101,7 @@ pub(super) fn resolve(root: &Path, id: &CaseId, layers: &Layers) -> Result<Case,
             Some(reference) => Arc::new(reference),
             None => layers.reference().unwrap_or_default(),
         },
+        inherited,
     };
     check_places(root, &case)?;
     Ok(case)
@@ -195,8 +197,7 @@ fn entries<T: Entry>(fields: &Map<String, Value>, field: &'static str) -> Result
         other if T::from_text("").is_some() => Err(format!("is {other}, and must be text or an object")),
         other => Err(format!("is {other}, and must be an object")),
     };
-    let long = |what| Fault::of(field, format!("{field}: {what}"));
-    object.keys().try_for_each(|name| check_length(name)).map_err(long)?;
+    check_lengths(field, object.keys())?;
     object
         .iter()
         .map(|(name, value)| match entry(value) {
@@ -217,6 +218,15 @@ fn read<T: DeserializeOwned>(value: &Value) -> Result<T, String> {
         "." => error.inner().to_string(),
         path => format!("{path}: {}", error.inner()),
     })
+}
+
+/// Refuses names that are longer than a name may be.
+fn check_lengths<'a>(field: &'static str, mut names: impl Iterator<Item = &'a String>) -> Result<(), Fault> {
+    let long = |name: &String| {
+        let what = check_length(name).err()?;
+        Some(Fault { field, entry: Some(name.clone()), what: format!("{field}: {what}") })
+    };
+    names.find_map(long).map_or(Ok(()), Err)
 }
 
 /// Refuses names that cannot be file names everywhere, and names that differ in case alone.

@@ -14,7 +14,8 @@ use crate::run::{CaseOutcome, Gate, Problem, Verdict};
 
 /// A case that opens and closes: open where it needs attention.
 pub(super) fn case(voice: &Voice, gate: &Gate, case: &CaseOutcome) -> Element {
-    let CaseOutcome { id, file, checkpoint, verdict, problems, outputs, snapshot_only: _, elapsed } = case;
+    let CaseOutcome { id, file, inherited: _, checkpoint, verdict, problems, outputs, snapshot_only: _, elapsed } =
+        case;
     let checkpoint = checkpoint.as_ref().map(|name| el("span").class("quiet").text(name));
     let summary = el("summary").put(
         el("h4")

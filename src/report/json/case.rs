@@ -1,5 +1,6 @@
 //! One case of a run, with its outputs, as JSON.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -25,6 +26,9 @@ use crate::snapshot::Drift;
 pub(super) struct JsonCase {
     id: String,
     file: String,
+    /// The suite that sets a field which `file` does not set; there only where one does.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    inherited: BTreeMap<String, String>,
     #[serde(deserialize_with = "nullable")]
     checkpoint: Option<String>,
     verdict: JsonVerdict,
@@ -78,12 +82,13 @@ struct JsonDrift {
 impl JsonCase {
     /// A case with all of its outputs, as that gate and that voice say.
     pub(super) fn new(voice: &Voice, gate: &Gate, case: &CaseOutcome) -> JsonCase {
-        let CaseOutcome { id, file, checkpoint, verdict, problems, outputs, snapshot_only, elapsed } = case;
+        let CaseOutcome { id, file, inherited, checkpoint, verdict, problems, outputs, snapshot_only, elapsed } = case;
         let told =
             |problem: &Problem| JsonProblem::new(voice, problem, message::of_case(case, problem, voice).join("\n"));
         JsonCase {
             id: id.to_string(),
             file: voice.path(file),
+            inherited: inherited.iter().map(|(field, suite)| (field.clone(), voice.path(suite))).collect(),
             checkpoint: checkpoint.clone(),
             verdict: JsonVerdict(*verdict),
             failed: gate.fails(case),
@@ -169,6 +174,7 @@ impl TryFrom<JsonCase> for CaseOutcome {
         let JsonCase {
             id: case,
             file,
+            inherited,
             checkpoint,
             verdict,
             failed: _,
@@ -185,6 +191,7 @@ impl TryFrom<JsonCase> for CaseOutcome {
         Ok(CaseOutcome {
             id: id(&case)?,
             file: PathBuf::from(file),
+            inherited: inherited.into_iter().map(|(field, suite)| (field, PathBuf::from(suite))).collect(),
             checkpoint,
             verdict: verdict.0,
             problems: problems.into_iter().map(Problem::try_from).collect::<Result<_, String>>()?,

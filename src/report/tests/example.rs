@@ -65,6 +65,7 @@ pub(super) fn case(id: &str, checkpoint: &str, outputs: Vec<OutputOutcome>) -> C
     CaseOutcome {
         id: CaseId::new(id).expect("a path"),
         file: PathBuf::from(format!("/home/me/port/goldens/{id}/case.json")),
+        inherited: std::collections::BTreeMap::new(),
         checkpoint: Some(checkpoint.into()),
         verdict: outputs.iter().map(|output| output.verdict).min().unwrap_or(Verdict::Pass),
         problems: Vec::new(),
