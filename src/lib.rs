@@ -35,6 +35,7 @@ pub mod golden;
 #[cfg(feature = "harness")]
 pub mod gpt2;
 pub mod harness;
+mod hidden;
 pub mod numeric;
 #[cfg(feature = "harness")]
 pub mod report;

@@ -9,16 +9,17 @@ use walkdir::WalkDir;
 /// What each room may use of the others.
 const ROOMS: &[(&str, &[&str])] = &[
     ("error", &[]),
+    ("hidden", &[]),
     ("numeric", &["error"]),
-    ("golden", &["error", "numeric"]),
+    ("golden", &["error", "hidden", "numeric"]),
     ("snapshot", &["error", "numeric", "golden"]),
     ("run", &["error", "numeric", "golden", "snapshot"]),
     ("contract", &["error", "numeric", "run"]),
     ("gpt2", &["error", "numeric", "run", "contract"]),
     ("candle", &["error", "numeric", "run", "contract"]),
-    ("words", &["numeric", "snapshot"]),
+    ("words", &["hidden", "numeric", "snapshot"]),
     ("explain", &["error", "numeric", "run", "words"]),
-    ("report", &["error", "numeric", "golden", "snapshot", "run", "explain", "words"]),
+    ("report", &["error", "hidden", "numeric", "golden", "snapshot", "run", "explain", "words"]),
     ("cli", &["error", "numeric", "golden", "snapshot", "run", "explain", "words", "report"]),
     ("harness", &["error", "numeric", "golden", "snapshot", "run", "explain", "words", "report", "cli"]),
 ];

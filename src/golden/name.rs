@@ -1,5 +1,7 @@
 //! What may be called what, so that every system reads the same names.
 
+use crate::hidden::is_hidden;
+
 /// The longest name, in bytes: with `.snap.new` behind it, it is a file name everywhere.
 const LONGEST: usize = 200;
 
@@ -28,7 +30,7 @@ pub(crate) fn check_part(part: &str) -> Result<(), String> {
         return Ok(());
     }
     let why = match part {
-        _ if part.contains(is_invisible) => "it holds a character that cannot be seen",
+        _ if part.contains(is_hidden) => "it holds a character that cannot be seen",
         _ if part.contains(is_reserved) => "Windows reserves the characters < > : \" | ? * \\",
         _ if is_device(part) => "Windows reserves it for a device",
         _ if part.ends_with(['.', ' ']) => "Windows drops a dot or space at the end",
@@ -46,7 +48,7 @@ fn portable(part: &str) -> String {
     if part.bytes().all(is_plain) && part.len() > "CONOUT".len() {
         return part.to_owned();
     }
-    let seen = part.chars().filter(|c| !is_invisible(*c)).map(|c| if is_reserved(c) { '_' } else { c });
+    let seen = part.chars().filter(|c| !is_hidden(*c)).map(|c| if is_reserved(c) { '_' } else { c });
     let mut name = composed(&seen.collect::<String>());
     name.truncate(name.trim_end_matches(['.', ' ']).len());
     if is_device(&name) {
@@ -58,13 +60,6 @@ fn portable(part: &str) -> String {
 
 fn is_reserved(c: char) -> bool {
     "<>:\"|?*\\".contains(c)
-}
-
-/// Control characters, what changes the direction of text, and what has no width.
-fn is_invisible(c: char) -> bool {
-    let is_format = matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}');
-    c.is_control() || is_format
 }
 
 /// Whether Windows takes a file of that name for a device, whatever its extension.
@@ -117,6 +112,7 @@ mod tests {
             ("aux. .", "aux_"),
             ("a\u{202e}b", "ab"),
             ("a\u{200b}b\u{7f}\u{85}", "ab"),
+            ("a\u{3164}b\u{fe0f}", "ab"),
             ("...", "_"),
         ] {
             let said = check_part(name).expect_err(name);

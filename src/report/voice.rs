@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use super::number::exact;
+use crate::hidden::is_hidden;
 use crate::numeric::Tolerance;
-use crate::words::safe::is_hidden;
 
 /// What a message needs to know of the place where it is read, so that the commands in it work there.
 #[derive(Clone, Debug)]

@@ -11,27 +11,13 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 
 use super::number::count;
+use crate::hidden::is_hidden;
 
 /// How long a name in a column may be: no file name of 255 bytes is typed from a table.
 const NAME: usize = 160;
 
 /// How long a line may be: no path is longer.
 const LINE: usize = 4096;
-
-/// Whether a character is not seen, or changes how others are: control characters, format characters (bidi, zero width,
-/// tags), separators of lines, fillers and selectors, and what is no character at all.
-pub(crate) fn is_hidden(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            // Unicode's category Cf, the separators, and the rest of its property Default_Ignorable_Code_Point.
-            '\u{ad}' | '\u{34f}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}'
-            | '\u{8e2}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
-            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
-            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{fdd0}'..='\u{fdef}'
-            | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}'
-            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
-        || (c as u32) & 0xfffe == 0xfffe
-}
 
 /// The text as one line, with what is hidden written out, and shortened in the middle where it is longer than any path.
 pub(crate) fn visible(text: &str) -> String {
