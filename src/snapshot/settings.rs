@@ -144,13 +144,14 @@ fn check_environment(env: Env<'_>) -> Result<()> {
 
 /// The environment goes before the file, as in insta: a variable that is set makes the line in the file idle.
 fn check_file(path: &Path, yaml: &str, env: Env<'_>) -> Result<()> {
-    if let Some(what) = disguise(yaml) {
+    let tokens = tokens(yaml);
+    if let Some(what) = disguise(yaml, &tokens) {
         return Err(Error::Usage(format!(
             "{}: {what}, behind which a setting that disarms the gate could stand: write keys and values plainly",
             path.display()
         )));
     }
-    for (key, value) in settings(yaml) {
+    for (key, value) in settings(&tokens) {
         let (variable, harmless, instead): (_, &[&str], _) = match key {
             Key::ForcePass => ("INSTA_FORCE_PASS", &["false"], "0"),
             Key::Update => ("INSTA_UPDATE", &HARMLESS_UPDATES, "auto"),
@@ -193,10 +194,9 @@ impl Key {
     }
 }
 
-/// Every such key of a YAML text with what follows it, wherever it is nested. No YAML parser: what this reads wrongly it
+/// Every such key among the tokens of a YAML text with what follows it, wherever it is nested. No YAML parser: what this reads wrongly it
 /// reads as a value nobody knows, and a false alarm is better than silence.
-fn settings(yaml: &str) -> Vec<(Key, String)> {
-    let tokens = tokens(yaml);
+fn settings(tokens: &[String]) -> Vec<(Key, String)> {
     let mut found = Vec::new();
     for (index, token) in tokens.iter().enumerate() {
         let key = Key::ALL.into_iter().find(|key| key.name() == token);
@@ -208,8 +208,7 @@ fn settings(yaml: &str) -> Vec<(Key, String)> {
 }
 
 /// What YAML could spell a key by that the scan for keys does not read: an escape between double quotes, or an alias as a key.
-fn disguise(yaml: &str) -> Option<&'static str> {
-    let tokens = tokens(yaml);
+fn disguise(yaml: &str, tokens: &[String]) -> Option<&'static str> {
     let is_alias = |pair: &[String]| pair[0].starts_with('*') && pair[0].len() > 1 && pair[1] == ":";
     match () {
         () if yaml.lines().any(|line| line.contains('"') && line.contains('\\')) => {
