@@ -4,9 +4,7 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use walkdir::WalkDir;
-
-use crate::golden::absolute;
+use crate::golden::{Kind, Seen, absolute, walk};
 
 /// A file that is to be written, by its real name.
 pub(super) struct Place(PathBuf);
@@ -37,8 +35,12 @@ impl Place {
             return true;
         }
         // What is not there is nothing else either.
-        let files = WalkDir::new(folder).follow_links(true).into_iter().filter_map(Result::ok);
-        self.0.is_file() && files.into_iter().any(|entry| entry.file_type().is_file() && is_same(entry.path(), &self.0))
+        let note = |found: &mut bool, seen: Seen<'_>| {
+            if let Seen::Entry { folder, name, kind: Kind::File } = seen {
+                *found |= is_same(&folder.join(name), &self.0);
+            }
+        };
+        self.0.is_file() && walk(folder, note).contains(&true)
     }
 
     /// Whether there is a file with something in it that is not such a report.

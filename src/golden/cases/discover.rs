@@ -176,6 +176,10 @@ impl Goldens {
                 let what = format!("is a link to its own ancestor {}; remove it", ancestor.display());
                 noted.problems.push((self.lossy_id(place), format!("{}: {what}", place.display())));
             }
+            Seen::Tangle { place } => {
+                let what = "there are too many links behind this link; remove it, or some of those";
+                noted.problems.push((self.lossy_id(place), format!("{}: {what}", place.display())));
+            }
             // The case says itself why its file cannot be read.
             Seen::Unreadable { place, .. } if place.file_name() == Some(OsStr::new(CASE_FILE)) => {
                 self.add(noted, place.parent().expect("a file is in a folder"));

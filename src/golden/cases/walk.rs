@@ -4,9 +4,16 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirEntry, FileType};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::share::together;
+
+/// How many links may follow one another on the way to a folder. The system gives up at 40.
+const LONGEST_WAY: usize = 16;
+
+/// How many links may be behind one link: where each folder holds two to the next, they double at every level.
+const MOST_BEHIND: usize = 1000;
 
 /// Something below the root of a walk.
 pub(crate) enum Seen<'a> {
@@ -21,6 +28,8 @@ pub(crate) enum Seen<'a> {
     Unreadable { place: &'a Path, error: io::Error },
     /// A link to a folder that it is in itself.
     Loop { place: &'a Path, ancestor: &'a Path },
+    /// A link behind which there are too many others. It is shown for each of these.
+    Tangle { place: &'a Path },
 }
 
 /// What an entry is.
@@ -35,8 +44,13 @@ pub(crate) enum Kind {
 ///
 /// What is wrong with one place keeps no other from being seen.
 pub(crate) fn walk<N: Default + Send>(root: &Path, note: impl Fn(&mut N, Seen<'_>) + Sync) -> Vec<N> {
-    let queue =
-        Queue { state: Mutex::new(State { folders: vec![root.to_path_buf()], listing: 0 }), more: Condvar::new() };
+    let queue = Queue {
+        state: Mutex::new(State {
+            folders: vec![Folder { path: root.to_path_buf(), links: 0, first: None }],
+            listing: 0,
+        }),
+        more: Condvar::new(),
+    };
     together(usize::MAX, || {
         let mut noted = N::default();
         while let Some(mut turn) = queue.next() {
@@ -47,19 +61,20 @@ pub(crate) fn walk<N: Default + Send>(root: &Path, note: impl Fn(&mut N, Seen<'_
 }
 
 /// Shows what is in one folder, and collects the folders below it.
-fn list(root: &Path, folder: &Path, below: &mut Vec<PathBuf>, mut show: impl FnMut(Seen<'_>)) {
+fn list(root: &Path, listed: &Folder, below: &mut Vec<Folder>, mut show: impl FnMut(Seen<'_>)) {
+    let folder = &listed.path;
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) => return show(Seen::Unreadable { place: folder, error }),
     };
     for entry in entries {
         match entry.and_then(|entry| Ok((entry.file_type()?, entry))) {
-            Ok((own, entry)) if own.is_symlink() => follow(root, folder, &entry, below, &mut show),
+            Ok((own, entry)) if own.is_symlink() => follow(root, listed, &entry, below, &mut show),
             Ok((own, entry)) => {
                 let name: OsString = entry.file_name();
                 show(Seen::Entry { folder, name: &name, kind: kind(own) });
                 if own.is_dir() {
-                    below.push(folder.join(name));
+                    below.push(Folder { path: folder.join(name), ..listed.clone() });
                 }
             }
             Err(error) => show(Seen::Unreadable { place: folder, error }),
@@ -68,7 +83,8 @@ fn list(root: &Path, folder: &Path, below: &mut Vec<PathBuf>, mut show: impl FnM
 }
 
 /// Shows what a link leads to.
-fn follow(root: &Path, folder: &Path, link: &DirEntry, below: &mut Vec<PathBuf>, show: &mut impl FnMut(Seen<'_>)) {
+fn follow(root: &Path, listed: &Folder, link: &DirEntry, below: &mut Vec<Folder>, show: &mut impl FnMut(Seen<'_>)) {
+    let folder = &listed.path;
     let place = link.path();
     let behind = match fs::metadata(&place) {
         Ok(behind) => behind.file_type(),
@@ -78,7 +94,14 @@ fn follow(root: &Path, folder: &Path, link: &DirEntry, below: &mut Vec<PathBuf>,
         if let Some(ancestor) = ancestor(root, folder, &place) {
             return show(Seen::Loop { place: &place, ancestor });
         }
-        below.push(place.clone());
+        if let Some(first) = &listed.first
+            && (listed.links == LONGEST_WAY || first.behind.fetch_add(1, Ordering::Relaxed) >= MOST_BEHIND)
+        {
+            return show(Seen::Tangle { place: &first.place });
+        }
+        let first = || Arc::new(First { place: place.clone(), behind: AtomicUsize::new(0) });
+        let first = Some(listed.first.clone().unwrap_or_else(first));
+        below.push(Folder { path: place.clone(), links: listed.links + 1, first });
     }
     show(Seen::Entry { folder, name: &link.file_name(), kind: kind(behind) });
 }
@@ -98,6 +121,23 @@ fn kind(file_type: FileType) -> Kind {
     }
 }
 
+/// A folder, and the way to it.
+#[derive(Clone)]
+struct Folder {
+    path: PathBuf,
+    /// How many links are on the way.
+    links: usize,
+    /// The first of them.
+    first: Option<Arc<First>>,
+}
+
+/// The first link on the way to some folders.
+struct First {
+    place: PathBuf,
+    /// How many links were met behind it.
+    behind: AtomicUsize,
+}
+
 /// The folders that are still to be listed.
 struct Queue {
     state: Mutex<State>,
@@ -106,7 +146,7 @@ struct Queue {
 }
 
 struct State {
-    folders: Vec<PathBuf>,
+    folders: Vec<Folder>,
     /// How many are being listed, and may have folders below them.
     listing: usize,
 }
@@ -114,9 +154,9 @@ struct State {
 /// One folder, which a thread lists as long as it has this.
 struct Turn<'a> {
     queue: &'a Queue,
-    folder: PathBuf,
+    folder: Folder,
     /// The folders in it.
-    below: Vec<PathBuf>,
+    below: Vec<Folder>,
 }
 
 impl Queue {
@@ -163,6 +203,7 @@ mod tests {
             noted.push(match seen {
                 Seen::Entry { folder, name, kind } => format!("{} {kind:?}", shown(&folder.join(name))),
                 Seen::Unreadable { place, .. } => format!("{} unreadable", shown(place)),
+                Seen::Tangle { place } => format!("{} is a tangle", shown(place)),
                 Seen::Loop { place, ancestor } => format!("{} leads to {:?}", shown(place), shown(ancestor)),
             });
         };
@@ -217,5 +258,35 @@ mod tests {
             "a/twin/root leads to \"\"",
         ];
         assert_eq!(seen(root.path()), expected);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_that_double_at_each_level_are_a_tangle_and_many_beside_each_other_are_none() {
+        use std::os::unix::fs::symlink;
+
+        let root = tempfile::tempdir().expect("a folder");
+        let far = tempfile::tempdir().expect("a folder");
+        for level in 0..30 {
+            let folder = far.path().join(level.to_string());
+            fs::create_dir(&folder).expect("a folder");
+            for name in ["a", "b"] {
+                symlink(far.path().join((level + 1).to_string()), folder.join(name)).expect("a link");
+            }
+        }
+        fs::create_dir(far.path().join("30")).expect("a folder");
+        symlink(far.path().join("0"), root.path().join("deep")).expect("a link");
+        for at in 0..2 * MOST_BEHIND {
+            symlink(far.path().join("30"), root.path().join(format!("wide{at}"))).expect("a link");
+        }
+        let seen = seen(root.path());
+        assert!(seen.len() < 10 * MOST_BEHIND, "{}", seen.len());
+        assert_eq!(
+            seen.iter().filter(|seen| seen.starts_with("wide") && seen.ends_with(" Folder")).count(),
+            2 * MOST_BEHIND
+        );
+        assert!(seen.contains(&"deep is a tangle".to_owned()));
+        let is_other = |seen: &&String| seen.contains(" is a tangle") && !seen.starts_with("deep ");
+        assert_eq!(seen.iter().find(is_other), None);
     }
 }

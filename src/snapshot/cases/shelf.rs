@@ -107,6 +107,10 @@ impl Noted {
             Seen::Entry { folder, name, kind } => self.add(folder, name, kind == Kind::File),
             // A link that leads nowhere, or back, has a name too.
             Seen::Loop { place, .. } => self.add_place(place),
+            Seen::Tangle { place } => {
+                let what = "there are too many links behind this link".to_owned();
+                self.unreadable.push((place.to_path_buf(), ErrorKind::Other, what));
+            }
             Seen::Unreadable { place, error } if error.kind() == ErrorKind::NotFound => self.add_place(place),
             Seen::Unreadable { place, error } => {
                 self.unreadable.push((place.to_path_buf(), error.kind(), error.to_string()));
