@@ -59,7 +59,9 @@ impl Session {
         // Members of a workspace share one target folder, and may have cases of one name: `karat+crates+port`.
         let member = recorder.member();
         let member: String = member.iter().map(|part| format!("+{}", part.to_string_lossy())).collect();
-        let keep = recorder.workspace().join(target).join(folder + &member);
+        let target = recorder.workspace().join(target);
+        check_target(&target, &goldens)?;
+        let keep = target.join(folder + &member);
         Ok(Session { goldens, executor, recorder, options, gate, keep })
     }
 
@@ -321,6 +323,21 @@ impl Session {
         });
         outcomes.extend(found);
         outcomes
+    }
+}
+
+/// Refuses a target folder that is in goldens or snapshots, through a link or not: actual tensors would be written among them.
+fn check_target(target: &Path, goldens: &Goldens) -> Result<()> {
+    let real = |folder: &Path| folder.canonicalize().ok();
+    let is_in =
+        |folder: &Path| real(target).zip(real(folder)).is_some_and(|(target, folder)| target.starts_with(folder));
+    match [&goldens.root, &goldens.snapshots].into_iter().find(|folder| is_in(folder)) {
+        Some(folder) => Err(Error::Usage(format!(
+            "{} is a folder in {}, where nothing of a run is written; remove the link, or set CARGO_TARGET_DIR to another folder",
+            target.display(),
+            folder.display()
+        ))),
+        None => Ok(()),
     }
 }
 

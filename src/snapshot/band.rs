@@ -1,5 +1,7 @@
 //! Whether a summary still holds against its snapshot: which lines must be equal, and how far the others may move. Pure.
 
+use std::collections::{HashMap, HashSet};
+
 use super::drift::Drift;
 use super::parse::{Fault, finite_count, number, parse, value};
 use super::text::{Facts, Line, join, lines};
@@ -48,10 +50,11 @@ pub(super) fn judge(stored: &str, facts: &Facts<'_>) -> Result<Judgement, Fault>
     let scale = Scale::of(&stored);
     // What is measured in another dtype has nothing to be compared with.
     let same_dtype = value(&stored, "dtype") == Some(facts.summary.dtype.name());
+    let old_values: HashMap<&str, &str> = stored.iter().map(|line| (&*line.quantity, &*line.value)).collect();
     let (mut drift, mut improved, mut pending) = (Vec::new(), Vec::new(), Vec::new());
     for mut line in lines(facts) {
         let Line { quantity, value: measured } = &mut line;
-        let Some(old) = value(&stored, quantity) else {
+        let Some(old) = old_values.get(quantity.as_str()).copied() else {
             drift.push(moved(quantity, "", measured, String::new()));
             pending.push(line);
             continue;
@@ -64,7 +67,8 @@ pub(super) fn judge(stored: &str, facts: &Facts<'_>) -> Result<Judgement, Fault>
         }
         pending.push(line);
     }
-    let gone = stored.iter().filter(|line| value(&pending, &line.quantity).is_none());
+    let new: HashSet<&str> = pending.iter().map(|line| &*line.quantity).collect();
+    let gone = stored.iter().filter(|line| !new.contains(&*line.quantity));
     drift.extend(gone.map(|line| moved(&line.quantity, &line.value, "", String::new())));
     Ok(Judgement { drift, improved, pending: join(&pending) })
 }
@@ -133,6 +137,12 @@ impl Scale {
             }
         }
     }
+}
+
+/// Whether a line says what the case declares, and not what came out.
+pub(super) fn is_declared(quantity: &str) -> bool {
+    let of_the_output = ["dtype", "shape", "nan", "inf", "-inf", "left out", "min", "max", "mean", "std", "l2"];
+    !of_the_output.contains(&quantity) && !matches!(quantity, "largest difference" | "rmse")
 }
 
 fn moved(quantity: &str, stored: &str, measured: &str, band: String) -> Drift {

@@ -314,3 +314,66 @@ fn a_name_without_end_costs_no_time_and_few_words() {
         assert!(started.elapsed().as_secs() < 10, "{field}");
     }
 }
+
+#[test]
+fn a_folder_of_a_case_may_be_as_long_as_any_name() {
+    let project = Project::empty();
+    let (longest, long) = ("n".repeat(200), "n".repeat(201));
+    project.case(&format!("s/{longest}"), |_| {});
+    project.case(&format!("{long}/c"), |_| {});
+    let said = project.karat(["run"]).exits(1);
+    said.says("cannot be a name: it is 201 bytes long, and may be 200").says("1 broken, 1 unrecorded");
+}
+
+#[test]
+fn what_there_are_thousands_of_in_one_case_costs_time_for_each_alone() {
+    let project = Project::empty();
+    project.case("c", |case| {
+        let params = case["params"].as_object_mut().expect("an object");
+        params.extend((0..20_000).map(|at| (format!("p{at}"), at.into())));
+    });
+    project.accept_all();
+    project.edit("c", |case| case["params"]["eps"] = 1e-9.into());
+    let started = std::time::Instant::now();
+    project.karat(["run", "-q"]).exits(1).judges("c", "drift");
+    assert!(started.elapsed().as_secs() < 10);
+
+    let alternatives: Vec<String> = (0..10_000).map(|at| format!("{at}.npy")).collect();
+    project.edit("c", |case| case["outputs"]["y"] = serde_json::json!({ "tensor": "y.npy", "or": alternatives }));
+    project.karat(["run"]).exits(1).says("outputs: names 10001 tensors, and may name 10000");
+}
+
+#[cfg(unix)]
+#[test]
+fn links_that_double_at_every_level_are_refused_and_what_else_there_is_runs() {
+    let project = Project::good();
+    for level in 0..30 {
+        let folder = project.path(&format!("far/{level}"));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        for name in ["a", "b"] {
+            std::os::unix::fs::symlink(format!("../{}", level + 1), folder.join(name)).expect("a link");
+        }
+    }
+    project.write("far/30/note", "");
+    std::os::unix::fs::symlink("../far/0", project.path("goldens/deep")).expect("a link");
+    let said = project.karat(["run", "--ci", "--json", "r.json"]).exits(1).judges("good", "pass");
+    said.judges("deep", "broken").says("goldens/deep: there are too many links behind this link; remove it");
+    project.karat(["run", "--ci", "--json", "r.json"]).exits(1);
+    project.karat(["doctor"]).exits(1).says("there are too many links behind this link");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_target_folder_among_goldens_or_snapshots_is_refused_and_nothing_is_written_there() {
+    for folder in ["goldens", "goldens/good", "snapshots"] {
+        let project = Project::good();
+        project.edit("good", |case| case["params"]["eps"] = 1.into());
+        std::os::unix::fs::symlink(folder, project.path("target")).expect("a link");
+        let before = project.files(folder);
+        project.karat(["run"]).exits(2).says("target is a folder in").says("remove the link, or set CARGO_TARGET_DIR");
+        assert!(project.files(folder) == before);
+        let elsewhere = [("CARGO_TARGET_DIR", "elsewhere")];
+        project.karat_with(&elsewhere, ["run"]).exits(1).judges("good", "mismatch");
+        assert!(project.has("elsewhere/karat/good/y.npy") && project.files(folder) == before);
+    }
+}

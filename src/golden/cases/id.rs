@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Component, MAIN_SEPARATOR, Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::golden::name::check_part;
+use crate::golden::name::{check_length, check_part};
 
 /// The id of a case: its path below the goldens root, with `/` on every system. It round-trips to the path.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -51,7 +51,8 @@ impl CaseId {
             Some(stem) => Err(format!("`{part}` is the name of a snapshot; rename it to `{stem}_snap`")),
             None => Ok(()),
         };
-        let check = |part: &str| check_part(part).and_then(|()| would_be_snapshot(part));
+        let check =
+            |part: &str| check_length(part).and_then(|()| check_part(part)).and_then(|()| would_be_snapshot(part));
         match self.0.split('/').map(check).find_map(Result::err) {
             Some(what) => Err(Error::Invalid(format!("case id {:?}: {what}", self.0))),
             None => Ok(()),

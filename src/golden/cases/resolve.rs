@@ -54,7 +54,7 @@ pub(super) fn resolve(root: &Path, id: &CaseId, layers: &Layers) -> Result<Case,
     let tolerances = Tolerances::read(&fields, "tolerance")?;
     let chained = Tolerances::read(&fields, "chained")?;
     check_count("inputs", inputs.len())?;
-    check_count("outputs", outputs.len())?;
+    check_count("outputs", outputs.values().map(|output| 1 + output.alternatives.len()).sum())?;
     check_names("inputs", inputs.keys())?;
     check_names("outputs", outputs.keys())?;
     tolerances.check(own, &outputs)?;
