@@ -64,6 +64,26 @@ fn what_ends_a_process_costs_its_own_case_and_no_other() {
 
 #[cfg(target_os = "linux")]
 #[test]
+fn a_stack_that_overflows_names_its_case_and_costs_no_other_one_where_each_has_a_process() {
+    let project = project("overflows");
+    project.case("m/overflows", "overflows");
+    for arguments in [&["run", "-j1"][..], &["--test-threads=1"]] {
+        project.goldens(arguments).fails().says(&[
+            "karat: SIGSEGV in the thread that ran the case m/overflows",
+            "give each case a process of its own:  the verb `run --isolate`",
+            "has overflowed its stack",
+        ]);
+    }
+    project.goldens(&["run", "--isolate"]).fails().says(&[
+        "pass        a/double",
+        "pass        z/double",
+        "has overflowed its stack",
+        "3 cases, 1 fails,",
+    ]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
 fn a_timeout_of_the_case_wins_and_isolates_it_by_itself() {
     let project = project("timed");
     project.case_below("goldens", "m/loops", "loops", r#", "timeout": 0.5"#);

@@ -28,6 +28,21 @@ fn each_case_is_a_test_and_the_list_holds_nothing_else() {
     assert_eq!(list.stdout, names.map(|name| format!("{name}: test\n")).concat());
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn no_name_in_the_list_is_a_command_or_hides_what_it_is() {
+    let project = Project::new("hostile_list", &[GOLDENS]);
+    project.case("::error::x", "double");
+    project.case("a\u{202e}b\u{1b}[2Jc", "double");
+    let more = r###", "params": { "##[error]": "##vso[task\u001b[2J" }, "skip": "::stop-commands::x""###;
+    project.case_below("goldens", "good", "double", more);
+    let list = project.goldens(&["--list"]).passes();
+    let plain = |line: &str| line.chars().all(|c| (' '..='~').contains(&c)) && !line.trim_start().starts_with("::");
+    assert!(list.stdout.lines().all(plain) && !list.stdout.contains("##"), "{}", list.stdout);
+    assert_eq!(list.stdout.lines().count(), 4, "{}", list.stdout);
+    assert!(list.stdout.contains("\\u{3a}:error::x: test\n"), "{}", list.stdout);
+}
+
 #[test]
 fn nextest_runs_the_same_tests() {
     let project = Project::accepted("nextest");

@@ -30,6 +30,13 @@ fn segfaults(_: &Inputs) -> CheckpointResult {
     Err(format!("there is a {byte} at 8").into())
 }
 
+/// How deep a stack is that has no end.
+#[expect(unconditional_recursion, reason = "that is what is tried")]
+fn descend(depth: u64) -> u64 {
+    let frame = std::hint::black_box([depth; 512]);
+    descend(depth + 1) + frame[0]
+}
+
 /// Twice the input, but where it was given another than the golden one it aborts.
 fn aborts_later(case: &Inputs) -> CheckpointResult {
     let x = case.input::<f32>("x")?;
@@ -46,6 +53,7 @@ fn main() -> std::process::ExitCode {
         .checkpoint("panics", |_| panic!("head {} is missing", 3))
         .checkpoint("aborts", |_| std::process::abort())
         .checkpoint("segfaults", segfaults)
+        .checkpoint("overflows", |_| Err(descend(0).to_string().into()))
         .checkpoint("exits", |_| {
             println!("all done");
             std::process::exit(0)
