@@ -109,7 +109,7 @@ fn parse_jobs(text: &str) -> Result<NonZeroUsize, String> {
 }
 
 /// Refuses to allow the skip of a case that there is not: its name would go on to allow whatever is called so next.
-fn check_skips(goldens: &Goldens, allowed: &[String]) -> Result<()> {
+pub(super) fn check_skips(goldens: &Goldens, allowed: &[String]) -> Result<()> {
     let is_case = |id: &&String| CaseId::new(id).is_ok_and(|id| id.below(&goldens.root).join("case.json").exists());
     match allowed.iter().find(|id| !is_case(id)) {
         Some(id) => {

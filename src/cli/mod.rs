@@ -320,7 +320,7 @@ pub fn main(executors: Executors, home: &Home, arguments: impl IntoIterator<Item
         Verb::Explain(explain) => explain.main(executors, &context),
         Verb::Add(add) => add.main(&executors, &context),
         Verb::Accept(accept) => accept.main(&context),
-        Verb::Doctor(doctor) => doctor.main(&context),
+        Verb::Doctor(doctor) => doctor.main(executors, &context),
         #[cfg(feature = "cli")]
         Verb::Completions(completions) => completions.main(),
         Verb::Alone(alone) => alone.main(executors),

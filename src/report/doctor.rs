@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::message;
 use super::number::counted;
-use super::voice::{Voice, remove};
+use super::voice::{Voice, quote, remove};
 use crate::golden::Pointer;
 use crate::run::{Ailment, Complaint};
 
@@ -23,6 +23,16 @@ pub(super) fn said(voice: &Voice, complaint: &Complaint) -> String {
         Ailment::Orphaned => of("snapshot") + ", without a case or output (restore it where it went by accident)",
         Ailment::Pending => of("pending snapshot") + ", which nobody has reviewed",
         Ailment::PendingAssertion => of("pending snapshot") + ", of assert_summary!, which nobody has reviewed",
+        Ailment::Stray => of("pending snapshot") + ", of no case or output",
+        Ailment::Skipped => {
+            let ids: Vec<String> = text().lines().map(str::to_owned).collect();
+            format!(
+                "{}, which fails in CI unless it is allowed by name: {}",
+                counted(ids.len() as u64, "skipped case"),
+                message::listed(&ids)
+            )
+        }
+        Ailment::Drift => of("snapshot") + &format!(", not what the case declares now (the first: {})", text()),
         Ailment::Unrecorded => of("snapshot") + ", not recorded yet",
         Ailment::Vacuous => {
             format!(
@@ -38,7 +48,9 @@ pub(super) fn said(voice: &Voice, complaint: &Complaint) -> String {
         }
         Ailment::Ignored => of("file") + ", ignored by git: another clone will not have them",
         Ailment::Untracked => of("file") + ", not committed: another clone will not have them",
-        Ailment::NoCargoInsta => "cargo-insta, which reviews what drifts, is not installed".to_owned(),
+        Ailment::NoCargoInsta => {
+            "cargo-insta, which reviews what drifts, is not installed; accept does without it".to_owned()
+        }
         Ailment::Ci => "CI or TF_BUILD is set: a run here records nothing, and skips fail".to_owned(),
     }
 }
@@ -56,11 +68,21 @@ pub(super) fn command(voice: &Voice, complaint: &Complaint) -> String {
         }
         Ailment::Missing | Ailment::Damaged => format!("git checkout -- {}", words(&paths())),
         Ailment::Disarmed => remedy(text.as_deref().unwrap_or_default()),
-        Ailment::Orphaned | Ailment::Leftover => paths().iter().map(|path| remove(path)).collect::<Vec<_>>().join("; "),
+        Ailment::Orphaned | Ailment::Stray | Ailment::Leftover => {
+            paths().iter().map(|path| remove(path)).collect::<Vec<_>>().join("; ")
+        }
         Ailment::Pending => voice.review(None),
         // The verb `accept` knows the snapshots of cases alone.
         Ailment::PendingAssertion => "cargo insta review".to_owned(),
-        Ailment::Unrecorded => format!("{}; {}", voice.run(None), voice.review(None)),
+        Ailment::Unrecorded | Ailment::Drift => format!("{}; {}", voice.run(None), voice.review(None)),
+        Ailment::Skipped => {
+            let ids = text.as_deref().unwrap_or_default().lines();
+            format!(
+                "{} --ci{}",
+                voice.run(None),
+                ids.map(|id| format!(" {}", quote(&format!("--allow-skip={id}")))).collect::<String>()
+            )
+        }
         Ailment::Vacuous => format!("{} --deny vacuous", voice.run(None)),
         Ailment::Unversioned => match text.as_deref().unwrap_or_default() {
             why if why.contains("safe.directory") => "git config --global --add safe.directory \"$PWD\"".to_owned(),

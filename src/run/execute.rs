@@ -68,6 +68,9 @@ pub(super) fn check_link(
     let field = format!("inputs.{name}");
     let wrong =
         |what: String| Error::Case { path: case.set_in(&field).to_path_buf(), what: format!("{field}.from: {what}") };
+    if *source == case.id {
+        return Err(wrong("names an output of the case itself; name the case that it comes from".to_owned()));
+    }
     if !source.below(&goldens.root).is_dir() {
         return Err(wrong(format!("there is no case {source} below {}", goldens.root.display())));
     }

@@ -11,9 +11,10 @@ use super::outcome::{OutputOutcome, Problem, Verdict};
 use super::question::{Other, Question};
 use super::survey::Survey;
 use crate::error::{Error, Result};
-use crate::golden::{Case, CaseId, Output, check_name, link_below, sha256, write_npy};
+use crate::golden::{Address, Case, CaseId, Containers, Output, check_name, link_below, sha256, write_npy};
 use crate::numeric::{
-    Comparison, DType, Kind, Measurement, Mismatch, Pair, Picture, Rules, Tensor, Tolerance, measure, summarize,
+    Comparison, DType, Kind, Measurement, Mismatch, Pair, Picture, Rules, Summary, Tensor, Tolerance, measure,
+    summarize,
 };
 use crate::snapshot::{Facts, Recorded, Recorder};
 
@@ -35,11 +36,11 @@ pub(super) struct Held<'a> {
 }
 
 /// A reference with all that decides whether an actual tensor is close to it.
-struct Reference {
-    tensor: Tensor,
+pub(super) struct Reference {
+    pub(super) tensor: Tensor,
     /// The references that the output may equal instead.
     alternatives: Vec<Tensor>,
-    mask: Option<Tensor>,
+    pub(super) mask: Option<Tensor>,
     digest: String,
     alternative_digests: Vec<String>,
     mask_digest: Option<String>,
@@ -107,7 +108,9 @@ pub(super) fn tolerance(case: &Case, name: &str, output: &Output, dtype: DType) 
 
 impl Reference {
     /// Reads the reference and the mask of an output, and settles the rules.
-    fn read(case: &Case, name: &str, output: &Output) -> Result<Reference, Error> {
+    pub(super) fn read(case: &Case, name: &str, output: &Output) -> Result<Reference, Error> {
+        let mut files = Containers::default();
+        let mut read = |Address { path, member, .. }: &Address, dtype| files.at(path)?.read(member.as_deref(), dtype);
         let tensor = read(&output.address, output.dtype)?;
         let alternatives: Vec<Tensor> =
             output.alternatives.iter().map(|address| read(address, output.dtype)).collect::<Result<_, Error>>()?;
@@ -146,6 +149,27 @@ impl Reference {
     fn picture(&self, held: usize, actual: &Tensor) -> Option<Picture> {
         let reference = [&self.tensor].into_iter().chain(&self.alternatives).nth(held)?;
         Picture::of(Pair { actual, reference, mask: self.mask.as_ref() }, &self.rules)
+    }
+}
+
+/// What a snapshot holds of an output, but for what was measured against its reference.
+pub(super) fn facts<'a>(
+    case: &'a Case,
+    digests: &'a BTreeMap<String, String>,
+    reference: Option<&'a Reference>,
+    summary: &'a Summary,
+) -> Facts<'a> {
+    Facts {
+        checkpoint: &case.checkpoint,
+        params: &case.params,
+        inputs: digests,
+        reference: reference.map(|reference| reference.digest.as_str()),
+        alternatives: reference.map_or(&[], |reference| &reference.alternative_digests),
+        mask: reference.and_then(|reference| reference.mask_digest.as_deref()),
+        rules: reference.map(|reference| &reference.rules),
+        chained: reference.and_then(|reference| reference.chained.as_ref()),
+        summary,
+        comparison: None,
     }
 }
 
@@ -254,18 +278,9 @@ impl Held<'_> {
     /// Holds an output that is close to its reference against its snapshot.
     fn record(&self, mut outcome: OutputOutcome, reference: Option<&Reference>) -> OutputOutcome {
         let Some(recorder) = self.recorder else { return outcome };
-        let facts = Facts {
-            checkpoint: &self.case.checkpoint,
-            params: &self.case.params,
-            inputs: self.digests,
-            reference: reference.map(|reference| reference.digest.as_str()),
-            alternatives: reference.map_or(&[], |reference| &reference.alternative_digests),
-            mask: reference.and_then(|reference| reference.mask_digest.as_deref()),
-            rules: reference.map(|reference| &reference.rules),
-            chained: reference.and_then(|reference| reference.chained.as_ref()),
-            summary: outcome.summary.as_ref().expect("an output that is recorded was summarised"),
-            comparison: outcome.comparison.as_ref(),
-        };
+        let summary = outcome.summary.as_ref().expect("an output that is recorded was summarised");
+        let declared = facts(self.case, self.digests, reference, summary);
+        let facts = Facts { comparison: outcome.comparison.as_ref(), ..declared };
         match recorder.record_with(self.survey.shelf(recorder), &self.case.id, &outcome.name, &facts) {
             Ok(Recorded::Pass) => {}
             Ok(Recorded::Improved(lines)) => outcome.improved = lines,

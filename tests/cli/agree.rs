@@ -2,10 +2,13 @@
 
 use std::fs;
 
+use serde_json::{Value, json};
+
 use crate::project::Project;
 
 /// The kinds that fail a run too. The others are about git, tools, and what waits for a review.
-const FAILING: [&str; 8] = ["empty", "broken", "pointers", "missing", "damaged", "disarmed", "orphaned", "unrecorded"];
+const FAILING: [&str; 10] =
+    ["empty", "broken", "pointers", "missing", "damaged", "disarmed", "orphaned", "unrecorded", "drift", "skipped"];
 
 const LFS: &str = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n";
 
@@ -31,18 +34,21 @@ const DAMAGES: &[Damage] = &[
     ("idle tolerance", |p| p.write("goldens/suite.json", r#"{"karat": 1, "tolerance": {"z": {}}}"#), Some("broken")),
     ("a case in a hidden folder", |p| p.case(".hidden/c", |_| {}), Some("unrecorded")),
     ("a case that is new", |p| p.case("new", |_| {}), Some("unrecorded")),
-    (
-        "a case without a reference",
-        |p| p.case("new", |case| case["outputs"] = serde_json::json!({})),
-        Some("unrecorded"),
-    ),
+    ("a case without a reference", |p| p.case("new", |case| case["outputs"] = json!({})), Some("unrecorded")),
     ("a tensor is gone", |p| p.remove("goldens/good/y.npy"), Some("missing")),
     ("an input is gone", |p| p.remove("goldens/good/x.npy"), Some("missing")),
     ("a tensor is a pointer", |p| p.write("goldens/good/y.npy", LFS), Some("pointers")),
     ("a tensor is cut short", |p| p.write("goldens/good/y.npy", "\u{93}NUMPY"), Some("damaged")),
     ("a link names no case", |p| from(p, "none:y"), Some("broken")),
     ("a link names no output", |p| from(p, "good:z"), Some("broken")),
-    ("a link names another tensor", |p| from(p, "good:y"), Some("broken")),
+    (
+        "a link names another tensor",
+        |p| {
+            p.case("other", |case| case["skip"] = "not this one".into());
+            from(p, "other:y");
+        },
+        Some("broken"),
+    ),
     ("alternatives of floats", |p| or(p), Some("broken")),
     ("a snapshot is gone", |p| p.remove("snapshots/good/y.snap"), Some("unrecorded")),
     ("every snapshot is gone", |p| p.remove("snapshots"), Some("unrecorded")),
@@ -98,6 +104,48 @@ const DAMAGES: &[Damage] = &[
     ("a half-written file", |p| p.write("snapshots/good/.karat-abc.tmp", ""), None),
     ("another file", |p| p.write("snapshots/good/README.md", "---\nkarat: 1\n"), None),
     ("an empty folder", |p| fs::create_dir(p.path("snapshots/gone")).expect("a folder"), None),
+    ("a case that is skipped", |p| edit(p, "skip", "slow".into()), Some("skipped")),
+    ("a suite that is skipped", |p| suite(p, json!({ "skip": "slow" })), Some("skipped")),
+    ("an unknown checkpoint", |p| edit(p, "checkpoint", "layer_nrm".into()), Some("broken")),
+    ("another tolerance", |p| edit(p, "tolerance", json!({ "*": { "atol": 1e-3, "rtol": 0 } })), Some("drift")),
+    ("another tolerance of a suite", |p| suite(p, json!({ "tolerance": { "*": { "max_ulps": 4 } } })), Some("drift")),
+    (
+        "another tolerance in a chain",
+        |p| edit(p, "chained", json!({ "y": { "atol": 1e-3, "rtol": 0 } })),
+        Some("drift"),
+    ),
+    ("another param", |p| edit(p, "params", json!({ "eps": 0, "more": 1 })), Some("drift")),
+    ("a param less", |p| edit(p, "params", json!({ "eps": 1e-30 })), Some("drift")),
+    ("another checkpoint in the snapshot", |p| replace(p, "checkpoint: layer_norm", "checkpoint: norm"), Some("drift")),
+    ("another sha256 in the snapshot", |p| replace(p, "reference: sha256 ", "reference: sha256 0"), Some("damaged")),
+    ("a line that no case has", |p| replace(p, "dtype: ", "param zeta: 1\ndtype: "), Some("drift")),
+    ("another input", |p| p.tensor("goldens/good/x.npy", &[1, 2], vec![1.0f32, 5.0]), Some("drift")),
+    ("a rule for NaN", |p| edit(p, "nan", "match".into()), Some("drift")),
+    ("a reference with NaN", |p| p.tensor("goldens/good/y.npy", &[1, 2], vec![f32::NAN, 2.5]), Some("broken")),
+    ("a mask of another shape", |p| mask(p, &[3]), Some("broken")),
+    ("a mask that fits", |p| mask(p, &[1, 2]), Some("drift")),
+    ("an input that is the case's own output", |p| from(p, "good:y"), Some("broken")),
+    (
+        "an input that is the case's own reference",
+        |p| {
+            edit(
+                p,
+                "inputs",
+                json!({ "x": { "tensor": "y.npy", "from": "good:y" }, "weight": "weight.npy", "bias": "bias.npy" }),
+            )
+        },
+        Some("broken"),
+    ),
+    (
+        "a case without a reference and another param",
+        |p| {
+            p.case("good", |case| case["outputs"] = json!({}));
+            p.remove("snapshots");
+            p.accept_all();
+            edit(p, "params", json!({ "eps": 1e-30 }));
+        },
+        Some("drift"),
+    ),
     ("a setting of insta's", |p| p.write("insta.yaml", "behavior: {force_pass: true}"), Some("disarmed")),
 ];
 
@@ -134,11 +182,30 @@ const LINKS: &[Damage] = &[
 ];
 
 fn from(project: &Project, link: &str) {
-    project.edit("good", |case| case["inputs"]["x"] = serde_json::json!({ "tensor": "x.npy", "from": link }));
+    project.edit("good", |case| case["inputs"]["x"] = json!({ "tensor": "x.npy", "from": link }));
+}
+
+fn edit(project: &Project, field: &str, value: Value) {
+    project.edit("good", |case| case[field] = value);
+}
+
+fn suite(project: &Project, fields: Value) {
+    project.write("goldens/suite.json", fields.to_string());
+}
+
+fn replace(project: &Project, old: &str, new: &str) {
+    let snapshot = project.read("snapshots/good/y.snap");
+    assert!(snapshot.contains(old), "{snapshot}");
+    project.write("snapshots/good/y.snap", snapshot.replace(old, new));
+}
+
+fn mask(project: &Project, shape: &[usize]) {
+    project.tensor("goldens/good/m.npy", shape, vec![true; shape.iter().product()]);
+    edit(project, "outputs", json!({ "y": { "tensor": "y.npy", "where": "m.npy" } }));
 }
 
 fn or(project: &Project) {
-    project.edit("good", |case| case["outputs"]["y"] = serde_json::json!({ "tensor": "y.npy", "or": ["x.npy"] }));
+    project.edit("good", |case| case["outputs"]["y"] = json!({ "tensor": "y.npy", "or": ["x.npy"] }));
 }
 
 #[cfg(unix)]
@@ -230,4 +297,18 @@ fn a_half_written_file_of_a_karat_that_was_killed_is_named_and_cleared() {
     let add = ["add", "new", "--checkpoint", "softmax", "--input", "x=y.npy", "--output", "y=y.npy"];
     project.karat(add).exits(0);
     assert!(!project.has(files[0]));
+}
+
+#[test]
+fn a_skip_that_is_allowed_by_name_is_no_finding() {
+    let project = Project::good();
+    project.case("slow", |case| case["skip"] = "slow".into());
+    project.karat(["run", "--ci"]).exits(1);
+    let said = project.karat(["doctor"]).exits(1);
+    said.says("1 skipped case, which fails in CI unless it is allowed by name: slow")
+        .says("karat run --ci --allow-skip=slow");
+    let allowed = ["--allow-skip", "slow"];
+    project.karat(["run", "--ci"].iter().chain(&allowed)).exits(0);
+    project.karat(["doctor"].iter().chain(&allowed)).keeps_quiet_of("skipped");
+    project.karat(["doctor", "--allow-skip", "slwo"]).exits(2).says("there is no such case");
 }

@@ -166,6 +166,7 @@ fn cargo_insta_that_is_absent_or_old_is_told() {
         json["complaints"].as_array().expect("a list").clone()
     };
     let absent = doctor();
+    assert_eq!(absent[0]["is_fault"], false);
     assert_eq!((absent[0]["kind"].as_str(), absent.len()), (Some("no_cargo_insta"), 1), "{absent:?}");
     assert_eq!(absent[0]["next"], "cargo install --locked cargo-insta");
     for (version, expected) in [("1.45.1", 1), ("1.46.0", 0), ("2.0.0", 0)] {
@@ -216,4 +217,46 @@ fn a_root_that_is_not_there_or_empty_is_told() {
     assert_eq!(complaints(&said)[0].0, "empty");
     project.remove("goldens");
     project.karat(["doctor"]).exits(2).says("there is no folder");
+}
+
+#[test]
+fn a_pending_snapshot_whose_case_or_output_is_gone_is_to_be_deleted_and_the_others_reviewed() {
+    let project = committed();
+    project.write("snapshots/gone/y.snap.new", project.read("snapshots/good/y.snap"));
+    project.write("snapshots/good/z.snap.new", project.read("snapshots/good/y.snap"));
+    let remove = "rm snapshots/gone/y.snap.new; rm snapshots/good/z.snap.new";
+    finds(&project, &[("stray", remove)]);
+    project.write("snapshots/good/y.snap.new", project.read("snapshots/good/y.snap"));
+    finds(&project, &[("pending", "karat accept --all"), ("stray", remove)]);
+    project
+        .karat(["doctor"])
+        .says("2 pending snapshots: snapshots/gone/y.snap.new, snapshots/good/z.snap.new, of no case");
+    project.shell(remove).exits(0);
+    project.shell("karat accept --all").exits(0);
+    project.karat(["doctor"]).exits(0);
+}
+
+#[test]
+fn what_is_declared_otherwise_than_recorded_is_told_with_the_first_line() {
+    let project = committed();
+    project.edit("good", |case| case["tolerance"] = serde_json::json!({ "y": { "atol": 0.5, "rtol": 0 } }));
+    commit(&project);
+    finds(&project, &[("drift", "karat run; karat accept --all")]);
+    let said = project.karat(["doctor"]).exits(1);
+    said.says("1 snapshot: snapshots/good/y.snap, not what the case declares now (the first: atol)");
+    project.shell("karat run; karat accept --all").exits(0);
+    commit(&project);
+    project.karat(["doctor"]).exits(0);
+}
+
+#[test]
+fn beside_a_harness_its_commands_are_named_and_its_checkpoints_unknown() {
+    let project = committed();
+    let manifest = "[package]\nname = \"port\"\n[dev-dependencies]\nkarat = \"0.1\"\n";
+    project.write("Cargo.toml", manifest);
+    project.write("tests/goldens.rs", "fn main() { karat::Harness::new(\"goldens\").main(); }");
+    project.case("own", |case| case["checkpoint"] = "of_the_harness".into());
+    commit(&project);
+    let said = project.karat(["doctor"]).exits(1).keeps_quiet_of("of_the_harness").keeps_quiet_of("karat run");
+    said.says("cargo test --test goldens -- run; ");
 }

@@ -5,58 +5,159 @@ use std::path::PathBuf;
 
 use super::complaint::{Ailment, Complaint, Health};
 use crate::error::Error;
-use crate::golden::{Address, Case, CaseId, Containers, Goldens, Pointer, Suites, Tree, sha256};
-use crate::numeric::DType;
-use crate::run::execute::{check_link, read};
-use crate::run::judge::tolerance;
+use crate::golden::{Address, Case, CaseId, Containers, Goldens, Pointer, Suites, Tree, nearest_first, sha256};
+use crate::numeric::{DType, NanRule, Tensor, summarize};
+use crate::run::checkpoint::Executor;
+use crate::run::execute::{check_link, gather, read};
+use crate::run::judge::{Reference, facts, tolerance};
 use crate::snapshot::{Recorder, Shelf};
 
-/// Looks through the tree and the snapshots: at all on which a run would fail that can be told without running anything.
-pub(super) fn check(goldens: &Goldens, recorder: &Recorder, tree: &Tree, health: &mut Health) {
-    if tree.cases.is_empty() && tree.problems.is_empty() {
-        health.complain(Complaint::of(Ailment::Empty));
-    }
-    let suites = Suites::new(&goldens.root);
-    let mut known: BTreeMap<CaseId, Option<BTreeSet<String>>> =
-        tree.problems.keys().map(|id| (id.clone(), None)).collect();
-    let mut unread: BTreeMap<String, (CaseId, PathBuf)> =
-        tree.problems.iter().map(|(id, what)| (what.clone(), (id.clone(), id.below(&goldens.root)))).collect();
-    let mut tensors = Tensors::default();
-    let mut expected = Vec::new();
-    for id in &tree.cases {
-        // A suite is wrong once, however many cases are below it.
-        let mut tell = |error: Error| {
-            unread.entry(error.to_string()).or_insert_with(|| (id.clone(), id.below(&goldens.root).join("case.json")));
-        };
-        let outputs = match suites.case(id) {
-            // Nothing of it is looked at in a run either.
-            Ok(case) if case.skip.is_some() => None,
-            Ok(case) => {
-                tensors.check(&case, &mut tell);
-                for (name, input) in case.inputs.iter().filter(|(_, input)| input.link.is_some()) {
-                    let digest = || Ok(sha256(&read(&input.address, input.dtype)?));
-                    // A tensor that cannot be read is told of by itself.
-                    if let Err(error @ Error::Case { .. }) = check_link(goldens, &suites, &case, (name, input), digest)
-                    {
-                        tell(error);
+/// What is looked at, and what a run of it would be given.
+pub(super) struct Check<'a> {
+    pub(super) goldens: &'a Goldens,
+    pub(super) recorder: &'a Recorder,
+    /// What would run the cases, where that is known.
+    pub(super) executor: Option<&'a Executor>,
+    /// The ids of the cases that may be skipped in CI.
+    pub(super) allowed_skips: &'a [String],
+}
+
+impl Check<'_> {
+    /// Looks through the tree and the snapshots: at all on which a run would fail that can be told without running anything.
+    pub(super) fn all(&self, tree: &Tree, health: &mut Health) {
+        let Check { goldens, executor, allowed_skips, .. } = *self;
+        if tree.cases.is_empty() && tree.problems.is_empty() {
+            health.complain(Complaint::of(Ailment::Empty));
+        }
+        let suites = Suites::new(&goldens.root);
+        let mut known: BTreeMap<CaseId, Option<BTreeSet<String>>> =
+            tree.problems.keys().map(|id| (id.clone(), None)).collect();
+        let mut unread: BTreeMap<String, (CaseId, PathBuf)> =
+            tree.problems.iter().map(|(id, what)| (what.clone(), (id.clone(), id.below(&goldens.root)))).collect();
+        let mut tensors = Tensors::default();
+        let (mut expected, mut skipped, mut moved) = (Vec::new(), Vec::new(), BTreeMap::new());
+        for id in &tree.cases {
+            // A suite is wrong once, however many cases are below it.
+            let mut tell = |error: Error| {
+                let file = match &error {
+                    Error::Case { path, .. } => path.clone(),
+                    _ => id.below(&goldens.root).join("case.json"),
+                };
+                unread.entry(error.to_string()).or_insert_with(|| (id.clone(), file));
+            };
+            let outputs = match suites.case(id) {
+                // Nothing of it is looked at in a run either.
+                Ok(case) if case.skip.is_some() => {
+                    if !allowed_skips.iter().any(|allowed| allowed == id.as_str()) {
+                        skipped.push((id.clone(), case.set_in("skip").to_path_buf()));
                     }
+                    None
                 }
-                expected.push((id.clone(), case.outputs.keys().cloned().collect()));
-                // The outputs of a case without a reference are known when it runs.
-                (!case.outputs.is_empty()).then(|| case.outputs.into_keys().collect())
-            }
-            Err(error) => {
-                tell(error);
-                None
+                Ok(case) => {
+                    if let Some(executor) = executor.filter(|executor| executor.get(&case.checkpoint).is_none()) {
+                        tell(unknown(&case, executor));
+                    }
+                    tensors.check(&case, &mut tell);
+                    for (name, input) in case.inputs.iter().filter(|(_, input)| input.link.is_some()) {
+                        let digest = || Ok(sha256(&read(&input.address, input.dtype)?));
+                        // A tensor that cannot be read is told of by itself.
+                        if let Err(error @ Error::Case { .. }) =
+                            check_link(goldens, &suites, &case, (name, input), digest)
+                        {
+                            tell(error);
+                        }
+                    }
+                    self.compare(&suites, &case, &mut tell, &mut moved);
+                    expected.push((id.clone(), case.outputs.keys().cloned().collect()));
+                    // The outputs of a case without a reference are known when it runs.
+                    (!case.outputs.is_empty()).then(|| case.outputs.into_keys().collect())
+                }
+                Err(error) => {
+                    tell(error);
+                    None
+                }
+            };
+            known.insert(id.clone(), outputs);
+        }
+        for (text, (id, file)) in unread {
+            health.complain(Complaint { files: vec![file], case: Some(id), ..Complaint::about(Ailment::Broken, text) });
+        }
+        tensors.tell(health);
+        if let Some((first, _)) = skipped.first().cloned() {
+            let ids: Vec<&str> = skipped.iter().map(|(id, _)| id.as_str()).collect();
+            let of = Complaint::about(Ailment::Skipped, ids.join("\n"));
+            let mut files: Vec<PathBuf> = skipped.iter().map(|(_, file)| file.clone()).collect();
+            files.dedup();
+            health.complain(Complaint { files, case: Some(first), ..of });
+        }
+        if let Some((_, (first, quantity))) = moved.first_key_value() {
+            let of = Complaint::about(Ailment::Drift, quantity.clone());
+            health.complain(Complaint { case: Some(first.clone()), files: moved.into_keys().collect(), ..of });
+        }
+        snapshots(goldens, self.recorder, &known, &expected, health);
+    }
+
+    /// Holds what a case declares against its snapshots: `moved` are those that hold something else, with the first such line.
+    /// What cannot be read is told of by itself.
+    fn compare(
+        &self,
+        suites: &Suites,
+        case: &Case,
+        tell: &mut impl FnMut(Error),
+        moved: &mut BTreeMap<PathBuf, (CaseId, String)>,
+    ) {
+        let mut compare = |name: &str, digests: &BTreeMap<String, String>, reference: Option<&Reference>| {
+            let nothing = Tensor::from(0.0f32);
+            let summary = match reference {
+                Some(reference) => summarize(&reference.tensor, reference.mask.as_ref()),
+                None => summarize(&nothing, None),
+            };
+            let Ok(file) = self.recorder.file(&case.id, name) else { return };
+            let facts = facts(case, digests, reference, &summary);
+            // One that is damaged is told of by itself.
+            let lines = self.recorder.inspect(&file, Some(&facts)).unwrap_or_default();
+            if let Some(line) = lines.into_iter().next() {
+                moved.insert(file, (case.id.clone(), line.quantity));
             }
         };
-        known.insert(id.clone(), outputs);
+        let gathered = gather(self.goldens, suites, case);
+        let digests = gathered.as_ref().ok().map(|gathered| &gathered.digests);
+        for (name, output) in &case.outputs {
+            let Ok(reference) = Reference::read(case, name, output) else { continue };
+            let wrong = |what: &str| Error::Case {
+                path: case.set_in(&format!("outputs.{name}")).to_path_buf(),
+                what: format!("outputs.{name}{what}"),
+            };
+            let is_mask = |mask: &Tensor| mask.shape() == reference.tensor.shape() && mask.dtype() == DType::Bool;
+            if !reference.mask.as_ref().is_none_or(is_mask) {
+                tell(wrong(".where: the mask is not bool, or has another shape than the reference"));
+                continue;
+            }
+            let summary = summarize(&reference.tensor, reference.mask.as_ref());
+            if output.nan == NanRule::Mismatch && summary.non_finite.nan > 0 {
+                tell(wrong(": the reference holds NaN, which match nothing without \"nan\": \"match\""));
+            }
+            if let Some(digests) = digests {
+                compare(name, digests, Some(&reference));
+            }
+        }
+        if let (true, Some(digests)) = (case.outputs.is_empty(), digests) {
+            let recorded = self.recorder.recorded(&case.id).unwrap_or_default();
+            let owned = recorded.iter().filter(|output| self.recorder.owns(&case.id, output));
+            owned.for_each(|name| compare(name, digests, None));
+        }
     }
-    for (text, (id, file)) in unread {
-        health.complain(Complaint { files: vec![file], case: Some(id), ..Complaint::about(Ailment::Broken, text) });
+}
+
+/// The error that nobody registered the checkpoint of a case.
+fn unknown(case: &Case, executor: &Executor) -> Error {
+    let nearest = nearest_first(&case.checkpoint, executor.names()).join(", ");
+    let registered =
+        if nearest.is_empty() { "none is".to_owned() } else { format!("registered, nearest first: {nearest}") };
+    Error::Case {
+        path: case.set_in("checkpoint").to_path_buf(),
+        what: format!("nobody registered a checkpoint {:?}; {registered}", case.checkpoint),
     }
-    tensors.tell(health);
-    snapshots(goldens, recorder, &known, &expected, health);
 }
 
 /// The tensors of every case, each looked at once.
@@ -145,15 +246,17 @@ fn snapshots(
             health.complaints.push(Complaint { files, case, ..Complaint::of(ailment) });
         }
     };
-    let orphans = shelf.orphans(recorder.snapshots(), |id, output| match known.get(id) {
-        Some(Some(outputs)) => outputs.contains(output),
-        Some(None) => true,
+    let is_known = |id: &CaseId, output: &str| match known.get(id) {
+        Some(outputs) => outputs.as_ref().is_none_or(|outputs| outputs.contains(output)),
         None => false,
-    });
+    };
+    let orphans = shelf.orphans(recorder.snapshots(), is_known);
     let orphans = orphans.into_iter().filter(|orphan| is_selected(&orphan.id)).map(|orphan| orphan.path);
     complain(Ailment::Orphaned, orphans.collect(), None);
-    let pending: Vec<_> = pending.into_iter().filter(|(id, ..)| is_selected(id)).collect();
+    let pending = pending.into_iter().filter(|(id, ..)| is_selected(id));
+    let (pending, stray): (Vec<_>, Vec<_>) = pending.partition(|(id, output, _)| is_known(id, output));
     complain(Ailment::Pending, pending.iter().map(|(.., path)| path.clone()).collect(), None);
+    complain(Ailment::Stray, stray.into_iter().map(|(.., path)| path).collect(), None);
     let (mut unrecorded, mut damaged) = (Vec::new(), Vec::new());
     let mut first = None;
     for (id, outputs) in expected {
@@ -173,7 +276,7 @@ fn snapshots(
             match recorder.file(id, &output) {
                 Ok(file) if file.exists() => {
                     health.snapshots += 1;
-                    if let Err(error) = recorder.inspect(&file) {
+                    if let Err(error) = recorder.inspect(&file, None) {
                         let of = Complaint::about(Ailment::Damaged, error.to_string());
                         damaged.push(Complaint { files: vec![file], case: Some(id.clone()), ..of });
                     }

@@ -74,8 +74,14 @@ pub enum Ailment {
     Pending,
     /// Snapshots of `assert_summary!` that wait for a review.
     PendingAssertion,
+    /// Snapshots that wait for a review, and whose case or output does not exist.
+    Stray,
     /// Outputs without a snapshot, accepted or pending.
     Unrecorded,
+    /// Snapshots that hold something else than what their cases declare.
+    Drift,
+    /// Cases that are skipped, which CI refuses unless they are allowed by name.
+    Skipped,
     /// Outputs whose comparison cannot fail, or not on zeros or NaN.
     Vacuous,
     /// Files that a karat was writing when it was killed.
@@ -86,7 +92,7 @@ pub enum Ailment {
     Ignored,
     /// Goldens or snapshots that are not committed.
     Untracked,
-    /// `cargo insta` is not installed.
+    /// `cargo insta` is not installed: `karat accept` does without it.
     NoCargoInsta,
     /// `cargo insta` is older than what karat needs.
     OldCargoInsta,
@@ -107,7 +113,10 @@ impl Ailment {
             Ailment::Disarmed => "disarmed",
             Ailment::Orphaned => "orphaned",
             Ailment::Pending | Ailment::PendingAssertion => "pending",
+            Ailment::Stray => "stray",
             Ailment::Unrecorded => "unrecorded",
+            Ailment::Drift => "drift",
+            Ailment::Skipped => "skipped",
             Ailment::Vacuous => "vacuous",
             Ailment::Leftover => "leftover",
             Ailment::Unversioned => "unversioned",
@@ -122,6 +131,6 @@ impl Ailment {
     /// Whether something is wrong; else it is only good to know.
     #[must_use]
     pub fn is_fault(self) -> bool {
-        !matches!(self, Ailment::Ci | Ailment::Vacuous)
+        !matches!(self, Ailment::Ci | Ailment::NoCargoInsta | Ailment::Vacuous)
     }
 }

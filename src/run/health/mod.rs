@@ -9,20 +9,27 @@ mod vacuous;
 
 pub use complaint::{Ailment, Complaint, Health};
 
+use super::checkpoint::Executor;
 use crate::error::Result;
 use crate::golden::{Goldens, leftovers};
 use crate::snapshot::Recorder;
 
-/// Looks at goldens, snapshots, the settings of insta, version control and the tools.
+/// Looks at goldens, snapshots, the settings of insta, version control and the tools: at all on which a run in CI would fail
+/// that can be told without running anything. `executor` is what would run them, where that is known.
 ///
 /// # Errors
 ///
 /// [`Error::Usage`](crate::Error::Usage) where the root cannot be read.
-pub fn examine(goldens: &Goldens, recorder: &Recorder) -> Result<Health> {
+pub fn examine(
+    goldens: &Goldens,
+    recorder: &Recorder,
+    executor: Option<&Executor>,
+    allowed_skips: &[String],
+) -> Result<Health> {
     let tree = goldens.discover()?;
     let mut health =
         Health { root: goldens.root.clone(), cases: tree.cases.len(), snapshots: 0, complaints: Vec::new() };
-    cases::check(goldens, recorder, &tree, &mut health);
+    cases::Check { goldens, recorder, executor, allowed_skips }.all(&tree, &mut health);
     assertions::check(goldens, recorder, &mut health);
     vacuous::check(goldens, &tree, &mut health);
     let left = leftovers(&[&goldens.root, recorder.snapshots()]);

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use super::shelf::Shelf;
 use crate::error::{Error, Result};
 use crate::golden::CaseId;
+use crate::snapshot::band::{is_declared, judge};
+use crate::snapshot::drift::Drift;
 use crate::snapshot::hold::{Holder, Recorded, file_name};
 use crate::snapshot::parse::parse;
 use crate::snapshot::settings::{self, Caller, process};
@@ -151,14 +153,21 @@ impl Recorder {
         self.holder.hold(&self.file(id, output)?, source, facts, is_clean)
     }
 
-    /// Reads an accepted snapshot, to see whether it can be.
+    /// Reads an accepted snapshot, to see whether it can be; and which of its lines differ from what a case declares, where that
+    /// is known. What the output is and how far it is from its reference is not looked at.
     ///
     /// # Errors
     ///
     /// [`Error::Snapshot`] where it is damaged; [`Error::Read`] where it cannot be read.
-    pub(crate) fn inspect(&self, file: &Path) -> Result<()> {
-        let Some(stored) = Stored::read(file)? else { return Ok(()) };
-        parse(&stored.text).map(drop).map_err(|fault| stored.broken(file, fault))
+    pub(crate) fn inspect(&self, file: &Path, declared: Option<&Facts<'_>>) -> Result<Vec<Drift>> {
+        let Some(stored) = Stored::read(file)? else { return Ok(Vec::new()) };
+        let moved = || match declared {
+            Some(facts) => Ok(judge(&stored.text, facts)?.drift),
+            None => parse(&stored.text).map(|_| Vec::new()),
+        };
+        let mut moved = moved().map_err(|fault| stored.broken(file, fault))?;
+        moved.retain(|line| is_declared(&line.quantity));
+        Ok(moved)
     }
 
     /// Counts the snapshot of an output as referenced although the output has nothing to record (mismatch, missing, broken,
