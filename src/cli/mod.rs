@@ -110,14 +110,25 @@ impl Home {
         Goldens::locate(&self.root, snapshots)
     }
 
-    /// What to say of an error: where there is no case yet, also the command that adds one.
+    /// What to say of an error: where there is no case yet, also the command that adds one, or that goes to where there are some.
     pub(crate) fn complaint(&self, error: &Error) -> String {
-        let Error::NoCases { place, .. } = error else { return error.to_string() };
+        let Error::NoCases { place, exists } = error else { return error.to_string() };
         let is_own = absolute(&self.root).is_ok_and(|root| root == *place);
+        if let (true, false, Some(above)) = (is_own, exists, self.above()) {
+            let root = above.join(&self.root);
+            return format!("{error}\na folder above has one, {}; to use it:  cd {}", root.display(), above.display());
+        }
         let shown = place.strip_prefix(&self.base).unwrap_or(place);
         let root = (!is_own).then(|| shown.display().to_string());
         let voice = Voice { root, ..self.voice() };
         format!("{error}\nto add the first:  {}", voice.add())
+    }
+
+    /// The nearest folder above in which the goldens would be found, from here. Cargo runs a harness where it always does.
+    fn above(&self) -> Option<PathBuf> {
+        let is_root = |(_, folder): &(usize, &Path)| folder.join(&self.root).is_dir();
+        let (levels, _) = self.base.ancestors().enumerate().skip(1).find(is_root)?;
+        (self.host != Host::Harness).then(|| vec![".."; levels].iter().collect())
     }
 
     /// How to name karat's commands here.

@@ -109,3 +109,18 @@ fn commands_of_a_case_whose_id_begins_with_a_dash_can_be_typed() {
     }
     assert!(project.has("snapshots/-new/y.snap"));
 }
+
+#[cfg(unix)]
+#[test]
+fn below_a_project_the_folder_that_has_the_goldens_is_named() {
+    let project = Project::good();
+    std::fs::create_dir_all(project.path("src/layers")).expect("folders");
+    for verb in ["run", "list", "doctor", "accept --all", "explain good"] {
+        let said = project.shell(&format!("cd src/layers && karat {verb}")).exits(2);
+        said.says("there is no folder").says("a folder above has one, ../../goldens; to use it: cd ../..");
+        let said = project.shell(&format!("cd src && karat {verb}")).exits(2);
+        said.says("a folder above has one, ../goldens; to use it: cd ..").keeps_quiet_of("to add the first");
+    }
+    project.shell("cd src/layers && cd ../.. && karat list").exits(0);
+    project.shell("cd src && karat list nix").exits(2).keeps_quiet_of("a folder above");
+}
