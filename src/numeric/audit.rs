@@ -61,6 +61,9 @@ impl Comparison {
             () if (self.non_finite_mismatches > 0) != self.first_non_finite_mismatch.is_some() => {
                 wrong("a count of elements that are not finite, and another of their places")
             }
+            () if self.first_outside.is_some() && self.outside == self.non_finite_mismatches => {
+                wrong("the place of a number outside, and none that is")
+            }
             () => Ok(()),
         }
     }

@@ -39,6 +39,8 @@ pub struct Comparison {
     pub differing: u64,
     /// Elements outside the tolerance, those of `non_finite_mismatches` among them.
     pub outside: u64,
+    /// The index of the first number outside the tolerance; `None` where none is.
+    pub first_outside: Option<Vec<usize>>,
     /// Elements where one side at least is not finite and the two do not match.
     pub non_finite_mismatches: u64,
     /// The first such place; its difference is an infinity.
@@ -283,6 +285,7 @@ impl Comparison {
 ///
 /// assert_eq!(compare(tolerance).mismatches, [Mismatch::Outside { count: 2 }]);
 /// assert!(!compare(tolerance.with_outliers(1)).is_close());
+/// assert_eq!(compare(tolerance).first_outside, Some(vec![1]));
 /// assert!(compare(tolerance.with_outliers(2)).is_close());
 /// assert_eq!(compare(tolerance.with_outliers(2)).outside, 2); // counted all the same
 ///
@@ -446,6 +449,7 @@ fn describe(shape: &[usize], measured: &Measured) -> Comparison {
         left_out,
         differing,
         outside: found.numbers_outside + non_finite_mismatches,
+        first_outside: found.first_outside.map(|position| index(shape, position)),
         non_finite_mismatches,
         first_non_finite_mismatch: found.first_non_finite_mismatch.map(|spot| extreme(f64::INFINITY, spot)),
         max_abs_diff: at(found.distance),

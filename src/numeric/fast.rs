@@ -117,13 +117,15 @@ impl<'a> Fast<'a> {
         }
         // An element that is outside uses more than all of its tolerance, and by now the largest share is known.
         if best.share.max(value(found.share)) > 1.0 {
-            let tolerance = [tolerance.atol, tolerance.rtol];
-            found.numbers_outside += match tolerance {
+            let [atol, rtol] = [tolerance.atol, tolerance.rtol];
+            let outside = match [atol, rtol] {
                 [0.0, 0.0] => ends.differing,
-                _ => singles
+                tolerance => singles
                     .and_then(|Singles { actual, reference }| kernel.outside_surely(actual, reference, tolerance))
                     .unwrap_or_else(|| kernel.outside(actual, reference, tolerance)),
             };
+            let is_outside = |(a, r): (f64, f64)| (a - r).abs() > atol + rtol * r.abs();
+            found.count_outside(outside, || Some(block.position(block.pairs().position(is_outside)?)));
         }
         block.raise(self.known, sums.furthest, ends.furthest, found);
         widen(&mut found.actual, raw[0], actual_ends, first(keys[0], ends.actual));
@@ -232,8 +234,12 @@ impl<T: Plain> Block<'_, T> {
     }
 
     fn spot(&self, place: Option<usize>) -> Spot {
-        let place = place.expect("what was found stands somewhere");
-        self.sides.spot(self.start + self.kept.map_or(place, |kept| kept[place]))
+        self.sides.spot(self.position(place.expect("what was found stands somewhere")))
+    }
+
+    /// Where a number of the block stands.
+    fn position(&self, place: usize) -> usize {
+        self.start + self.kept.map_or(place, |kept| kept[place])
     }
 
     fn pairs(&self) -> impl Iterator<Item = (f64, f64)> {

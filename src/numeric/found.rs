@@ -40,6 +40,8 @@ pub(crate) struct Found {
     pub(crate) numbers: u64,
     pub(crate) differing: u64,
     pub(crate) numbers_outside: u64,
+    /// The position of the first of them.
+    pub(crate) first_outside: Option<usize>,
     pub(crate) zero_references: u64,
     pub(crate) non_finite_mismatches: u64,
     pub(crate) first_non_finite_mismatch: Option<Spot>,
@@ -89,6 +91,7 @@ impl Found {
             numbers: 0,
             differing: 0,
             numbers_outside: 0,
+            first_outside: None,
             zero_references: 0,
             non_finite_mismatches: 0,
             first_non_finite_mismatch: None,
@@ -111,6 +114,14 @@ impl Found {
         self.zero_references += zeros;
     }
 
+    /// Counts numbers of a block that are outside; where the first stands is looked for once in a branch.
+    pub(crate) fn count_outside(&mut self, outside: u64, first: impl FnOnce() -> Option<usize>) {
+        self.numbers_outside += outside;
+        if outside > 0 && self.first_outside.is_none() {
+            self.first_outside = first();
+        }
+    }
+
     /// Lets the other branches know.
     pub(crate) fn tell(&self, known: &Known) {
         let peaks = [(&known.distance, self.distance), (&known.relative, self.relative), (&known.share, self.share)];
@@ -129,6 +140,7 @@ impl Found {
             numbers: self.numbers + later.numbers,
             differing: self.differing + later.differing,
             numbers_outside: self.numbers_outside + later.numbers_outside,
+            first_outside: self.first_outside.or(later.first_outside),
             zero_references: self.zero_references + later.zero_references,
             non_finite_mismatches: self.non_finite_mismatches + later.non_finite_mismatches,
             first_non_finite_mismatch: self.first_non_finite_mismatch.or(later.first_non_finite_mismatch),

@@ -64,7 +64,8 @@ fn pair<W: Wide>(
     found.numbers += positions.len() as u64;
     found.differing += zip(actual, reference).filter(|(actual, reference)| actual != reference).count() as u64;
     found.zero_references += reference.iter().filter(|reference| reference.magnitude() == 0.0).count() as u64;
-    found.numbers_outside += judge(actual, reference, |place| positions[place], sides, rules, found);
+    let outside = judge(actual, reference, |place| positions[place], sides, rules, found);
+    found.count_outside(outside, || None);
     if let Some((distance, place)) = farthest(sides, positions) {
         Peak::raise(&mut found.ulps, distance, || sides.spot(positions[place]));
     }
@@ -131,6 +132,9 @@ pub(crate) fn judge<W: Wide>(
         if let Some((value, place)) = peak(column) {
             Peak::raise(best, value, || sides.spot(position(place)));
         }
+    }
+    if found.first_outside.is_none() {
+        found.first_outside = within.iter().position(|is_within| !is_within).map(position);
     }
     within.iter().filter(|is_within| !**is_within).count() as u64
 }

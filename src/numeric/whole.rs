@@ -75,13 +75,16 @@ fn pair_of<T: Integer>(
             judged = Some(twin::judge(&actual, &reference, |place| start + place, sides, rules, found));
         }
     }
-    found.numbers_outside += match judged {
+    let number_outside = match judged {
         Some(outside) => outside,
         // An element that is outside uses more than all of its tolerance, and by now the largest share is known.
         None if best.share.max(value(found.share)) <= 1.0 => 0,
         None if tolerance == [0.0; 2] => ends.differing,
         None => outside(tolerance),
     };
+    let [atol, rtol] = tolerance;
+    let is_outside = |(a, r): (&T, &T)| a.distance(*r) > (atol + rtol * r.double().abs()) as u64;
+    found.count_outside(number_outside, || Some(start + zip(actual, reference).position(is_outside)?));
     if sums.furthest >= known.distance.get() {
         Peak::raise(&mut found.distance, sums.furthest, || {
             let place = zip(actual, reference).position(|(a, r)| a.minus(*r).abs() == sums.furthest);

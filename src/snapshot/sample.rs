@@ -59,6 +59,7 @@ pub(super) fn comparison(max_abs_diff: f64, rmse: f64) -> Comparison {
         left_out: 0,
         differing: 1,
         outside: 0,
+        first_outside: None,
         non_finite_mismatches: 0,
         first_non_finite_mismatch: None,
         max_abs_diff: Some(Extreme { value: max_abs_diff, index: vec![0, 0, 0], actual: zero, reference: zero }),

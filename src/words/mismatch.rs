@@ -107,7 +107,8 @@ fn outside(outside: u64, measured: Option<&Comparison>, tolerance: Option<&Toler
         .unwrap_or_default();
     let are = if outside == 1 { "is" } else { "are" };
     let limit = tolerance.map_or("the tolerance".into(), self::tolerance);
-    let part = format!("{}{of} {are} outside", count(outside));
+    let first = measured.and_then(first_elsewhere).map(|first| format!(", the first at {},", shape(first)));
+    let part = format!("{}{of}{} {are} outside", count(outside), first.unwrap_or_default());
     // The formula stays whole.
     let mut said = match part.len() + 1 + limit.len() <= LINE {
         true => vec![format!("{part} {limit}")],
@@ -118,6 +119,13 @@ fn outside(outside: u64, measured: Option<&Comparison>, tolerance: Option<&Toler
         said.push(format!("the case allows {}", counted(allowed, "outlier")));
     }
     said
+}
+
+/// The first number outside, where it is another than the one that is shown, and not the first of all that are compared.
+fn first_elsewhere(measured: &Comparison) -> Option<&[usize]> {
+    let first = measured.first_outside.as_deref()?;
+    let is_shown = shown(measured).is_some_and(|shown| shown.index == first);
+    (!is_shown && measured.outside < measured.elements).then_some(first)
 }
 
 fn ulps(ulps: u64, allowed: u64) -> Vec<String> {
@@ -158,12 +166,12 @@ pub(crate) fn measured(measured: &Comparison) -> Vec<String> {
         return vec![largest(measured)];
     };
     let worst = measured.worst.as_ref().filter(|worst| worst.index != largest_there.index);
-    let furthest = worst.filter(|_| is_worst_shown(measured));
+    let shown = shown(measured).unwrap_or(largest_there);
+    let furthest = worst.filter(|worst| worst.index == shown.index);
     let mut said = vec![match furthest {
         Some(worst) => furthest_outside(worst),
         None => largest(measured),
     }];
-    let shown = furthest.unwrap_or(largest_there);
     let [actual, reference] = both(shown.actual, shown.reference);
     said.push(format!("there: actual {actual}, reference {reference}"));
     match (furthest, worst) {
@@ -192,6 +200,11 @@ pub(crate) fn measured(measured: &Comparison) -> Vec<String> {
         said.push(format!("the smallest atol that would have passed is {}", float_up(atol)));
     }
     said
+}
+
+/// The element of which both values are shown.
+fn shown(measured: &Comparison) -> Option<&Extreme> {
+    measured.worst.as_ref().filter(|_| is_worst_shown(measured)).or(measured.max_abs_diff.as_ref())
 }
 
 /// Whether the element that uses most of its tolerance is the one to show: some are outside, and not all that differ are.
@@ -311,6 +324,11 @@ mod tests {
                 "the smallest atol that would have passed is 5.2e-319",
             ]
         );
+        // The first outside is named where it is another.
+        let lines = said(vec![1.0f32, 1.5, 3.0, 2.0], vec![1.0, 1.0, 1.0, 1.0], 0.1, 0.0);
+        assert_eq!(lines[0], "3 of 4 elements (75%), the first at [1], are outside");
+        assert_eq!(lines[1], "atol 0.1 + rtol 0 x |reference|");
+        assert_eq!(lines[2], "largest difference 2 at [2], 20x what is allowed");
         // Of what is outside that which uses most of what is allowed.
         let lines = said(vec![101.0f32, 1.03], vec![100.0, 1.0], 1e-3, 5e-3);
         assert_eq!(lines[2], "furthest outside: 0.03 at [1], 5x what is allowed");

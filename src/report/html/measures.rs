@@ -41,12 +41,14 @@ fn apart(measured: &Comparison) -> Vec<Row> {
         extreme.as_ref().map(|extreme| format!("{} at {}", value(extreme.value), shape(&extreme.index)))
     };
     let number = |value: Option<f64>| value.map(float);
+    let first = measured.first_outside.as_ref().map(|first| format!(", the first at {}", shape(first)));
+    let first = first.unwrap_or_default();
     let left_out = (measured.left_out > 0).then(|| count(measured.left_out));
     let rows = [
         ("elements compared", Some(count(measured.elements))),
         ("left out by where", left_out),
         ("not equal", Some(count(measured.differing))),
-        ("outside tolerance", Some(count(measured.outside))),
+        ("outside tolerance", Some(count(measured.outside) + &first)),
         ("at worst", message::used_share(measured.tolerance_used)),
         ("largest difference", at(&measured.max_abs_diff, float)),
         ("largest relative", at(&measured.max_rel_diff, float)),

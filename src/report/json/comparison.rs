@@ -27,6 +27,9 @@ pub(super) struct JsonComparison {
     left_out: u64,
     differing: u64,
     outside: u64,
+    /// The index of the first number outside; there only where one is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    first_outside: Option<Vec<usize>>,
     non_finite_mismatches: u64,
     #[serde(deserialize_with = "nullable")]
     first_non_finite_mismatch: Option<JsonExtreme>,
@@ -101,6 +104,7 @@ impl From<&Comparison> for JsonComparison {
             left_out,
             differing,
             outside,
+            first_outside,
             non_finite_mismatches,
             first_non_finite_mismatch,
             max_abs_diff,
@@ -131,6 +135,7 @@ impl From<&Comparison> for JsonComparison {
             left_out: *left_out,
             differing: *differing,
             outside: *outside,
+            first_outside: first_outside.clone(),
             non_finite_mismatches: *non_finite_mismatches,
             first_non_finite_mismatch: first_non_finite_mismatch.as_ref().map(JsonExtreme::from),
             max_abs_diff: max_abs_diff.as_ref().map(JsonExtreme::from),
@@ -190,6 +195,7 @@ impl TryFrom<JsonComparison> for Comparison {
             left_out,
             differing,
             outside,
+            first_outside,
             non_finite_mismatches,
             first_non_finite_mismatch,
             max_abs_diff,
@@ -216,6 +222,7 @@ impl TryFrom<JsonComparison> for Comparison {
             left_out,
             differing,
             outside,
+            first_outside,
             non_finite_mismatches,
             first_non_finite_mismatch: extreme(first_non_finite_mismatch)?,
             max_abs_diff: extreme(max_abs_diff)?,

@@ -201,6 +201,7 @@ fn measures(out: &mut dyn Write, measured: &Comparison) -> io::Result<()> {
         left_out,
         differing,
         outside,
+        first_outside,
         non_finite_mismatches,
         first_non_finite_mismatch,
         max_abs_diff,
@@ -236,12 +237,13 @@ fn measures(out: &mut dyn Write, measured: &Comparison) -> io::Result<()> {
         elements => format!("{} ({})", count(part), percent(part as f64 / *elements as f64)),
     };
     let number = |value: &Option<f64>, number: fn(f64) -> String| value.map_or("none".into(), number);
+    let first = first_outside.as_ref().map(|first| format!(", the first at {}", shape(first))).unwrap_or_default();
     let mut table = Table::default();
     for (quantity, value) in [
         ("elements compared", count(*elements)),
         ("left out", count(*left_out)),
         ("differing", part(*differing)),
-        ("outside tolerance", part(*outside)),
+        ("outside tolerance", part(*outside) + &first),
         ("tolerance used", share(*tolerance_used)),
         ("smallest atol that passes", number(smallest_atol, float_up)),
         ("mean absolute difference", number(mean_abs_diff, float)),

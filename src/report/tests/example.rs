@@ -142,6 +142,7 @@ pub(super) fn comparison() -> Comparison {
         left_out: 0,
         differing: 201,
         outside: 0,
+        first_outside: None,
         non_finite_mismatches: 0,
         first_non_finite_mismatch: None,
         max_abs_diff: Some(extreme(2.384185791015625e-7, 1.5000002, 1.5)),
@@ -169,6 +170,7 @@ pub(super) fn far() -> Comparison {
     Comparison {
         differing: 512,
         outside: 3,
+        first_outside: Some(vec![0, 2, 5]),
         max_abs_diff: Some(extreme(2.1041e-4, 0.031276703, 0.03106629)),
         max_rel_diff: Some(extreme(6.77e-3, 0.031276703, 0.03106629)),
         max_ulp_diff: Some(extreme(112966.0, 0.031276703, 0.03106629)),
@@ -240,6 +242,7 @@ fn values_differ() -> CaseOutcome {
         tolerance: Some(Tolerance::EXACT),
         comparison: Some(Comparison {
             outside: 1,
+            first_outside: None,
             mismatches: vec![Mismatch::Outside { count: 1 }],
             ..used(f64::INFINITY, far())
         }),

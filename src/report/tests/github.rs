@@ -49,7 +49,11 @@ fn each_case_is_annotated_where_it_is_the_worst_first() {
             "::warning file=port/goldens/gpt2-tiny/ln_f/case.json,title=drift%3A gpt2-tiny/ln_f",
         ]
     );
-    assert!(lines[2].contains("%0A          3 of 512 elements (0.6%25) are outside"), "{}", lines[2]);
+    assert!(
+        lines[2].contains("%0A          3 of 512 elements (0.6%25), the first at [0, 2, 5], are outside"),
+        "{}",
+        lines[2]
+    );
     assert!(lines[9].contains("if it is intended:  cargo insta review"), "{}", lines[9]);
     // Elsewhere files are named as everywhere.
     assert!(annotated(&run, Some("/home/you"))[0].starts_with("::error file=goldens/gpt2-tiny/h.1/qkv/case.json,"));
