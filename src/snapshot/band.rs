@@ -140,6 +140,7 @@ impl Scale {
 }
 
 /// Whether a line says what the case declares, and not what came out.
+#[cfg(feature = "harness")]
 pub(super) fn is_declared(quantity: &str) -> bool {
     let of_the_output = ["dtype", "shape", "nan", "inf", "-inf", "left out", "min", "max", "mean", "std", "l2"];
     !of_the_output.contains(&quantity) && !matches!(quantity, "largest difference" | "rmse")
