@@ -94,8 +94,8 @@ impl Add {
             }
             if harness.is_some() && !known.contains(&*self.checkpoint) {
                 let checkpoint = &self.checkpoint;
-                let what = "was not looked for, which only the tests here know; to have it checked";
-                writeln!(out, "the checkpoint {checkpoint} {what}:  {} add", voice.command)?;
+                let what = "was not looked for: only the tests here know theirs; they look for it with";
+                writeln!(out, "the checkpoint {checkpoint} {what}:  {}", voice.add())?;
             }
             writeln!(out, "to run it:  {}", voice.run(Some(id.as_str())))
         })?;

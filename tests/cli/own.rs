@@ -90,8 +90,8 @@ fn a_case_is_added_for_the_harness_and_its_command_is_the_harnesses() {
     let said = project.karat(arguments).exits(0);
     assert_eq!(said.command("to run it"), "cargo test --test goldens -- run -k new");
     assert_eq!(
-        said.command("the checkpoint mine was not looked for, which only the tests here know; to have it checked"),
-        "cargo test --test goldens -- add"
+        said.command("the checkpoint mine was not looked for: only the tests here know theirs; they look for it with"),
+        "cargo test --test goldens -- add CASE --checkpoint NAME --input x=x.npy --output y=y.npy"
     );
     let arguments = arguments.map(|word| if word == "mine" { "softmax" } else { word });
     let said = project.karat(arguments.map(|word| if word == "new" { "newer" } else { word })).exits(0);
