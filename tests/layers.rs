@@ -39,7 +39,7 @@ const OWNERS: &[(&str, &str)] = &[
     ("sha2", "golden/"),
     ("unicode_normalization", "golden/name.rs"),
     ("xxhash_rust", "run/partition.rs"),
-    ("walkdir", "golden/atomic.rs cli/"),
+    ("walkdir", "golden/atomic.rs run/health/ cli/"),
     ("libm", "gpt2/ explain/"),
     ("rustix", "golden/atomic.rs golden/mapping.rs golden/regular.rs run/isolate/ run/signal.rs snapshot/lock.rs"),
     ("signal_hook_registry", "cli/interrupt.rs cli/shrunk.rs"),
