@@ -45,6 +45,9 @@ pub(super) struct Diff {
 /// Other references that are read for each pair that is not close: those of one checkpoint, not of a whole model.
 const BESIDE: usize = 16;
 
+/// What a folder may hold: links to folders that double at every level would never end.
+const ENTRIES: usize = 1_000_000;
+
 /// What is on one side.
 #[derive(Default)]
 struct Side {
@@ -238,8 +241,14 @@ fn file(path: &Path, name: &str) -> Result<BTreeMap<String, Address>> {
 /// The tensors in every tensor file below a folder, by relative path.
 fn folder(root: &Path) -> Result<Side> {
     let mut side = Side::default();
-    for entry in WalkDir::new(root).follow_links(true).sort_by_file_name() {
+    for (count, entry) in WalkDir::new(root).follow_links(true).sort_by_file_name().into_iter().enumerate() {
         let entry = entry.map_err(|error| Error::Usage(format!("cannot walk {}: {error}", root.display())))?;
+        if count > ENTRIES {
+            let root = root.display();
+            return Err(Error::Usage(format!(
+                "{root} has more than {ENTRIES} entries, through its links: compare its folders one by one"
+            )));
+        }
         if entry.file_type().is_dir() || !is_tensor_file(entry.path()) {
             continue;
         }
