@@ -83,7 +83,7 @@ pub fn annotations(out: &mut dyn Write, voice: &Voice, run: &RunOutcome, workspa
 fn notices(out: &mut dyn Write, voice: &Voice, run: &RunOutcome, workspace: Option<&Path>) -> io::Result<()> {
     let vacuous = run.vacuous().filter(|(case, _)| !run.gate.fails(case));
     for (case, output) in vacuous.take(ANNOTATIONS) {
-        let said: Vec<String> = output.vacuous().map(message::vacuous).into_iter().flatten().collect();
+        let said = message::vacuous_in(output);
         let file = place(voice, &file(case), workspace);
         let title = format!("cannot fail: {}:{}", case.id, output.name);
         writeln!(out, "::notice file={},title={}::{}", property(&file), property(&title), data(&said.join("\n")))?;
@@ -179,7 +179,7 @@ fn problem(voice: &Voice, case: &CaseOutcome, output: Option<&OutputOutcome>) ->
         Some(output) => match (output.problems.first(), output.verdict) {
             (Some(problem), _) => message::of_output(case, output, problem, voice),
             (None, Verdict::Drift) => output.drift.iter().map(moved).collect(),
-            (None, Verdict::Pass) => output.vacuous().map(message::vacuous).unwrap_or_default(),
+            (None, Verdict::Pass) => message::vacuous_in(output),
             (None, _) => message::unrecorded(Some(output)),
         },
         None => message::of_case(case, case.problems.first()?, voice),

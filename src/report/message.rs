@@ -11,6 +11,7 @@ use crate::golden::nearest_first;
 use crate::numeric::{Comparison, DType, Kind, Mismatch, Tolerance, Vacuous};
 use crate::run::{
     CaseOutcome, Difference, Explanation, Finding, Gates, OutputOutcome, Part, Problem, RunOutcome, Sum, Verdict,
+    vacuous_name,
 };
 pub(super) use crate::words::mismatch::{
     are_both_nan, largest, measured, mismatch, non_finite_counts, tolerance, used_share,
@@ -149,15 +150,27 @@ pub(super) fn line(case: &CaseOutcome) -> String {
     match problems.map(brief).next() {
         Some(brief) => format!("{}: {brief}", case.verdict.word()),
         None if case.verdict == Verdict::Pass && case.is_vacuous() => {
-            let found = case.outputs.iter().find_map(OutputOutcome::vacuous);
-            format!("pass: {}", found.map(brief_vacuous).unwrap_or_default())
+            format!("pass: {}", vacuous_in_case(case).unwrap_or_default())
         }
         None => case.verdict.word().to_owned(),
     }
 }
 
+/// What else would have passed the comparisons of an output.
+pub(super) fn vacuous_in(output: &OutputOutcome) -> Vec<String> {
+    let chained = output.chained_vacuous.map(|found| format!("in a chained run, {}", vacuous(found)));
+    output.own_vacuous().map(vacuous).into_iter().chain(chained).collect()
+}
+
+/// The same of a case in a word or two, where something would.
+pub(super) fn vacuous_in_case(case: &CaseOutcome) -> Option<String> {
+    let own = case.outputs.iter().find_map(OutputOutcome::own_vacuous).map(|found| brief_vacuous(found).to_owned());
+    let chained = || case.outputs.iter().find_map(|output| output.chained_vacuous);
+    own.or_else(|| Some(format!("{} when chained", brief_vacuous(chained()?))))
+}
+
 /// What else would have passed a comparison.
-pub(super) fn vacuous(found: Vacuous) -> Vec<String> {
+pub(super) fn vacuous(found: Vacuous) -> String {
     let why = match found {
         Vacuous::Masked => "`where` leaves out every element",
         Vacuous::Anything => "every finite tensor of this shape and dtype passes",
@@ -165,10 +178,10 @@ pub(super) fn vacuous(found: Vacuous) -> Vec<String> {
         Vacuous::ZeroReference => "the reference is 0 throughout, and so is an output that was never written",
         Vacuous::NanReference => "the reference is NaN throughout, and NaN matches NaN",
     };
-    vec![format!("accuracy {}: {why}", brief_vacuous(found))]
+    format!("accuracy {}: {why}", brief_vacuous(found))
 }
 
-/// The same in a word or two, for the line of a case.
+/// The same in a word or two.
 pub(super) fn brief_vacuous(found: Vacuous) -> &'static str {
     match found {
         Vacuous::Masked | Vacuous::Anything => "cannot fail",
@@ -179,7 +192,9 @@ pub(super) fn brief_vacuous(found: Vacuous) -> &'static str {
 
 /// How many outputs of a run have such a comparison, and which; `None` where none has.
 pub(super) fn vacuous_outputs(run: &RunOutcome) -> Option<String> {
-    let names: Vec<String> = run.vacuous().map(|(case, output)| format!("{}:{}", case.id, output.name)).collect();
+    let names =
+        run.vacuous().map(|(case, output)| vacuous_name(&case.id, &output.name, output.own_vacuous().is_none()));
+    let names: Vec<String> = names.collect();
     let denied = if run.gate.deny_vacuous { "" } else { " (--deny vacuous makes the run fail)" };
     let count = counted(names.len() as u64, "output");
     (!names.is_empty()).then(|| format!("{count} cannot fail, or not on zeros or NaN{denied}: {}", listed(&names)))

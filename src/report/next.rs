@@ -29,10 +29,9 @@ pub(super) fn next(voice: &Voice, gate: &Gate, case: &CaseOutcome, output: Optio
         // It is the outputs that say what to do.
         return None;
     }
-    if let (None, Some(output)) = (problem, output.filter(|_| gate.denies(case)))
-        && let Some(found) = output.vacuous()
-    {
-        return Some(substantiate(voice, case, &output.name, found));
+    let vacuous = output.filter(|output| gate.denies(case) && output.vacuous().is_some());
+    if let (None, Some(output)) = (problem, vacuous) {
+        return Some(substantiate(voice, case, output));
     }
     match (problem, verdict) {
         (Some(problem), _) => Some(correct(voice, case, output, problem)),
@@ -166,12 +165,15 @@ fn reviewed(voice: &Voice, gate: &Gate, id: Option<&str>) -> Next {
 }
 
 /// What to do about a comparison that is vacuous, where that fails.
-fn substantiate(voice: &Voice, case: &CaseOutcome, output: &str, found: Vacuous) -> Next {
-    let file = |field: &str| voice.path(case.set_in(&format!("{field}.{output}")));
-    let first = match found {
-        Vacuous::Masked => format!("correct the mask in {}", file("outputs")),
-        Vacuous::Anything | Vacuous::Zeros => format!("narrow the tolerance in {}", file("tolerance")),
-        Vacuous::ZeroReference | Vacuous::NanReference => "make a reference of inputs that show more".to_owned(),
+fn substantiate(voice: &Voice, case: &CaseOutcome, output: &OutputOutcome) -> Next {
+    let file = |field: &str| voice.path(case.set_in(&format!("{field}.{}", output.name)));
+    let first = match output.vacuous() {
+        Some(Vacuous::Masked) => format!("correct the mask in {}", file("outputs")),
+        Some(Vacuous::ZeroReference | Vacuous::NanReference) => "make a reference of inputs that show more".to_owned(),
+        Some(Vacuous::Anything | Vacuous::Zeros) | None => match output.own_vacuous() {
+            Some(_) => format!("narrow the tolerance in {}", file("tolerance")),
+            None => format!("narrow \"chained\" in {}", file("chained")),
+        },
     };
     again(voice, case, Some(first))
 }

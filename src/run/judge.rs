@@ -13,8 +13,8 @@ use super::survey::Survey;
 use crate::error::{Error, Result};
 use crate::golden::{Address, Case, CaseId, Containers, Output, check_name, link_below, sha256, write_npy};
 use crate::numeric::{
-    Comparison, DType, Kind, Measurement, Mismatch, Pair, Picture, Rules, Summary, Tensor, Tolerance, measure,
-    summarize,
+    Comparison, DType, Kind, Measurement, Mismatch, Pair, Picture, Rules, Summary, Tensor, Tolerance, Vacuous, measure,
+    summarize, vacuous,
 };
 use crate::snapshot::{Facts, Recorded, Recorder};
 
@@ -145,6 +145,12 @@ impl Reference {
         others.into_iter().find(|(_, found)| is_close(found)).unwrap_or((0, first))
     }
 
+    /// What else would pass what the case allows in a chained run.
+    fn chained_vacuous(&self) -> Option<Vacuous> {
+        let rules = self.rules.with_tolerance(self.chained?);
+        vacuous(&self.tensor, self.mask.as_ref(), &rules).expect("a tensor has its elements in memory")
+    }
+
     /// Where an actual tensor differs from that one of all references.
     fn picture(&self, held: usize, actual: &Tensor) -> Option<Picture> {
         let reference = [&self.tensor].into_iter().chain(&self.alternatives).nth(held)?;
@@ -230,6 +236,8 @@ impl Held<'_> {
                     outcome.summary = Some(found.actual);
                 }
             }
+            // As of a comparison, it is said of what passes.
+            outcome.chained_vacuous = reference.chained_vacuous().filter(|_| outcome.problems.is_empty());
             let is_mismatch = outcome.problems.iter().any(|problem| matches!(problem, Problem::Mismatch(_)));
             if let (true, Some(explain)) = (is_mismatch, self.explain) {
                 let pair = Pair { actual, reference: &reference.tensor, mask: reference.mask.as_ref() };

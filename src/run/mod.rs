@@ -44,6 +44,7 @@ pub use last::Recalled;
 pub use matrix::{Cell, Column, Group, Matrix, Row, Sum};
 pub use merge::{Record, merge};
 pub use options::{Filter, Following, Options, Pictures, Skips, Stop};
+pub(crate) use outcome::vacuous_name;
 pub use outcome::{CaseOutcome, Counts, Gate, Gates, OutputOutcome, Problem, RunOutcome, Verdict};
 pub use partition::{Partition, PartitionKind, Selection, Shard};
 pub use question::{Other, Question};

@@ -139,6 +139,8 @@ pub struct OutputOutcome {
     pub tolerance: Option<Tolerance>,
     /// What was measured; `None` where structure forbids it or there is no reference.
     pub comparison: Option<Comparison>,
+    /// What else would pass what the case allows in a chained run (`chained`), where something would.
+    pub chained_vacuous: Option<Vacuous>,
     /// Which lines of the snapshot left their band; with verdict drift.
     pub drift: Vec<Drift>,
     /// Which lines are much better than their snapshot; with verdict pass.
@@ -243,6 +245,11 @@ pub enum Problem {
     },
     /// The case is not run, for that written reason.
     Skipped(String),
+}
+
+/// An output of which a comparison is vacuous, in a list of such: that of a chained run alone is said to be.
+pub(crate) fn vacuous_name(case: &CaseId, output: &str, is_chained_alone: bool) -> String {
+    format!("{case}:{output}{}", if is_chained_alone { " (chained)" } else { "" })
 }
 
 /// The larger of two, where there are two.
@@ -367,6 +374,7 @@ impl OutputOutcome {
             summary: None,
             tolerance: None,
             comparison: None,
+            chained_vacuous: None,
             drift: Vec::new(),
             improved: Vec::new(),
             kept: None,
@@ -377,9 +385,15 @@ impl OutputOutcome {
         }
     }
 
-    /// What else would have passed the comparison with the reference, where something would.
+    /// What else would have passed the comparison with the reference, or would pass it in a chained run, where something would.
     #[must_use]
     pub fn vacuous(&self) -> Option<Vacuous> {
+        self.own_vacuous().or(self.chained_vacuous)
+    }
+
+    /// What else would have passed the comparison with the reference, where something would.
+    #[must_use]
+    pub fn own_vacuous(&self) -> Option<Vacuous> {
         self.comparison.as_ref()?.vacuous
     }
 
@@ -397,7 +411,7 @@ impl CaseOutcome {
         self.inherited.get(field).unwrap_or(&self.file)
     }
 
-    /// Whether the comparison of an output is [vacuous](crate::numeric::vacuous()).
+    /// Whether a comparison of an output is [vacuous](crate::numeric::vacuous()).
     #[must_use]
     pub fn is_vacuous(&self) -> bool {
         self.outputs.iter().any(|output| output.vacuous().is_some())
@@ -494,7 +508,7 @@ impl RunOutcome {
         self.not_run == 0 && self.interrupted.is_none() && self.failed() == 0
     }
 
-    /// Every output whose comparison is [vacuous](crate::numeric::vacuous()), behind its case.
+    /// Every output of which a comparison is [vacuous](crate::numeric::vacuous()), behind its case.
     pub fn vacuous(&self) -> impl Iterator<Item = (&CaseOutcome, &OutputOutcome)> {
         let outputs = self.cases.iter().flat_map(|case| case.outputs.iter().map(move |output| (case, output)));
         outputs.filter(|(_, output)| output.vacuous().is_some())

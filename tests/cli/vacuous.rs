@@ -40,6 +40,33 @@ fn a_run_that_denies_it_fails_and_names_it() {
 }
 
 #[test]
+fn what_a_chained_run_allows_is_asked_in_every_run_and_by_doctor() {
+    let project = Project::good();
+    project.case("loose", |case| case["chained"] = json!({ "y": { "atol": 9, "rtol": 0 } }));
+    project.case("narrow", |case| case["chained"] = json!({ "y": { "atol": 1e-4, "rtol": 0 } }));
+    project.accept_all();
+    for also in [None, Some("--chained"), Some("--isolate")] {
+        let arguments = |first: &'static str| [first, "--json", "run.json"].into_iter().chain(also);
+        let said = project.karat(arguments("run")).exits(0).judges("loose", "pass");
+        said.says("cannot fail on zeros when chained").says("1 output cannot fail, or not on zeros or NaN");
+        let said = project.karat(arguments("run").chain(["--deny", "vacuous"])).exits(1);
+        said.says(
+            "in a chained run, accuracy cannot fail on zeros: they pass too, though the reference is not 0 throughout",
+        )
+        .says("narrow \"chained\" in goldens/loose/case.json")
+        .says("3 cases, 1 fails")
+        .says("cannot fail, or not on zeros or NaN: loose:y (chained)");
+        project.karat(["report", "run.json"]).exits(1).says("1 output cannot fail");
+    }
+    let said = project.karat(["doctor"]).says("accuracy cannot fail, or not on zeros or NaN: loose:y (chained)");
+    said.keeps_quiet_of("narrow");
+    // What is outside in its chain did fail.
+    project.tensor("goldens/loose/y.npy", &[1, 2], vec![f32::NAN; 2]);
+    project.edit("loose", |case| case["tolerance"] = json!({ "y": { "atol": 1e-6, "rtol": 0 } }));
+    project.karat(["run", "--chained"]).exits(1).judges("loose", "mismatch").keeps_quiet_of("cannot fail");
+}
+
+#[test]
 fn a_mask_that_leaves_out_everything_and_a_reference_of_nan_are_named() {
     let project = Project::good();
     project.case("masked", |case| {

@@ -24,6 +24,7 @@ pub(super) fn output(voice: &Voice, gate: &Gate, case: &CaseOutcome, output: &Ou
         summary,
         tolerance,
         comparison,
+        chained_vacuous: _,
         drift,
         improved,
         kept,
@@ -84,7 +85,7 @@ fn measured(output: &OutputOutcome) -> Vec<String> {
         None if output.verdict == Verdict::Pass => said.push(message::SNAPSHOT_ONLY.into()),
         None => {}
     }
-    said.extend(output.vacuous().map(message::vacuous).into_iter().flatten());
+    said.extend(message::vacuous_in(output));
     if let (Some(reference), false) = (&output.reference, output.alternatives.is_empty()) {
         said.extend(message::alternatives(output.verdict, reference, &output.alternatives));
     }

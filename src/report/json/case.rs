@@ -14,7 +14,7 @@ use super::measured::{JsonSummary, JsonTolerance};
 use super::nullable::nullable;
 use super::picture::JsonPicture;
 use super::problem::JsonProblem;
-use super::words::JsonVerdict;
+use super::words::{JsonVacuous, JsonVerdict};
 use crate::numeric::{Comparison, Picture, Summary, Tolerance};
 use crate::report::next::{Next, next};
 use crate::report::{Voice, message};
@@ -60,6 +60,9 @@ struct JsonOutput {
     summary: Option<JsonSummary>,
     #[serde(deserialize_with = "nullable")]
     comparison: Option<JsonComparison>,
+    /// What else would pass what the case allows in a chained run; there only where something would.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    chained_vacuous: Option<JsonVacuous>,
     drift: Vec<JsonDrift>,
     improved: Vec<JsonDrift>,
     explanations: Vec<JsonExplanation>,
@@ -121,6 +124,7 @@ impl JsonOutput {
             summary,
             tolerance,
             comparison,
+            chained_vacuous,
             drift,
             improved,
             kept,
@@ -143,6 +147,7 @@ impl JsonOutput {
             tolerance: tolerance.as_ref().map(JsonTolerance::from),
             summary: summary.as_ref().map(JsonSummary::from),
             comparison: comparison.as_ref().map(JsonComparison::from),
+            chained_vacuous: chained_vacuous.map(JsonVacuous),
             drift: drift.iter().map(JsonDrift::from).collect(),
             improved: improved.iter().map(JsonDrift::from).collect(),
             explanations: explanations.iter().map(JsonExplanation::from).collect(),
@@ -217,6 +222,7 @@ impl TryFrom<JsonOutput> for OutputOutcome {
             tolerance,
             summary,
             comparison,
+            chained_vacuous,
             drift,
             improved,
             explanations,
@@ -229,6 +235,7 @@ impl TryFrom<JsonOutput> for OutputOutcome {
             summary: summary.map(Summary::try_from).transpose()?,
             tolerance: tolerance.map(Tolerance::from),
             comparison: comparison.map(Comparison::try_from).transpose()?,
+            chained_vacuous: chained_vacuous.map(|vacuous| vacuous.0),
             drift: drift.into_iter().map(Drift::from).collect(),
             improved: improved.into_iter().map(Drift::from).collect(),
             kept: kept.map(PathBuf::from),

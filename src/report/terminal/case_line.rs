@@ -114,9 +114,7 @@ fn besides(case: &CaseOutcome) -> Vec<String> {
     }
     let references = case.outputs.iter().filter(|output| !output.alternatives.is_empty());
     said.extend(references.map(|output| format!("either of {} references", output.alternatives.len() + 1)));
-    if let Some(found) = case.outputs.iter().find_map(OutputOutcome::vacuous) {
-        said.push(message::brief_vacuous(found).into());
-    }
+    said.extend(message::vacuous_in_case(case));
     if case.outputs.iter().any(|output| !output.improved.is_empty()) {
         said.push("improved".into());
     }

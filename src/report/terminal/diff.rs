@@ -124,7 +124,7 @@ fn in_full(out: &mut dyn Write, palette: &Palette, pair: &PairView) -> io::Resul
                 paragraphs(out, 10, &message::mismatch(mismatch, Some(measured), Some(tolerance)))?;
             }
             if let Some(found) = measured.vacuous {
-                paragraphs(out, 10, &message::vacuous(found))?;
+                paragraphs(out, 10, &[message::vacuous(found)])?;
             }
             if message::are_both_nan(measured) {
                 paragraphs(out, 10, &["to let NaN match NaN, give --nan, or \"nan\": \"match\" in a case".into()])?;

@@ -110,9 +110,7 @@ pub fn passes(out: &mut dyn Write, palette: &Palette, run: &RunOutcome) -> io::R
             Some(measured) => paragraphs(out, indent, &message::measured(measured))?,
             None => paragraphs(out, indent, &[message::SNAPSHOT_ONLY.into()])?,
         }
-        if let Some(found) = output.vacuous() {
-            paragraphs(out, indent, &message::vacuous(found))?;
-        }
+        paragraphs(out, indent, &message::vacuous_in(output))?;
         writeln!(out)?;
     }
     Ok(())
@@ -195,6 +193,7 @@ pub(super) fn part(
         summary,
         tolerance,
         comparison,
+        chained_vacuous: _,
         drift,
         improved,
         kept,
@@ -228,9 +227,7 @@ pub(super) fn part(
     } else if *verdict == Verdict::Pass {
         paragraphs(out, indent, &[message::SNAPSHOT_ONLY.into()])?;
     }
-    if let Some(found) = output.vacuous() {
-        paragraphs(out, indent, &message::vacuous(found))?;
-    }
+    paragraphs(out, indent, &message::vacuous_in(output))?;
     if let (Some(reference), false) = (reference, alternatives.is_empty()) {
         paragraphs(out, indent, &message::alternatives(*verdict, reference, alternatives))?;
     }

@@ -87,6 +87,7 @@ pub(super) fn output(name: &str, verdict: Verdict) -> OutputOutcome {
         summary: Some(summary()),
         tolerance: Some(Tolerance::new(1e-5, 0.0).expect("valid")),
         comparison: Some(comparison()),
+        chained_vacuous: None,
         drift: Vec::new(),
         improved: Vec::new(),
         kept: None,

@@ -21,6 +21,10 @@ fn terminal(run: &RunOutcome) -> String {
     told(|out| terminal::run(out, &Palette::plain(), &example::voice(), run))
 }
 
+fn told_of_failures(run: &RunOutcome) -> String {
+    told(|out| terminal::failures(out, &Palette::plain(), &example::voice(), run))
+}
+
 #[test]
 fn the_line_says_so_and_the_end_counts() {
     let told = terminal(&run(false));
@@ -39,9 +43,35 @@ executor builtin
 }
 
 #[test]
+fn what_a_chained_run_allows_is_said_to_be_of_it_beside_the_own_tolerance_or_alone() {
+    for (own, line, end) in [
+        (None, "cannot fail on zeros when chained", "1 output cannot fail, or not on zeros or NaN: c:y (chained)"),
+        (Some(Vacuous::Anything), "cannot fail", "1 output cannot fail, or not on zeros or NaN: c:y"),
+    ] {
+        let mut chained = case("c", own);
+        chained.outputs[0].chained_vacuous = Some(Vacuous::Zeros);
+        let run = RunOutcome { cases: vec![case("b", None), chained], ..run(true) };
+        let told = terminal(&run);
+        assert!(told.lines().nth(1).is_some_and(|said| said.ends_with(line)), "{told}");
+        assert!(told.contains(end) && told.contains("2 cases, 1 fails"), "{told}");
+        let told = told_of_failures(&run);
+        let what = if own.is_some() { "the tolerance" } else { "\"chained\"" };
+        for said in
+            ["in a chained run, accuracy cannot fail on zeros:", &format!("narrow {what} in goldens/c/case.json")]
+        {
+            assert!(told.contains(said), "{said}: {told}");
+        }
+        let text = self::told(|out| json::run(out, &example::voice(), &run));
+        assert_eq!(text.matches("\"chained_vacuous\": \"zeros\"").count(), 1, "{text}");
+        let read = json::read_run(&text).expect("what was written is read");
+        assert_eq!(read.cases[1].outputs[0].chained_vacuous, Some(Vacuous::Zeros));
+    }
+}
+
+#[test]
 fn what_is_denied_has_a_message_and_fails() {
     let run = run(true);
-    let told = told(|out| terminal::failures(out, &Palette::plain(), &example::voice(), &run));
+    let told = told_of_failures(&run);
     let should_be = "\
 pass      a/zeros  ›  y                                           f32 [1, 8, 64]
           largest difference 2.38e-7 at [0, 3, 17], 2% of the tolerance

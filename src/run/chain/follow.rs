@@ -167,6 +167,7 @@ fn gate(examiner: &Examiner<'_>, outcome: &mut CaseOutcome, case: &Case, followe
         outcome.add_to(name, problem.clone());
         let output = outcome.outputs.iter_mut().find(|output| output.name == *name);
         if let Some(output) = output {
+            output.chained_vacuous = None;
             examiner.spoil(&case.id, output, actual);
             outcome.verdict = outcome.verdict.min(output.verdict);
         }

@@ -3,14 +3,15 @@
 use super::complaint::{Ailment, Complaint, Health};
 use crate::golden::{Goldens, Output, Suites, TensorFile, Tree, read_tensor};
 use crate::numeric::{Rules, Source, vacuous};
+use crate::run::outcome::vacuous_name;
 
 /// Looks at the reference of every output. What cannot be read is told of elsewhere.
 pub(super) fn check(goldens: &Goldens, tree: &Tree, health: &mut Health) {
     let suites = Suites::new(&goldens.root);
     let (mut names, mut files, mut first) = (Vec::new(), Vec::new(), None);
     for case in tree.cases.iter().filter_map(|id| suites.case(id).ok()).filter(|case| case.skip.is_none()) {
-        for name in case.outputs.iter().filter(|(_, output)| is_vacuous(output)).map(|(name, _)| name) {
-            names.push(format!("{}:{name}", case.id));
+        for (name, alone) in case.outputs.iter().filter_map(|(name, output)| Some((name, chained_alone(output)?))) {
+            names.push(vacuous_name(&case.id, name, alone));
             files.push(case.file.clone());
             first.get_or_insert_with(|| case.id.clone());
         }
@@ -21,15 +22,19 @@ pub(super) fn check(goldens: &Goldens, tree: &Tree, health: &mut Health) {
     }
 }
 
-/// Whether something else than the right output passes as well.
-fn is_vacuous(output: &Output) -> bool {
-    let look = || {
-        let Output { address, mask, .. } = output;
-        let reference = TensorFile::open(&address.path, address.member.as_deref(), output.dtype).ok()?;
-        let mask = mask.as_ref().map(|mask| read_tensor(&mask.path, mask.member.as_deref(), None)).transpose().ok()?;
-        let mut rules = Rules::new(output.tolerance(reference.dtype())?);
+/// Whether something else than the right output passes as well in a chained run alone; `None` where nothing does.
+fn chained_alone(output: &Output) -> Option<bool> {
+    let Output { address, mask, .. } = output;
+    let reference = TensorFile::open(&address.path, address.member.as_deref(), output.dtype).ok()?;
+    let mask = mask.as_ref().map(|mask| read_tensor(&mask.path, mask.member.as_deref(), None)).transpose().ok()?;
+    let is_vacuous = |tolerance| {
+        let mut rules = Rules::new(tolerance);
         (rules.nan, rules.cast, rules.empty) = (output.nan, output.cast, output.empty);
-        vacuous(&reference, mask.as_ref(), &rules).ok()?
+        vacuous(&reference, mask.as_ref(), &rules).is_ok_and(|found| found.is_some())
     };
-    look().is_some()
+    match () {
+        () if output.tolerance(reference.dtype()).is_some_and(is_vacuous) => Some(false),
+        () if output.chained_tolerance(reference.dtype()).is_some_and(is_vacuous) => Some(true),
+        () => None,
+    }
 }
