@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::explain::{Explanation, Other, Question, explain};
 use crate::golden::{Address, Containers, Contents, TensorFile, contents, is_tensor_file};
 use crate::numeric::{
-    Comparison, DType, Measurement, NanRule, Pair, Picture, Rules, Source, Tensor, Tolerance, measure_sources,
+    Comparison, DType, Measurement, NanRule, Pair, Picture, Rules, Source, Summary, Tensor, Tolerance, measure_sources,
 };
 use crate::report::{DiffView, PairView, Unread, json, terminal};
 
@@ -147,6 +147,8 @@ impl Diff {
         let (explanations, picture) = match (self.explain, is_close) {
             (false, _) => (None, None),
             (true, true) => (Some(Vec::new()), None),
+            // Nothing explains tensors of different sizes.
+            (true, false) if is_beyond_explanation(&measured) => (Some(Vec::new()), None),
             (true, false) => {
                 let [actual, reference] = [self.read(&mut files[0], actual)?, self.read(&mut files[1], reference)?];
                 let pair = Pair { actual: &actual, reference: &reference, mask: None };
@@ -207,6 +209,12 @@ impl Side {
         }
         Ok(())
     }
+}
+
+/// Whether a side was not read, and has another number of elements than the other.
+fn is_beyond_explanation(Measurement { actual, reference, .. }: &Measurement) -> bool {
+    let len = |summary: &Summary| summary.shape.iter().product::<usize>();
+    (actual.is_unread() || reference.is_unread()) && len(actual) != len(reference)
 }
 
 /// The error that one is a folder and the other is not.

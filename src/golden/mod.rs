@@ -30,6 +30,8 @@ mod view;
 pub(crate) use atomic::{beside, leftovers, sweep};
 #[cfg(feature = "harness")]
 pub use cases::*;
+#[cfg(feature = "harness")]
+pub(crate) use file::inspect_large;
 pub use file::{Container, Containers, Contents, Header, contents, inspect, is_tensor_file, read_tensor};
 pub(crate) use link::{link_below, refusal};
 pub(crate) use name::check_name;

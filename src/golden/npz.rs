@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::numeric::{DType, Tensor};
 
 /// The most bytes that one deflated byte can stand for: 258 for each pair of codes of one bit.
-const MAX_DEFLATE_RATIO: u64 = 1032;
+pub(super) const MAX_DEFLATE_RATIO: u64 = 1032;
 
 /// An npz file whose directory has been read.
 pub(super) struct Archive {

@@ -41,7 +41,7 @@ const CHUNK: usize = 4 << 20;
 ///   axis, so that of 64 elements side by side in the file 3 are used each time it is gone through. It is slowest where one
 ///   index of the first axis has more than 24 MiB: the whole file is then read once for each stretch of them or for part
 ///   of one, and it is best saved anew in C order;
-/// - those that are both, which are inflated to a temporary file first, as they are opened.
+/// - those that are both, which are inflated to a temporary file as they are first visited.
 ///
 /// Where the file becomes shorter while it is read, that is an error as long as it is seen in time. Else Unix raises
 /// `SIGBUS`, which ends the process; karat's own command line says why.
@@ -62,9 +62,18 @@ enum Storage {
     /// Mapped, and turned where they are not as this machine has them.
     Mapped(Mapping, Buffers),
     /// Gathered from all over the file.
-    Gathered(Mutex<Gathered>),
+    Gathered(Mutex<Scattered>),
     /// Inflated in turn.
     Inflated(Mutex<Inflated>, Buffers),
+}
+
+/// Elements all over a file.
+enum Scattered {
+    /// A stream of them, which is inflated to a file first.
+    Packed(Stream),
+    /// The stream did not become a file.
+    Lost,
+    Gathered(Gathered),
 }
 
 /// What the bytes of a stored member come to.
@@ -85,8 +94,7 @@ impl TensorFile {
     ///
     /// # Errors
     ///
-    /// As [`read_tensor`](super::read_tensor), except for what only the elements can show. [`Error::Write`] where a
-    /// deflated member in Fortran order does not find room in the folder for temporary files.
+    /// As [`read_tensor`](super::read_tensor), except for what only the elements can show.
     pub fn open(path: &Path, member: Option<&str>, declared: Option<DType>) -> Result<TensorFile> {
         TensorFile::of(&Container::open(path)?, member, declared)
     }
@@ -109,13 +117,15 @@ impl TensorFile {
             }
             Packing::Deflated(stream) => (None, Some(stream)),
         };
-        let gathered = |file, offset| Storage::Gathered(Mutex::new(Gathered::new(file, offset)));
+        let gathered = |scattered| Storage::Gathered(Mutex::new(scattered));
         let storage = match (stream, encoding.axis_order()) {
             (Some(stream), AxisOrder::C) => {
                 Storage::Inflated(Mutex::new(Inflated { stream, next: 0 }), Buffers::default())
             }
-            (Some(stream), AxisOrder::Fortran) => gathered(inflate(stream, encoding.byte_len(), place)?, 0),
-            (None, AxisOrder::Fortran) => gathered(file.try_clone().map_err(unreadable)?, offset),
+            (Some(stream), AxisOrder::Fortran) => gathered(Scattered::Packed(stream)),
+            (None, AxisOrder::Fortran) => {
+                gathered(Scattered::Gathered(Gathered::new(file.try_clone().map_err(unreadable)?, offset)))
+            }
             (None, AxisOrder::C) => {
                 let mapping = Mapping::new(&file, offset, encoding.byte_len()).map_err(unreadable)?;
                 Storage::Mapped(mapping, Buffers::default())
@@ -160,6 +170,20 @@ impl TensorFile {
             mapping.release(range);
             take(seen(dtype, buffer));
         });
+    }
+
+    /// The elements in a file of their own, where they are not in one yet.
+    fn gather<'a>(&self, scattered: &'a mut Scattered) -> Result<&'a mut Gathered> {
+        if let Scattered::Packed(_) = scattered
+            && let Scattered::Packed(stream) = std::mem::replace(scattered, Scattered::Lost)
+        {
+            let file = inflate(stream, self.encoding.byte_len(), self.place())?;
+            *scattered = Scattered::Gathered(Gathered::new(file, 0));
+        }
+        match scattered {
+            Scattered::Gathered(gathered) => Ok(gathered),
+            Scattered::Packed(_) | Scattered::Lost => Err(self.once()),
+        }
     }
 
     /// Why mapped bytes could not be had.
@@ -219,8 +243,9 @@ impl Source for TensorFile {
                 self.hand(bytes, mapping, buffers, take);
                 Ok(())
             }
-            Storage::Gathered(gathered) => {
-                let mut gathered = self.alone(gathered)?;
+            Storage::Gathered(scattered) => {
+                let mut scattered = self.alone(scattered)?;
+                let gathered = self.gather(&mut scattered)?;
                 let elements = gathered.bytes(range, &self.encoding).map_err(|source| self.unfetched(source))?;
                 take(seen(self.dtype(), elements));
                 Ok(())
@@ -250,8 +275,9 @@ impl Source for TensorFile {
                 mapping.release(range);
                 Ok(())
             }),
-            Storage::Gathered(gathered) => {
-                let gathered = self.alone(gathered)?;
+            Storage::Gathered(scattered) => {
+                let mut scattered = self.alone(scattered)?;
+                let gathered = &*self.gather(&mut scattered)?;
                 self.check_sum(|range, crc| {
                     let mut chunk = vec![0; range.len()];
                     gathered.read(range.start, &mut chunk)?;

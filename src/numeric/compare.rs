@@ -330,29 +330,55 @@ impl Comparison {
 /// [`torch.testing.assert_close`]: https://docs.pytorch.org/docs/stable/testing.html#torch.testing.assert_close
 pub fn compare(pair: Pair<'_>, rules: &Rules) -> Result<Comparison, Mismatch> {
     let Pair { actual, reference, mask } = pair;
-    check_structure(actual, reference, mask, rules)?;
+    check_structure(Form::of(actual), Form::of(reference), mask.map(|mask| Form::of(mask)), rules)?;
     let measured = measure(actual, reference, mask.and_then(Tensor::as_slice), rules, By::best());
     judge(actual, reference, rules, &measured.expect("a tensor has its elements in memory"))
 }
 
+/// How many bytes of elements are read at most where the structure is wrong already.
+pub(crate) const LARGE: usize = 64 << 20;
+
+/// What is known of a tensor before its elements.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Form<'a> {
+    pub(crate) dtype: DType,
+    pub(crate) shape: &'a [usize],
+}
+
+impl<'a> Form<'a> {
+    pub(crate) fn of(source: &'a dyn Source) -> Form<'a> {
+        Form { dtype: source.dtype(), shape: source.shape() }
+    }
+
+    /// The number of elements.
+    pub(crate) fn len(self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Whether the elements take so many bytes that they are not read where the structure is wrong already.
+    pub(crate) fn is_large(self) -> bool {
+        self.len().saturating_mul(self.dtype.size()) > LARGE
+    }
+}
+
 /// Whether there are two tensors of which the values can be compared.
 pub(crate) fn check_structure(
-    actual: &dyn Source,
-    reference: &dyn Source,
-    mask: Option<&Tensor>,
+    actual: Form<'_>,
+    reference: Form<'_>,
+    mask: Option<Form<'_>>,
     rules: &Rules,
 ) -> Result<(), Mismatch> {
-    let required = rules.cast.unwrap_or(reference.dtype());
-    if actual.dtype() != required {
-        return Err(Mismatch::Dtype { actual: actual.dtype(), required });
+    let required = rules.cast.unwrap_or(reference.dtype);
+    if actual.dtype != required {
+        return Err(Mismatch::Dtype { actual: actual.dtype, required });
     }
-    let shape = reference.shape().to_vec();
-    if actual.shape() != shape {
-        return Err(Mismatch::Shape { actual: actual.shape().to_vec(), reference: shape });
+    let shape = reference.shape.to_vec();
+    if actual.shape != shape {
+        return Err(Mismatch::Shape { actual: actual.shape.to_vec(), reference: shape });
     }
     match mask {
-        Some(mask) if mask.dtype() != DType::Bool || mask.shape() != shape => {
-            Err(Mismatch::Mask { dtype: mask.dtype(), shape: mask.shape().to_vec(), reference: shape })
+        Some(mask) if mask.dtype != DType::Bool || mask.shape != shape => {
+            Err(Mismatch::Mask { dtype: mask.dtype, shape: mask.shape.to_vec(), reference: shape })
         }
         _ => Ok(()),
     }

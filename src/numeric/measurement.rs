@@ -1,6 +1,6 @@
 //! Everything that is measured of a pair, in one pass over it.
 
-use super::compare::{Comparison, Mismatch, check_structure, judge};
+use super::compare::{Comparison, Form, Mismatch, check_structure, judge};
 use super::pass::{By, Described, Measured, describe, measure as pass};
 use super::rules::{Pair, Rules};
 use super::source::Source;
@@ -36,27 +36,41 @@ pub struct Measurement {
 #[must_use]
 pub fn measure(pair: Pair<'_>, rules: &Rules) -> Measurement {
     let Pair { actual, reference, mask } = pair;
-    measure_by(actual, reference, mask, rules, By::best()).expect("a tensor has its elements in memory")
+    measure_by([actual, reference], mask, rules, By::best(), Limit::None).expect("a tensor has its elements in memory")
 }
 
-/// Measures two sources, neither of which has to fit into memory, in one pass over both.
+/// Measures two sources, neither of which has to fit into memory, in one pass over both. Where their structure forbids it, the
+/// elements of a source of more than 64 MiB are not read, and its summary is of 0 elements.
 ///
 /// # Errors
 ///
 /// What the sources say.
 pub fn measure_sources(actual: &dyn Source, reference: &dyn Source, rules: &Rules) -> Result<Measurement> {
-    measure_by(actual, reference, None, rules, By::best())
+    measure_by([actual, reference], None, rules, By::best(), Limit::Large)
+}
+
+/// Which sources are not read that no comparison needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Limit {
+    /// Those that are large.
+    Large,
+    /// None is left unread.
+    None,
 }
 
 pub(super) fn measure_by(
-    actual: &dyn Source,
-    reference: &dyn Source,
+    [actual, reference]: [&dyn Source; 2],
     mask: Option<&Tensor>,
     rules: &Rules,
     by: By,
+    limit: Limit,
 ) -> Result<Measurement> {
-    if let Err(mismatch) = check_structure(actual, reference, mask, rules) {
-        let summary = |source| Ok(Summary::new(source, describe(source, None, by)?));
+    let forms = [actual, reference].map(Form::of);
+    if let Err(mismatch) = check_structure(forms[0], forms[1], mask.map(|mask| Form::of(mask)), rules) {
+        let summary = |source| match limit == Limit::Large && Form::of(source).is_large() {
+            true => Ok(Summary::of_form(Form::of(source))),
+            false => Ok(Summary::new(source, describe(source, None, by)?)),
+        };
         return Ok(Measurement { comparison: Err(mismatch), actual: summary(actual)?, reference: summary(reference)? });
     }
     let measured = pass(actual, reference, mask.and_then(Tensor::as_slice), rules, by)?;

@@ -1,6 +1,7 @@
 //! The numbers that describe one tensor.
 
 use super::class::NonFinite;
+use super::compare::Form;
 use super::dtype::DType;
 use super::found::Seen;
 use super::pass::{By, Described, describe};
@@ -71,6 +72,27 @@ pub fn summarize(tensor: &Tensor, mask: Option<&Tensor>) -> Summary {
 }
 
 impl Summary {
+    /// Of a tensor of which no element was read.
+    pub(super) fn of_form(Form { dtype, shape }: Form<'_>) -> Summary {
+        Summary {
+            shape: shape.to_vec(),
+            dtype,
+            elements: 0,
+            left_out: 0,
+            non_finite: NonFinite::default(),
+            min: None,
+            max: None,
+            mean: None,
+            std: None,
+            l2: None,
+        }
+    }
+
+    /// Whether no element was read: the structure said enough.
+    pub(crate) fn is_unread(&self) -> bool {
+        self.elements + self.left_out != self.shape.iter().product::<usize>() as u64
+    }
+
     /// What was measured of a source, as a reader wants it.
     pub(crate) fn new(source: &dyn Source, described: Described) -> Summary {
         let Described { elements, seen: Seen { non_finite, ends }, moments } = described;

@@ -7,7 +7,7 @@ use half::{bf16, f16};
 use proptest::prelude::*;
 
 use super::kernel::Kernel;
-use super::measurement::{Measurement, measure_by};
+use super::measurement::{Limit, Measurement, measure_by};
 use super::pass::{By, describe};
 use super::plain::Plain;
 use super::{DType, Element, F8E4M3, F8E5M2, NanRule, Rules, Summary, Tensor, Tolerance};
@@ -15,7 +15,7 @@ use super::{DType, Element, F8E4M3, F8E5M2, NanRule, Rules, Summary, Tensor, Tol
 /// All that is measured, as text in which equal digits are equal bits, and -0 is not 0.
 fn text(actual: &Tensor, reference: &Tensor, mask: Option<&Tensor>, rules: &Rules, by: By) -> String {
     let measured: Measurement =
-        measure_by(actual, reference, mask, rules, by).expect("a tensor has its elements in memory");
+        measure_by([actual, reference], mask, rules, by, Limit::None).expect("a tensor has its elements in memory");
     let mask = mask.and_then(Tensor::as_slice::<bool>);
     let described = describe(actual, mask, by).expect("a tensor has its elements in memory");
     format!("{measured:#?}\n{:#?}", Summary::new(actual, described))
@@ -230,7 +230,8 @@ fn a_peak_that_is_higher_by_the_last_bit_is_found() {
             }
             let (actual, reference) = (vector(actual), vector(reference));
             agree(&actual, &reference, None, &rules);
-            let found = measure_by(&actual, &reference, None, &rules, By::best()).expect("they are in memory");
+            let found =
+                measure_by([&actual, &reference], None, &rules, By::best(), Limit::None).expect("they are in memory");
             let worst = found.comparison.expect("one shape").worst.expect("there are numbers");
             assert_eq!(worst.index, [(blocks - 1) * 1024 + 31 * (blocks - 1)]);
         }

@@ -11,10 +11,13 @@ use super::outcome::{OutputOutcome, Problem, Verdict};
 use super::question::{Other, Question};
 use super::survey::Survey;
 use crate::error::{Error, Result};
-use crate::golden::{Address, Case, CaseId, Containers, Output, check_name, link_below, sha256, write_npy};
+use crate::golden::{
+    Address, Case, CaseId, Containers, Header, Output, check_name, inspect, inspect_large, link_below, sha256,
+    write_npy,
+};
 use crate::numeric::{
-    Comparison, DType, Kind, Measurement, Mismatch, Pair, Picture, Rules, Summary, Tensor, Tolerance, Vacuous, measure,
-    summarize, vacuous,
+    Comparison, DType, Form, Kind, LARGE, Measurement, Mismatch, Pair, Picture, Rules, Summary, Tensor, Tolerance,
+    Vacuous, check_structure, measure, summarize, vacuous,
 };
 use crate::snapshot::{Facts, Recorded, Recorder};
 
@@ -33,6 +36,17 @@ pub(super) struct Held<'a> {
     pub(super) explain: Option<Explain>,
     /// Of which outputs there is a picture.
     pub(super) pictures: Pictures,
+}
+
+/// What was found of a reference before its elements were read.
+enum Found {
+    Whole(Box<Reference>),
+    /// Its structure alone is a mismatch, and it has so many elements more or fewer that nothing would be learned from them.
+    Misfit {
+        mismatch: Mismatch,
+        tolerance: Tolerance,
+        chained: Option<Tolerance>,
+    },
 }
 
 /// A reference with all that decides whether an actual tensor is close to it.
@@ -106,8 +120,55 @@ pub(super) fn tolerance(case: &Case, name: &str, output: &Output, dtype: DType) 
     output.tolerance(dtype).ok_or_else(none)
 }
 
+fn rules(output: &Output, tolerance: Tolerance) -> Rules {
+    let mut rules = Rules::new(tolerance);
+    (rules.nan, rules.cast, rules.empty) = (output.nan, output.cast, output.empty);
+    rules
+}
+
+/// Why no reference of an output fits the actual tensor, and the dtype of the first, where the headers tell and the first has
+/// many elements, of another number: then they explain nothing either.
+fn misfit(output: &Output, actual: &Tensor) -> Result<Option<(Mismatch, DType)>, Error> {
+    let (actual, rules) = (Form::of(actual), rules(output, Tolerance::EXACT));
+    let is_odd = |form: Form<'_>| form.is_large() && form.len() != actual.len();
+    let look = |address: &Address, dtype| inspect_large(&address.path, address.member.as_deref(), dtype, LARGE);
+    if let Some(mask) = output.mask.as_ref().map(|mask| look(mask, None)).transpose()?.flatten()
+        && is_odd(form(&mask))
+    {
+        let Output { address, dtype, .. } = output;
+        let reference = inspect(&address.path, address.member.as_deref(), *dtype)?;
+        let mismatch = check_structure(actual, form(&reference), Some(form(&mask)), &rules).err();
+        return Ok(mismatch.map(|mismatch| (mismatch, reference.dtype)));
+    }
+    let mut found = None;
+    for address in [&output.address].into_iter().chain(&output.alternatives) {
+        let Some(header) = look(address, output.dtype)? else { return Ok(None) };
+        match check_structure(actual, form(&header), None, &rules) {
+            Err(mismatch) if is_odd(form(&header)) => found.get_or_insert((mismatch, header.dtype)),
+            _ => return Ok(None),
+        };
+    }
+    Ok(found)
+}
+
+fn form(header: &Header) -> Form<'_> {
+    Form { dtype: header.dtype, shape: &header.shape }
+}
+
 impl Reference {
-    /// Reads the reference and the mask of an output, and settles the rules.
+    /// Reads the reference and the mask of an output, and settles the rules. What the headers show not to fit is not read where
+    /// that would take long.
+    fn find(case: &Case, name: &str, output: &Output, actual: &Tensor) -> Result<Found, Error> {
+        match misfit(output, actual)? {
+            Some((mismatch, dtype)) => Ok(Found::Misfit {
+                mismatch,
+                tolerance: tolerance(case, name, output, dtype)?,
+                chained: output.chained_tolerance(dtype),
+            }),
+            None => Reference::read(case, name, output).map(|reference| Found::Whole(Box::new(reference))),
+        }
+    }
+
     pub(super) fn read(case: &Case, name: &str, output: &Output) -> Result<Reference, Error> {
         let mut files = Containers::default();
         let mut read = |Address { path, member, .. }: &Address, dtype| files.at(path)?.read(member.as_deref(), dtype);
@@ -117,10 +178,6 @@ impl Reference {
         let dtype = tensor.dtype();
         let tolerance = tolerance(case, name, output, dtype)?;
         let mask = output.mask.as_ref().map(|address| read(address, None)).transpose()?;
-        let mut rules = Rules::new(tolerance);
-        rules.nan = output.nan;
-        rules.cast = output.cast;
-        rules.empty = output.empty;
         Ok(Reference {
             digest: sha256(&tensor),
             alternative_digests: alternatives.iter().map(sha256).collect(),
@@ -128,7 +185,7 @@ impl Reference {
             tensor,
             alternatives,
             mask,
-            rules,
+            rules: rules(output, tolerance),
             chained: output.chained_tolerance(dtype),
         })
     }
@@ -185,13 +242,19 @@ pub(super) struct Chained {
     pub(super) found: Result<Comparison, Mismatch>,
     /// What is wrong where the case has a tolerance for a chained run.
     pub(super) outside: Option<Problem>,
-    /// The sha256 of the reference.
-    pub(super) digest: String,
+    /// The sha256 of the reference, where it was read.
+    pub(super) digest: Option<String>,
 }
 
 /// Holds an output of a chained run against its reference.
 pub(super) fn chained(case: &Case, name: &str, output: &Output, actual: &Tensor) -> Result<Chained, Error> {
-    let mut reference = Reference::read(case, name, output)?;
+    let mut reference = match Reference::find(case, name, output, actual)? {
+        Found::Whole(reference) => reference,
+        Found::Misfit { mismatch, tolerance: _, chained } => {
+            let outside = chained.map(|tolerance| Problem::ChainedOutside { comparison: None, tolerance });
+            return Ok(Chained { found: Err(mismatch), outside, digest: None });
+        }
+    };
     reference.rules.tolerance = reference.chained.unwrap_or(reference.rules.tolerance);
     let (_, Measurement { comparison: found, .. }) = reference.hold(actual);
     let is_outside = !found.as_ref().is_ok_and(Comparison::is_close);
@@ -199,7 +262,7 @@ pub(super) fn chained(case: &Case, name: &str, output: &Output, actual: &Tensor)
         .chained
         .filter(|_| is_outside)
         .map(|tolerance| Problem::ChainedOutside { comparison: found.as_ref().ok().cloned().map(Box::new), tolerance });
-    Ok(Chained { found, outside, digest: reference.digest })
+    Ok(Chained { found, outside, digest: Some(reference.digest) })
 }
 
 impl Held<'_> {
@@ -212,8 +275,14 @@ impl Held<'_> {
         actuals: &BTreeMap<String, Tensor>,
     ) -> OutputOutcome {
         let mut outcome = OutputOutcome::new(name);
-        let reference = match output.map(|output| Reference::read(self.case, name, output)).transpose() {
-            Ok(reference) => reference,
+        let reference = match output.map(|output| Reference::find(self.case, name, output, actual)).transpose() {
+            Ok(None) => None,
+            Ok(Some(Found::Whole(reference))) => Some(reference),
+            Ok(Some(Found::Misfit { mismatch, tolerance, chained: _ })) => {
+                outcome.tolerance = Some(tolerance);
+                outcome.summary = Some(summarize(actual, None));
+                return self.stop(outcome, Problem::Mismatch(mismatch));
+            }
             Err(error) => {
                 outcome.summary = Some(summarize(actual, None));
                 return self.stop(outcome, Problem::from_error("", &error));
@@ -246,7 +315,7 @@ impl Held<'_> {
         }
         outcome.summary.get_or_insert_with(|| summarize(actual, None));
         let mut outcome = match outcome.problems.is_empty() && !self.unstable.contains_key(name) {
-            true => self.record(outcome, reference.as_ref()),
+            true => self.record(outcome, reference.as_deref()),
             false => self.settle(outcome),
         };
         if let (Some(reference), true) = (&reference, self.pictures.wants(outcome.verdict)) {

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::json;
+
 use crate::bytes::{deflate, npy, pair, safetensors, zip};
 use crate::project::{Project, Said};
 
@@ -131,6 +133,43 @@ fn an_npz_that_inflates_far_beyond_its_size_is_broken_at_once() {
     let liar = zip("y.npy", &deflate(&pair(), 1), u32::MAX - 1);
     reference("y.npz#y", liar).judges("bad", "broken").says("declares 4294967294 bytes, which its");
     assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+}
+
+/// A member that promises 2 GiB of zeros of that header, and breaks off behind the first: whoever inflates it finds out.
+fn bomb(header: &str) -> Vec<u8> {
+    let start = npy(header, &[0; 8]);
+    let size = (start.len() - 8) as u32 + (1 << 31);
+    let stream = [deflate(&start, 1), vec![0; 2_100_000]].concat();
+    zip("y.npy", &stream, size)
+}
+
+#[test]
+fn a_member_of_another_structure_is_not_inflated_to_tell() {
+    for (header, says) in [
+        ("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 268435456), }", "f32 [2, 268435456]"),
+        ("{'descr': '<f4', 'fortran_order': True, 'shape': (2, 268435456), }", "f32 [2, 268435456]"),
+        ("{'descr': '<f8', 'fortran_order': False, 'shape': (268435456,), }", "f64 [268435456]"),
+    ] {
+        let what = if says.starts_with("f64") { "dtype" } else { "shape" };
+        let said = reference("y.npz#y", bomb(header)).judges("bad", "mismatch").says(&format!("another {what}"));
+        said.keeps_quiet_of("broken");
+        let project = Project::good();
+        project.write("y.npz", bomb(header));
+        for also in [None, Some("--explain")] {
+            let arguments = ["diff", "goldens/good/y.npy", "y.npz"].into_iter().chain(also);
+            project.karat(arguments).exits(1).says(says).says("not read");
+            let arguments = ["diff", "y.npz", "goldens/good/y.npy", "--json"].into_iter().chain(also);
+            let said = project.karat(arguments).exits(1).json();
+            let pair = &said["pairs"][0];
+            assert_eq!((&pair["mismatch"]["kind"], &pair["actual"]["elements"]), (&json!(what), &json!(0)), "{said}");
+            assert_eq!(pair["reference"]["elements"], 2, "{said}");
+        }
+    }
+    // A mask too, and what a chained run is held against.
+    let project = Project::good();
+    project.edit("good", |case| case["outputs"] = json!({ "y": { "tensor": "y.npy", "where": "m.npz#y" } }));
+    project.write("goldens/good/m.npz", bomb("{'descr': '|b1', 'fortran_order': False, 'shape': (2147483648,), }"));
+    project.karat(["run", "--chained"]).exits(1).judges("good", "mismatch").says("a mask that does not fit");
 }
 
 #[test]

@@ -153,3 +153,16 @@ fn a_member_of_any_name_is_compared_or_named_and_fails() {
     project.karat(["diff", "noted.npz", "noted.npz"]).exits(1).says("noted.npz#note.txt: is no npy file");
     project.karat(["show", "noted.npz"]).exits(1).says("noted.npz#note.txt: is no npy file");
 }
+
+#[test]
+fn a_mean_a_deviation_and_a_norm_that_differ_do_not_print_alike() {
+    let project = Project::empty();
+    project.tensor("a.npy", &[3], vec![1.00004f64, 2.0, 3.0]);
+    project.tensor("r.npy", &[3], vec![1.0f64, 2.0, 3.0]);
+    let said = project.karat(["diff", "a.npy", "r.npy"]).exits(1);
+    for row in ["mean", "std", "l2"] {
+        let row = said.stdout.lines().find(|line| line.starts_with(row)).expect("a row");
+        let values: Vec<&str> = row.split_whitespace().skip(1).collect();
+        assert!(values.len() == 2 && values[0] != values[1], "{row}");
+    }
+}

@@ -120,7 +120,8 @@ fn a_distance_that_rounds_to_what_is_allowed_is_outside() {
         }
     }
     let [[actual, reference], _] = either(&blocks(large, &[&[at], &[past]]));
-    let found = measure_by(&actual, &reference, None, &rules_of(2f64.powi(53), 0.0, 0), By::best()).expect("in memory");
+    let found = measure_by([&actual, &reference], None, &rules_of(2f64.powi(53), 0.0, 0), By::best(), Limit::None)
+        .expect("in memory");
     let found = found.comparison.expect("one shape");
     assert_eq!((found.outside, found.smallest_atol), (1, Some(2f64.powi(53) + 2.0)));
     assert_eq!(found.worst.map(|worst| (worst.value, worst.index)), Some((1.0 + f64::EPSILON, vec![2024])));

@@ -7,7 +7,7 @@ use super::explain::explanations;
 use super::picture::picture;
 use crate::numeric::{Comparison, Extreme, Summary};
 use crate::report::message::{self, non_finite_counts};
-use crate::report::number::{both, count, counted, float, float_up, near_one, percent, ratio, shape};
+use crate::report::number::{apart, both, count, counted, float, float_up, near_one, percent, ratio, shape};
 use crate::report::palette::Palette;
 use crate::report::view::{DiffView, PairView, Unread};
 use crate::run::Verdict;
@@ -148,24 +148,39 @@ fn sides(out: &mut dyn Write, actual: &Summary, reference: &Summary) -> io::Resu
         let (quantity, ref actual) = *of_actual;
         table.row([quantity, actual, &of_reference.1]);
     }
+    let [_, _, mean, std] = message::quantities(actual.dtype);
+    let moments =
+        [(mean, actual.mean, reference.mean), (std, actual.std, reference.std), ("l2", actual.l2, reference.l2)];
+    for (quantity, of_actual, of_reference) in moments {
+        let [one, other] = match (of_actual, of_reference) {
+            (Some(one), Some(other)) => apart([one, other], 3),
+            _ => [(actual, of_actual), (reference, of_reference)]
+                .map(|(summary, moment)| moment.map_or_else(|| absent(summary).to_owned(), float)),
+        };
+        table.row([quantity, &one, &other]);
+    }
     table.write(out, 0)
 }
 
-fn described(summary: &Summary) -> [(&'static str, String); 10] {
-    let Summary { shape: extents, dtype, elements, left_out, non_finite, min, max, mean, std, l2 } = summary;
-    let [of_min, of_max, of_mean, of_std] = message::quantities(*dtype);
-    let absent = || "none".to_owned();
+/// What stands where a quantity of a tensor has no value.
+fn absent(summary: &Summary) -> &'static str {
+    if summary.is_unread() { "not read" } else { "none" }
+}
+
+fn described(summary: &Summary) -> [(&'static str, String); 7] {
+    let Summary { shape: extents, dtype, elements: _, left_out, non_finite, min, max, mean: _, std: _, l2: _ } =
+        summary;
+    let [of_min, of_max, ..] = message::quantities(*dtype);
+    let absent = || absent(summary).to_owned();
+    let known = |text: String| if summary.is_unread() { absent() } else { text };
     [
         ("dtype", dtype.to_string()),
         ("shape", shape(extents)),
-        ("elements", count(*elements)),
-        ("left out", count(*left_out)),
-        ("not finite", non_finite_counts(*non_finite)),
+        ("elements", count(extents.iter().product::<usize>() as u64 - left_out)),
+        ("left out", known(count(*left_out))),
+        ("not finite", known(non_finite_counts(*non_finite))),
         (of_min, min.map_or_else(absent, |value| value.to_string())),
         (of_max, max.map_or_else(absent, |value| value.to_string())),
-        (of_mean, mean.map_or_else(absent, float)),
-        (of_std, std.map_or_else(absent, float)),
-        ("l2", l2.map_or_else(absent, float)),
     ]
 }
 

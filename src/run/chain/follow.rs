@@ -230,7 +230,7 @@ fn produce(
                 return followed;
             }
             Some(Ok(Chained { found, outside, digest })) => {
-                followed.digests.insert(digest);
+                followed.digests.extend(digest);
                 followed.outside.extend(outside.map(|problem| (name.clone(), problem, tensor.clone())));
                 Some(found)
             }
@@ -268,7 +268,7 @@ fn outcome(graph: &Graph, stations: &[Station], chain: &[usize]) -> ChainOutcome
         Step {
             id: outcome.id.clone(),
             checkpoint: outcome.checkpoint.clone(),
-            own: own(outcome),
+            own: Difference::own(outcome),
             propagated: Difference::of(&followed.found).filter(|_| is_claimed),
             amplification: known[case].amplification.filter(|_| is_claimed),
             part,
@@ -294,12 +294,6 @@ fn known(Station { outcome, is_at_fault, followed, .. }: &Station) -> Known {
         hole: followed.hole.clone(),
         starved: followed.starved.clone(),
     }
-}
-
-/// The own difference of a case.
-fn own(outcome: &CaseOutcome) -> Option<Difference> {
-    let comparisons = outcome.outputs.iter().filter_map(|output| output.comparison.clone()).map(Ok);
-    Difference::of(&comparisons.collect::<Vec<_>>())
 }
 
 /// The cases of a chain, sources first. Where one tensor is the reference of several cases, as of a block and of its last

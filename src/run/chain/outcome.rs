@@ -2,7 +2,7 @@
 
 use crate::golden::CaseId;
 use crate::numeric::{Comparison, Mismatch};
-use crate::run::outcome::larger;
+use crate::run::outcome::{CaseOutcome, larger};
 
 /// Cases that `from` links, in the order of the computation.
 ///
@@ -97,6 +97,12 @@ impl Difference {
             rel_rms: larger(one.rel_rms, other.rel_rms),
             is_close: one.is_close && other.is_close,
         })
+    }
+
+    /// That of a case on golden inputs.
+    pub(in crate::run) fn own(case: &CaseOutcome) -> Option<Difference> {
+        let comparisons = case.outputs.iter().filter_map(|output| output.comparison.clone()).map(Ok);
+        Difference::of(&comparisons.collect::<Vec<_>>())
     }
 
     fn one(found: &Result<Comparison, Mismatch>) -> Difference {
