@@ -4,6 +4,8 @@ use super::compare::{Comparison, Extreme, Mismatch, Rated, object};
 use super::summary::Summary;
 use super::tensor::Value;
 use super::tolerance::Tolerance;
+use super::twin::share;
+use super::wide::{Split, Wide};
 
 /// By what share figures may differ that were rounded on different ways from the same elements.
 const ROUNDING: f64 = 1e-3;
@@ -49,13 +51,12 @@ impl Comparison {
 
     fn check_counts(&self) -> Result<(), String> {
         let wrong = |what: &str| Err(format!("its comparison has {what}"));
-        let finite = |of: super::NonFinite| of.nan.saturating_add(of.pos_inf).saturating_add(of.neg_inf);
         match () {
             () if self.non_finite_mismatches > self.outside => wrong("more elements that are not finite than outside"),
             () if self.outside > self.differing => wrong("more elements outside than differing"),
             () if self.differing > self.elements => wrong("more elements differing than elements"),
             () if self.zero_references > self.elements => wrong("more references of 0 than elements"),
-            () if finite(self.actual_non_finite).max(finite(self.reference_non_finite)) > self.elements => {
+            () if self.actual_non_finite.total().max(self.reference_non_finite.total()) > self.elements => {
                 wrong("more elements that are not finite than elements")
             }
             () if (self.non_finite_mismatches > 0) != self.first_non_finite_mismatch.is_some() => {
@@ -80,13 +81,8 @@ impl Comparison {
         match () {
             () if self.magnitudes().any(|magnitude| magnitude < 0.0) => wrong("a magnitude below 0"),
             () if self.cosine.is_some_and(|cosine| cosine.abs() > 1.0 + ROUNDING) => wrong("a cosine beyond 1"),
-            () if self
-                .rmse
-                .zip(self.rel_rms)
-                .is_some_and(|(rmse, rel)| rel.is_finite() && (rmse == 0.0) != (rel == 0.0)) =>
-            {
-                wrong("an RMSE of 0 and a share of it that is not, or the reverse")
-            }
+            // A share of less than the smallest double is 0: of an RMSE above that it takes an RMS of more than the largest.
+            () if self.rel_rms == Some(0.0) && self.rmse > Some(1e-15) => wrong("an RMSE, and a share of it that is 0"),
             () if self.tolerance_used != used => wrong("another share of the tolerance than its worst element uses"),
             () if numbers_outside > 0 && share.is_none_or(|share| share < 1.0 - ROUNDING) => {
                 wrong("elements outside, and uses less than its tolerance")
@@ -115,22 +111,42 @@ impl Comparison {
 
     /// Holds the differences that are said to be the largest against the elements that are said to have them.
     fn check_elements(&self, tolerance: &Tolerance, numbers_outside: u64) -> Result<(), String> {
-        for (name, extreme) in [("largest difference", &self.max_abs_diff), ("worst element", &self.worst)] {
+        type Measure = fn(&Gap) -> f64;
+        let places: [(&str, _, Measure, &str); 2] = [
+            ("largest difference", &self.max_abs_diff, |gap| gap.distance, "are {} apart"),
+            ("worst element", &self.worst, |gap| gap.share, "use {} of their tolerance"),
+        ];
+        for (name, extreme, measure, words) in places {
             let Some(Extreme { value, index: _, actual, reference }) = extreme else { continue };
-            let (Some(distance), Some(size)) = (distance(*actual, *reference), size(*reference)) else { continue };
-            let allowed = tolerance.atol + tolerance.rtol * size;
-            let is_off = |one: f64, other: f64| (one - other).abs() > ROUNDING * one.abs().max(other.abs());
-            if name == "largest difference" && is_off(*value, distance) {
-                return Err(format!("its largest difference is {value}, and its elements are {distance} apart"));
-            }
+            let Some(gap) = Gap::of(*actual, *reference, tolerance) else {
+                return Err(format!("its {name} is of elements that are no numbers"));
+            };
+            let Gap { distance, allowed, share: _ } = gap;
             if numbers_outside == 0 && distance > allowed * (1.0 + ROUNDING) {
                 return Err(format!("its {name} is outside the tolerance, and no element is said to be"));
             }
             if name == "worst element" && numbers_outside > 0 && distance < allowed * (1.0 - ROUNDING) {
                 return Err("its worst element is inside the tolerance, and others are said not to be".to_owned());
             }
+            let measured = measure(&gap);
+            if is_off(*value, measured) {
+                let words = words.replace("{}", &measured.to_string());
+                return Err(format!("its {name} is {value}, and its elements {words}"));
+            }
         }
-        Ok(())
+        // One element alone makes the RMSE so large.
+        let least = value(&self.max_abs_diff).map(|largest| largest / (self.elements as f64).sqrt());
+        let is_below = |one: f64, other: f64| other.is_finite() && one < other * (1.0 - ROUNDING) - f64::MIN_POSITIVE;
+        match self.rmse.zip(least).is_some_and(|(rmse, least)| is_below(rmse, least)) {
+            true => Err("its comparison has an RMSE below what its largest difference alone makes it".to_owned()),
+            false => Ok(()),
+        }
+    }
+
+    /// Every element that it names.
+    fn elements(&self) -> impl Iterator<Item = &Extreme> {
+        let Comparison { first_non_finite_mismatch, max_abs_diff, max_rel_diff, max_ulp_diff, worst, .. } = self;
+        [first_non_finite_mismatch, max_abs_diff, max_rel_diff, max_ulp_diff, worst].into_iter().flatten()
     }
 }
 
@@ -141,8 +157,7 @@ impl Summary {
         if all != self.elements.checked_add(self.left_out) {
             return Err("its summary has another number of elements than its shape".to_owned());
         }
-        let non_finite = self.non_finite.nan.saturating_add(self.non_finite.pos_inf);
-        if non_finite.saturating_add(self.non_finite.neg_inf) > self.elements {
+        if self.non_finite.total() > self.elements {
             return Err("its summary has more elements that are not finite than elements".to_owned());
         }
         let (min, max) = (self.min.map(Value::to_f64), self.max.map(Value::to_f64));
@@ -155,24 +170,57 @@ impl Summary {
             Some(of) if (of.elements, of.left_out) != (self.elements, self.left_out) => {
                 Err("its comparison has another number of elements than its summary".to_owned())
             }
-            _ => Ok(()),
+            Some(of) => match of.elements().find(|element| !is_within(&element.index, &self.shape)) {
+                Some(Extreme { index, .. }) => {
+                    Err(format!("there is no index {index:?} in the shape {:?}", self.shape))
+                }
+                None => Ok(()),
+            },
+            None => Ok(()),
         }
     }
 }
 
-/// How far two numbers are apart; `None` where one is no number.
-fn distance(actual: Value, reference: Value) -> Option<f64> {
-    let apart = match (actual, reference) {
-        (Value::Integer(actual), Value::Integer(reference)) => Value::Integer(actual - reference),
-        (Value::Complex(actual), Value::Complex(reference)) => Value::Complex(actual - reference),
-        (actual, reference) => Value::Float64(actual.to_f64() - reference.to_f64()),
-    };
-    size(actual).and(size(reference)).map(|_| apart.to_f64().abs())
+/// What is between two numbers, measured as a run measures it.
+struct Gap {
+    distance: f64,
+    allowed: f64,
+    share: f64,
 }
 
-/// The magnitude of a number.
-fn size(value: Value) -> Option<f64> {
-    Some(value.to_f64().abs()).filter(|size| size.is_finite())
+impl Gap {
+    /// `None` where one is no finite number, or none that a tensor can hold.
+    fn of(actual: Value, reference: Value, tolerance: &Tolerance) -> Option<Gap> {
+        use Value::{Bool, Complex, Float32, Float64, Integer};
+        match (actual, reference) {
+            (Integer(x), _) | (_, Integer(x)) if x.unsigned_abs() > u64::MAX.into() => None,
+            (Complex(_), _) | (_, Complex(_)) => {
+                Gap::between::<num_complex::Complex<f64>>(actual, reference, tolerance)
+            }
+            (Bool(_) | Integer(_), Bool(_) | Integer(_)) => Gap::between::<i128>(actual, reference, tolerance),
+            (Float32(_) | Float64(_), Float32(_) | Float64(_)) => Gap::between::<f64>(actual, reference, tolerance),
+            _ => Gap::between::<Split>(actual, reference, tolerance),
+        }
+    }
+
+    fn between<W: Wide>(actual: Value, reference: Value, tolerance: &Tolerance) -> Option<Gap> {
+        let (actual, reference) = (W::from_value(actual), W::from_value(reference));
+        let (distance, size) = (actual.distance(reference), reference.magnitude());
+        let allowed = tolerance.atol + tolerance.rtol * size;
+        let share = share(distance, allowed, actual.is_within(reference, allowed));
+        (actual.is_finite() && reference.is_finite()).then_some(Gap { distance, allowed, share })
+    }
+}
+
+/// Whether two figures differ by more than rounding.
+fn is_off(one: f64, other: f64) -> bool {
+    let is_near = one == other || (one - other).abs() <= ROUNDING * one.abs().max(other.abs()).min(f64::MAX);
+    !is_near
+}
+
+/// Whether there is such an index in a tensor of that shape.
+fn is_within(index: &[usize], shape: &[usize]) -> bool {
+    index.len() == shape.len() && index.iter().zip(shape).all(|(at, extent)| at < extent)
 }
 
 fn value(extreme: &Option<Extreme>) -> Option<f64> {

@@ -40,7 +40,7 @@ impl NonFinite {
     /// All of them.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.nan + self.pos_inf + self.neg_inf
+        self.nan.saturating_add(self.pos_inf).saturating_add(self.neg_inf)
     }
 
     /// Counts one more element.

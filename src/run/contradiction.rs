@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use super::chain::{Difference, Step};
 use super::merge::is_off_the_list;
 use super::outcome::{CaseOutcome, Gates, OutputOutcome, Problem, RunOutcome, Verdict};
 use crate::golden::check_name;
@@ -34,6 +35,7 @@ impl RunOutcome {
                 }
             }
         }
+        self.chains.iter().flatten().flat_map(|chain| &chain.steps).try_for_each(|step| self.check_step(step))?;
         match &self.partition {
             None if self.cases.is_empty() && self.not_run == 0 && self.interrupted.is_none() => {
                 Err("there is no case in it, and it is of no shard".to_owned())
@@ -46,6 +48,19 @@ impl RunOutcome {
                 }
             }
             None => Ok(()),
+        }
+    }
+}
+
+impl RunOutcome {
+    /// Refuses a step of a chain whose own difference is another than its case has. A case that was not selected has none here.
+    fn check_step(&self, step: &Step) -> Result<(), String> {
+        let mut cases = self.cases.iter().filter(|case| case.id == step.id);
+        match (cases.next(), cases.next()) {
+            (Some(case), None) if Difference::own(case) != step.own => {
+                Err(format!("case {}: its own difference in its chain is another than its outputs have", case.id))
+            }
+            _ => Ok(()),
         }
     }
 }
@@ -96,9 +111,24 @@ impl OutputOutcome {
         if let Some(summary) = &self.summary {
             summary.audit(self.comparison.as_ref())?;
         }
+        self.problems.iter().try_for_each(|problem| self.check_chained(problem))?;
         match worst {
             Some(_) => Ok(()),
             None => self.check_held(snapshot_only),
+        }
+    }
+
+    /// Refuses a comparison in a chain that contradicts itself, or the output's own.
+    fn check_chained(&self, problem: &Problem) -> Result<(), String> {
+        let Problem::ChainedOutside { comparison: Some(comparison), tolerance } = problem else { return Ok(()) };
+        comparison.audit(tolerance).map_err(|what| format!("in its chain, {what}"))?;
+        if comparison.is_close() {
+            return Err("in its chain, it is said to be outside, and its comparison is close".to_owned());
+        }
+        // Both were held against one reference.
+        match (&self.summary, &self.comparison) {
+            (Some(summary), Some(_)) => summary.audit(Some(comparison)).map_err(|what| format!("in its chain, {what}")),
+            _ => Ok(()),
         }
     }
 

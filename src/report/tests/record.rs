@@ -132,7 +132,12 @@ fn a_run_is_read_back_as_it_was_where_its_paths_are_not_shortened() {
 
 /// An outcome of really measured tensors.
 fn measured(actual: Tensor, reference: &Tensor) -> CaseOutcome {
-    let rules = Rules::new(Tolerance::new(1e-3, 1e-3).expect("valid")).with_cast(actual.dtype());
+    measured_within(actual, reference, Tolerance::new(1e-3, 1e-3).expect("valid"))
+}
+
+/// The same, by that tolerance.
+fn measured_within(actual: Tensor, reference: &Tensor, tolerance: Tolerance) -> CaseOutcome {
+    let rules = Rules::new(tolerance).with_cast(actual.dtype());
     let pair = Pair::new(&actual, reference);
     let found = compare(pair, &rules).expect("one shape");
     let verdict = if found.is_close() { Verdict::Pass } else { Verdict::Mismatch };
@@ -166,6 +171,62 @@ proptest! {
         ] {
             let read = json::read_case(&told(|out| json::write_case(out, &case))).expect("it was just written");
             prop_assert_eq!(format!("{read:?}"), format!("{case:?}"));
+        }
+    }
+}
+
+/// Doubles of every magnitude, so that squares overflow and shares vanish.
+fn double() -> impl Strategy<Value = f64> {
+    let edges = [0.0, -0.0, 5e-324, -1e-323, 1e-300, 1e-20, 1.0, -1.0, 3e38, 1e300, -1.7e308, f64::MAX, f64::NAN];
+    prop_oneof![2 => proptest::sample::select(edges.to_vec()), 1 => -4.0..4.0, 1 => any::<u64>().prop_map(f64::from_bits)]
+}
+
+/// Integers of which doubles hold only some.
+fn integer() -> impl Strategy<Value = i64> {
+    let edges = [0, 1, -1, i64::MAX, i64::MIN, (1 << 53) + 1, 1 << 53];
+    prop_oneof![1 => proptest::sample::select(edges.to_vec()), 1 => any::<i64>()]
+}
+
+/// Tolerances that let nothing pass, something, and everything.
+fn tolerance() -> impl Strategy<Value = Tolerance> {
+    let atol = proptest::sample::select(vec![0.0, 5e-324, 1e-3, 1.0, 1e300]);
+    let rtol = proptest::sample::select(vec![0.0, 1e-3, 1.0, 1e300]);
+    let rel_rms = proptest::option::of(proptest::sample::select(vec![0.0, 0.5]));
+    (atol, rtol, 0..3u64, proptest::option::of(0..9u64), rel_rms).prop_map(|(atol, rtol, outliers, ulps, rel_rms)| {
+        let tolerance = Tolerance::new(atol, rtol).expect("valid").with_outliers(outliers);
+        Tolerance { max_ulps: ulps, max_rel_rms: rel_rms, ..tolerance }
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    #[test]
+    fn no_honest_record_is_refused(
+        doubles in proptest::collection::vec((double(), double()), 1..9),
+        integers in proptest::collection::vec((integer(), integer()), 1..9),
+        tolerance in tolerance(),
+    ) {
+        use num_complex::Complex;
+        fn of<T: crate::numeric::Element, P>(pairs: &[P], side: impl Fn(&P) -> T) -> Tensor {
+            Tensor::new(&[1, pairs.len()], pairs.iter().map(side).collect()).expect("as many")
+        }
+        let of_integers: Vec<(f64, i64)> = doubles.iter().map(|x| x.0).zip(integers.iter().map(|x| x.1)).collect();
+        for (actual, reference) in [
+            (of(&doubles, |x| x.0), of(&doubles, |x| x.1)),
+            (of(&doubles, |x| x.0 as f32), of(&doubles, |x| x.1 as f32)),
+            (of(&doubles, |x| x.0 as f32), of(&doubles, |x| x.1)),
+            (of(&doubles, |x| Complex::new(x.0, x.1)), of(&doubles, |x| Complex::new(x.1, x.0))),
+            (of(&doubles, |x| Complex::new(x.0, x.1)), of(&doubles, |x| x.1)),
+            (of(&integers, |x| x.0), of(&integers, |x| x.1)),
+            (of(&integers, |x| x.0 as u64), of(&integers, |x| x.1 as u64)),
+            (of(&integers, |x| x.0 > 0), of(&integers, |x| x.1 > 0)),
+            (of(&of_integers, |x| x.0), of(&of_integers, |x| x.1)),
+            (of(&of_integers, |x| x.1), of(&of_integers, |x| x.0)),
+        ] {
+            let case = measured_within(actual, &reference, tolerance);
+            let read = json::read_case(&told(|out| json::write_case(out, &case)));
+            prop_assert!(read.is_ok(), "{read:?}\n{case:?}");
         }
     }
 }
@@ -331,7 +392,8 @@ fn a_record_that_contradicts_itself_is_refused_whatever_the_field() {
         ("the place of a number outside", |run| of(run, 0)["outside"] = json!(0)),
         ("more elements outside", |run| of(run, 1)["outside"] = json!(3)),
         ("more elements differing", |run| of(run, 1)["differing"] = json!(5)),
-        ("another number of elements", |run| of(run, 1)["elements"] = json!(3)),
+        ("RMSE below", |run| of(run, 1)["elements"] = json!(3)),
+        ("another number of elements", |run| of(run, 1)["elements"] = json!(5)),
         ("another number of elements", |run| of(run, 1)["left_out"] = json!(1)),
         ("not finite", |run| of(run, 1)["non_finite_mismatches"] = json!(1)),
         ("not finite", |run| of(run, 1)["non_finite_mismatches"] = json!(2)),
@@ -349,6 +411,29 @@ fn a_record_that_contradicts_itself_is_refused_whatever_the_field() {
         ("bias above", |run| of(run, 1)["bias"] = json!(-9)),
         ("said to be close, and is not", |run| of(run, 0)["mismatches"] = json!([])),
         ("other reasons", |run| of(run, 0)["mismatches"][0]["count"] = json!(1)),
+        ("RMSE below", |run| of(run, 1)["rmse"] = json!(0)),
+        ("a share of it that is 0", |run| of(run, 1)["rel_rms"] = json!(0)),
+        ("no index [4]", |run| of(run, 1)["worst"]["index"] = json!([4])),
+        ("no index [0, 1]", |run| of(run, 1)["max_abs_diff"]["index"] = json!([0, 1])),
+        ("its worst element is", |run| {
+            of(run, 1)["worst"]["value"] = json!(200);
+            of(run, 1)["tolerance_used"] = json!(200);
+        }),
+        ("it is said to be outside, and its comparison is close", |run| {
+            let (comparison, tolerance) = (of(run, 1).clone(), run["cases"][1]["outputs"][0]["tolerance"].clone());
+            let problem =
+                json!({ "kind": "chained_outside", "message": "", "comparison": comparison, "tolerance": tolerance });
+            run["cases"][1]["outputs"][0]["problems"] = json!([problem]);
+            run["cases"][1]["outputs"][0]["verdict"] = json!("mismatch");
+            run["cases"][1]["verdict"] = json!("mismatch");
+        }),
+        ("its own difference in its chain", |run| {
+            let own = json!({ "max_abs_diff": 0.5, "tolerance_used": 0, "rel_rms": 0, "is_close": true });
+            let step = json!({
+                "id": "b", "checkpoint": "mlp", "part": "sound", "why": null, "own": own, "propagated": null, "amplification": null
+            });
+            run["chains"] = json!([{ "name": "b", "finding": { "kind": "sound" }, "steps": [step] }]);
+        }),
         // The summary.
         ("another number of elements than its shape", |run| {
             run["cases"][1]["outputs"][0]["summary"]["shape"] = json!([5])
