@@ -64,9 +64,10 @@ impl Moments {
         if samples.iter().all(|x| is_exact(*x)) {
             return Moments::of(values);
         }
-        let base = base(samples.iter().sum(), samples.len());
+        let total = samples.iter().sum();
+        let base = base(total, samples.len());
         let deviations: Vec<f64> = samples.iter().map(|&x| nearest(x - base as i128)).collect();
-        let about = [sum(&deviations), dot(&deviations, &deviations)];
+        let about = [excess(total, base, samples.len()), dot(&deviations, &deviations)];
         Some(Moments::settle(samples.len(), base, dot(&values, &values), about))
     }
 
@@ -169,6 +170,11 @@ pub(crate) fn is_exact(x: i128) -> bool {
 /// rounded.
 pub(crate) fn base(total: i128, count: usize) -> f64 {
     nearest(total.div_euclid(count as i128))
+}
+
+/// The sum of the deviations of integers of that total from such a base, rounded once: those of the ends of the range are no doubles.
+pub(crate) fn excess(total: i128, base: f64, count: usize) -> f64 {
+    nearest(total - base as i128 * count as i128)
 }
 
 /// The sum and what rounding took from it, exactly: Knuth, "The Art of Computer Programming" 2, 4.2.2.

@@ -125,9 +125,13 @@ fn moments<T: Integer>(kernel: Kernel, block: &[T], sum: f64, squares: f64, ends
     if ends.iter().all(|end| moments::is_exact((*end).into())) {
         return fast::moments(kernel, block, sum, squares, ends.map(T::double));
     }
-    let base = moments::base(kernel.total(block), block.len());
+    let total = kernel.total(block);
+    let base = moments::base(total, block.len());
     match T::try_from(base as i128) {
-        Ok(whole) => Moments::settle(block.len(), base, squares, kernel.about_exactly(block, whole)),
+        Ok(whole) => {
+            let [_, squared] = kernel.about_exactly(block, whole);
+            Moments::settle(block.len(), base, squares, [moments::excess(total, base, block.len()), squared])
+        }
         // The mean is so near the end of the range that it rounds to what is beyond.
         Err(_) => Moments::of_integers(&wide(block)).expect("the block is not empty"),
     }

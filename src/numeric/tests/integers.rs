@@ -3,6 +3,7 @@
 use super::super::found::Known;
 use super::ties::found;
 use super::*;
+use crate::numeric::summarize;
 
 /// As many integers as fit, in either type.
 fn either(pairs: &[(i128, i128)]) -> [[Tensor; 2]; 2] {
@@ -229,4 +230,17 @@ fn branches_find_the_first_of_equal_integers() {
             pool.install(|| agree(&actual, &reference, None, &rules_of(atol, 0.0, 0)));
         }
     }
+}
+
+#[test]
+fn the_mean_of_integers_at_the_ends_of_their_range_is_exact() {
+    let signed = (vector(vec![i64::MAX, 5, i64::MIN]), vector(vec![i64::MAX, 5, 7, i64::MIN]), 4.0 / 3.0);
+    let mean = (u64::MAX / 3 * 2 - 1) as f64;
+    let unsigned = (vector(vec![u64::MAX, u64::MAX - 1, 0]), vector(vec![u64::MAX, u64::MAX - 1, 7, 0]), mean);
+    let mask = vector(vec![true, true, false, true]);
+    for (whole, masked, mean) in [signed, unsigned] {
+        assert_eq!(summarize(&whole, None).mean, Some(mean));
+        assert_eq!(summarize(&masked, Some(&mask)).mean, Some(mean));
+    }
+    agree_on(&[(i64::MAX.into(), 5), (5, 5), (i64::MIN.into(), -1)], &rules_of(1.0, 0.0, 0));
 }
