@@ -1,9 +1,10 @@
 //! Rules that hold of every element or are not told: a clamp, a factor for each index of an axis, slices in another order.
 
 use super::bases::Base;
+use super::fit::{Between, Model};
 use super::parts::Part;
 use super::sides::{Sides, widen};
-use super::words::apart;
+use super::words::{apart, exactly};
 use crate::run::{Details, Hypothesis, Question};
 
 /// Elements that a rule has to move at least, and as many that it has to leave.
@@ -11,6 +12,9 @@ const ELEMENTS: usize = 8;
 
 /// Elements that a slice has at least.
 const SLICE: usize = 4;
+
+/// The share of what a model leaves from which on that follows an axis.
+const AVERAGED: f64 = 0.5;
 
 /// Slices that are matched with each other at most.
 const SLICES: usize = 1 << 14;
@@ -67,8 +71,8 @@ fn clamp(cut: &[f64], free: &[f64], names: [&str; 2]) -> Option<(Part, Vec<f64>)
     let [low_word, high_word] = apart([low, high]);
     let rule = match (is_end(below), is_end(above)) {
         (true, false) if low == 0.0 => format!("{cut_name} = max({free_name}, 0), as a ReLU makes it"),
-        (true, false) => format!("{cut_name} = max({free_name}, {low_word})"),
-        (false, true) => format!("{cut_name} = min({free_name}, {high_word})"),
+        (true, false) => format!("{cut_name} = max({free_name}, {})", exactly(low)),
+        (false, true) => format!("{cut_name} = min({free_name}, {})", exactly(high)),
         (true, true) => format!("{cut_name} = {free_name}, cut off below {low_word} and above {high_word}"),
         (false, false) => return None,
     };
@@ -231,15 +235,30 @@ pub(super) fn structure(sides: &Sides) -> f64 {
 
 /// What a factor, or a constant, for each group explains of the squared difference, less what it would of noise.
 pub(super) fn explained(sides: &Sides, groups: usize, group: impl Fn(usize) -> usize) -> f64 {
+    let pairs = sides.actual.iter().zip(&sides.reference).map(|(a, r)| (a - r, *r));
+    explained_of(pairs, groups, group)
+}
+
+/// Whether what a model leaves follows an axis, so that it is no more than an average: a factor, or a constant, for each index
+/// explains most of it.
+pub(super) fn is_average(sides: &Sides, between: Between<'_>, model: &Model) -> bool {
+    let predicted = model.predict(between);
+    let left = || between.actual.iter().zip(&predicted).zip(between.base).map(|((a, p), b)| (a - p, *b));
+    let axes = (0..sides.shape.len()).filter(|&axis| sides.shape[axis] > 1);
+    sides.is_aligned()
+        && axes.into_iter().any(|axis| explained_of(left(), sides.shape[axis], along(sides, axis)) > AVERAGED)
+}
+
+/// The same of differences, each beside what a factor would be of.
+fn explained_of(pairs: impl Iterator<Item = (f64, f64)>, groups: usize, group: impl Fn(usize) -> usize) -> f64 {
     let mut sums = vec![[0.0f64; 4]; groups];
-    for (position, (a, r)) in sides.actual.iter().zip(&sides.reference).enumerate() {
-        let d = a - r;
-        if !d.is_nan() {
-            let [count, sum, rise, run] = &mut sums[group(position)];
-            (*count, *sum, *rise, *run) = (*count + 1.0, *sum + d, *rise + d * r, *run + r * r);
-        }
+    let (mut numbers, mut squares) = (0u64, 0.0);
+    for (position, (d, r)) in pairs.enumerate().filter(|(_, (d, _))| !d.is_nan()) {
+        let [count, sum, rise, run] = &mut sums[group(position)];
+        (*count, *sum, *rise, *run) = (*count + 1.0, *sum + d, *rise + d * r, *run + r * r);
+        (numbers, squares) = (numbers + 1, squares + d * d);
     }
-    let by = |of: &dyn Fn(&[f64; 4]) -> f64| sums.iter().map(of).filter(|x| x.is_finite()).sum::<f64>() / sides.squares;
+    let by = |of: &dyn Fn(&[f64; 4]) -> f64| sums.iter().map(of).filter(|x| x.is_finite()).sum::<f64>() / squares;
     let share = by(&|[count, sum, ..]| sum * sum / count).max(by(&|[_, _, rise, run]| rise * rise / run));
-    share - 3.0 * groups as f64 / sides.numbers.max(1) as f64
+    share - 3.0 * groups as f64 / numbers.max(1) as f64
 }

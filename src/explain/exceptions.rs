@@ -9,7 +9,7 @@ use super::rounding;
 use super::sample::Sample;
 use super::sides::{CHUNK, Sides};
 use super::stale::{stale, unmasked};
-use super::words::number;
+use super::words::exactly;
 use crate::run::{Details, Hypothesis, Question};
 
 /// The share of elements that may be outliers.
@@ -136,7 +136,7 @@ fn constant(sides: &Sides, wrong: &[usize]) -> Option<Part> {
     let (region, is_full) = region(&sides.shape, wrong);
     (is_constant && varies && is_full).then(|| Part {
         id: Hypothesis::ConstantOutput,
-        evidence: format!("{} are {} wherever it differs, all of {region}", share(wrong.len(), sides), number(value)),
+        evidence: format!("{} are {} wherever it differs, all of {region}", share(wrong.len(), sides), exactly(value)),
         details: Details { elements: Some(wrong.len() as u64), ..Details::default() },
     })
 }
@@ -160,7 +160,7 @@ pub(super) fn constant_throughout(sides: &Sides) -> Option<Part> {
     let varies = high_reference - low_reference > 4.0 * sides.noise.slack(size.max(sides.rms_reference), 0.0);
     (is_constant && varies && sides.numbers >= 2).then(|| Part {
         id: Hypothesis::ConstantOutput,
-        evidence: format!("every element of actual is {}", number(value)),
+        evidence: format!("every element of actual is {}", exactly(value)),
         details: Details { elements: Some(sides.numbers), ..Details::default() },
     })
 }

@@ -16,44 +16,72 @@ pub(super) struct Part {
 
 /// The hypotheses that a model consists of, and its free parameters: a bias that is an input has none.
 pub(super) fn model_parts(question: &Question<'_>, sides: &Sides, model: &Model, fit: &Fit) -> (Vec<Part>, usize) {
-    let mut parts = Vec::new();
-    let mut free = model.parameters();
     let Model { factor, bias } = model;
-    if *factor != 1.0 {
-        parts.push(factor_part(question, sides, *factor, fit));
+    let mut free = model.parameters();
+    let scaled = (*factor != 1.0).then(|| Scaled::new(question, sides, *factor, fit));
+    let of = scaled.as_ref().map_or("reference", |scaled| &scaled.formula);
+    let biased = bias.as_ref().map(|bias| bias_part(question, sides, bias, of));
+    let mut parts = Vec::new();
+    if let Some(Scaled { id, formula, name }) = &scaled {
+        let name = name.as_ref();
+        // Both are one formula, and it is said once.
+        let evidence = match &biased {
+            Some((part, _)) => {
+                part.evidence.clone() + &name.map(|n| format!("; the factor is {n}")).unwrap_or_default()
+            }
+            None => format!("actual = {formula}{}", name.map(|n| format!(", which is {n}")).unwrap_or_default()),
+        };
+        parts.push(Part { id: *id, evidence, details: Details { factor: Some(*factor), ..Details::default() } });
     }
-    if let Some(bias) = bias {
-        let (part, is_input) = bias_part(question, sides, bias);
-        free -= if is_input { bias.values.len() } else { 0 };
-        parts.push(part);
+    if let Some((part, is_input)) = biased {
+        free -= if is_input { bias.as_ref().map_or(0, |bias| bias.values.len()) } else { 0 };
+        let evidence = parts.first().map_or(part.evidence.clone(), |scaled: &Part| scaled.evidence.clone());
+        parts.push(Part { evidence, ..part });
     }
     (parts, free)
 }
 
-fn factor_part(question: &Question<'_>, sides: &Sides, factor: f64, fit: &Fit) -> Part {
-    // The standard error of the factor, with room, and what the dtype rounds.
-    let error = fit.tally.rms_within() / sides.rms.max(f64::MIN_POSITIVE) / (fit.tally.numbers.max(1) as f64).sqrt();
-    let precision = 4.0 * sides.noise.eps + 6.0 * error;
-    let details = Details { factor: Some(factor), ..Details::default() };
-    if (factor + 1.0).abs() <= precision {
-        return Part { id: Hypothesis::Negated, evidence: "actual = -reference".into(), details };
-    }
-    let mut extents: Vec<usize> = sides.shape.iter().rev().copied().collect();
-    extents.extend(question.inputs.values().flat_map(|input| input.shape().iter().rev().copied()));
-    let name = factor_name(factor, &extents, precision).map(|name| format!(", which is {name}")).unwrap_or_default();
-    let [times, _] = apart([factor, 1.0]);
-    Part { id: Hypothesis::Scale, evidence: format!("actual = {times} x reference{name}"), details }
+/// A factor, and what it makes of the reference.
+struct Scaled {
+    id: Hypothesis,
+    /// Such as `2 x reference`.
+    formula: String,
+    /// What else the factor is, such as `1/sqrt(64)`.
+    name: Option<String>,
 }
 
-/// A bias, and whether it is an input.
-fn bias_part(question: &Question<'_>, sides: &Sides, bias: &Bias) -> (Part, bool) {
+impl Scaled {
+    fn new(question: &Question<'_>, sides: &Sides, factor: f64, fit: &Fit) -> Scaled {
+        // The standard error of the factor, with room, and what the dtype rounds.
+        let error =
+            fit.tally.rms_within() / sides.rms.max(f64::MIN_POSITIVE) / (fit.tally.numbers.max(1) as f64).sqrt();
+        let precision = 4.0 * sides.noise.eps + 6.0 * error;
+        if (factor + 1.0).abs() <= precision {
+            return Scaled { id: Hypothesis::Negated, formula: "-reference".into(), name: None };
+        }
+        let mut extents: Vec<usize> = sides.shape.iter().rev().copied().collect();
+        extents.extend(question.inputs.values().flat_map(|input| input.shape().iter().rev().copied()));
+        let [times, _] = apart([factor, 1.0]);
+        let name = factor_name(factor, &extents, precision);
+        Scaled { id: Hypothesis::Scale, formula: format!("{times} x reference"), name }
+    }
+}
+
+/// A bias of what a factor makes of the reference, and whether it is an input.
+fn bias_part(question: &Question<'_>, sides: &Sides, bias: &Bias, of: &str) -> (Part, bool) {
     let along = bias.groups.others();
     let mut details = Details { axes: Some(along.clone()), ..Details::default() };
     let part = |evidence: String, details| Part { id: Hypothesis::Bias, evidence, details };
     if let [value] = bias.values[..] {
-        let sign = if value < 0.0 { '-' } else { '+' };
+        // What rounding explains is no digit of it.
+        let is_whole = (value - value.round()).abs() <= 4.0 * sides.noise.eps * sides.rms;
+        let value = if is_whole && value.round() != 0.0 { value.round() } else { value };
         let [shown, _] = apart([value.abs(), value.abs().round()]);
-        return (part(format!("actual = reference {sign} {shown} throughout"), details), false);
+        let sum = match of.strip_prefix('-') {
+            Some("reference") if value > 0.0 => format!("{shown} - reference"),
+            _ => format!("{of} {} {shown}", if value < 0.0 { '-' } else { '+' }),
+        };
+        return (part(format!("actual = {sum} throughout"), details), false);
     }
     let extents: Vec<usize> = bias.groups.axes().iter().map(|&axis| sides.shape[axis]).collect();
     let equal = question.inputs.iter().find_map(|(name, input)| {
@@ -64,15 +92,21 @@ fn bias_part(question: &Question<'_>, sides: &Sides, bias: &Bias) -> (Part, bool
     if let Some((name, times)) = equal {
         details.name = Some(name.to_owned());
         let evidence = match times {
-            -1.0 => format!("the input `{name}` is missing"),
-            1.0 => format!("the input `{name}` is added twice"),
-            times => format!("actual = reference + {} x the input `{name}`", number(times)),
+            -1.0 if of == "reference" => format!("the input `{name}` is missing"),
+            1.0 if of == "reference" => format!("the input `{name}` is added twice"),
+            -1.0 => format!("actual = {of} - the input `{name}`"),
+            1.0 => format!("actual = {of} + the input `{name}`"),
+            times => format!("actual = {of} + {} x the input `{name}`", number(times)),
         };
         return (part(evidence, details), true);
     }
     let words = if along.len() == 1 { format!("axis {}", along[0]) } else { format!("axes {}", axes_words(&along)) };
     let count = bias.values.len();
-    (part(format!("actual - reference is constant along {words}: {count} different values"), details), false)
+    let minus = match of.strip_prefix('-') {
+        Some(negated) => format!("+ {negated}"),
+        None => format!("- {of}"),
+    };
+    (part(format!("actual {minus} is constant along {words}: {count} different values"), details), false)
 }
 
 /// How many times the input the values are; `None` where they are not.

@@ -60,8 +60,10 @@ pub(super) fn answers(candidate: Candidate) -> Vec<Explanation> {
     let about = if is_clean { "" } else { "roughly, " };
     let answer = |at: usize| {
         let others = || parts.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, part)| part);
-        let evidence: Vec<&str> =
-            std::iter::once(&parts[at]).chain(others()).map(|part| part.evidence.as_str()).collect();
+        let mut evidence = vec![parts[at].evidence.as_str()];
+        for part in others().filter(|part| part.evidence != parts[at].evidence) {
+            evidence.push(&part.evidence);
+        }
         Explanation {
             id: parts[at].id,
             removes,

@@ -272,7 +272,8 @@ fn judge(
         let removes = 1.0 - (1.0 - sides.removes(tally.squares, tells_lost)) * adjusted;
         // What is small beside the difference may be large beside actual: everything is close to 0 times the reference.
         let is_near = spare >= 32 && tally.rms() <= (1.0 - MOST) * varied && is_broad(sides, sample, between, fit);
-        if removes >= if is_clean { SOME } else { MOST } && (is_clean || is_near) {
+        let is_told = is_clean || is_near && !exact::is_average(sides, between, &fit.model);
+        if removes >= if is_clean { SOME } else { MOST } && is_told {
             found.push(candidate(&parts, tally.squares, is_clean, false));
         }
     }

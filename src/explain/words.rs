@@ -17,6 +17,12 @@ pub(super) fn apart<const N: usize>(values: [f64; N]) -> [String; N] {
     crate::words::number::apart(values, 4)
 }
 
+/// A value that stands in a tensor: what is no whole number does not look like one.
+pub(super) fn exactly(x: f64) -> String {
+    let [text, _] = apart([x, x.round()]);
+    text
+}
+
 /// Axes in brackets: `(0, 2, 1)`.
 pub(super) fn axes_words(axes: &[usize]) -> String {
     let axes: Vec<String> = axes.iter().map(usize::to_string).collect();
@@ -55,6 +61,13 @@ mod tests {
     fn numbers_are_short() {
         for (x, text) in [(8.0, "8"), (0.125, "0.125"), (1.01, "1.01"), (2.356_78e-4, "2.357e-4"), (-1e9, "-1e9")] {
             assert_eq!(number(x), text);
+        }
+    }
+
+    #[test]
+    fn what_is_no_whole_number_does_not_look_like_one() {
+        for (x, text) in [(1.00004, "1.00004"), (1.0, "1"), (-0.99996, "-0.99996"), (6.0, "6"), (0.25, "0.25")] {
+            assert_eq!(exactly(x), text);
         }
     }
 
