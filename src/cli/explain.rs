@@ -42,6 +42,8 @@ impl Explain {
         let (goldens, id) = found?;
         let options = Options {
             gates: Gates::Accuracy,
+            // Only the default executor has snapshots.
+            looks_back: self.executor.is_none(),
             skips: Skips::Ignored,
             explain: Some(explain),
             pictures: Pictures::NotPassed,

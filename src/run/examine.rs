@@ -28,6 +28,8 @@ pub(super) struct Examiner<'a> {
     pub(super) options: &'a Options,
     /// What holds summaries against snapshots, where drift is a gate.
     pub(super) recorder: Option<&'a Recorder>,
+    /// Where accuracy alone is a gate and drift is told all the same.
+    pub(super) past: Option<&'a Recorder>,
     /// Where actual tensors of outputs that did not pass are kept, where they are.
     pub(super) keep: Option<&'a Path>,
     /// How cases are given a process of their own, where they are.
@@ -49,7 +51,7 @@ const SNAPSHOT_ONLY: &str = "it names no reference: its snapshot alone holds it,
 impl Examiner<'_> {
     /// The same, which records nothing and keeps nothing: for a case that somebody else tells of.
     pub(super) fn aside(&self) -> Self {
-        Examiner { recorder: None, keep: None, ..*self }
+        Examiner { recorder: None, past: None, keep: None, ..*self }
     }
 
     /// Makes of an output that passed by itself one that does not: nothing of it is left for review, and the actual tensor
@@ -106,6 +108,7 @@ impl Examiner<'_> {
                     unstable: &unstable,
                     survey: self.survey,
                     recorder: self.recorder,
+                    past: self.past,
                     keep: self.keep,
                     explain: self.options.explain,
                     pictures: self.options.pictures,

@@ -29,6 +29,8 @@ pub(super) struct Held<'a> {
     pub(super) unstable: &'a BTreeMap<String, usize>,
     /// `None` where accuracy alone is a gate.
     pub(super) recorder: Option<&'a Recorder>,
+    /// Where accuracy alone is a gate and drift is told all the same.
+    pub(super) past: Option<&'a Recorder>,
     pub(super) survey: &'a Survey,
     /// Where actual tensors of outputs that did not pass are kept, where they are.
     pub(super) keep: Option<&'a Path>,
@@ -354,18 +356,20 @@ impl Held<'_> {
 
     /// Holds an output that is close to its reference against its snapshot.
     fn record(&self, mut outcome: OutputOutcome, reference: Option<&Reference>) -> OutputOutcome {
-        let Some(recorder) = self.recorder else { return outcome };
+        let Some(recorder) = self.recorder.or(self.past) else { return outcome };
         let summary = outcome.summary.as_ref().expect("an output that is recorded was summarised");
         let declared = facts(self.case, self.digests, reference, summary);
         let facts = Facts { comparison: outcome.comparison.as_ref(), ..declared };
         match recorder.record_with(self.survey.shelf(recorder), &self.case.id, &outcome.name, &facts) {
-            Ok(Recorded::Pass) => {}
-            Ok(Recorded::Improved(lines)) => outcome.improved = lines,
-            Ok(Recorded::Unrecorded) => outcome.verdict = Verdict::Unrecorded,
             Ok(Recorded::Drift(lines)) => {
                 outcome.verdict = Verdict::Drift;
                 outcome.drift = lines;
             }
+            // Only what moved is told.
+            _ if self.recorder.is_none() => {}
+            Ok(Recorded::Pass) => {}
+            Ok(Recorded::Improved(lines)) => outcome.improved = lines,
+            Ok(Recorded::Unrecorded) => outcome.verdict = Verdict::Unrecorded,
             Err(error) => {
                 outcome.verdict = Verdict::Broken;
                 outcome.problems.push(Problem::from_error("", &error));

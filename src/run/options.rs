@@ -28,6 +28,8 @@ pub struct Options {
     pub skips: Skips,
     /// What outputs are held against.
     pub gates: Gates,
+    /// Whether what is held to accuracy alone, and passes, is held against its snapshot besides: that nothing is written of.
+    pub looks_back: bool,
     /// On what cases run.
     pub following: Following,
     /// What finds the reason of a mismatch, where somebody wants to know.
@@ -129,6 +131,7 @@ impl Default for Options {
             caller: Caller::default(),
             skips: Skips::default(),
             gates: Gates::default(),
+            looks_back: false,
             following: Following::default(),
             explain: None,
             stop: Stop::default(),

@@ -38,7 +38,7 @@ impl Session {
     /// [`Error::Usage`] where a setting of insta would turn the gate off or is invalid.
     pub fn new(goldens: Goldens, executor: Executor, options: Options) -> Result<Session> {
         let mut recorder = Recorder::new(&goldens.root, &goldens.snapshots, options.caller)?;
-        if options.ci {
+        if options.ci || options.looks_back {
             recorder.assume_ci();
         }
         if options.gates == Gates::Both {
@@ -250,7 +250,8 @@ impl Session {
         let Session { goldens, executor, recorder: _, options, gate: _, keep } = self;
         let isolation = options.isolation.as_ref();
         let recorder = self.holding();
-        Examiner { goldens, survey, executor, options, recorder, keep: Some(keep), isolation, yields: false }
+        let past = Some(&self.recorder).filter(|_| options.looks_back);
+        Examiner { goldens, survey, executor, options, recorder, past, keep: Some(keep), isolation, yields: false }
     }
 
     /// What holds summaries against snapshots, where drift is a gate.

@@ -60,6 +60,30 @@ fn a_case_that_passes_has_nothing_to_explain() {
 }
 
 #[test]
+fn a_case_that_agrees_with_its_reference_and_drifted_says_both_and_writes_nothing() {
+    let project = Project::good();
+    project.accept_all();
+    project.karat(["explain", "good"]).exits(0).says("pass good").keeps_quiet_of("snapshot");
+    project.edit("good", |case| case["tolerance"] = json!({ "y": { "atol": 1e-3, "rtol": 0 } }));
+    let before = project.files("snapshots");
+    let said = project.karat(["explain", "good"]).exits(1);
+    said.says("drift good")
+        .says("no difference, but 2 lines left the snapshot's band:")
+        .says("atol 1e-5 -> 0.001")
+        .says("if it is intended:");
+    assert_eq!(project.files("snapshots"), before);
+    let said = project.karat(["explain", "good", "--json"]).exits(1).json();
+    assert_eq!(
+        (&said["case"]["verdict"], &said["case"]["outputs"][0]["drift"][0]["quantity"]),
+        (&json!("drift"), &json!("atol"))
+    );
+    // Another executor has no snapshots, and a case without one is no drift.
+    project.karat(["explain", "good", "--executor", "builtin"]).exits(0).says("pass good");
+    project.case("new", |_| {});
+    project.karat(["explain", "new"]).exits(0).says("pass new");
+}
+
+#[test]
 fn what_cannot_be_explained_is_an_error_that_says_what_there_is() {
     let project = Project::gpt2_tiny();
     project
