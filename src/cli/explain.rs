@@ -53,6 +53,7 @@ impl Explain {
         let session = Session::new(goldens, executor, options)?;
         let mut voice = context.voice(self.root.as_ref(), Some(&self.place), Some(session.recorder()));
         voice.executor = self.executor.clone();
+        voice.leaves_pending = false;
 
         let case = session.case(&id);
         let view = ExplainView { executor: name, gate: session.gate().clone(), case };

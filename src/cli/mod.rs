@@ -140,6 +140,7 @@ impl Home {
             snapshots: None,
             executor: None,
             options: None,
+            leaves_pending: true,
             base: self.base.clone(),
         }
     }

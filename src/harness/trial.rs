@@ -46,6 +46,7 @@ pub(super) fn trials(
         snapshots: None,
         executor: None,
         options: None,
+        leaves_pending: true,
         base: home.base.clone(),
     };
     let exact = arguments.filter.as_ref().filter(|_| arguments.exact && !arguments.list && shard.is_none());

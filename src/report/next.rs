@@ -157,9 +157,11 @@ pub(super) fn review_all(voice: &Voice, gate: &Gate) -> Next {
 }
 
 fn reviewed(voice: &Voice, gate: &Gate, id: Option<&str>) -> Next {
+    let from_the_run_on = || format!("{}; {}", voice.run(id), voice.review(id));
     match gate.ci {
         // CI writes no pending snapshot: there is nothing to review there.
-        true => step("if it is intended, on your machine", format!("{}; {}", voice.run(id), voice.review(id))),
+        true => step("if it is intended, on your machine", from_the_run_on()),
+        false if !voice.leaves_pending => step("if it is intended", from_the_run_on()),
         false => step("if it is intended", voice.review(id)),
     }
 }

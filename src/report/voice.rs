@@ -22,6 +22,8 @@ pub struct Voice {
     pub executor: Option<String>,
     /// What else `run` takes to run the same again: `--accuracy-only`, `--chained`.
     pub options: Option<String>,
+    /// Whether what drifted was left for review: `explain` leaves nothing.
+    pub leaves_pending: bool,
     /// The folder the reader is in: paths below it are shown relative to it.
     pub base: PathBuf,
 }
@@ -214,6 +216,7 @@ mod tests {
             snapshots: None,
             executor: None,
             options: None,
+            leaves_pending: true,
             base: "/home/me/port".into(),
         }
     }

@@ -146,11 +146,11 @@ fn bomb(header: &str) -> Vec<u8> {
 #[test]
 fn a_member_of_another_structure_is_not_inflated_to_tell() {
     for (header, says) in [
-        ("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 268435456), }", "f32 [2, 268435456]"),
-        ("{'descr': '<f4', 'fortran_order': True, 'shape': (2, 268435456), }", "f32 [2, 268435456]"),
-        ("{'descr': '<f8', 'fortran_order': False, 'shape': (268435456,), }", "f64 [268435456]"),
+        ("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 268435456), }", "[2, 268435456]"),
+        ("{'descr': '<f4', 'fortran_order': True, 'shape': (2, 268435456), }", "[2, 268435456]"),
+        ("{'descr': '<f8', 'fortran_order': False, 'shape': (268435456,), }", "f64"),
     ] {
-        let what = if says.starts_with("f64") { "dtype" } else { "shape" };
+        let what = if says == "f64" { "dtype" } else { "shape" };
         let said = reference("y.npz#y", bomb(header)).judges("bad", "mismatch").says(&format!("another {what}"));
         said.keeps_quiet_of("broken");
         let project = Project::good();

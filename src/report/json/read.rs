@@ -59,6 +59,7 @@ pub fn write_case(out: &mut dyn Write, case: &CaseOutcome) -> io::Result<()> {
         snapshots: None,
         executor: None,
         options: None,
+        leaves_pending: true,
         base: "".into(),
     };
     write(out, "case", JsonCase::new(&voice, &Gate::default(), case))

@@ -19,6 +19,7 @@ pub(super) fn voice() -> Voice {
         snapshots: None,
         executor: None,
         options: None,
+        leaves_pending: true,
         base: "/home/me/port".into(),
     }
 }

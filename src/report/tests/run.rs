@@ -128,6 +128,7 @@ fn commands_are_those_that_work_where_they_are_read() {
         snapshots: None,
         executor: None,
         options: None,
+        leaves_pending: true,
         base: "/home/me".into(),
     };
     let told = failures(&voice, &only(Verdict::Drift)) + &failures(&voice, &only(Verdict::Missing));
