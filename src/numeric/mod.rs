@@ -38,6 +38,7 @@ mod wide;
 
 pub use class::NonFinite;
 pub use compare::{Comparison, Extreme, Mismatch, compare};
+#[cfg(feature = "harness")]
 pub(crate) use compare::{Form, LARGE, check_structure};
 pub use dtype::{DType, Element, F8E4M3, F8E5M2, Kind};
 pub use measurement::{Measurement, measure, measure_sources};

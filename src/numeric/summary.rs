@@ -89,6 +89,7 @@ impl Summary {
     }
 
     /// Whether no element was read: the structure said enough.
+    #[cfg(feature = "harness")]
     pub(crate) fn is_unread(&self) -> bool {
         self.elements + self.left_out != self.shape.iter().product::<usize>() as u64
     }
