@@ -45,8 +45,8 @@ pub(super) struct Diff {
 /// Other references that are read for each pair that is not close: those of one checkpoint, not of a whole model.
 const BESIDE: usize = 16;
 
-/// What a folder may hold: links to folders that double at every level would never end.
-const ENTRIES: usize = 1_000_000;
+/// The links below a folder that are followed: some that double at every level would never end.
+const LINKS: usize = 10_000;
 
 /// What is on one side.
 #[derive(Default)]
@@ -249,12 +249,14 @@ fn file(path: &Path, name: &str) -> Result<BTreeMap<String, Address>> {
 /// The tensors in every tensor file below a folder, by relative path.
 fn folder(root: &Path) -> Result<Side> {
     let mut side = Side::default();
-    for (count, entry) in WalkDir::new(root).follow_links(true).sort_by_file_name().into_iter().enumerate() {
+    let mut links = 0;
+    for entry in WalkDir::new(root).follow_links(true).sort_by_file_name() {
         let entry = entry.map_err(|error| Error::Usage(format!("cannot walk {}: {error}", root.display())))?;
-        if count > ENTRIES {
+        links += usize::from(entry.path_is_symlink());
+        if links > LINKS {
             let root = root.display();
             return Err(Error::Usage(format!(
-                "{root} has more than {ENTRIES} entries, through its links: compare its folders one by one"
+                "{root} leads through more than {LINKS} links: compare its folders one by one"
             )));
         }
         if entry.file_type().is_dir() || !is_tensor_file(entry.path()) {
