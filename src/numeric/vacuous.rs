@@ -24,11 +24,11 @@ use crate::error::Result;
 pub enum Vacuous {
     /// Everything: the mask leaves out every element.
     Masked,
-    /// Every tensor of this shape and dtype whose elements are finite.
+    /// Every tensor of this shape and dtype whose elements are finite, where those of the reference are.
     Anything,
-    /// Zeros, although the reference has an element that is not 0.
+    /// Zeros, where the reference is finite, although it has a number that is not 0.
     Zeros,
-    /// Zeros, because the reference, of two or more floats, is 0 throughout: so is an output that was never written.
+    /// Zeros, because the numbers of the reference, two or more floats, are all 0: so is an output that was never written.
     ZeroReference,
     /// NaN alone, because the reference is NaN throughout and NaN matches NaN.
     NanReference,
@@ -130,6 +130,23 @@ impl Vacuous {
 /// # Ok::<(), karat::Error>(())
 /// ```
 ///
+/// # Only numbers are asked about
+///
+/// What is not finite in the reference is looked at no more than what the mask leaves out: it is compared, and says nothing of
+/// the numbers beside it.
+///
+/// ```
+/// # use karat::{Tensor, Tolerance, numeric::{NanRule, Rules, Vacuous, vacuous}};
+/// let reference = Tensor::new(&[3], vec![f32::NAN, f32::NEG_INFINITY, 1e-9])?;
+/// let rules = Rules::new(Tolerance::new(1.0, 0.0)?);
+/// assert_eq!(vacuous(&reference, None, &rules.with_nan(NanRule::Match))?, Some(Vacuous::Zeros));
+/// assert_eq!(vacuous(&reference, None, &rules)?, None); // a mismatch, whatever comes
+///
+/// let infinite = Tensor::new(&[2], vec![f32::INFINITY; 2])?;
+/// assert_eq!(vacuous(&infinite, None, &rules)?, None); // nothing else is equal
+/// # Ok::<(), karat::Error>(())
+/// ```
+///
 /// # Errors
 ///
 /// What the source says.
@@ -164,13 +181,15 @@ pub fn vacuous(reference: &dyn Source, mask: Option<&Tensor>, rules: &Rules) -> 
 pub(crate) struct Slack {
     /// Elements that no mask leaves out.
     elements: u64,
+    /// Of these, those that are finite.
+    numbers: u64,
     /// Of these, those that 0 is outside the tolerance of.
     zeros_outside: u64,
     /// Of these, those that the farthest finite number of the dtype is outside the tolerance of.
     farthest_outside: u64,
-    /// Whether an element rules out zeros by itself: NaN, an infinity, or one too many ULP away.
+    /// Whether an element rules out zeros by itself: NaN that matches nothing, or a number too many ULP away.
     zeros_fail: bool,
-    /// Whether an element is not 0.
+    /// Whether a number is not 0.
     has_value: bool,
     /// Whether an element is not NaN.
     has_number: bool,
@@ -213,8 +232,9 @@ impl Slack {
             self.elements += 1;
             self.has_number |= element.class() != Class::Nan;
             if !element.is_finite() {
-                self.zeros_fail = true;
+                self.zeros_fail |= element.class() == Class::Nan && rules.nan == NanRule::Mismatch;
             } else {
+                self.numbers += 1;
                 let allowed = tolerance.atol + tolerance.rtol * element.magnitude();
                 let is_outside = |number: W| !number.is_within(element, allowed);
                 self.has_value |= element != zero;
@@ -242,6 +262,7 @@ impl Slack {
     pub(crate) fn join(self, later: Slack) -> Slack {
         Slack {
             elements: self.elements + later.elements,
+            numbers: self.numbers + later.numbers,
             zeros_outside: self.zeros_outside + later.zeros_outside,
             farthest_outside: self.farthest_outside + later.farthest_outside,
             zeros_fail: self.zeros_fail || later.zeros_fail,
@@ -257,6 +278,8 @@ impl Slack {
             _ if len == 0 => None,
             Slack { elements: 0, .. } => Some(Vacuous::Masked),
             Slack { has_number: false, .. } => Some(Vacuous::NanReference),
+            // Of infinities alone nothing but the same ones pass.
+            Slack { numbers: 0, .. } => None,
             _ if self.is_settled(rules) => None,
             // The RMSE of zeros is the reference's RMS.
             _ if self.has_value && tolerance.max_rel_rms.is_some_and(|allowed| allowed < 1.0) => None,
@@ -267,15 +290,16 @@ impl Slack {
                 Some(Vacuous::Anything)
             }
             Slack { has_value: true, .. } => Some(Vacuous::Zeros),
-            _ => (self.elements > 1 && reference.kind() != Kind::Integer).then_some(Vacuous::ZeroReference),
+            _ => (self.numbers > 1 && reference.kind() != Kind::Integer).then_some(Vacuous::ZeroReference),
         }
     }
 }
 
-/// Whether an element that the mask keeps is more than so many ULP from 0.
+/// Whether a number that the mask keeps is more than so many ULP from 0.
 fn is_beyond(reference: Slice<'_>, mask: Option<&[bool]>, allowed: u64) -> bool {
     dispatch_slice!(reference, elements => elements.iter().enumerate().any(|(place, x)| {
-        mask.is_none_or(|mask| mask[place]) && x.ulp_key().is_some_and(|key| key.unsigned_abs() > allowed)
+        let is_number = mask.is_none_or(|mask| mask[place]) && x.value().to_f64().is_finite();
+        is_number && x.ulp_key().is_some_and(|key| key.unsigned_abs() > allowed)
     }))
 }
 
@@ -322,6 +346,7 @@ mod tests {
     use super::*;
     use crate::numeric::{Pair, Tolerance, compare};
     use proptest::prelude::*;
+    use std::iter::zip;
 
     fn tensor<T: Element>(elements: &[T]) -> Tensor {
         Tensor::new(&[elements.len()], elements.to_vec()).expect("the shape is the length")
@@ -333,21 +358,24 @@ mod tests {
 
     /// Holds what is said of a reference against the comparison itself. `ends` are the ends of the range.
     fn check<T: Element>(
-        reference: &[T],
+        elements: &[T],
         mask: &[bool],
         zero: T,
         ends: [T; 2],
         rules: &Rules,
     ) -> Result<(), TestCaseError> {
-        let (reference, mask) = (tensor(reference), tensor(mask));
-        let fill = |x: T| tensor(&vec![x; reference.shape()[0]]);
+        let is_finite = |x: &T| Complex::<f64>::from_value(x.value()).is_finite();
+        let numbers = zip(elements, mask).filter(|(x, kept)| **kept && is_finite(x)).count();
+        let (reference, mask) = (tensor(elements), tensor(mask));
+        // What is not finite is as it should be.
+        let fill =
+            |number: T| tensor(&elements.iter().map(|x| if is_finite(x) { number } else { *x }).collect::<Vec<T>>());
         let passes = |actual: &Tensor| is_close(actual, &reference, &mask, rules);
         let said = vacuous(&reference, Some(&mask), rules).expect("a tensor is in memory");
-        let kept = mask.as_slice::<bool>().expect("it is boolean").iter().filter(|kept| **kept).count();
         let exact = Rules { tolerance: Tolerance::EXACT, ..*rules };
         let may_be_said =
-            !is_close(&fill(zero), &reference, &mask, &exact) || kept > 1 && T::DTYPE.kind() != Kind::Integer;
-        if kept > 0 && may_be_said {
+            !is_close(&fill(zero), &reference, &mask, &exact) || numbers > 1 && T::DTYPE.kind() != Kind::Integer;
+        if numbers > 0 && may_be_said {
             let zeros = matches!(said, Some(Vacuous::Anything | Vacuous::Zeros | Vacuous::ZeroReference));
             prop_assert_eq!(zeros, passes(&fill(zero)));
         }
@@ -391,7 +419,7 @@ mod tests {
     }
 
     fn floats() -> impl Strategy<Value = f64> {
-        prop_oneof![4 => Just(0.0), 2 => -4.0..4.0f64, 2 => Just(1e-20), 1 => proptest::num::f64::ANY, 1 => Just(f64::NAN)]
+        prop_oneof![4 => Just(0.0), 2 => -4.0..4.0f64, 2 => Just(1e-20), 1 => proptest::num::f64::ANY, 2 => Just(f64::NAN), 1 => Just(-f64::INFINITY)]
     }
 
     proptest! {
