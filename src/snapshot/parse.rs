@@ -179,9 +179,14 @@ fn required(lines: &[Line]) -> Vec<&'static str> {
     if value(lines, "reference").is_some_and(|reference| reference != "none") {
         all.extend(["atol", "rtol"]);
     }
-    // Where any of several references will do, no statistic is held.
-    if value(lines, "or").is_none() && finite_count(lines).is_some_and(|count| count > 0) {
-        all.extend(["min", "max", "mean", "std", "l2"]);
+    if finite_count(lines).is_some_and(|count| count > 0) {
+        if all.contains(&"atol") {
+            all.extend(["largest difference", "rmse"]);
+        }
+        // Where any of several references will do, no statistic is held.
+        if value(lines, "or").is_none() {
+            all.extend(["min", "max", "mean", "std", "l2"]);
+        }
     }
     all
 }
@@ -256,9 +261,16 @@ mod tests {
 
     #[test]
     fn a_missing_line_is_refused_by_name() {
-        for line in
-            ["checkpoint: layer_norm\n", "rtol: 0\n", "dtype: f32\n", "shape: [1, 8, 8]\n", "-inf: 0\n", "l2: 8\n"]
-        {
+        for line in [
+            "checkpoint: layer_norm\n",
+            "rtol: 0\n",
+            "largest difference: 5.960464477539063e-8\n",
+            "rmse: 1e-8\n",
+            "dtype: f32\n",
+            "shape: [1, 8, 8]\n",
+            "-inf: 0\n",
+            "l2: 8\n",
+        ] {
             let (quantity, _) = line.split_once(':').expect("a line");
             assert_eq!(said(line, ""), format!("None the line {quantity:?} is missing"));
         }

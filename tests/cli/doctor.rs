@@ -250,6 +250,38 @@ fn what_is_declared_otherwise_than_recorded_is_told_with_the_first_line() {
 }
 
 #[test]
+fn a_line_that_the_reference_or_the_mask_decides_is_told_where_it_says_something_else() {
+    let project = committed();
+    let snapshot = project.read("snapshots/good/y.snap");
+    let own = |quantity: &str| {
+        let start = format!("{quantity}: ");
+        snapshot.lines().find(|line| line.starts_with(&start)).expect("it has the line").to_owned()
+    };
+    let edits = [("nan", "7"), ("inf", "7"), ("-inf", "7"), ("left out", "1"), ("dtype", "f16"), ("shape", "[1, 1]")];
+    for (quantity, value) in edits {
+        let edited = snapshot.replace(&format!("\n{}\n", own(quantity)), &format!("\n{quantity}: {value}\n"));
+        project.write("snapshots/good/y.snap", edited);
+        commit(&project);
+        finds(&project, &[("drift", "karat run; karat accept --all")]);
+        project.karat(["doctor"]).exits(1).says(&format!("(the first: {quantity})"));
+        project.karat(["run", "--ci"]).exits(1).judges("good", "drift");
+    }
+    for quantity in ["largest difference", "rmse"] {
+        project.write("snapshots/good/y.snap", snapshot.replace(&format!("{}\n", own(quantity)), ""));
+        commit(&project);
+        finds(&project, &[("damaged", "git checkout -- snapshots/good/y.snap")]);
+        project.karat(["doctor"]).exits(1).says(&format!("the line \"{quantity}\" is missing"));
+        project.karat(["run", "--ci"]).exits(1).judges("good", "broken");
+    }
+    // An output of another dtype by a declared cast has that one.
+    project.write("snapshots/good/y.snap", &snapshot);
+    project.edit("good", |case| case["outputs"]["y"] = serde_json::json!({ "tensor": "y.npy", "cast": "f32" }));
+    project.accept_all();
+    commit(&project);
+    project.karat(["doctor"]).exits(0);
+}
+
+#[test]
 fn beside_a_harness_its_commands_are_named_and_its_checkpoints_unknown() {
     let project = committed();
     let manifest = "[package]\nname = \"port\"\n[dev-dependencies]\nkarat = \"0.1\"\n";

@@ -108,10 +108,11 @@ impl Check<'_> {
     ) {
         let mut compare = |name: &str, digests: &BTreeMap<String, String>, reference: Option<&Reference>| {
             let nothing = Tensor::from(0.0f32);
-            let summary = match reference {
+            let mut summary = match reference {
                 Some(reference) => summarize(&reference.tensor, reference.mask.as_ref()),
                 None => summarize(&nothing, None),
             };
+            summary.dtype = case.outputs.get(name).and_then(|output| output.cast).unwrap_or(summary.dtype);
             let Ok(file) = self.recorder.file(&case.id, name) else { return };
             let facts = facts(case, digests, reference, &summary);
             // One that is damaged is told of by itself.

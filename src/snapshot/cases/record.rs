@@ -154,7 +154,7 @@ impl Recorder {
     }
 
     /// Reads an accepted snapshot, to see whether it can be; and which of its lines differ from what a case declares, where that
-    /// is known. What the output is and how far it is from its reference is not looked at.
+    /// is known: its facts have the summary of the reference. Statistics and differences are not looked at.
     ///
     /// # Errors
     ///
@@ -162,12 +162,13 @@ impl Recorder {
     pub(crate) fn inspect(&self, file: &Path, declared: Option<&Facts<'_>>) -> Result<Vec<Drift>> {
         let Some(stored) = Stored::read(file)? else { return Ok(Vec::new()) };
         let moved = || match declared {
-            Some(facts) => Ok(judge(&stored.text, facts)?.drift),
+            Some(facts) => {
+                let moved = judge(&stored.text, facts)?.drift;
+                Ok(moved.into_iter().filter(|line| is_declared(&line.quantity, facts)).collect())
+            }
             None => parse(&stored.text).map(|_| Vec::new()),
         };
-        let mut moved = moved().map_err(|fault| stored.broken(file, fault))?;
-        moved.retain(|line| is_declared(&line.quantity));
-        Ok(moved)
+        moved().map_err(|fault| stored.broken(file, fault))
     }
 
     /// Counts the snapshot of an output as referenced although the output has nothing to record (mismatch, missing, broken,
