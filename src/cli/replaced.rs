@@ -10,16 +10,26 @@ use crate::golden::{Kind, Seen, absolute, walk};
 pub(super) struct Place(PathBuf);
 
 impl Place {
-    /// The place of a file that may be there or not: the links of what is there are followed.
+    /// The place of a file that may be there or not: links are followed, those too that lead to what is not there yet.
     pub(super) fn of(file: &Path) -> Place {
-        let file = absolute(file).unwrap_or_else(|_| file.to_path_buf());
-        let real = |above: &Path| {
-            let below = file.strip_prefix(above).ok()?;
-            let above = fs::canonicalize(above).ok()?;
-            // Joined with nothing, the name of a file would end like that of a folder.
-            Some(if below.as_os_str().is_empty() { above } else { above.join(below) })
-        };
-        Place(file.ancestors().find_map(real).unwrap_or_else(|| file.clone()))
+        /// A system follows no more of them either.
+        const MOST_LINKS: usize = 40;
+        let mut file = absolute(file).unwrap_or_else(|_| file.to_path_buf());
+        for _ in 0..MOST_LINKS {
+            let real = |above: &Path| Some((fs::canonicalize(above).ok()?, file.strip_prefix(above).ok()?));
+            let Some((above, below)) = file.ancestors().find_map(real) else { break };
+            let mut below = below.components();
+            let Some(first) = below.next() else { return Place(above) };
+            let target = fs::read_link(above.join(first));
+            let is_link = target.is_ok();
+            let mut place = above.join(target.unwrap_or_else(|_| first.as_os_str().into()));
+            place.extend(below);
+            file = absolute(&place).unwrap_or(place);
+            if !is_link {
+                break;
+            }
+        }
+        Place(file)
     }
 
     /// Whether both are one file; two that are not there yet are one where they differ in case alone, as they are to some
@@ -43,18 +53,18 @@ impl Place {
         self.0.is_file() && walk(folder, note).contains(&true)
     }
 
-    /// Whether there is a file with something in it that is not such a report.
+    /// Whether there is a file with something in it that is not such a report, by what karat alone writes at its beginning.
     pub(super) fn is_other(&self, option: &str) -> bool {
-        let mut head = [0; 512];
+        let mut head = [0; 1024];
         if !self.0.is_file() {
             return false;
         }
-        let Ok(count) = fs::File::open(&self.0).and_then(|mut file| file.read(&mut head)) else { return false };
+        let Ok(count) = fs::File::open(&self.0).and_then(|mut file| file.read(&mut head)) else { return true };
         let head = String::from_utf8_lossy(&head[..count]).trim_start().to_lowercase();
         let is_report = match option {
             "--json" => head.starts_with('{') && head.contains("\"karat\": {"),
-            "--junit" => head.starts_with('<') && head.contains("<testsuite"),
-            "--html" => head.starts_with("<!doctype html"),
+            "--junit" => head.starts_with("<?xml") && head.contains("<testsuites name=\"karat\""),
+            "--html" => head.starts_with("<!doctype html") && head.contains("name=\"generator\" content=\"karat "),
             _ => true,
         };
         !head.is_empty() && !is_report

@@ -60,6 +60,12 @@ fn a_report_replaces_nothing_but_a_report() {
     project.karat(["run", "-q", "--partition", "slice:1/1", "--json", "shard.json"]).exits(1);
     project.write("Cargo.toml", "[package]\nname = \"x\"\n");
     project.write("package.json", "{ \"name\": \"x\" }\n");
+    project.write("page.html", "<!DOCTYPE html>\n<html><head><title>mine</title></head></html>\n");
+    project.write(
+        "other.xml",
+        "<?xml version=\"1.0\"?>\n<testsuites name=\"pytest\"><testsuite name=\"a\"/></testsuites>\n",
+    );
+    project.write("suite.xml", "<testsuite name=\"karat\" tests=\"0\"/>\n");
     project.write("empty", "");
     #[cfg(unix)]
     {
@@ -70,6 +76,10 @@ fn a_report_replaces_nothing_but_a_report() {
         project.write("far.npy", project.files("goldens")["good/weight.npy"].clone());
         project.remove("goldens/good/weight.npy");
         symlink(project.path("far.npy"), project.path("goldens/good/weight.npy")).expect("a link");
+        symlink("later.json", project.path("ahead")).expect("a link");
+        symlink("ahead", project.path("farther")).expect("a link");
+        symlink("nowhere", project.path("gone")).expect("a link");
+        symlink("goldens/good/new.npy", project.path("into")).expect("a link");
     }
     let before = project.files("");
     let read = "which is read and never overwritten";
@@ -82,6 +92,11 @@ fn a_report_replaces_nothing_but_a_report() {
         (vec!["run", "--json", "Cargo.toml"], other),
         (vec!["run", "--json", "package.json"], other),
         (vec!["run", "--html", "run.json"], other),
+        (vec!["run", "--html", "page.html"], other),
+        (vec!["run", "--html", "run.xml"], other),
+        (vec!["run", "--junit", "other.xml"], other),
+        (vec!["run", "--junit", "suite.xml"], other),
+        (vec!["report", "run.json", "--junit", "run.html"], other),
         (vec!["run", "--json", "n/a.json", "--junit", "./n/A.json"], "--json and --junit both name"),
         (vec!["report", "run.json", "--json", "run.json"], "is the record that is read"),
         (vec!["report", "run.json", "--html", "./out/../run.json"], "is the record that is read"),
@@ -94,6 +109,13 @@ fn a_report_replaces_nothing_but_a_report() {
             (vec!["run", "--json", "link"], read),
             (vec!["run", "--json", "hard"], read),
             (vec!["run", "--json", "far.npy"], read),
+            (vec!["run", "--json", "into"], read),
+            (vec!["run", "--json", "later.json", "--html", "ahead"], "--json and --html both name ahead"),
+            (
+                vec!["run", "--ci", "--json", "farther", "--junit", "later.json"],
+                "--json and --junit both name later.json",
+            ),
+            (vec!["run", "--json", "nowhere/a", "--html", "gone/a"], "--json and --html both name gone/a"),
         ]);
     }
     for (arguments, said) in rows {
