@@ -330,16 +330,21 @@ impl Session {
 /// Refuses a target folder that is in goldens or snapshots, through a link or not: actual tensors would be written among them.
 fn check_target(target: &Path, goldens: &Goldens) -> Result<()> {
     let real = |folder: &Path| folder.canonicalize().ok();
-    let is_in =
+    let leads_in =
         |folder: &Path| real(target).zip(real(folder)).is_some_and(|(target, folder)| target.starts_with(folder));
-    match [&goldens.root, &goldens.snapshots].into_iter().find(|folder| is_in(folder)) {
-        Some(folder) => Err(Error::Usage(format!(
-            "{} is a folder in {}, where nothing of a run is written; remove the link, or set CARGO_TARGET_DIR to another folder",
-            target.display(),
-            folder.display()
-        ))),
-        None => Ok(()),
-    }
+    let is_in = |folder: &Path| target.starts_with(folder) || leads_in(folder);
+    let Some(folder) = [&goldens.root, &goldens.snapshots].into_iter().find(|folder| is_in(folder)) else {
+        return Ok(());
+    };
+    let remedy = match target.starts_with(folder) {
+        true => "name another folder for that",
+        false => "remove the link",
+    };
+    Err(Error::Usage(format!(
+        "{} is a folder in {}, where nothing of a run is written; {remedy}, or set CARGO_TARGET_DIR to another folder",
+        target.display(),
+        folder.display()
+    )))
 }
 
 /// The error of a run that would have run nothing.

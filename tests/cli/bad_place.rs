@@ -355,9 +355,15 @@ fn links_that_double_at_every_level_are_refused_and_what_else_there_is_runs() {
         }
     }
     project.write("far/30/note", "");
+    for level in [0, 3, 15] {
+        project.case("moved", |_| {});
+        std::fs::rename(project.path("goldens/moved"), project.path(&format!("far/{level}/c"))).expect("moved");
+    }
     std::os::unix::fs::symlink("../far/0", project.path("goldens/deep")).expect("a link");
     let said = project.karat(["run", "--ci", "--json", "r.json"]).exits(1).judges("good", "pass");
-    said.judges("deep", "broken").says("goldens/deep: there are too many links behind this link; remove it");
+    let said = said.judges("deep", "broken").says("goldens/deep: there are too many links behind this link; remove it");
+    // None behind it runs, whichever the walk came to.
+    said.says("2 cases, 1 fails").keeps_quiet_of("deep/c");
     project.karat(["run", "--ci", "--json", "r.json"]).exits(1);
     project.karat(["doctor"]).exits(1).says("there are too many links behind this link");
 }
@@ -372,8 +378,38 @@ fn a_target_folder_among_goldens_or_snapshots_is_refused_and_nothing_is_written_
         let before = project.files(folder);
         project.karat(["run"]).exits(2).says("target is a folder in").says("remove the link, or set CARGO_TARGET_DIR");
         assert!(project.files(folder) == before);
+        project.remove("target");
+        project.karat(["run", "--snapshots", "."]).exits(2).says("target is a folder in").keeps_quiet_of("link");
         let elsewhere = [("CARGO_TARGET_DIR", "elsewhere")];
         project.karat_with(&elsewhere, ["run"]).exits(1).judges("good", "mismatch");
         assert!(project.has("elsewhere/karat/good/y.npy") && project.files(folder) == before);
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn snapshots_that_a_link_has_outside_of_the_project_are_written_only_where_they_are_named() {
+    let outside = Project::empty();
+    for (target, exists) in [(outside.path("nowhere"), false), (outside.path("goldens"), true)] {
+        let project = Project::empty();
+        project.case("new", |_| {});
+        std::os::unix::fs::symlink(&target, project.path("snapshots")).expect("a link");
+        for arguments in [&["run"][..], &["run", "goldens/new"], &["accept", "--all"], &["doctor"]] {
+            let said = project.karat(arguments).exits(2).says("snapshots is a link to").says("outside of the project");
+            said.says("or name the folder with --snapshots DIR");
+        }
+        project.karat(["list"]).exits(0).says("new");
+        assert_eq!(outside.files("").len(), 0);
+        if exists {
+            project.karat(["run", "--snapshots", "snapshots"]).exits(1).judges("new", "unrecorded");
+            assert!(outside.has("goldens/new/y.snap.new"));
+        }
+    }
+    // A link to another place in the project is one of its folders.
+    let project = Project::empty();
+    project.case("new", |_| {});
+    std::fs::create_dir_all(project.path("data/accepted")).expect("a folder");
+    std::os::unix::fs::symlink("data/accepted", project.path("snapshots")).expect("a link");
+    project.karat(["run"]).exits(1).judges("new", "unrecorded");
+    assert!(project.has("data/accepted/new/y.snap.new"));
 }

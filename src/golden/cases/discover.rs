@@ -41,6 +41,8 @@ struct Noted {
     cases: Vec<CaseId>,
     suites: Vec<PathBuf>,
     problems: Vec<(CaseId, String)>,
+    /// Links behind which there are too many others.
+    tangles: Vec<PathBuf>,
 }
 
 impl Goldens {
@@ -58,8 +60,8 @@ impl Goldens {
     ///
     /// # Errors
     ///
-    /// [`Error::NoCases`] where there is no such folder; [`Error::Usage`] where no component is named `goldens` and
-    /// `snapshots` is not given, or `path` is not a folder that can be read.
+    /// [`Error::NoCases`] where there is no such folder; [`Error::Usage`] where `path` is not a folder that can be read, or
+    /// `snapshots` is not given and no component is named `goldens`, or what stands there is a link out of the project.
     pub fn locate(path: &Path, snapshots: Option<&Path>) -> Result<Goldens> {
         let path = absolute(path)?;
         check_folder(&path)?;
@@ -68,7 +70,7 @@ impl Goldens {
         match (root, snapshots) {
             (Some(root), snapshots) => Ok(Goldens {
                 root: root.to_path_buf(),
-                snapshots: snapshots.unwrap_or_else(|| root.with_file_name("snapshots")),
+                snapshots: snapshots.map_or_else(|| beside(root), Ok)?,
                 below: path.strip_prefix(root).expect("an ancestor is a prefix").to_path_buf(),
             }),
             (None, Some(snapshots)) => Ok(Goldens { root: path, snapshots, below: PathBuf::new() }),
@@ -92,11 +94,24 @@ impl Goldens {
         let mut tree = Tree::default();
         let mut suites = Vec::new();
         let mut problems = Vec::new();
+        let mut tangles = BTreeSet::new();
         for noted in walk(&self.selected(), |noted: &mut Noted, seen| self.note(noted, seen)) {
             tree.cases.extend(noted.cases);
             suites.extend(noted.suites);
             problems.extend(noted.problems);
+            tangles.extend(noted.tangles);
         }
+        // Which places behind it were seen depends on the threads: none of them counts.
+        let is_seen = |path: &Path| !tangles.iter().any(|tangle| path.starts_with(tangle));
+        if !tangles.is_empty() {
+            tree.cases.retain(|id| is_seen(&id.below(&self.root)));
+            suites.retain(|suite| is_seen(suite));
+            problems.retain(|(id, _): &(CaseId, String)| is_seen(&id.below(&self.root)));
+        }
+        problems.extend(tangles.iter().map(|place| {
+            let what = "there are too many links behind this link; remove it, or some of those";
+            (self.lossy_id(place), format!("{}: {what}", place.display()))
+        }));
         // Of two at one place the same is told in every run.
         problems.sort();
         tree.problems.extend(problems);
@@ -176,10 +191,7 @@ impl Goldens {
                 let what = format!("is a link to its own ancestor {}; remove it", ancestor.display());
                 noted.problems.push((self.lossy_id(place), format!("{}: {what}", place.display())));
             }
-            Seen::Tangle { place } => {
-                let what = "there are too many links behind this link; remove it, or some of those";
-                noted.problems.push((self.lossy_id(place), format!("{}: {what}", place.display())));
-            }
+            Seen::Tangle { place } => noted.tangles.push(place.to_path_buf()),
             // The case says itself why its file cannot be read.
             Seen::Unreadable { place, .. } if place.file_name() == Some(OsStr::new(CASE_FILE)) => {
                 self.add(noted, place.parent().expect("a file is in a folder"));
@@ -272,6 +284,23 @@ pub(crate) fn absolute(path: &Path) -> Result<PathBuf> {
         }
         so_far
     }))
+}
+
+/// The snapshots folder beside a goldens root: none that a link has elsewhere, where only who says so wants to write.
+fn beside(root: &Path) -> Result<PathBuf> {
+    let snapshots = root.with_file_name("snapshots");
+    let real = |path: Option<&Path>| path?.canonicalize().ok();
+    let leads_out =
+        || real(Some(&snapshots)).zip(real(root.parent())).is_none_or(|(real, above)| !real.starts_with(above));
+    match snapshots.read_link() {
+        Ok(target) if leads_out() => Err(Error::Usage(format!(
+            "{} is a link to {}, outside of the project, and nothing is written there unasked; put a folder in its place, or \
+             name the folder with --snapshots DIR",
+            snapshots.display(),
+            target.display()
+        ))),
+        _ => Ok(snapshots),
+    }
 }
 
 /// Refuses what is no folder, or may not be listed.
