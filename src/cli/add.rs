@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::made::Made;
-use super::param::param;
+use super::param::{param, wide};
 use super::{Context, Gate, near, own, source};
 use crate::error::{Error, Result};
 use crate::golden::{
@@ -58,6 +58,8 @@ struct Plan {
     /// The files to copy into the folder, by their name there.
     copies: BTreeMap<String, PathBuf>,
     file: CaseFile,
+    /// The integers of its parameters that 64 bits cannot hold, which the file has as text.
+    wide: BTreeSet<String>,
 }
 
 impl Add {
@@ -152,13 +154,15 @@ impl Add {
     fn plan(&self, context: &Context<'_>, goldens: &Goldens) -> Result<Plan> {
         let id = self.id(goldens)?;
         let file = CaseFile { karat: 1, checkpoint: self.checkpoint.clone(), ..CaseFile::default() };
-        let mut plan = Plan { folder: id.below(&goldens.root), id, copies: BTreeMap::new(), file };
+        let mut plan =
+            Plan { folder: id.below(&goldens.root), id, copies: BTreeMap::new(), file, wide: BTreeSet::new() };
         unique("--input", &self.inputs)?;
         unique("--output", &self.outputs)?;
         unique("--param", &self.params)?;
         for (name, text) in &self.params {
             let value = param(name, text).map_err(|error| Error::Usage(format!("--param {name}={text}: {error}")))?;
             plan.file.params.insert(name.clone(), value);
+            plan.wide.extend(wide(text).map(str::to_owned));
         }
         for (name, text) in &self.inputs {
             let (tensor, dtype) = self.refer(&mut plan, goldens, context, (name, text))?;
@@ -237,14 +241,29 @@ impl Plan {
 
     /// Copies the tensors, then writes `case.json`; overwrites nothing.
     fn write(&self, made: &mut Made) -> Result<()> {
-        let Plan { id: _, folder, copies, file } = self;
+        let Plan { id: _, folder, copies, file, wide } = self;
         made.folder(folder)?;
         for (name, source) in copies {
             made.copy(source, &folder.join(name))?;
         }
-        let mut text = serde_json::to_string_pretty(file).expect("a case file is made of JSON values");
-        text.push('\n');
+        let text = serde_json::to_string_pretty(file).expect("a case file is made of JSON values");
+        let text: String = text.lines().map(|line| unquoted(line, wide) + "\n").collect();
         made.write(&folder.join("case.json"), text.as_bytes())
+    }
+}
+
+/// A line of JSON, where its value is one of these integers: without the quotes around that. The checkpoint has the same of both.
+fn unquoted(line: &str, wide: &BTreeSet<String>) -> String {
+    let (value, comma) = line.strip_suffix(',').map_or((line, ""), |value| (value, ","));
+    let before = |number| Some((value.strip_suffix(&format!("\"{number}\""))?, number));
+    match wide.iter().find_map(before) {
+        // What is deeper than the fields of the case.
+        Some((before, number))
+            if before.starts_with("    ") && (before.ends_with("\": ") || before.trim().is_empty()) =>
+        {
+            format!("{before}{number}{comma}")
+        }
+        _ => line.to_owned(),
     }
 }
 

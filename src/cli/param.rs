@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::golden::read_value;
+use crate::golden::{is_wide, read_value};
 use crate::report::quote;
 
 /// A parameter as it was typed: JSON, or else text. Refused are a number that JSON or a `f64` would change, and what another
@@ -96,6 +96,11 @@ fn number(text: &str) -> Option<Option<String>> {
     let fraction = if fraction.is_empty() { String::new() } else { format!(".{fraction}") };
     let exponent = exponent.map(|power| format!("e{power}")).unwrap_or_default();
     Some(Some(format!("{sign}{whole}{fraction}{exponent}")))
+}
+
+/// The integers in a JSON text that 64 bits cannot hold, which the value of it has as text.
+pub(super) fn wide(json: &str) -> impl Iterator<Item = &str> {
+    numbers(json).filter(|number| is_wide(number))
 }
 
 /// The numbers in a JSON text.

@@ -201,12 +201,18 @@ fn a_case_without_a_reference_is_added_where_that_is_asked_for() {
 fn an_integer_that_64_bits_cannot_hold_is_kept_as_it_was_typed() {
     let project = captured();
     let wide = "18446744073709551616";
-    let params = ["--param", "eps=0", "--param", &format!("n={wide}")];
+    let list = format!("list=[1, {wide}, {{\"a\": -{wide}, \"{wide}\": \"{wide}\\\"\"}}]");
+    let params = ["--param", "eps=0", "--param", &format!("n={wide}"), "--param", &list];
     let said = add(&project, "new", FILES, &params).exits(0);
     assert_eq!(said.stderr, "");
-    for text in [format!("\"{wide}\""), wide.to_owned()] {
-        // Written by hand it is a number, and the same.
-        let case = project.read("goldens/new/case.json").replace(&format!("\"{wide}\""), &text);
+    let case = project.read("goldens/new/case.json");
+    for line in [format!("\"n\": {wide}\n"), format!("  {wide},\n"), format!("\"a\": -{wide}\n")] {
+        assert!(case.contains(&line), "{case}");
+    }
+    assert!(case.contains(&format!("\"{wide}\": \"{wide}\\\"\"")), "{case}");
+    for text in [wide.to_owned(), format!("\"{wide}\"")] {
+        // As text it is the same.
+        let case = case.replace(&format!("\"n\": {wide}"), &format!("\"n\": {text}"));
         project.write("goldens/new/case.json", case);
         project.karat(["run", "-k", "new"]);
         let snapshot = project.read("snapshots/new/y.snap.new");
