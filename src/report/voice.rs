@@ -182,8 +182,13 @@ pub(super) fn path_argument(path: &str) -> Cow<'_, str> {
 }
 
 /// The text as one word of a POSIX shell; a leading `=` is special to zsh. One in which something is hidden is written as bash,
-/// zsh and POSIX of 2024 read it: what is copied is then what is seen.
+/// zsh and POSIX of 2024 read it: what is copied is then what is seen. No two `#` are neighbours, which could begin a command
+/// to a CI runner and would be written out on their way there.
 pub(crate) fn quote(text: &str) -> Cow<'_, str> {
+    if let Some((before, after)) = text.split_once("##") {
+        let [before, after] = [format!("{before}#"), format!("#{after}")].map(|part| quote(&part).into_owned());
+        return (before + &after).into();
+    }
     if text.contains(is_hidden) {
         return format!("$'{}'", text.chars().map(spelled).collect::<String>()).into();
     }
@@ -247,6 +252,10 @@ mod tests {
             ("$HOME", "'$HOME'"),
             ("~", "'~'"),
             ("#1", "'#1'"),
+            ("a##b", "a#'#b'"),
+            ("##[error]x", "'#''#[error]x'"),
+            ("it's ###", r"'it'\''s #''#''#'"),
+            ("\u{1b}##", r"$'\033#''#'"),
             ("a*", "'a*'"),
             ("", "''"),
             ("a\u{1b}'\\\n\u{202e}b", r"$'a\033\'\\\012\342\200\256b'"),

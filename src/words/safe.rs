@@ -207,6 +207,19 @@ mod tests {
             '\u{2028}',
             '\u{e0041}',
             '\u{ffff}',
+            '\u{a0}',
+            '\u{115f}',
+            '\u{1160}',
+            '\u{180e}',
+            '\u{2000}',
+            '\u{2009}',
+            '\u{202f}',
+            '\u{205f}',
+            '\u{2800}',
+            '\u{3000}',
+            '\u{ffa0}',
+            '\u{e0000}',
+            '\u{e007f}',
         ] {
             assert_eq!(visible(&c.to_string()), format!("\\u{{{:x}}}", c as u32));
         }
@@ -236,7 +249,7 @@ mod tests {
         };
         for (text, safe) in [
             ("plain: a::b #1\nnext", "plain: a::b #1\nnext"),
-            ("::error::x\n  \u{a0}::add-mask::y\n", "\\u{3a}:error::x\n  \u{a0}\\u{3a}:add-mask::y\n"),
+            ("::error::x\n  \u{a0}::add-mask::y\n", "\\u{3a}:error::x\n  \\u{a0}\\u{3a}:add-mask::y\n"),
             ("a ##[error]b ###[c", "a \\u{23}#[error]b #\\u{23}#[c"),
             ("##vso[x] ##teamcity[y] ## [z]", "\\u{23}#vso[x] \\u{23}#teamcity[y] ## [z]"),
             ("\u{1b}[1ma\r\u{2028}::b", "\\u{1b}[1ma\\r\\u{2028}::b"),

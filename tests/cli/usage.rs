@@ -32,6 +32,17 @@ fn what_is_not_understood_exits_2_and_prints_nothing_to_stdout() {
         let said = project.karat(arguments).exits(2).says("--help");
         assert_eq!(said.stdout, "", "{arguments:?}");
     }
+    for arguments in [
+        &["frob\n::error::x\u{85}"][..],
+        &["run", "--partition", "g\n::error::x\u{85}"],
+        &["run", "--timeout", "g\n ::error::x\u{85}"],
+        &["run", "--g\n::error::x\u{85}"],
+        &["schema", "##[error]\n::error::x\u{85}"],
+    ] {
+        let said = project.karat(arguments).exits(2).says("\\u{3a}:error::x\\u{85}").says("--help");
+        assert!(!said.stderr.contains('\u{85}') && !said.stderr.contains("##["), "{}", said.stderr);
+        assert!(!said.stderr.lines().any(|line| line.trim_start().starts_with("::")), "{}", said.stderr);
+    }
     for (word, verb) in [("lst", "list"), ("rnu", "run"), ("ru", "run"), ("doc", "doctor")] {
         project.karat([word]).exits(2).says(&format!("a similar subcommand exists: '{verb}'"));
     }
