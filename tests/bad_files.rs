@@ -184,11 +184,23 @@ fn a_header_that_is_none_is_shown() {
 #[test]
 fn nested_headers_are_refused_at_once() {
     let folder = Folder::new();
+    let header = |descr: &str, shape: &str| format!("{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}}}");
     let records =
         "y.npy: holds records (a structured dtype), and karat reads plain numbers; save each field to its own file";
+    let deep = "whose brackets nest deeper than in any header of numbers; make it again";
+    for (descr, shape, said) in [
+        ("[('a', '<f4', (2, 3))]", "(2,)", records),
+        ("('<f4', (2,))", "(2,)", records),
+        ("'<f4\u{1b}[2J'", "(2,)", "y.npy: has dtype <f4\\u{1b}[2J; karat reads "),
+        ("'<f4'", "(((2,),),)", deep),
+    ] {
+        let error = folder.write("y.npy", npy(&header(descr, shape), &[0; 8])).refusal("y.npy", None, None).to_string();
+        assert!(error.contains(said), "{error}");
+    }
     for (open, close) in [("[", "]"), ("{", "}"), ("(", ",)")] {
         let nested = format!("{}1{}", open.repeat(2000), close.repeat(2000));
-        folder.write("y.npy", npy(&nested, &[])).assert_broken("y.npy", records);
+        let error = folder.write("y.npy", npy(&nested, &[])).refusal("y.npy", None, None).to_string();
+        assert!(error.ends_with(deep), "{error}");
         // As deep as the parser may go, and as long.
         let wide = format!("{}{}{}", open.repeat(2), "1, ".repeat(3000), close.repeat(2));
         assert!(read_tensor(&folder.write("y.npy", npy(&wide, &[])).path("y.npy"), None, None).is_err());

@@ -105,21 +105,33 @@ fn header_bytes(reader: &mut dyn Read, len: u64, place: Place<'_>) -> Result<Vec
 /// What the text of a header says. Guarded against what its parser does not survive.
 fn parse(text: &[u8], place: Place<'_>) -> Result<Header> {
     if depth(text) > MAX_DEPTH {
-        return Err(records(place));
+        return Err(nested(text, place));
     }
     let plain = plain(text);
     let mut bytes = MAGIC.to_vec();
     bytes.extend([3, 0]);
     bytes.extend((plain.len() as u32).to_le_bytes());
     bytes.extend(plain);
-    Header::from_reader(&mut bytes.as_slice()).map_err(|error| {
-        let text = String::from_utf8_lossy(text);
-        let text = shorten(text.trim());
-        let fault = fault(&error);
-        place.broken(format!(
-            "its header is no dict of descr, fortran_order and shape: {text:?}, {fault}; make it again"
-        ))
-    })
+    Header::from_reader(&mut bytes.as_slice()).map_err(|error| no_dict(text, &fault(&error), place))
+}
+
+fn no_dict(text: &[u8], fault: &str, place: Place<'_>) -> Error {
+    let text = String::from_utf8_lossy(text);
+    let text = shorten(text.trim());
+    place.broken(format!("its header is no dict of descr, fortran_order and shape: {text:?}, {fault}; make it again"))
+}
+
+/// What is wrong with a header in which brackets nest too deep to be parsed: by its descr, if it can be found.
+fn nested(text: &[u8], place: Place<'_>) -> Error {
+    let whole = String::from_utf8_lossy(text);
+    let descr = ["'descr'", "\"descr\""].iter().find_map(|key| whole.split_once(key));
+    let descr = descr.and_then(|(_, rest)| rest.trim_start().strip_prefix(':')).unwrap_or_default().trim_start();
+    let word = descr.starts_with(['\'', '"']).then(|| descr[1..].split(['\'', '"']).next()).flatten();
+    match word {
+        Some(word) if word.contains(['[', '(', '{']) => refused(word, "", place),
+        None if descr.starts_with(['[', '(']) => records(place),
+        _ => no_dict(text, "whose brackets nest deeper than in any header of numbers", place),
+    }
 }
 
 /// The text of a header as the parser takes it. NumPy reads more: line breaks, extents such as `8L` as Python 2 wrote them,

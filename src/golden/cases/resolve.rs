@@ -321,8 +321,8 @@ impl Tolerances {
         let unknown = |name: &&String| *name != "*" && !outputs.contains_key(*name) && own.says(self.field, Some(name));
         let Some(name) = self.entries.keys().find(unknown) else { return Ok(()) };
         let known = outputs.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-        let known = if known.is_empty() { "there is none" } else { &known };
-        Err(Fault::at(self.field, name, format!("there is no such output; outputs are {known}")))
+        let known = if known.is_empty() { "the case names none".to_owned() } else { format!("outputs are {known}") };
+        Err(Fault::at(self.field, name, format!("there is no such output; {known}")))
     }
 
     /// The limits of the output of that name: its own entry, or that of every output.
