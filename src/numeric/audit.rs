@@ -5,6 +5,8 @@ use super::summary::Summary;
 use super::tensor::Value;
 use super::tolerance::Tolerance;
 use super::twin::share;
+use super::ulp::ulp_distance;
+use super::vacuous::Vacuous;
 use super::wide::{Split, Wide};
 
 /// By what share figures may differ that were rounded on different ways from the same elements.
@@ -51,6 +53,11 @@ impl Comparison {
 
     fn check_counts(&self) -> Result<(), String> {
         let wrong = |what: &str| Err(format!("its comparison has {what}"));
+        let (actual, reference) = (&self.actual_non_finite, &self.reference_non_finite);
+        let kinds =
+            [(actual.nan, reference.nan), (actual.pos_inf, reference.pos_inf), (actual.neg_inf, reference.neg_inf)];
+        let apart = kinds.map(|(actual, reference)| actual.abs_diff(reference)).into_iter().max().unwrap_or(0);
+        let either = actual.total().saturating_add(reference.total());
         match () {
             () if self.non_finite_mismatches > self.outside => wrong("more elements that are not finite than outside"),
             () if self.outside > self.differing => wrong("more elements outside than differing"),
@@ -58,6 +65,14 @@ impl Comparison {
             () if self.zero_references > self.elements => wrong("more references of 0 than elements"),
             () if self.actual_non_finite.total().max(self.reference_non_finite.total()) > self.elements => {
                 wrong("more elements that are not finite than elements")
+            }
+            () if apart > self.non_finite_mismatches || self.non_finite_mismatches > either => {
+                wrong("another number of elements that are not finite on either side than fit its mismatches")
+            }
+            () if self.max_abs_diff.is_some() && actual.total().max(reference.total()) == self.elements
+                || self.max_abs_diff.is_none() && either < self.elements =>
+            {
+                wrong("a largest difference without numbers, or numbers without one")
             }
             () if (self.non_finite_mismatches > 0) != self.first_non_finite_mismatch.is_some() => {
                 wrong("a count of elements that are not finite, and another of their places")
@@ -91,6 +106,16 @@ impl Comparison {
                 wrong("no element outside, and uses more than its tolerance")
             }
             () if largest.is_some() != share.is_some() => wrong("a largest difference, or a worst element, alone"),
+            () if [self.mean_abs_diff, self.rmse, self.bias].iter().any(|mean| mean.is_some() != largest.is_some()) => {
+                wrong("a largest difference, or a mean of differences, alone")
+            }
+            () if tolerance.max_ulps.is_some()
+                && largest.is_some()
+                && self.max_ulp_diff.is_none()
+                && !self.mismatches.iter().any(|mismatch| matches!(mismatch, Mismatch::NoUlps { .. })) =>
+            {
+                wrong("a limit of the ULP difference, and no ULP difference")
+            }
             () if self.differing > self.non_finite_mismatches && largest == Some(0.0) => {
                 wrong("elements that differ, and no difference")
             }
@@ -98,7 +123,35 @@ impl Comparison {
             () if above(self.rmse, largest) => wrong("an RMSE above its largest difference"),
             () if above(self.mean_abs_diff, largest) => wrong("a mean difference above its largest"),
             () if above(self.bias.map(f64::abs), self.mean_abs_diff) => wrong("a bias above its mean difference"),
-            () => self.check_elements(tolerance, numbers_outside),
+            () => self.check_shares().and_then(|()| self.check_elements(tolerance, numbers_outside)),
+        }
+    }
+
+    /// Holds what is measured in shares of the reference against each other.
+    fn check_shares(&self) -> Result<(), String> {
+        let wrong = |what: &str| Err(format!("its comparison has {what}"));
+        let has_value = self.numbers_named().any(|element| element.reference.to_f64() != 0.0);
+        // Where all that is not finite matches, as many are numbers on both sides.
+        let numbers = self.elements - self.reference_non_finite.total();
+        let rel_rms = self.rel_rms.unwrap_or(0.0);
+        let nearest = (1.0 - rel_rms * rel_rms).max(0.0).sqrt();
+        match () {
+            () if self.rel_rms.is_some() != self.scale.is_some() => wrong("an RMSE as a share, or a scale, alone"),
+            () if self.rel_rms.is_none() && has_value => {
+                wrong("a reference that is not 0, and no RMSE as a share of it")
+            }
+            () if self.non_finite_mismatches == 0
+                && (self.zero_references > numbers || (self.zero_references < numbers) != self.rel_rms.is_some()) =>
+            {
+                wrong("another number of references of 0 than its other figures")
+            }
+            () if self.scale.is_some_and(|scale| (scale - 1.0).abs() > rel_rms * (1.0 + ROUNDING) + ROUNDING) => {
+                wrong("a scale further from 1 than its RMSE lets it be")
+            }
+            () if rel_rms < 1.0 && self.cosine.is_some_and(|cosine| cosine < nearest - ROUNDING) => {
+                wrong("a cosine further from 1 than its RMSE lets it be")
+            }
+            () => Ok(()),
         }
     }
 
@@ -121,7 +174,7 @@ impl Comparison {
             let Some(gap) = Gap::of(*actual, *reference, tolerance) else {
                 return Err(format!("its {name} is of elements that are no numbers"));
             };
-            let Gap { distance, allowed, share: _ } = gap;
+            let Gap { distance, allowed, share: _, size: _ } = gap;
             if numbers_outside == 0 && distance > allowed * (1.0 + ROUNDING) {
                 return Err(format!("its {name} is outside the tolerance, and no element is said to be"));
             }
@@ -134,6 +187,7 @@ impl Comparison {
                 return Err(format!("its {name} is {value}, and its elements {words}"));
             }
         }
+        self.check_steps(tolerance)?;
         // One element alone makes the RMSE so large.
         let least = value(&self.max_abs_diff).map(|largest| largest / (self.elements as f64).sqrt());
         let is_below = |one: f64, other: f64| other.is_finite() && one < other * (1.0 - ROUNDING) - f64::MIN_POSITIVE;
@@ -143,10 +197,132 @@ impl Comparison {
         }
     }
 
-    /// Every element that it names.
-    fn elements(&self) -> impl Iterator<Item = &Extreme> {
-        let Comparison { first_non_finite_mismatch, max_abs_diff, max_rel_diff, max_ulp_diff, worst, .. } = self;
-        [first_non_finite_mismatch, max_abs_diff, max_rel_diff, max_ulp_diff, worst].into_iter().flatten()
+    /// Holds the largest relative and ULP difference against their elements.
+    fn check_steps(&self, tolerance: &Tolerance) -> Result<(), String> {
+        if let Some(Extreme { value, actual, reference, .. }) = &self.max_rel_diff {
+            let gap = Gap::of(*actual, *reference, tolerance);
+            if gap.is_none_or(|gap| gap.size == 0.0 || is_off(*value, gap.distance / gap.size)) {
+                return Err(format!("its largest relative difference is {value}, and its elements have another"));
+            }
+        }
+        if let Some(Extreme { value, actual, reference, .. }) = &self.max_ulp_diff {
+            // Of narrower floats no more than of those that hold them here.
+            let steps = match (*actual, *reference) {
+                (Value::Float32(actual), Value::Float32(reference)) => ulp_distance(actual, reference),
+                (Value::Float64(actual), Value::Float64(reference)) => ulp_distance(actual, reference),
+                _ => None,
+            };
+            if steps.is_none_or(|steps| *value > steps as f64 * (1.0 + ROUNDING) || (*value == 0.0) != (steps == 0)) {
+                return Err(format!("its largest ULP difference is {value}, and its elements have another"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses what the summary of the same actual tensor contradicts, in words.
+    pub(crate) fn audit_beside(&self, summary: &Summary, tolerance: &Tolerance) -> Result<(), String> {
+        if self.actual_non_finite != summary.non_finite {
+            return Err("its comparison has another number of elements that are not finite than its summary".to_owned());
+        }
+        self.check_norm(summary)?;
+        self.check_vacuous(summary, tolerance)
+    }
+
+    /// Holds the RMSE, and its share of the reference's root mean square, against the norm of the actual tensor: that of the
+    /// reference is no further from it than the norm of the difference.
+    fn check_norm(&self, summary: &Summary) -> Result<(), String> {
+        let (Some(rmse), Some(rel_rms), Some(norm), 0) =
+            (self.rmse, self.rel_rms, summary.l2, self.non_finite_mismatches)
+        else {
+            return Ok(());
+        };
+        let numbers = self.elements - self.reference_non_finite.total();
+        let apart = rmse * (numbers as f64).sqrt();
+        // What is nearly nothing, or more than a double holds, is rounded by more.
+        let is_exact = |x: f64| x.is_finite() && x > 1e-300;
+        if !(is_exact(apart) && is_exact(rel_rms) && (norm == 0.0 || is_exact(norm))) {
+            return Ok(());
+        }
+        // Three figures come together, each of which somebody may have rounded.
+        let loose = 0.05;
+        let is_above = rel_rms * (norm * (1.0 - loose) - apart) > apart * (1.0 + loose);
+        match is_above || rel_rms * (norm + apart) < apart * (1.0 - loose) {
+            true => Err("its comparison has another RMSE as a share than its RMSE and norm make it".to_owned()),
+            false => Ok(()),
+        }
+    }
+
+    /// Holds what is said to pass besides against what its figures say of that.
+    fn check_vacuous(&self, summary: &Summary, tolerance: &Tolerance) -> Result<(), String> {
+        use Vacuous::{Anything, Masked, NanReference, ZeroReference, Zeros};
+        let numbers = self.elements - self.reference_non_finite.total();
+        let possible: &[Option<Vacuous>] = match () {
+            () if !self.is_close() => &[None],
+            () if self.elements == 0 && self.left_out > 0 => &[Some(Masked)],
+            () if self.elements > 0 && self.reference_non_finite.nan == self.elements => &[Some(NanReference)],
+            () if numbers == 0 => &[None],
+            () if self.passes_anything(numbers, tolerance) => &[Some(Anything)],
+            () if self.zero_references == numbers => match (&self.max_abs_diff, numbers) {
+                (Some(Extreme { reference: Value::Bool(_) | Value::Integer(_), .. }), _) | (_, 1) => {
+                    &[Some(Anything), None]
+                }
+                _ => &[Some(Anything), Some(ZeroReference)],
+            },
+            () => match self.passes_zeros(summary, numbers, tolerance) {
+                Some(true) => &[Some(Anything), Some(Zeros)],
+                Some(false) => &[None],
+                None => &[Some(Anything), Some(Zeros), None],
+            },
+        };
+        if possible.contains(&self.vacuous) {
+            return Ok(());
+        }
+        let word = |vacuous: Option<Vacuous>| vacuous.map_or("nothing", Vacuous::word);
+        let possible: Vec<&str> = possible.iter().map(|vacuous| word(*vacuous)).collect();
+        Err(format!(
+            "its comparison is vacuous by its figures: {}, and said to be: {}",
+            possible.join(" or "),
+            word(self.vacuous)
+        ))
+    }
+
+    /// Whether it is certain that every finite tensor passes.
+    fn passes_anything(&self, numbers: u64, tolerance: &Tolerance) -> bool {
+        let farthest = match self.max_abs_diff.as_ref().map(|extreme| (extreme.actual, extreme.reference)) {
+            Some((Value::Bool(_), Value::Bool(_))) => 1.0,
+            Some((Value::Integer(_), Value::Integer(_))) => 2f64.powi(65),
+            Some((Value::Float32(_), Value::Float32(_))) => 2.0 * f64::from(f32::MAX),
+            _ => f64::INFINITY,
+        };
+        let is_limited = tolerance.max_ulps.is_some() || tolerance.max_rel_rms.is_some();
+        !is_limited && (tolerance.outliers >= numbers || tolerance.atol >= farthest)
+    }
+
+    /// Whether zeros pass, where that is certain. The reference is not 0 throughout.
+    fn passes_zeros(&self, summary: &Summary, numbers: u64, tolerance: &Tolerance) -> Option<bool> {
+        let Tolerance { atol, rtol, outliers, max_ulps, max_rel_rms } = *tolerance;
+        let largest = [summary.min, summary.max].into_iter().flatten().map(|x| x.to_f64().abs()).fold(0.0, f64::max);
+        let apart = value(&self.max_abs_diff)?;
+        // The largest magnitude of the reference is no further from that of the actual tensor than the largest difference.
+        let (least, most) = (largest * (1.0 - ROUNDING) - apart, (largest + apart) * (1.0 + ROUNDING));
+        match () {
+            () if max_rel_rms.is_some_and(|allowed| allowed < 1.0) => Some(false),
+            () if outliers == 0 && rtol < 1.0 && least * (1.0 - rtol) > atol * (1.0 + ROUNDING) => Some(false),
+            () if max_ulps.is_some() => None,
+            () if outliers >= numbers || rtol >= 1.0 + ROUNDING || atol >= most => Some(true),
+            () => None,
+        }
+    }
+
+    /// The elements that it names of which both sides are numbers.
+    fn numbers_named(&self) -> impl Iterator<Item = &Extreme> {
+        [&self.max_abs_diff, &self.max_rel_diff, &self.max_ulp_diff, &self.worst].into_iter().flatten()
+    }
+
+    /// The index of every element that it names.
+    fn indices(&self) -> impl Iterator<Item = &Vec<usize>> {
+        let named = self.numbers_named().chain(&self.first_non_finite_mismatch);
+        named.map(|element| &element.index).chain(&self.first_outside)
     }
 }
 
@@ -160,6 +336,15 @@ impl Summary {
         if self.non_finite.total() > self.elements {
             return Err("its summary has more elements that are not finite than elements".to_owned());
         }
+        let has_numbers = self.non_finite.total() < self.elements;
+        let statistics = [self.mean, self.std, self.l2].map(|statistic| statistic.is_some());
+        if [self.min.is_some(), self.max.is_some()]
+            .into_iter()
+            .chain(statistics)
+            .any(|is_there| is_there != has_numbers)
+        {
+            return Err("its summary has statistics without numbers, or numbers without one".to_owned());
+        }
         let (min, max) = (self.min.map(Value::to_f64), self.max.map(Value::to_f64));
         if min.zip(max).is_some_and(|(min, max)| min > max)
             || [self.std, self.l2].into_iter().flatten().any(|x| x < 0.0)
@@ -170,10 +355,8 @@ impl Summary {
             Some(of) if (of.elements, of.left_out) != (self.elements, self.left_out) => {
                 Err("its comparison has another number of elements than its summary".to_owned())
             }
-            Some(of) => match of.elements().find(|element| !is_within(&element.index, &self.shape)) {
-                Some(Extreme { index, .. }) => {
-                    Err(format!("there is no index {index:?} in the shape {:?}", self.shape))
-                }
+            Some(of) => match of.indices().find(|index| !is_within(index, &self.shape)) {
+                Some(index) => Err(format!("there is no index {index:?} in the shape {:?}", self.shape)),
                 None => Ok(()),
             },
             None => Ok(()),
@@ -186,6 +369,8 @@ struct Gap {
     distance: f64,
     allowed: f64,
     share: f64,
+    /// The magnitude of the reference.
+    size: f64,
 }
 
 impl Gap {
@@ -208,7 +393,7 @@ impl Gap {
         let (distance, size) = (actual.distance(reference), reference.magnitude());
         let allowed = tolerance.atol + tolerance.rtol * size;
         let share = share(distance, allowed, actual.is_within(reference, allowed));
-        (actual.is_finite() && reference.is_finite()).then_some(Gap { distance, allowed, share })
+        (actual.is_finite() && reference.is_finite()).then_some(Gap { distance, allowed, share, size })
     }
 }
 

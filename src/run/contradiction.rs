@@ -9,7 +9,7 @@ use super::chain::{Difference, Step};
 use super::merge::is_off_the_list;
 use super::outcome::{CaseOutcome, Gates, OutputOutcome, Problem, RunOutcome, Verdict};
 use crate::golden::check_name;
-use crate::numeric::Mismatch;
+use crate::numeric::{Mismatch, Value};
 
 impl RunOutcome {
     /// Refuses a run that contradicts itself, in words.
@@ -110,6 +110,14 @@ impl OutputOutcome {
         }
         if let Some(summary) = &self.summary {
             summary.audit(self.comparison.as_ref())?;
+            if let (Some(comparison), Some(tolerance)) = (&self.comparison, &self.tolerance) {
+                comparison.audit_beside(summary, tolerance)?;
+            }
+        }
+        let named = self.comparison.as_ref().and_then(|comparison| comparison.max_abs_diff.as_ref());
+        let is_exact = named.is_none_or(|of| matches!(of.reference, Value::Bool(_) | Value::Integer(_)));
+        if !self.alternatives.is_empty() && (self.reference.is_none() || !is_exact) {
+            return Err("there are other references (`or`), which are for integers".to_owned());
         }
         self.problems.iter().try_for_each(|problem| self.check_chained(problem))?;
         match worst {
@@ -139,6 +147,7 @@ impl OutputOutcome {
             _ if self.summary.is_none() => Err("nothing is wrong with it, and it has no summary".to_owned()),
             (Some(_), None) => Err("there is a reference, and no comparison with it".to_owned()),
             (None, Some(_)) => Err("there is a comparison, and no reference".to_owned()),
+            (None, None) if self.tolerance.is_some() => Err("there is a tolerance, and no reference".to_owned()),
             (None, None) if !snapshot_only => Err("there is no reference, in a case that has references".to_owned()),
             (Some(_), Some(_)) if snapshot_only => Err("there is a reference, in a case that has none".to_owned()),
             _ => Ok(()),

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::{assert_told, example, told, verbs};
 use crate::golden::CaseId;
-use crate::numeric::{Pair, Picture, Rules, Tensor, Tolerance, compare, summarize};
+use crate::numeric::{NanRule, Pair, Picture, Rules, Tensor, Tolerance, compare, summarize};
 use crate::report::{Palette, Voice, json, terminal};
 use crate::run::{
     CaseOutcome, ChainOutcome, Details, Difference, Explanation, Finding, Gate, Gates, Hypothesis, OutputOutcome, Part,
@@ -132,17 +132,17 @@ fn a_run_is_read_back_as_it_was_where_its_paths_are_not_shortened() {
 
 /// An outcome of really measured tensors.
 fn measured(actual: Tensor, reference: &Tensor) -> CaseOutcome {
-    measured_within(actual, reference, Tolerance::new(1e-3, 1e-3).expect("valid"))
+    measured_by(actual, reference, None, Rules::new(Tolerance::new(1e-3, 1e-3).expect("valid")))
 }
 
-/// The same, by that tolerance.
-fn measured_within(actual: Tensor, reference: &Tensor, tolerance: Tolerance) -> CaseOutcome {
-    let rules = Rules::new(tolerance).with_cast(actual.dtype());
-    let pair = Pair::new(&actual, reference);
+/// The same, within that mask and by these rules.
+fn measured_by(actual: Tensor, reference: &Tensor, mask: Option<&Tensor>, rules: Rules) -> CaseOutcome {
+    let rules = rules.with_cast(actual.dtype());
+    let pair = Pair { actual: &actual, reference, mask };
     let found = compare(pair, &rules).expect("one shape");
     let verdict = if found.is_close() { Verdict::Pass } else { Verdict::Mismatch };
     let output = OutputOutcome {
-        summary: Some(summarize(&actual, None)),
+        summary: Some(summarize(&actual, mask)),
         problems: found.mismatches.iter().cloned().map(Problem::Mismatch).collect(),
         picture: Picture::of(pair, &rules),
         tolerance: Some(rules.tolerance),
@@ -206,6 +206,8 @@ proptest! {
         doubles in proptest::collection::vec((double(), double()), 1..9),
         integers in proptest::collection::vec((integer(), integer()), 1..9),
         tolerance in tolerance(),
+        mask in proptest::option::of(proptest::collection::vec(proptest::bool::weighted(0.7), 8)),
+        matches_nan: bool,
     ) {
         use num_complex::Complex;
         fn of<T: crate::numeric::Element, P>(pairs: &[P], side: impl Fn(&P) -> T) -> Tensor {
@@ -223,8 +225,20 @@ proptest! {
             (of(&integers, |x| x.0 > 0), of(&integers, |x| x.1 > 0)),
             (of(&of_integers, |x| x.0), of(&of_integers, |x| x.1)),
             (of(&of_integers, |x| x.1), of(&of_integers, |x| x.0)),
+            (of(&doubles, |x| x.0), of(&doubles, |x| x.0)),
+            (of(&doubles, |x| x.0), of(&doubles, |x| x.0 * 1.0001)),
+            (of(&doubles, |x| x.0 as f32), of(&doubles, |x| x.0 as f32 * 1.0001)),
+            (of(&doubles, |x| half::f16::from_f64(x.0)), of(&doubles, |x| half::f16::from_f64(x.1))),
+            (of(&doubles, |x| half::f16::from_f64(x.0)), of(&doubles, |x| half::f16::from_f64(x.0 * 1.01))),
+            (of(&doubles, |x| Complex::new(x.0, 1.0)), of(&doubles, |x| Complex::new(x.0 * 0.9999, 1.0))),
+            (of(&doubles, |x| 1e-9 * x.0), of(&doubles, |_| 0.0f64)),
+            (of(&integers, |x| x.0), of(&integers, |x| x.0.saturating_add(1))),
         ] {
-            let case = measured_within(actual, &reference, tolerance);
+            let shape = reference.shape();
+            let mask = mask.as_ref().map(|mask| Tensor::new(shape, mask[..shape[1]].to_vec()).expect("as many"));
+            let nan = if matches_nan { NanRule::Match } else { NanRule::Mismatch };
+            let rules = Rules::new(tolerance).with_nan(nan).with_empty();
+            let case = measured_by(actual, &reference, mask.as_ref(), rules);
             let read = json::read_case(&told(|out| json::write_case(out, &case)));
             prop_assert!(read.is_ok(), "{read:?}\n{case:?}");
         }
@@ -402,7 +416,7 @@ fn a_record_that_contradicts_itself_is_refused_whatever_the_field() {
         ("not finite than elements", |run| of(run, 1)["reference_non_finite"]["nan"] = json!(5)),
         ("largest difference is 9", |run| of(run, 1)["max_abs_diff"]["value"] = json!(9)),
         ("elements are 7 apart", |run| of(run, 1)["max_abs_diff"]["actual"] = json!(9)),
-        ("alone", |run| of(run, 1)["max_abs_diff"] = json!(null)),
+        ("a largest difference without numbers", |run| of(run, 1)["max_abs_diff"] = json!(null)),
         ("another share", |run| of(run, 1)["worst"]["value"] = json!(0.5)),
         ("inside the tolerance", |run| of(run, 1)["worst"]["actual"] = json!(2)),
         ("another share", |run| of(run, 1)["tolerance_used"] = json!(0.5)),
@@ -415,6 +429,67 @@ fn a_record_that_contradicts_itself_is_refused_whatever_the_field() {
         ("a share of it that is 0", |run| of(run, 1)["rel_rms"] = json!(0)),
         ("no index [4]", |run| of(run, 1)["worst"]["index"] = json!([4])),
         ("no index [0, 1]", |run| of(run, 1)["max_abs_diff"]["index"] = json!([0, 1])),
+        ("no index [9]", |run| of(run, 1)["first_outside"] = json!([9])),
+        ("no index []", |run| of(run, 1)["worst"]["index"] = json!([])),
+        ("another number of elements that are not finite on either side", |run| {
+            of(run, 1)["actual_non_finite"]["nan"] = json!(4);
+            run["cases"][1]["outputs"][0]["summary"]["non_finite"]["nan"] = json!(4);
+        }),
+        ("another number of elements that are not finite on either side", |run| {
+            of(run, 1)["reference_non_finite"]["pos_inf"] = json!(4);
+        }),
+        ("a largest difference without numbers", |run| {
+            of(run, 1)["actual_non_finite"]["nan"] = json!(4);
+            of(run, 1)["reference_non_finite"]["nan"] = json!(4);
+        }),
+        ("than its summary", |run| {
+            of(run, 2)["actual_non_finite"]["nan"] = json!(1);
+            of(run, 2)["reference_non_finite"]["nan"] = json!(1);
+        }),
+        ("a mean of differences, alone", |run| of(run, 1)["bias"] = json!(null)),
+        ("and no ULP difference", |run| {
+            run["cases"][2]["outputs"][0]["tolerance"]["max_ulps"] = json!(9);
+            of(run, 2)["max_ulp_diff"] = json!(null);
+        }),
+        ("no RMSE as a share of it", |run| {
+            of(run, 2)["rel_rms"] = json!(null);
+            of(run, 2)["scale"] = json!(null);
+        }),
+        ("references of 0", |run| of(run, 2)["zero_references"] = json!(4)),
+        ("another RMSE as a share", |run| of(run, 1)["rel_rms"] = json!(0.9)),
+        ("a scale further from 1", |run| of(run, 1)["scale"] = json!(9)),
+        ("a cosine further from 1", |run| of(run, 1)["cosine"] = json!(-1)),
+        ("largest relative difference is", |run| of(run, 2)["max_rel_diff"]["value"] = json!(1e300)),
+        ("largest ULP difference is", |run| of(run, 2)["max_ulp_diff"]["value"] = json!(1e300)),
+        ("vacuous by its figures: anything, and said to be: nothing", |run| {
+            run["cases"][2]["outputs"][0]["tolerance"]["atol"] = json!(1e300);
+        }),
+        ("vacuous by its figures: anything, and", |run| {
+            run["cases"][2]["outputs"][0]["tolerance"]["outliers"] = json!(4)
+        }),
+        ("vacuous by its figures: anything or zeros, and", |run| {
+            run["cases"][2]["outputs"][0]["tolerance"]["atol"] = json!(4.1);
+        }),
+        ("and said to be: anything", |run| of(run, 2)["vacuous"] = json!("anything")),
+        ("and said to be: zero_reference", |run| of(run, 1)["vacuous"] = json!("zero_reference")),
+        ("and said to be: zeros", |run| of(run, 0)["vacuous"] = json!("zeros")),
+        ("vacuous by its figures: masked, and said to be: nothing", |run| {
+            for of in ["comparison", "summary"] {
+                let figures = &mut run["cases"][2]["outputs"][0][of];
+                (figures["elements"], figures["left_out"]) = (json!(0), json!(4));
+                for figure in figures.as_object_mut().expect("an object").values_mut() {
+                    let is_figure = figure.is_f64() || figure.get("value").is_some();
+                    if is_figure {
+                        *figure = json!(null);
+                    }
+                }
+            }
+            of(run, 2)["tolerance_used"] = json!(0);
+        }),
+        ("which are for integers", |run| run["cases"][1]["outputs"][0]["or"] = json!(["z.npy"])),
+        ("there is a tolerance, and no reference", |run| {
+            run["cases"][3]["outputs"][0]["tolerance"] = run["cases"][1]["outputs"][0]["tolerance"].clone();
+        }),
         ("its worst element is", |run| {
             of(run, 1)["worst"]["value"] = json!(200);
             of(run, 1)["tolerance_used"] = json!(200);
@@ -440,6 +515,10 @@ fn a_record_that_contradicts_itself_is_refused_whatever_the_field() {
         }),
         ("another number of elements than its shape", |run| {
             run["cases"][1]["outputs"][0]["summary"]["elements"] = json!(5)
+        }),
+        ("statistics without numbers", |run| run["cases"][3]["outputs"][0]["summary"]["min"] = json!(null)),
+        ("statistics without numbers", |run| {
+            run["cases"][3]["outputs"][0]["summary"]["non_finite"]["nan"] = json!(4);
         }),
     ];
     /// The comparison of the first output of that case.
