@@ -3,6 +3,7 @@
 use super::exact::structure;
 use super::fit::Tally;
 use super::parts::Part;
+use super::sample::quantile;
 use super::sides::Sides;
 use super::words::number;
 use crate::numeric::DType;
@@ -25,6 +26,7 @@ pub(super) fn find(question: &Question<'_>, sides: &Sides, tally: &Tally) -> Opt
     };
     let is_noise = eps > 0.0 && size <= explained && tally.beyond == 0 && sides.numbers > 0;
     let is_noise = is_noise && !is_flushed(sides) && (size <= PLAIN || structure(sides) <= STRUCTURE);
+    let is_noise = is_noise && !is_apart(sides) && !is_curve(sides);
     is_noise.then(|| Part {
         id: Hypothesis::Accumulation,
         evidence: format!(
@@ -49,6 +51,41 @@ fn is_flushed(sides: &Sides) -> bool {
         let size = a.abs().max(r.abs());
         size <= least && (a - r).abs() > 32.0 * sides.noise.eps * size
     })
+}
+
+/// Whether few elements carry most of the difference, each far off beside its own row while the others are not: another formula
+/// for some values.
+fn is_apart(sides: &Sides) -> bool {
+    let width = sides.shape.last().copied().unwrap_or(1).max(1);
+    let rows = sides.actual.chunks(width).zip(sides.reference.chunks(width));
+    let mut off: Vec<(f64, f64)> = Vec::with_capacity(sides.len());
+    for (actual, reference) in rows {
+        let row = (reference.iter().map(|r| r * r).filter(|x| !x.is_nan()).sum::<f64>() / width as f64).sqrt();
+        let pairs = actual.iter().zip(reference).filter(|(a, r)| !(**a - **r).is_nan() && row > 0.0);
+        off.extend(pairs.map(|(a, r)| ((a - r).abs() / (sides.noise.eps * (r.abs() + row)), (a - r).powi(2))));
+    }
+    let usual = quantile(&mut off.iter().map(|(off, _)| *off).collect::<Vec<f64>>(), 0.9).unwrap_or(0.0);
+    let apart: f64 = off.iter().filter(|(off, _)| *off > (8.0 * usual).max(16.0)).map(|(_, square)| square).sum();
+    apart > 0.5 * sides.squares
+}
+
+/// Whether the difference is a curve over the values: neighbours by value differ alike, as roundings do not.
+fn is_curve(sides: &Sides) -> bool {
+    /// Values that are looked at.
+    const VALUES: usize = 1 << 14;
+    let step = sides.len().div_ceil(VALUES).max(1);
+    let pairs = sides.actual.iter().zip(&sides.reference).step_by(step).map(|(a, r)| (*r, a - r));
+    let mut pairs: Vec<(f64, f64)> = pairs.filter(|(_, d)| !d.is_nan()).collect();
+    pairs.sort_by(|one, other| one.0.total_cmp(&other.0));
+    // The same twice is one.
+    pairs.dedup_by_key(|(r, _)| *r);
+    if pairs.len() < 64 {
+        return false;
+    }
+    let mean = pairs.iter().map(|(_, d)| d).sum::<f64>() / pairs.len() as f64;
+    let squares: f64 = pairs.iter().map(|(_, d)| (d - mean).powi(2)).sum();
+    let products: f64 = pairs.windows(2).map(|pair| (pair[0].1 - mean) * (pair[1].1 - mean)).sum();
+    products > 0.3 * squares
 }
 
 /// The length of the longest sum that the shapes suggest.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::flip::Flip;
 use super::layout::Layout;
-use super::parts::Part;
+use super::parts::{Part, plus_input};
 use super::sample::Sample;
 use super::screen::Screen;
 use super::shift::Shift;
@@ -25,6 +25,8 @@ pub(super) struct Base<'a> {
     pub(super) parameters: usize,
     /// Whether it says why something is not finite.
     pub(super) tells_lost: bool,
+    /// The squares of the difference where it says nothing of what an element should be.
+    pub(super) untold: f64,
 }
 
 /// Orders of the elements that are held against all of them.
@@ -32,13 +34,13 @@ const CLOSER_LOOKS: usize = 3;
 
 impl<'a> Base<'a> {
     pub(super) fn new(parts: Vec<Part>, values: impl Into<Cow<'a, [f64]>>, parameters: usize) -> Base<'a> {
-        Base { parts, values: values.into(), actual: None, parameters, tells_lost: false }
+        Base { parts, values: values.into(), actual: None, parameters, tells_lost: false, untold: 0.0 }
     }
 }
 
 /// Every base in the reference's own order but the reference itself, those that look right on a sample.
 pub(super) fn bases(question: &Question<'_>, sides: &Sides, sample: &Sample) -> Vec<Base<'static>> {
-    let mut bases = causal::bases(sides);
+    let mut bases = causal::bases(question, sides);
     bases.extend(norm::bases(question, sides));
     bases.extend(gelu::bases(sides, &sample.positions));
     bases.extend(linear::bases(question, sides));
@@ -48,7 +50,7 @@ pub(super) fn bases(question: &Question<'_>, sides: &Sides, sample: &Sample) -> 
 }
 
 /// The elements in another order, or further along.
-pub(super) fn moved(sides: &Sides, sample: &Sample) -> impl Iterator<Item = Base<'static>> {
+pub(super) fn moved<'s>(sides: &'s Sides, sample: &Sample) -> impl Iterator<Item = Base<'static>> + use<'s> {
     let screen = Screen::new(&sides.actual, &sides.reference, sample);
     let layouts = Layout::all(&sides.shape, &sides.actual_shape);
     let alike = layouts.iter().filter_map(|l| screen.alike(|position| Some(l.source(position))).map(|a| (a, l)));
@@ -66,11 +68,31 @@ pub(super) fn moved(sides: &Sides, sample: &Sample) -> impl Iterator<Item = Base
     });
     // Either what went out came in again, or what stands at the edge is anything.
     let shifts = shifts.into_iter().flat_map(|shift| [true, false].map(|wraps| (shift.clone(), wraps)));
-    let shifts = shifts.filter(|(shift, wraps)| *wraps || shift.keeps_most());
+    let shifts = shifts.filter(|(shift, wraps)| *wraps || shift.is_along_many());
     layouts.chain(flips).chain(shifts.map(|(shift, wraps)| {
         let edge = if wraps { ", and what went out came in at the other end" } else { "" };
-        Base::new(vec![shift.part(edge)], shift.apply(&sides.reference, wraps), 1)
+        let untold = if wraps { 0.0 } else { without_source(sides, &shift) };
+        Base { untold, ..Base::new(vec![shift.part(edge)], shift.apply(&sides.reference, wraps), 1) }
     }))
+}
+
+/// The squares of the difference where nothing came.
+fn without_source(sides: &Sides, shift: &Shift) -> f64 {
+    let outside = (0..sides.len()).filter(|&position| shift.source(position, false).is_none());
+    outside.map(|p| (sides.actual[p] - sides.reference[p]).powi(2)).filter(|square| !square.is_nan()).sum()
+}
+
+/// Whether the elements are enough to tell their order: a few that are one of two or three values fit another one by chance.
+pub(super) fn has_order(sides: &Sides) -> bool {
+    /// As good as one in so many powers of two.
+    const BITS: f64 = 24.0;
+    let mut values: Vec<f64> = sides.reference.iter().copied().filter(|x| !x.is_nan()).take(4096).collect();
+    if values.iter().any(|x| x.fract() != 0.0) {
+        return true;
+    }
+    values.sort_by(f64::total_cmp);
+    values.dedup();
+    sides.numbers as f64 * (values.len() as f64).log2() >= BITS
 }
 
 /// Those most alike, of equally good ones the first.
@@ -106,7 +128,7 @@ fn swapped_words(Other { name, actual, .. }: &Other<'_>, sides: &Sides) -> Strin
     }
 }
 
-/// The reference plus or minus an input: one that is missing, there twice, or with the other sign.
+/// The reference plus or minus an input: one that only one side adds, or with the other sign.
 fn with_inputs(question: &Question<'_>, sides: &Sides, sample: &Sample) -> Vec<Base<'static>> {
     if !sides.is_aligned() {
         return Vec::new();
@@ -133,12 +155,11 @@ fn with_inputs(question: &Question<'_>, sides: &Sides, sample: &Sample) -> Vec<B
             continue;
         }
         let slope = rise / run;
-        let words = [(-1.0, "is missing"), (1.0, "is added twice"), (-2.0, "is subtracted where it should be added")];
-        let Some((times, what)) = words.into_iter().find(|(times, _)| (slope / times - 1.0).abs() < 0.3) else {
+        let Some(times) = [-1.0, 1.0, -2.0].into_iter().find(|times| (slope / times - 1.0).abs() < 0.3) else {
             continue;
         };
         let moved: Vec<f64> = (0..sides.len()).map(|p| sides.reference[p] + times * values[place(p)]).collect();
-        let evidence = format!("the input `{name}` {what}");
+        let evidence = plus_input("reference", times, name);
         let details = Details { name: Some((*name).to_owned()), ..Details::default() };
         bases.push(Base::new(vec![Part { id: Hypothesis::Bias, evidence, details }], moved, 0));
     }

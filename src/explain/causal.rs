@@ -3,7 +3,8 @@
 use super::bases::Base;
 use super::parts::Part;
 use super::sides::Sides;
-use crate::run::{Details, Hypothesis};
+use super::stale::is_attention;
+use crate::run::{Details, Hypothesis, Question};
 
 /// The last two axes.
 #[derive(Clone, Copy)]
@@ -21,7 +22,7 @@ impl Square {
 }
 
 /// The sides with the mask that one of them has on both.
-pub(super) fn bases(sides: &Sides) -> Vec<Base<'static>> {
+pub(super) fn bases(question: &Question<'_>, sides: &Sides) -> Vec<Base<'static>> {
     let [.., queries, keys] = sides.shape[..] else { return Vec::new() };
     if queries < 2 || keys < queries || !sides.is_aligned() {
         return Vec::new();
@@ -41,6 +42,12 @@ pub(super) fn bases(sides: &Sides) -> Vec<Base<'static>> {
     let (reference, actual) = (masked(sides, &sides.reference, square), masked(sides, &sides.actual, square));
     // Two values that fill the same places mask the same.
     if reference.is_some() && actual.is_some() {
+        return Vec::new();
+    }
+    // A triangle of zeros is one half of a matrix as well: only of probabilities, or by its name, it is a mask.
+    let zeros = [(&reference, &sides.reference), (&actual, &sides.actual)];
+    let is_half = zeros.into_iter().any(|(value, side)| *value == Some(0.0) && !is_probability(sides, side, square));
+    if is_half && !is_attention(question) && !is_zero_or_one(sides) {
         return Vec::new();
     }
     let tells_lost = sides.lost.iter().all(|&position| square.ahead(position) > 0);
@@ -110,17 +117,25 @@ fn open(sides: &Sides, side: &[f64], square: Square, value: f64) -> Option<Open>
     (seen * 10 >= all * 9).then_some(if furthest == last { Open::Everywhere } else { Open::Ahead(furthest) })
 }
 
+/// Whether each row shares out the whole.
+fn is_probability(sides: &Sides, side: &[f64], square: Square) -> bool {
+    let rows = side.chunks(square.keys).filter(|row| row.iter().all(|x| !x.is_nan()));
+    let sums: Vec<f64> = rows.map(|row| row.iter().sum()).collect();
+    !sums.is_empty() && sums.iter().all(|sum: &f64| (sum - 1.0).abs() < (8.0 * sides.noise.eps).max(1e-3))
+}
+
+/// Whether it is a mask itself.
+fn is_zero_or_one(sides: &Sides) -> bool {
+    sides.actual.iter().chain(&sides.reference).all(|x| *x == 0.0 || *x == 1.0)
+}
+
 fn is_same(x: f64, value: f64) -> bool {
     x == value || (x.is_nan() && value.is_nan())
 }
 
 /// The open side with the mask of the other: of probabilities what is left shares the whole again.
 fn mask(sides: &Sides, open: &[f64], masked: &[f64], square: Square, value: f64) -> Vec<f64> {
-    let is_probability = value == 0.0 && {
-        let rows = masked.chunks(square.keys).filter(|row| row.iter().all(|x| !x.is_nan()));
-        let sums: Vec<f64> = rows.map(|row| row.iter().sum()).collect();
-        !sums.is_empty() && sums.iter().all(|sum: &f64| (sum - 1.0).abs() < (8.0 * sides.noise.eps).max(1e-3))
-    };
+    let is_probability = value == 0.0 && is_probability(sides, masked, square);
     let mut values = open.to_vec();
     for (row, values) in values.chunks_mut(square.keys).enumerate() {
         let start = row * square.keys;

@@ -10,11 +10,11 @@ use crate::run::{Details, Hypothesis, Question};
 /// Elements that a rule has to move at least, and as many that it has to leave.
 const ELEMENTS: usize = 8;
 
-/// Elements that a slice has at least.
-const SLICE: usize = 4;
-
 /// The share of what a model leaves from which on that follows an axis.
 const AVERAGED: f64 = 0.5;
+
+/// Elements that a slice has at least.
+const SLICE: usize = 4;
 
 /// Slices that are matched with each other at most.
 const SLICES: usize = 1 << 14;
@@ -84,7 +84,7 @@ fn clamp(cut: &[f64], free: &[f64], names: [&str; 2]) -> Option<(Part, Vec<f64>)
 }
 
 /// Walks the elements with their index on that axis.
-fn along(sides: &Sides, axis: usize) -> impl Fn(usize) -> usize + use<> {
+pub(super) fn along(sides: &Sides, axis: usize) -> impl Fn(usize) -> usize + use<> {
     let (stride, extent) = (sides.shape[axis + 1..].iter().product::<usize>(), sides.shape[axis]);
     move |position| position / stride % extent
 }
@@ -128,7 +128,9 @@ fn factors(question: &Question<'_>, sides: &Sides, axis: usize) -> Option<Base<'
     let [least, most] = apart([least, most]);
     let input = question.inputs.iter().find_map(|(name, input)| {
         let input = Some(widen(input)).filter(|values| values.len() == extent)?;
-        let is = |power: i32| factors.iter().zip(&input).all(|(f, x)| (f / x.powi(power) - 1.0).abs() <= 1e-3);
+        // An input of equal values, or nearly, is like any factors near 1: it has to agree by far more than it varies.
+        let room = (0.02 * varies(&input).min(varies(&factors))).min(1e-3);
+        let is = |power: i32| factors.iter().zip(&input).all(|(f, x)| (f / x.powi(power) - 1.0).abs() <= room);
         let what = if is(-1) {
             "is not applied"
         } else if is(1) {
@@ -144,6 +146,13 @@ fn factors(question: &Question<'_>, sides: &Sides, axis: usize) -> Option<Base<'
     };
     let details = Details { name, ..details };
     Some(Base::new(vec![Part { id: Hypothesis::Scale, evidence, details }], values(&factors), extent))
+}
+
+/// The largest ratio of two of the values, less 1.
+fn varies(values: &[f64]) -> f64 {
+    let (least, most) = values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), x| (l.min(*x), h.max(*x)));
+    // With two signs they are far from each other.
+    if least * most > 0.0 { (most / least).max(least / most) - 1.0 } else { f64::INFINITY }
 }
 
 /// The slices of the axis in another order.
@@ -164,6 +173,11 @@ fn order(sides: &Sides, axis: usize) -> Option<Base<'static>> {
         return None;
     }
     marks.sort_by(|a, b| a.0.total_cmp(&b.0));
+    // Slices of which most are equal have no order.
+    let distinct = marks.windows(2).filter(|pair| pair[0].0 != pair[1].0).count() + 1;
+    if distinct * 2 < extent {
+        return None;
+    }
     let mut is_free = vec![true; extent];
     let is_equal = |index: usize, from: usize| {
         places(index).zip(places(from)).all(|(p, q)| {
@@ -250,7 +264,11 @@ pub(super) fn is_average(sides: &Sides, between: Between<'_>, model: &Model) -> 
 }
 
 /// The same of differences, each beside what a factor would be of.
-fn explained_of(pairs: impl Iterator<Item = (f64, f64)>, groups: usize, group: impl Fn(usize) -> usize) -> f64 {
+pub(super) fn explained_of(
+    pairs: impl Iterator<Item = (f64, f64)>,
+    groups: usize,
+    group: impl Fn(usize) -> usize,
+) -> f64 {
     let mut sums = vec![[0.0f64; 4]; groups];
     let (mut numbers, mut squares) = (0u64, 0.0);
     for (position, (d, r)) in pairs.enumerate().filter(|(_, (d, _))| !d.is_nan()) {

@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use super::exact::{along, explained_of};
 use super::fit::{Between, Fit};
 use super::parts::Part;
 use super::places::{region, share};
@@ -54,7 +55,8 @@ pub(super) fn find(
     // Under a model of its own the rest has to be evidence for it.
     let is_enough = is_identity || (holds >= 32 && holds as f64 >= between.noise.chance() * tally.numbers as f64);
     if is_enough && tally.beyond > 0 {
-        if sides.is_aligned() {
+        // A factor for each row is right for the first ones by chance.
+        if sides.is_aligned() && (kind != Kind::Scaled || !is_by_index(sides, between, fit)) {
             excused.extend(stale(sides, sample, between, fit, kind));
         }
         let is_few = tally.beyond as f64 <= 2.0 * FEW * tally.numbers as f64;
@@ -89,6 +91,19 @@ pub(super) fn find(
 pub(super) fn is_wrong(between: Between<'_>, fit: &Fit, position: usize) -> bool {
     let (actual, predicted) = (between.actual[position], fit.model.predict_at(between, position));
     (actual - predicted).abs() > between.noise.slack(actual.abs().max(predicted.abs()), between.rms)
+}
+
+/// Whether the wrong elements are those of the base with another factor for each index of an axis.
+fn is_by_index(sides: &Sides, between: Between<'_>, fit: &Fit) -> bool {
+    /// The share of their squares that such factors explain.
+    const MOST: f64 = 0.5;
+    let wrong = || {
+        let actual =
+            |position: usize| if is_wrong(between, fit, position) { between.actual[position] } else { f64::NAN };
+        (0..sides.len()).map(move |position| (actual(position), between.base[position]))
+    };
+    let mut axes = (0..sides.shape.len()).filter(|&axis| sides.shape[axis] > 1);
+    axes.any(|axis| explained_of(wrong(), sides.shape[axis], along(sides, axis)) > MOST)
 }
 
 /// Whether the wrong elements of the sample have one value.

@@ -29,8 +29,8 @@
 //! | `nan-region`, `stale-position`, `outliers`, `constant-output` | sets those elements right: all but the last say where, not why | where they are |
 //! | `accumulation` | allows rounding noise | 0 |
 //!
-//! A hypothesis is accepted where what it leaves is no more than the dtype's rounding, or a tenth of the difference at
-//! most, after a correction for its free parameters; and only where the reference still shows in what it makes of it.
+//! A hypothesis is accepted where what it leaves is no more than the dtype's rounding, or next to nothing of the difference,
+//! after a correction for its free parameters; and only where the reference still shows in what it makes of it.
 
 mod accumulation;
 mod bases;

@@ -4,7 +4,7 @@ use super::bases::Base;
 use super::parts::Part;
 use super::sample::quantile;
 use super::sides::{Sides, widen};
-use super::words::apart;
+use super::words::{apart, number};
 use crate::run::{Details, Hypothesis, Question};
 
 /// The statistic that eps is added to.
@@ -150,18 +150,36 @@ fn base(
     if after < 0.0 || before < 0.0 || after == before {
         return None;
     }
+    let factor = |spread: f64, before: f64, after: f64| ((spread + before) / (spread + after)).sqrt();
+    // Every row has to say so: another way to keep the divisor from 0 fits those of large spread.
+    let room = precision + 0.03 * (1.0 - least).abs().max((1.0 - most).abs());
+    if scaled.iter().any(|row| (row.factor - factor(row.spread, before, after)).abs() > room) {
+        return None;
+    }
     let mut values = sides.reference.clone();
     for (row, reference) in rows.iter().zip(values.chunks_mut(width)) {
-        let factor = ((row.spread + before) / (row.spread + after)).sqrt();
+        let factor = factor(row.spread, before, after);
         reference.iter_mut().zip(bias).for_each(|(r, b)| *r = (*r - b) * factor + b);
     }
     let [least, most, _] = apart([least, most, 1.0]);
     let [one, other] = apart([before.min(after), before.max(after)]);
-    let details = Details { eps: Some(after), ..Details::default() };
+    // Beside a large spread only the difference of the two shows: with another on both sides the rows are the same.
+    let is_pair = [-before.min(after), before.max(after)].into_iter().filter(|more| *more != 0.0).all(|more| {
+        let change = |row: &Row| factor(row.spread, before + more, after + more) - factor(row.spread, before, after);
+        scaled.iter().any(|row| change(row).abs() > precision)
+    });
+    let details = Details { eps: is_pair.then_some(after), ..Details::default() };
     // Which of them the code has is not to be seen: it may ignore what the case says.
-    let evidence = format!(
-        "the two sides add different eps: {one} and {other} fit; each row is off by its own factor, {least} to {most}"
-    );
+    let pair = match is_pair {
+        true => format!("{one} and {other} fit"),
+        false => {
+            let by: f64 = format!("{:.1e}", (after - before).abs()).parse().unwrap_or_default();
+            let word = if after > before { "larger" } else { "smaller" };
+            format!("that of actual is {word} by {}", number(by))
+        }
+    };
+    let evidence =
+        format!("the two sides add different eps: {pair}; each row is off by its own factor, {least} to {most}");
     Some(Base::new(vec![Part { id: Hypothesis::Eps, evidence, details }], values, 1))
 }
 

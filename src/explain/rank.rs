@@ -39,6 +39,10 @@ pub(super) fn rank(candidates: &mut Vec<Candidate>) {
     let mut kept: Vec<Candidate> = Vec::new();
     for candidate in candidates.drain(..) {
         let ids = |candidate: &Candidate| candidate.parts.iter().map(|part| part.id).collect::<Vec<_>>();
+        // What leaves much that the best explains.
+        if kept.first().is_some_and(|best| candidate.removes < best.removes - 0.2) {
+            continue;
+        }
         // The same with something more, and the same in other words.
         let is_needless = kept.iter().any(|better| ids(better).iter().all(|id| ids(&candidate).contains(id)));
         if !is_needless {

@@ -44,19 +44,29 @@ pub(super) fn find(rounded: &[f64], exact: &[f64], eps: f64, names: [&str; 2]) -
         if all < 8 || fitting * 2 > all {
             continue;
         }
+        let word = match short.seen(rounded, exact, eps) {
+            Some(word) if !short.is_fixed(rounded, eps) => word,
+            _ => continue,
+        };
         for way in [Way::Nearest, Way::Cut] {
             if left(&some_rounded, &some_exact, short, way, eps).is_none() {
                 continue;
             }
             if let Some(left) = left(rounded, exact, short, way, eps) {
                 let how = if way == Way::Cut { "cut off" } else { "rounded" };
-                let evidence = format!("{} is {} {how} to {}", names[0], names[1], short.word());
+                let evidence = format!("{} is {} {how} to {word}", names[0], names[1]);
                 return Some((Part { id: short.hypothesis(), evidence, details: Details::default() }, left));
             }
         }
     }
     None
 }
+
+/// What f16 has in common with TF32, which has the exponents of f32.
+const MANTISSA: &str = "10 bits of mantissa";
+
+/// Below it f16 has fewer bits of mantissa, and TF32 has not.
+const LEAST_F16: f64 = 1.0 / 16384.0;
 
 /// Steps of 16 bits that a computation in them may be off by.
 const STEPS: f64 = 16.0;
@@ -74,10 +84,16 @@ pub(super) fn computed(short: &[f64], exact: &[f64], eps: f64, rms: f64) -> Opti
         let held = pairs().filter(|(_, x)| is_short(**x)).count();
         // Quarters and whole numbers are numbers of 16 bits as well, and leave most of the last bits 0.
         let round = pairs().filter(|(s, _)| **s / kind.step(**s) % 8.0 == 0.0).count();
-        (count >= 64 && is_all && held * 4 <= count && round * 3 <= count).then(|| {
-            let word = kind.word();
+        let is_short = count >= 64 && is_all && held * 4 <= count && round * 3 <= count && !kind.is_fixed(short, eps);
+        is_short.then(|| {
+            // Where numbers are so small that f16 has fewer bits for them they are among its own, or one would not be.
+            let is_told = matches!(kind, Short::Bf16) || short.iter().any(|x| *x != 0.0 && x.abs() < LEAST_F16);
+            let (what, types, others) = match is_told {
+                true => (format!("is one of {}", kind.word()), kind.word(), "are not"),
+                false => (format!("has {MANTISSA}"), "f16 or TF32", "have more"),
+            };
             let evidence = format!(
-                "every value of actual is one of {word}, as where it is computed in {word}; those of the reference are not"
+                "every value of actual {what}, as where it is computed in {types}; those of the reference {others}"
             );
             Part { id: kind.hypothesis(), evidence, details: Details::default() }
         })
@@ -164,6 +180,31 @@ impl Short {
             Short::Bf16 => f64::from(bf16::EPSILON),
             Short::F16 => f64::from(f16::EPSILON),
         }
+    }
+
+    /// What the type is called that those numbers show: without small ones f16 is like any other of 10 bits. `None` where the
+    /// small ones are not of the type.
+    fn seen(self, rounded: &[f64], exact: &[f64], eps: f64) -> Option<String> {
+        if matches!(self, Short::Bf16) {
+            return Some(self.word().to_owned());
+        }
+        let is_small = |(_, x): &(&f64, &f64)| x.abs() < LEAST_F16 && !self.holds(**x);
+        let small = rounded.iter().zip(exact).filter(is_small);
+        let is_own = |r: f64| (r - self.round(r, Way::Nearest)).abs() <= 32.0 * eps * r.abs();
+        let (own, all) = small.fold((0, 0), |(own, all), (&r, _)| (own + u64::from(is_own(r)), all + 1));
+        match (own, all) {
+            (_, 0) => Some(format!("{MANTISSA}, as f16 and TF32 have")),
+            (own, all) => (own * 10 >= all * 9).then(|| self.word().to_owned()),
+        }
+    }
+
+    /// Whether the numbers are as well those of one fixed step, as of a converter or of whole numbers that were divided.
+    fn is_fixed(self, rounded: &[f64], eps: f64) -> bool {
+        let numbers = || rounded.iter().copied().filter(|x| x.is_finite() && *x != 0.0);
+        // The largest may be the first of the next power of two.
+        let step = self.step(numbers().fold(0.0, |most, x| x.abs().max(most))) / 2.0;
+        let is_off = |x: &f64| ((x / step).round() * step - x).abs() > 32.0 * eps * x.abs();
+        numbers().filter(is_off).count() * 100 <= numbers().count()
     }
 
     /// The distance between neighbours near x.

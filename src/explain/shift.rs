@@ -52,9 +52,9 @@ impl Shift {
         Some((position as i64 + (from - at) * self.stride as i64) as usize)
     }
 
-    /// Whether most elements have a counterpart that did not come in again: at the edge, where nothing came, anything may stand.
-    pub(super) fn keeps_most(&self) -> bool {
-        self.by.abs() == 1 || 4 * self.by.unsigned_abs() as usize <= self.extent
+    /// Whether the axis is so long that the edge, where anything may stand, is a small part of it.
+    pub(super) fn is_along_many(&self) -> bool {
+        self.extent >= 8
     }
 
     /// The reference moved; NaN where nothing came.

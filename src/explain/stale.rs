@@ -115,8 +115,9 @@ pub(super) fn unmasked(question: &Question<'_>, sides: &Sides, between: Between<
 }
 
 /// Whether the case says that there is attention in its checkpoint.
-fn is_attention(question: &Question<'_>) -> bool {
-    let hints = ["att", "block", "decoder", "transformer"];
+pub(super) fn is_attention(question: &Question<'_>) -> bool {
+    let hints = ["attn", "attention", "block", "decoder", "transformer", "score", "prob", "softmax", "mask"];
     let is_causal = question.params.get("causal").is_some_and(|value| **value != Value::Bool(false));
-    is_causal || question.checkpoint.is_some_and(|name| hints.iter().any(|hint| name.contains(hint)))
+    let mut names = question.inputs.keys().copied().chain(question.checkpoint);
+    is_causal || names.any(|name| hints.iter().any(|hint| name.contains(hint)))
 }

@@ -2,6 +2,7 @@
 
 use num_complex::Complex;
 use proptest::prelude::*;
+use serde_json::json;
 
 use super::{Hypothesis, Other, Question, explain};
 use crate::numeric::{Pair, Tensor};
@@ -177,8 +178,8 @@ fn a_side_computed_in_16_bits_is_named() {
     let short = exact.iter().enumerate().map(|(at, x)| steps(*x, at)).collect();
     let (short, exact) = (tensor(&[256], short), tensor(&[256], exact));
     let evidence = |one: &Tensor, other: &Tensor| said(one, other).first().map(|(_, evidence)| evidence.clone());
-    let words = "is one of f16, as where it is computed in f16; those of";
-    assert_eq!(evidence(&short, &exact), Some(format!("every value of actual {words} the reference are not")));
+    let words = "has 10 bits of mantissa, as where it is computed in f16 or TF32; those of";
+    assert_eq!(evidence(&short, &exact), Some(format!("every value of actual {words} the reference have more")));
     assert_eq!(evidence(&exact, &short), None);
     let quarters = tensor(&[256], values(256).iter().map(|x| (x.abs() * 4.0).round() / 4.0 + 1.0).collect());
     let near = tensor(&[256], values(256).iter().map(|x| x.abs() + 1.0).collect());
@@ -226,6 +227,125 @@ fn integers_are_explained_exactly() {
     assert_eq!(question(&shifted), Some(Hypothesis::Shift));
     assert_eq!(question(&ids.iter().map(|id| id + 1).collect::<Vec<_>>()), Some(Hypothesis::Bias));
     assert_eq!(question(&ids.iter().map(|id| id * id % 89).collect::<Vec<_>>()), None);
+}
+
+/// What must not be said, or not in so many words.
+#[test]
+fn what_two_tensors_do_not_show_is_not_said() {
+    type Pair = (Vec<f32>, Vec<f32>);
+    let first = |shape: &[usize], pair: Pair| {
+        let (actual, reference) = (tensor(shape, pair.0), tensor(shape, pair.1));
+        said(&actual, &reference).into_iter().next().map(|(_, evidence)| evidence)
+    };
+    let made = |count: usize, actual: &dyn Fn(usize, f32) -> f32| -> Pair {
+        let reference = values(count);
+        (reference.iter().enumerate().map(|(at, x)| actual(at, *x)).collect(), reference)
+    };
+    let unit = |count: usize| values(count).iter().map(|x| (x + 2.0) / 4.0).collect::<Vec<f32>>();
+    let fixed = |steps: f32| (unit(512).iter().map(|x| (x * steps).round() / steps).collect(), unit(512));
+    let bits = |x: f32| f32::from_bits(x.to_bits() & 0xffff_e000);
+    let srgb = |slope: f32| move |x: &f32| if *x <= 0.003 { slope * x } else { 1.055 * x.powf(1.0 / 2.4) - 0.055 };
+    let squares: Vec<f32> = unit(8192).iter().map(|x| x * x).collect();
+    let (one, other) = (12.92, 12.923_21);
+    let half = |at: usize, x: f32| if at % 16 > at / 16 % 16 { 0.0 } else { x };
+    let evidence = [
+        // Half of the elements come from elsewhere, or any stand at the edge.
+        first(&[100, 2], made(200, &|at, _| if at % 2 == 0 { values(200)[at + 1] } else { -values(200)[at - 1] })),
+        first(&[64, 4], made(256, &|at, x| if at % 4 < 3 { values(256)[at + 1] } else { x * x - 1.0 })),
+        // One of two values.
+        first(&[5], (vec![0.0, 1.0, 1.0, 0.0, 1.0], vec![1.0, 0.0, 1.0, 1.0, 0.0])),
+        // Steps of a converter.
+        first(&[512], fixed(256.0)),
+        first(&[512], fixed(2048.0)),
+        first(
+            &[512],
+            (unit(512).iter().map(|x| ((x + 1.0) * 1024.0).round() / 1024.0).collect(), {
+                unit(512).iter().map(|x| x + 1.0).collect()
+            }),
+        ),
+        // 10 bits of mantissa, with the exponents of f32 and without.
+        first(&[256], made(256, &|_, x| bits(x))),
+        first(
+            &[256],
+            (values(256).iter().map(|x| bits(x * 1e-5)).collect(), values(256).iter().map(|x| x * 1e-5).collect()),
+        ),
+        // Another slope, for a few small values alone.
+        first(&[8192], (squares.iter().map(srgb(one)).collect(), squares.iter().map(srgb(other)).collect())),
+        // A curve that is as small as rounding.
+        first(&[512], made(512, &|_, x| x + 1e-6 * (3.0 * x).sin())),
+        // One half of a symmetric matrix.
+        first(&[16, 16], made(256, &half)),
+        // A factor that is no cause.
+        first(&[64, 8], made(512, &|at, x| 0.75 * x + if at > 7 { 0.02 * values(512)[at - 8] } else { 0.0 })),
+        // A factor for each row, the first eight of which are equal.
+        first(&[20, 16], made(320, &|at, x| x * 3.0 * (at / 16).max(7) as f32)),
+    ];
+    let tf32 = "actual is the reference cut off to 10 bits of mantissa, as f16 and TF32 have";
+    let expected: [Option<&str>; 13] =
+        [None, None, None, None, None, None, Some(tf32), None, None, None, None, None, None];
+    assert_eq!(evidence.each_ref().map(Option::as_deref), expected);
+}
+
+#[test]
+fn an_input_is_named_by_what_the_tensors_show() {
+    let input = tensor(&[8, 8], values(128)[64..].to_vec());
+    let with = |times: f32, of: f32| {
+        let add = |times: f32| {
+            let inputs = values(128);
+            values(64).iter().zip(&inputs[64..]).map(|(x, h)| x + times * h).collect()
+        };
+        let (actual, reference) = (tensor(&[8, 8], add(times)), tensor(&[8, 8], add(of)));
+        let found = explain(&Question::new(Pair::new(&actual, &reference)).with_input("h", &input));
+        found.first().map(|first| first.evidence.clone())
+    };
+    // It is there once and not in the reference, there twice, once of two times, and the other way round.
+    let once = Some("actual = reference + the input `h`".to_owned());
+    assert_eq!([with(1.0, 0.0), with(2.0, 1.0)], [once.clone(), once]);
+    let less = Some("actual = reference - the input `h`".to_owned());
+    assert_eq!([with(0.0, 1.0), with(1.0, 2.0)], [less.clone(), less]);
+    assert_eq!(with(-1.0, 1.0), Some("actual = reference - 2 x the input `h`".to_owned()));
+    assert_eq!([with(1.0, 1.861), with(1.0, 2.213)], [None, None]);
+}
+
+#[test]
+fn an_input_near_1_is_no_factor_of_another() {
+    let near = |salt: usize| (0..8).map(|at| 1.0 + 1e-4 * values(64)[at * 3 + salt]).collect::<Vec<f32>>();
+    let factors: Vec<f32> = near(0).iter().map(|x| (x - 1.0) * 3.0 + 1.0).collect();
+    for weight in [vec![1.0; 8], near(5)] {
+        let actual = tensor(&[8, 8], values(64).iter().enumerate().map(|(at, x)| x * factors[at % 8]).collect());
+        let (reference, weight) = (tensor(&[8, 8], values(64)), tensor(&[8], weight));
+        let found = explain(&Question::new(Pair::new(&actual, &reference)).with_input("weight", &weight));
+        assert!(found.iter().all(|one| !one.evidence.contains("weight")), "{found:?}");
+    }
+}
+
+#[test]
+fn of_two_eps_beside_a_large_variance_only_the_difference_is_named() {
+    let x = values(256);
+    let norm = |eps: f64, least: f64, decay: f64| {
+        let rows = x.chunks(32).enumerate().flat_map(|(row, x)| {
+            let x: Vec<f64> = x.iter().map(|x| f64::from(*x) * decay.powi(row as i32)).collect();
+            let mean = x.iter().sum::<f64>() / 32.0;
+            let variance = x.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 32.0;
+            x.into_iter().map(move |x| ((x - mean) / (variance.max(least) + eps).sqrt()) as f32).collect::<Vec<f32>>()
+        });
+        tensor(&[8, 32], rows.collect())
+    };
+    let said = |decay: f64, [actual, reference]: [(f64, f64); 2]| {
+        let scaled = x.iter().enumerate().map(|(at, x)| x * (decay as f32).powi(at as i32 / 32)).collect();
+        let (input, eps) = (tensor(&[8, 32], scaled), json!(1e-5));
+        let (actual, reference) = (norm(actual.0, actual.1, decay), norm(reference.0, reference.1, decay));
+        let question = Question::new(Pair::new(&actual, &reference)).with_input("x", &input).with_param("eps", &eps);
+        let evidence = explain(&question).into_iter().next().map(|first| first.evidence)?;
+        Some(evidence.split("; each row").next()?.to_owned())
+    };
+    let words = |pair: &str| Some(format!("the two sides add different eps: {pair}"));
+    assert_eq!(said(0.5, [(1e-5, 0.0), (1e-3, 0.0)]), words("1e-5 and 0.001 fit"));
+    assert_eq!(said(0.8, [(1e-5, 0.0), (1e-12, 0.0)]), words("that of actual is larger by 1e-5"));
+    assert_eq!(said(0.8, [(1e-5, 0.0), (0.0, 0.0)]), words("that of actual is larger by 1e-5"));
+    assert_eq!(said(0.8, [(1e-6, 0.0), (1e-5, 0.0)]), words("that of actual is smaller by 9e-6"));
+    // The least variance, where the other adds.
+    assert_eq!(said(0.5, [(1e-2, 0.0), (0.0, 1e-2)]), None);
 }
 
 proptest! {
