@@ -102,7 +102,10 @@ fn an_empty_tensor_is_a_mismatch_unless_the_case_declares_it() {
         project.tensor::<f32>("goldens/bad/x.npy", &[0, 2], vec![]);
         project.tensor::<f32>("goldens/bad/y.npy", &[0, 2], vec![]);
     };
-    changed(empty).judges("bad", "mismatch").says("there is nothing to compare: the tensor is empty");
+    changed(empty)
+        .judges("bad", "mismatch")
+        .says("there is nothing to compare: the tensor is empty")
+        .says("to allow it, in case.json: \"outputs\": { \"y\": { \"tensor\": \"y.npy\", \"empty\": true } }");
     changed(|project| {
         empty(project);
         project.edit("bad", |case| case["outputs"]["y"] = json!({ "tensor": "y.npy", "empty": true }));

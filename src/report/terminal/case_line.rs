@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use crate::numeric::{Comparison, Mismatch};
 use crate::report::message;
 use crate::report::next::deciding;
-use crate::report::number::{counted, float, percent, ratio};
+use crate::report::number::{count, counted, float, percent, ratio};
 use crate::report::palette::Palette;
 use crate::run::{CaseOutcome, OutputOutcome, Problem, Verdict};
 use crate::words::safe::visible;
@@ -39,8 +39,8 @@ impl Columns {
     }
 }
 
-/// Writes the line of a case: verdict, id, checkpoint, the largest difference of all outputs and how much of the
-/// tolerance they use, or what kept it from being measured.
+/// Writes the line of a case: verdict, id, checkpoint, the largest difference of the output that uses most of its tolerance
+/// and how much it uses, or what kept it from being measured.
 ///
 /// # Errors
 ///
@@ -90,11 +90,11 @@ fn measured(case: &CaseOutcome) -> String {
     }
 }
 
-/// The largest difference of all and the largest share of the tolerance.
+/// The largest difference and the largest share of the tolerance, of the one that uses most of it.
 pub(super) fn distance(comparisons: &[&Comparison]) -> String {
-    let largest = comparisons.iter().filter_map(|measured| measured.max_abs_diff.as_ref());
-    let largest = largest.map(|extreme| extreme.value).fold(0.0, f64::max);
-    let used = comparisons.iter().map(|measured| measured.tolerance_used).fold(0.0, f64::max);
+    let largest = |measured: &Comparison| measured.max_abs_diff.as_ref().map_or(0.0, |extreme| extreme.value);
+    let figures = comparisons.iter().map(|measured| (measured.tolerance_used, largest(measured)));
+    let (used, largest) = figures.fold((0.0, 0.0), |worst, one| if one > worst { one } else { worst });
     let share = match used {
         _ if largest == 0.0 => return "no difference".into(),
         used if !used.is_finite() => "none allowed".into(),
@@ -105,10 +105,17 @@ pub(super) fn distance(comparisons: &[&Comparison]) -> String {
     format!("difference {} {share}", padded(&format!("{},", float(largest)), 8))
 }
 
-/// What a pass hides: what else would have passed, outliers and further references that the case allows, and what is much better than its snapshot.
+/// What a pass hides: a mask that leaves most out, what else would have passed, outliers and further references that the case
+/// allows, and what is much better than its snapshot.
 fn besides(case: &CaseOutcome) -> Vec<String> {
     let outliers: u64 = case.outputs.iter().filter(|output| output.verdict == Verdict::Pass).map(outside).sum();
+    let measured = case.outputs.iter().filter_map(|output| output.comparison.as_ref());
+    let left_out: u64 =
+        measured.filter(|measured| measured.left_out > measured.elements).map(|measured| measured.left_out).sum();
     let mut said = Vec::new();
+    if left_out > 0 {
+        said.push(format!("{} left out", count(left_out)));
+    }
     if outliers > 0 {
         said.push(counted(outliers, "outlier"));
     }
