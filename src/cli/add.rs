@@ -34,7 +34,7 @@ pub(super) struct Add {
     /// Add a case without a reference, which its snapshot alone holds
     #[arg(long, conflicts_with = "outputs")]
     snapshot_only: bool,
-    /// A parameter, as JSON: 0.5, true, [1,2]; a plain word is text; may be repeated
+    /// A parameter, as JSON: a number, true, a list; a plain word is text; may be repeated
     #[arg(long = "param", value_name = "NAME=VALUE", value_parser = parse_pair)]
     params: Vec<(String, String)>,
     /// The absolute part of the tolerance of every output [default: by dtype, as torch.testing has it]
