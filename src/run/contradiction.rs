@@ -50,9 +50,7 @@ impl RunOutcome {
             None => Ok(()),
         }
     }
-}
 
-impl RunOutcome {
     /// Refuses a step of a chain whose own difference is another than its case has. A case that was not selected has none here.
     fn check_step(&self, step: &Step) -> Result<(), String> {
         let mut cases = self.cases.iter().filter(|case| case.id == step.id);

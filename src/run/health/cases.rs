@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::complaint::{Ailment, Complaint, Health};
 use crate::error::Error;
 use crate::golden::{Address, Case, CaseId, Containers, Goldens, Pointer, Suites, Tree, nearest_first, sha256};
-use crate::numeric::{DType, NanRule, Tensor, summarize};
+use crate::numeric::{DType, NanRule, Summary, Tensor, summarize};
 use crate::run::checkpoint::Executor;
 use crate::run::execute::{check_link, gather, read};
 use crate::run::judge::{Reference, facts, tolerance};
@@ -106,21 +106,16 @@ impl Check<'_> {
         tell: &mut impl FnMut(Error),
         moved: &mut BTreeMap<PathBuf, (CaseId, String)>,
     ) {
-        let mut compare = |name: &str, digests: &BTreeMap<String, String>, reference: Option<&Reference>| {
-            let nothing = Tensor::from(0.0f32);
-            let mut summary = match reference {
-                Some(reference) => summarize(&reference.tensor, reference.mask.as_ref()),
-                None => summarize(&nothing, None),
+        let mut compare =
+            |name: &str, digests: &BTreeMap<String, String>, reference: Option<&Reference>, summary: &Summary| {
+                let Ok(file) = self.recorder.file(&case.id, name) else { return };
+                let facts = facts(case, digests, reference, summary);
+                // One that is damaged is told of by itself.
+                let lines = self.recorder.inspect(&file, Some(&facts)).unwrap_or_default();
+                if let Some(line) = lines.into_iter().next() {
+                    moved.insert(file, (case.id.clone(), line.quantity));
+                }
             };
-            summary.dtype = case.outputs.get(name).and_then(|output| output.cast).unwrap_or(summary.dtype);
-            let Ok(file) = self.recorder.file(&case.id, name) else { return };
-            let facts = facts(case, digests, reference, &summary);
-            // One that is damaged is told of by itself.
-            let lines = self.recorder.inspect(&file, Some(&facts)).unwrap_or_default();
-            if let Some(line) = lines.into_iter().next() {
-                moved.insert(file, (case.id.clone(), line.quantity));
-            }
-        };
         let gathered = gather(self.goldens, suites, case);
         let digests = gathered.as_ref().ok().map(|gathered| &gathered.digests);
         for (name, output) in &case.outputs {
@@ -134,18 +129,20 @@ impl Check<'_> {
                 tell(wrong(".where: the mask is not bool, or has another shape than the reference"));
                 continue;
             }
-            let summary = summarize(&reference.tensor, reference.mask.as_ref());
+            let mut summary = summarize(&reference.tensor, reference.mask.as_ref());
             if output.nan == NanRule::Mismatch && summary.non_finite.nan > 0 {
                 tell(wrong(": the reference holds NaN, which match nothing without \"nan\": \"match\""));
             }
             if let Some(digests) = digests {
-                compare(name, digests, Some(&reference));
+                summary.dtype = output.cast.unwrap_or(summary.dtype);
+                compare(name, digests, Some(&reference), &summary);
             }
         }
         if let (true, Some(digests)) = (case.outputs.is_empty(), digests) {
             let recorded = self.recorder.recorded(&case.id).unwrap_or_default();
             let owned = recorded.iter().filter(|output| self.recorder.owns(&case.id, output));
-            owned.for_each(|name| compare(name, digests, None));
+            let nothing = summarize(&Tensor::from(0.0f32), None);
+            owned.for_each(|name| compare(name, digests, None, &nothing));
         }
     }
 }
