@@ -11,8 +11,8 @@ use std::path::Path;
 use std::time::Instant;
 use std::{env, fs};
 
-use karat::golden::read_tensor;
-use karat::gpt2::{Config, Gelu, Model};
+use karat::executors::gpt2::{Config, Gelu, Model};
+use karat::tensor::read_tensor;
 use karat::{Error as KaratError, Tensor};
 use ndarray::{Array2, Array3};
 

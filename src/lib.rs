@@ -3,15 +3,15 @@
 //! A [`Harness`] walks a folder of golden cases, each a `case.json` beside its tensors, and makes every case a cargo test.
 //! What flows where:
 //!
-//! 1. [`golden::Goldens`] finds the cases, [`golden::Case`] reads one, and [`golden::read_tensor`] its tensors;
+//! 1. [`case::Goldens`] finds the cases, [`case::Case`] reads one, and [`tensor::read_tensor`] its tensors;
 //! 2. an [`Executor`] runs the checkpoint that the case names: it is given [`Inputs`] and returns [`Outputs`];
-//! 3. [`numeric::compare`] holds each output against its reference by a [`Tolerance`]: the accuracy gate;
+//! 3. [`compare::compare`] holds each output against its reference by a [`Tolerance`]: the accuracy gate;
 //! 4. [`snapshot::Recorder`] holds its summary against the accepted insta snapshot: the drift gate;
 //! 5. [`mod@explain`] says what a mismatch looks like;
 //! 6. a [`run::Session`] puts these together into a [`run::RunOutcome`], which [`report`] tells.
 //!
-//! The folders read as a sentence: *numeric* measures, *golden* remembers, *snapshot* holds, *run* executes and judges,
-//! *explain* finds the reason, *report* tells.
+//! The rooms in the order of use: *tensor* reads, *compare* measures, *explain* finds the reason, *case* says what to run,
+//! *snapshot* holds, *run* executes and judges, *doctor* looks at the setup, *report* prints.
 //! In an ordinary test, [`assert_close!`] and [`assert_summary!`] do without cases, and need no feature: cases, runs and what
 //! tells of them are behind `harness`.
 
@@ -21,35 +21,38 @@
     allow(rustdoc::broken_intra_doc_links, reason = "what is linked may be behind a feature")
 )]
 
-#[cfg(feature = "candle")]
-pub mod candle;
+#[cfg(feature = "harness")]
+pub mod case;
 #[cfg(feature = "harness")]
 pub mod cli;
+pub mod compare;
 #[cfg(test)]
 #[cfg(feature = "harness")]
 mod contract;
+#[cfg(feature = "harness")]
+pub mod doctor;
 mod error;
 #[cfg(feature = "harness")]
-pub mod explain;
-pub mod golden;
+pub mod executors;
 #[cfg(feature = "harness")]
-pub mod gpt2;
+pub mod explain;
+mod fs;
 pub mod harness;
-mod hidden;
-pub mod numeric;
 #[cfg(feature = "harness")]
 pub mod report;
 #[cfg(feature = "harness")]
 pub mod run;
 pub mod snapshot;
-pub mod words;
+pub mod tensor;
+pub mod text;
 
+pub use compare::Tolerance;
 pub use error::{Error, Result};
 #[cfg(feature = "harness")]
 pub use harness::Harness;
-pub use numeric::{DType, Tensor, Tolerance};
 #[cfg(feature = "harness")]
 pub use run::{CheckpointResult, Executor, Inputs, Outputs, Skip};
+pub use tensor::{DType, Tensor};
 
 /// The README's examples, as doctests.
 #[cfg(all(doctest, feature = "harness"))]

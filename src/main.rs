@@ -16,8 +16,8 @@ fn main() -> ExitCode {
         base: std::env::current_dir().unwrap_or_default(),
         host: Host::Binary,
     };
-    let executors = Executors::new(karat::gpt2::executor());
+    let executors = Executors::new(karat::executors::gpt2::executor());
     #[cfg(feature = "candle")]
-    let executors = executors.with(karat::candle::executor());
+    let executors = executors.with(karat::executors::candle::executor());
     karat::cli::main(executors, &home, std::env::args_os())
 }

@@ -8,8 +8,8 @@ use std::cell::Cell;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use karat::golden::{Container, Contents, TensorFile, contents, inspect, read_tensor};
-use karat::numeric::Source;
+use karat::tensor::Source;
+use karat::tensor::{Container, Contents, TensorFile, contents, inspect, read_tensor};
 use karat::{DType, Error};
 use tempfile::TempDir;
 

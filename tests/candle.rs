@@ -7,8 +7,9 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use karat::golden::{Goldens, read_tensor, sha256};
+use karat::case::{Goldens, sha256};
 use karat::run::{Filter, Options, Session, Verdict};
+use karat::tensor::read_tensor;
 
 /// Runs every golden case three times on that many threads, and returns a line for each output: its case and name, the
 /// verdict, the share of its tolerance used, the largest difference and the sha256 of the tensor.
@@ -43,7 +44,8 @@ fn report(scratch: &Path) -> karat::Result<String> {
     let goldens = Goldens { root, snapshots: scratch.join("snapshots"), below: PathBuf::new() };
     let tree = goldens.discover()?;
     let options = Options { repeats: 3.try_into().expect("not 0"), ..Options::default() };
-    let outcome = Session::new(goldens, karat::candle::executor(), options)?.run(&tree, &Filter::default(), |_| ())?;
+    let outcome =
+        Session::new(goldens, karat::executors::candle::executor(), options)?.run(&tree, &Filter::default(), |_| ())?;
     let mut lines = String::new();
     for case in &outcome.cases {
         for problem in &case.problems {
@@ -81,7 +83,7 @@ fn every_golden_case_is_within_tolerance_and_the_number_of_threads_changes_no_bi
 
 #[test]
 fn it_has_the_checkpoints_of_the_built_in_executor() {
-    let (candle, built_in) = (karat::candle::executor(), karat::gpt2::executor());
+    let (candle, built_in) = (karat::executors::candle::executor(), karat::executors::gpt2::executor());
     assert_eq!(candle.name(), "candle");
     assert!(candle.names().eq(built_in.names()), "{candle:?}\n{built_in:?}");
 }

@@ -21,8 +21,8 @@ mod score;
 #[path = "explain/steps.rs"]
 mod steps;
 
+use karat::compare::Pair;
 use karat::explain::{Hypothesis, Question, explain};
-use karat::numeric::Pair;
 use karat::{DType, Tensor};
 use rayon::prelude::*;
 use serde_json::json;

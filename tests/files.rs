@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use karat::golden::{Contents, contents, inspect, read_tensor, write_npy};
-use karat::numeric::{F8E4M3, Value};
+use karat::tensor::{Contents, contents, inspect, read_tensor, write_npy};
+use karat::tensor::{F8E4M3, Value};
 use karat::{DType, Tensor};
 use num_complex::Complex;
 use serde_json::Value as Json;

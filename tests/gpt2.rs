@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use karat::gpt2::{
+use karat::executors::gpt2::{
     Block, Config, Gelu, KvCache, Mask, Model, Qkv, argmax, attention_output, attention_scores, block, generate,
     kv_cache, layer_norm, mlp, normalize, qkv, residual, selected_logits, softmax,
 };

@@ -9,19 +9,23 @@ use walkdir::WalkDir;
 /// What each room may use of the others.
 const ROOMS: &[(&str, &[&str])] = &[
     ("error", &[]),
-    ("hidden", &[]),
-    ("numeric", &["error"]),
-    ("golden", &["error", "hidden", "numeric"]),
-    ("snapshot", &["error", "numeric", "golden"]),
-    ("run", &["error", "numeric", "golden", "snapshot"]),
-    ("contract", &["error", "numeric", "run"]),
-    ("gpt2", &["error", "numeric", "run", "contract"]),
-    ("candle", &["error", "numeric", "run", "contract"]),
-    ("words", &["hidden", "numeric", "snapshot"]),
-    ("explain", &["error", "numeric", "run", "words"]),
-    ("report", &["error", "hidden", "numeric", "golden", "snapshot", "run", "explain", "words"]),
-    ("cli", &["error", "numeric", "golden", "snapshot", "run", "explain", "words", "report"]),
-    ("harness", &["error", "numeric", "golden", "snapshot", "run", "explain", "words", "report", "cli"]),
+    ("text", &["tensor"]),
+    ("fs", &["error", "tensor", "text"]),
+    ("tensor", &["error", "text", "fs", "compare"]),
+    ("compare", &["error", "text", "fs", "tensor"]),
+    ("explain", &["error", "text", "tensor", "compare"]),
+    ("case", &["error", "text", "fs", "tensor", "compare"]),
+    ("snapshot", &["error", "text", "fs", "tensor", "compare", "case"]),
+    ("run", &["error", "text", "fs", "tensor", "compare", "explain", "case", "snapshot"]),
+    ("contract", &["error", "tensor", "compare", "case", "run"]),
+    ("executors", &["error", "tensor", "compare", "run", "contract"]),
+    ("doctor", &["error", "text", "fs", "tensor", "compare", "case", "snapshot", "run"]),
+    ("report", &["error", "text", "fs", "tensor", "compare", "explain", "case", "snapshot", "run", "doctor"]),
+    ("cli", &["error", "text", "fs", "tensor", "compare", "explain", "case", "snapshot", "run", "doctor", "report"]),
+    (
+        "harness",
+        &["error", "text", "fs", "tensor", "compare", "explain", "case", "snapshot", "run", "doctor", "report", "cli"],
+    ),
 ];
 
 /// The crates that only one place may name, and that place.
@@ -33,19 +37,19 @@ const OWNERS: &[(&str, &str)] = &[
     ("indicatif", "cli/"),
     ("libtest_mimic", "harness/"),
     ("quick_junit", "report/junit.rs report/tests/junit.rs"),
-    ("ndarray_npy", "golden/npy.rs"),
-    ("rawzip", "golden/"),
-    ("flate2", "golden/"),
-    ("sha2", "golden/"),
-    ("unicode_normalization", "golden/name.rs"),
+    ("ndarray_npy", "tensor/npy.rs"),
+    ("rawzip", "tensor/"),
+    ("flate2", "tensor/"),
+    ("sha2", "case/"),
+    ("unicode_normalization", "text/name.rs"),
     ("xxhash_rust", "run/partition.rs"),
-    ("walkdir", "golden/atomic.rs run/health/ cli/"),
-    ("libm", "gpt2/ explain/"),
-    ("rustix", "golden/atomic.rs golden/mapping.rs golden/regular.rs run/isolate/ run/signal.rs snapshot/lock.rs"),
+    ("walkdir", "fs/atomic.rs doctor/ cli/"),
+    ("libm", "executors/gpt2/ explain/"),
+    ("rustix", "fs/atomic.rs tensor/mapping.rs fs/regular.rs run/isolate/ run/signal.rs snapshot/lock.rs"),
     ("signal_hook_registry", "cli/interrupt.rs cli/shrunk.rs"),
     ("libc", "cli/guard.rs cli/interrupt.rs cli/shrunk.rs run/crash.rs"),
-    ("candle_core", "candle/"),
-    ("candle_nn", "candle/"),
+    ("candle_core", "executors/candle/"),
+    ("candle_nn", "executors/candle/"),
 ];
 
 /// Every source file below `src/`, by its path there, without comments.
@@ -105,7 +109,9 @@ fn every_room_is_in_the_order() {
 
 #[test]
 fn an_executor_uses_of_run_only_what_a_checkpoint_needs() {
-    for (path, code) in sources().iter().filter(|(path, _)| path.starts_with("gpt2/") || path.starts_with("candle/")) {
+    for (path, code) in
+        sources().iter().filter(|(path, _)| path.starts_with("gpt2/") || path.starts_with("executors/candle/"))
+    {
         for word in ["Session", "Recorder", "Outcome", "Gate"] {
             assert!(!code.contains(word), "{path} names {word}");
         }

@@ -1,10 +1,8 @@
 //! karat's numbers against numpy, torch, exact arithmetic and a naive oracle.
 
 use half::{bf16, f16};
-use karat::numeric::{
-    Comparison, Element, F8E4M3, F8E5M2, Mismatch, NanRule, Pair, Rules, Summary, Value, compare, summarize,
-    ulp_distance,
-};
+use karat::compare::{Comparison, Mismatch, NanRule, Pair, Rules, Summary, compare, summarize, ulp_distance};
+use karat::tensor::{Element, F8E4M3, F8E5M2, Value};
 use karat::{DType, Tensor, Tolerance};
 use num_complex::Complex;
 use proptest::prelude::*;
@@ -55,7 +53,7 @@ fn tolerance(atol: f64, rtol: f64) -> Tolerance {
     Tolerance::new(atol, rtol).expect("a tolerance that makes sense")
 }
 
-fn value(extreme: &Option<karat::numeric::Extreme>) -> Option<f64> {
+fn value(extreme: &Option<karat::compare::Extreme>) -> Option<f64> {
     extreme.as_ref().map(|extreme| extreme.value)
 }
 

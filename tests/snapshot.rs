@@ -10,9 +10,10 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use karat::DType;
-use karat::golden::{CaseId, Goldens};
-use karat::numeric::{NonFinite, Summary, Value};
+use karat::case::{CaseId, Goldens};
+use karat::compare::{NonFinite, Summary};
 use karat::snapshot::{Caller, Facts, Recorder, silence};
+use karat::tensor::Value;
 use tempfile::TempDir;
 
 #[path = "tools/mod.rs"]

@@ -5,8 +5,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use karat::golden::{Container, Contents, TensorFile, contents, read_tensor};
-use karat::numeric::{Access, Element, Rules, Slice, Source, measure_sources};
+use karat::compare::{Rules, measure_sources};
+use karat::tensor::{Access, Element, Slice, Source};
+use karat::tensor::{Container, Contents, TensorFile, contents, read_tensor};
 use karat::{DType, Tensor, Tolerance};
 use made::{Packed, npy, safetensors, zip};
 
@@ -138,7 +139,7 @@ fn every_file_of_numpy_and_torch_is_the_same_visited_and_read() {
     let mut files = 0;
     for file in walkdir::WalkDir::new(folder).into_iter().map(Result::unwrap) {
         let path = file.path();
-        if !karat::golden::is_tensor_file(path) || path.to_string_lossy().contains("refused") {
+        if !karat::tensor::is_tensor_file(path) || path.to_string_lossy().contains("refused") {
             continue;
         }
         let members: Vec<Option<String>> = match contents(path).unwrap() {

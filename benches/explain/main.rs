@@ -19,9 +19,9 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use karat::DType;
+use karat::compare::Pair;
 use karat::explain::{Question, explain};
-use karat::golden::read_tensor;
-use karat::numeric::Pair;
+use karat::tensor::read_tensor;
 
 use self::score::{Count, Score, Scores};
 

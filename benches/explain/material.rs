@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use half::{bf16, f16};
-use karat::golden::{Address, Case, Goldens, read_tensor};
+use karat::case::{Address, Case, Goldens};
+use karat::tensor::read_tensor;
 use karat::{DType, Tensor};
 use serde_json::Value;
 

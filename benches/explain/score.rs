@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use karat::compare::Pair;
 use karat::explain::{Explanation, Other, Question, explain};
-use karat::numeric::Pair;
 use karat::{DType, Tensor};
 
 use super::dice::Dice;

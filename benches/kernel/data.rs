@@ -1,7 +1,7 @@
 //! Pairs of large arrays: seeded, and made by all threads, since a gibibyte is made before each timing.
 
 use half::{bf16, f16};
-use karat::numeric::Element;
+use karat::tensor::Element;
 use rayon::prelude::*;
 
 /// How the actual array comes from the reference.

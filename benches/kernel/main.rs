@@ -12,7 +12,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use half::{bf16, f16};
-use karat::numeric::{Pair, Rules, measure};
+use karat::compare::{Pair, Rules, measure};
 use karat::{Tensor, Tolerance};
 use serde_json::json;
 

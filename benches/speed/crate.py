@@ -27,7 +27,7 @@ harness = false
 """
 TEST = """\
 fn main() -> std::process::ExitCode {
-    karat::Harness::new("goldens").executor(karat::gpt2::executor()).main()
+    karat::Harness::new("goldens").executor(karat::executors::gpt2::executor()).main()
 }
 """
 

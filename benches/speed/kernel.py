@@ -17,7 +17,7 @@ SHARES = {"near": 0.55, "outliers": 0.40, "unrelated": 0.30}
 OF_SHARE = {"f32": 1.0, "f64": 1.0, "f16": 0.5, "bf16": 0.5, "i32": 0.5, "i64": None}
 NAMES = {"near": "nearly equal", "outliers": "5% outside", "unrelated": "unrelated"}
 NOTE = """\
-Kernel: `numeric::measure` on a pair in memory, all cores; the peer is the sum of both arrays by the same threads, which is the
+Kernel: `compare::measure` on a pair in memory, all cores; the peer is the sum of both arrays by the same threads, which is the
 rate at which memory gives them (of 16-bit floats their bits are added, without a conversion). The ratio is that of the rates.
 4096 elements are in the cache, and one thread has them."""
 

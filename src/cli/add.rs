@@ -8,14 +8,15 @@ use clap::Args;
 use super::made::Made;
 use super::param::{param, wide};
 use super::{Context, Gate, near, own, source};
+use crate::case::{Address, Case, CaseFile, CaseId, Goldens, InputField, OutputField, ToleranceField, absolute};
+use crate::compare::Tolerance;
 use crate::error::{Error, Result};
-use crate::golden::{
-    Address, Case, CaseFile, CaseId, Goldens, InputField, OutputField, ToleranceField, absolute, check_name, fold,
-    link_below, read_tensor, refusal, sweep,
-};
-use crate::numeric::{DType, Tolerance};
+use crate::fs::{link_below, refusal, sweep};
 use crate::report::Voice;
 use crate::run::Executors;
+use crate::tensor::DType;
+use crate::tensor::read_tensor;
+use crate::text::{check_name, fold};
 
 /// The arguments of `karat add`.
 #[derive(Debug, Args)]

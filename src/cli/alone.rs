@@ -9,9 +9,9 @@ use clap::Args;
 
 use super::Gate;
 use super::cases::choose;
+use crate::case::{CaseId, Goldens};
 use crate::error::{Error, Result};
 use crate::explain::explain;
-use crate::golden::{CaseId, Goldens};
 use crate::report::json;
 use crate::run::{
     Alone as Asked, CaseOutcome, Executors, Gates, Options, Pictures, Session, Skips, die_with, limit_memory,

@@ -7,8 +7,8 @@ use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
 use super::{Context, Place, source};
+use crate::case::{CaseId, Goldens, Tree, absolute};
 use crate::error::{Error, Result};
-use crate::golden::{CaseId, Goldens, Tree, absolute};
 use crate::run::{Executor, Executors, Filter, Gates, Options};
 
 /// The headings of help for what selects cases, how they run, what they are held to, and what is shown.

@@ -7,13 +7,13 @@ use clap::Args;
 use walkdir::WalkDir;
 
 use super::{Context, Gate, shrunk};
+use crate::case::Address;
+use crate::compare::{Comparison, Measurement, NanRule, Pair, Picture, Rules, Summary, Tolerance, measure_sources};
 use crate::error::{Error, Result};
 use crate::explain::{Explanation, Other, Question, explain};
-use crate::golden::{Address, Containers, Contents, TensorFile, contents, is_tensor_file};
-use crate::numeric::{
-    Comparison, DType, Measurement, NanRule, Pair, Picture, Rules, Source, Summary, Tensor, Tolerance, measure_sources,
-};
 use crate::report::{DiffView, PairView, Unread, json, terminal};
+use crate::tensor::{Containers, Contents, TensorFile, contents, is_tensor_file};
+use crate::tensor::{DType, Source, Tensor};
 
 /// The arguments of `karat diff`.
 #[derive(Debug, Args)]

@@ -6,9 +6,10 @@ use clap::Args;
 
 use super::cases::check_skips;
 use super::{Context, Gate, Place, own};
+use crate::doctor::examine;
 use crate::error::Result;
 use crate::report::{json, terminal};
-use crate::run::{Executors, examine};
+use crate::run::Executors;
 use crate::snapshot::{Caller, Recorder};
 
 /// The arguments of `karat doctor`.

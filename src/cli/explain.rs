@@ -6,9 +6,9 @@ use clap::Args;
 
 use super::cases::{choose, find};
 use super::{Context, Gate, Place, near, own};
+use crate::case::{CaseId, Goldens};
 use crate::error::Result;
 use crate::explain::explain;
-use crate::golden::{CaseId, Goldens};
 use crate::report::{ExplainView, Voice, json, terminal};
 use crate::run::{Executors, Gates, Options, Pictures, Session, Skips};
 

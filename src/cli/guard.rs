@@ -4,9 +4,9 @@ use std::io::Write;
 use std::sync::Once;
 use std::sync::atomic::{AtomicI32, Ordering};
 
-use crate::golden::CaseId;
+use crate::case::CaseId;
 use crate::run::running;
-use crate::words::safe::lines;
+use crate::text::safe::lines;
 
 /// The status that the process ends with where a checkpoint ends it; 0 while nothing is guarded.
 static STATUS: AtomicI32 = AtomicI32::new(0);

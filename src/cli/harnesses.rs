@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 use super::source_code::{Code, uses_harness};
-use crate::golden::{Found, TEXT_LIMIT, read_regular};
+use crate::fs::{Found, TEXT_LIMIT, read_regular};
 
 /// How many files of one test target, and how many members of one workspace, are looked at.
 const LIMIT: usize = 1000;

@@ -8,8 +8,8 @@ use clap::Args;
 
 use super::alone::ALONE;
 use super::cases::EXECUTION;
+use crate::case::{Goldens, seconds_from};
 use crate::error::{Error, Result};
-use crate::golden::{Goldens, seconds_from};
 use crate::report::json;
 use crate::run::{Gates, Isolation, Pictures, Scope, Skips, can_limit_memory};
 use crate::snapshot::Caller;

@@ -8,8 +8,8 @@ use clap::builder::NonEmptyStringValueParser;
 use super::cases::SELECTION;
 use super::part::Part;
 use super::{Context, Gate, Place, source};
+use crate::case::{CaseId, Goldens, Suites, share};
 use crate::error::Result;
-use crate::golden::{CaseId, Goldens, Suites, share};
 use crate::report::{CaseLine, json, terminal};
 use crate::run::{Filter, Selection, nothing_selected};
 

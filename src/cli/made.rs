@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use crate::error::{Error, Result};
-use crate::golden;
 
 /// What has been made so far. Nothing that was there before is touched.
 #[derive(Debug, Default)]
@@ -72,5 +71,5 @@ impl Made {
 
 /// A file beside its target, so that it can be renamed to it.
 pub(super) fn beside(target: &Path) -> Result<NamedTempFile> {
-    golden::beside(target).map_err(|error| Error::write(target.parent().unwrap_or(target), error))
+    crate::fs::beside(target).map_err(|error| Error::write(target.parent().unwrap_or(target), error))
 }

@@ -49,13 +49,13 @@ pub(crate) use self::guard::{arm, disarm};
 pub(crate) use self::isolate::{Told, isolation};
 pub(crate) use self::near::near_verb;
 use self::output::{Screen, print};
+use crate::case::{Goldens, absolute};
 use crate::error::{Error, Result};
-use crate::golden::{Goldens, absolute};
-use crate::numeric::DType;
 use crate::report::{Review, Voice};
 use crate::run::Executors;
 use crate::snapshot::Recorder;
-use crate::words::safe::lines;
+use crate::tensor::DType;
+use crate::text::safe::lines;
 
 /// Where the command line is at home: what it takes when nothing is typed, and how it is called.
 #[derive(Clone, Debug)]
@@ -68,7 +68,7 @@ pub struct Home {
     pub snapshots: Option<PathBuf>,
     /// The ids of the cases that may be skipped in CI, besides those that are typed.
     pub allowed_skips: Vec<String>,
-    /// Whether a case fails whose comparison is [vacuous](crate::numeric::vacuous()), typed or not.
+    /// Whether a case fails whose comparison is [vacuous](crate::compare::vacuous()), typed or not.
     pub deny_vacuous: bool,
     /// The folder that the reader is in: paths below it are shown relative to it.
     pub base: PathBuf,
@@ -413,7 +413,7 @@ mod tests {
     fn every_command_names_the_id_that_it_is_about() {
         use proptest::prelude::*;
 
-        use crate::golden::CaseId;
+        use crate::case::CaseId;
 
         let home = Home { root: "goldens".into(), ..home() };
         let plain = Voice { base: "/".into(), ..home.voice() };

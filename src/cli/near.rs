@@ -6,17 +6,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{Context, VERBS, source};
+use crate::case::{CaseId, Goldens, absolute};
 use crate::error::{Error, Result};
-use crate::golden::{self, CaseId, Goldens, absolute};
 use crate::report::{Voice, quote};
-use crate::words::number::counted;
+use crate::text::number::counted;
 
 /// How alike two words are, from 0 to 1, where one may have been meant for the other: a letter or two are too many, missing,
 /// different or exchanged, and most are not; of three letters only one.
 fn likeness(word: &str, other: &str) -> Option<f64> {
     const ALIKE: f64 = 0.7;
     const SHORT: f64 = 0.66;
-    let alike = golden::likeness(word, other);
+    let alike = crate::fs::likeness(word, other);
     let is_near = |edits: usize| edits <= 1 || (edits == 2 && alike >= ALIKE);
     (alike >= SHORT && is_near(strsim::damerau_levenshtein(word, other))).then_some(alike)
 }

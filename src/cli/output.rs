@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind, IsTerminal, Write};
 
 use crate::error::{Error, Result};
 use crate::report::Palette;
-use crate::words::safe::{Rule, lines, written};
+use crate::text::safe::{Rule, lines, written};
 
 /// The two streams, and what they can show.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::golden::{is_wide, read_value};
+use crate::case::{is_wide, read_value};
 use crate::report::quote;
 
 /// A parameter as it was typed: JSON, or else text. Refused are a number that JSON or a `f64` would change, and what another

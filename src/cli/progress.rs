@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::run::CaseOutcome;
 #[cfg(feature = "cli")]
-use crate::words::safe::name;
+use crate::text::safe::name;
 
 /// A bar on stderr, or nothing.
 pub(super) struct Progress {

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use crate::golden::{Kind, Seen, absolute, walk};
+use crate::case::{Kind, Seen, absolute, walk};
 
 /// A file that is to be written, by its real name.
 pub(super) struct Place(PathBuf);

@@ -11,11 +11,12 @@ use super::part::Part;
 use super::progress::Progress;
 use super::reports::{Reports, Terminal};
 use super::{Context, Gate, guard, interrupt, own};
+use crate::case::CaseId;
+use crate::case::Tree;
 use crate::error::Result;
 use crate::explain::explain;
-use crate::golden::Tree;
 use crate::report::terminal::Detail;
-use crate::run::{CaseId, Executors, Following, Gates, Options, Recalled, Session, Stop};
+use crate::run::{Executors, Following, Gates, Options, Recalled, Session, Stop};
 
 /// The arguments of `karat run`.
 #[derive(Debug, Args)]

@@ -4,8 +4,8 @@ use clap::{Args, ValueEnum};
 
 use super::Gate;
 use super::output::print;
+use crate::case::{CaseFile, SuiteFile};
 use crate::error::Result;
-use crate::golden::{CaseFile, SuiteFile};
 use crate::report::json::run_schema;
 
 /// The arguments of `karat schema`.

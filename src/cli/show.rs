@@ -7,12 +7,12 @@ use clap::Args;
 
 use super::cases::find;
 use super::{Context, Gate, Place, near};
+use crate::case::{Address, Case, CaseId, Goldens, Input, Output};
+use crate::compare::{Summary, summarize};
 use crate::error::{Error, Result};
-use crate::golden::{
-    Address, Case, CaseId, Container, Containers, Contents, Goldens, Input, Output, is_tensor_file, read_tensor,
-};
-use crate::numeric::{DType, Summary, Tensor, summarize};
 use crate::report::{CaseView, InputView, OutputView, TensorView, Voice, json, terminal};
+use crate::tensor::{Container, Containers, Contents, is_tensor_file, read_tensor};
+use crate::tensor::{DType, Tensor};
 
 /// The arguments of `karat show`.
 #[derive(Debug, Args)]

@@ -41,8 +41,8 @@ mod tests {
     use std::process::Command;
 
     use super::*;
-    use crate::golden::{TensorFile, write_npy};
-    use crate::numeric::{Slice, Source, Tensor};
+    use crate::tensor::{Slice, Source, Tensor};
+    use crate::tensor::{TensorFile, write_npy};
 
     /// Names the file to the process below.
     const PATH: &str = "KARAT_TEST_SHRUNK";

@@ -7,8 +7,8 @@ use proptest::sample::Index;
 use serde_json::json;
 
 use super::table::{EXTENTS, Row, Shapes, contract, tensor};
-use crate::numeric::Tensor;
 use crate::run::{CheckpointResult, Executor, Outputs};
+use crate::tensor::Tensor;
 
 /// A row of the table, and tensors of which some have another shape than it says.
 #[derive(Debug)]

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::numeric::Tensor;
-use crate::run::{CaseId, CheckpointResult, Executor, Inputs};
+use crate::case::CaseId;
+use crate::run::{CheckpointResult, Executor, Inputs};
+use crate::tensor::Tensor;
 
 /// Tensors by name, in order: the shape of each.
 pub(super) type Shapes = Vec<(String, Vec<usize>)>;

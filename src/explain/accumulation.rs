@@ -6,8 +6,8 @@ use super::parts::Part;
 use super::sample::quantile;
 use super::sides::Sides;
 use super::words::number;
-use crate::numeric::DType;
-use crate::run::{Details, Hypothesis, Question};
+use crate::explain::{Details, Hypothesis, Question};
+use crate::tensor::DType;
 
 /// Noise below which nothing else is looked for, in eps times the RMS: honest implementations of one checkpoint.
 pub(super) fn is_least(sides: &Sides) -> bool {

@@ -10,7 +10,7 @@ use super::screen::Screen;
 use super::shift::Shift;
 use super::sides::{Sides, widen};
 use super::{causal, gelu, linear, norm};
-use crate::run::{Details, Hypothesis, Other, Question};
+use crate::explain::{Details, Hypothesis, Other, Question};
 
 /// A tensor that actual may be a multiple of, and why.
 #[derive(Debug)]

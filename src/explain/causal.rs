@@ -4,7 +4,7 @@ use super::bases::Base;
 use super::parts::Part;
 use super::sides::Sides;
 use super::stale::is_attention;
-use crate::run::{Details, Hypothesis, Question};
+use crate::explain::{Details, Hypothesis, Question};
 
 /// The last two axes.
 #[derive(Clone, Copy)]

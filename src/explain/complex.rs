@@ -9,8 +9,9 @@ use super::parts::Part;
 use super::rank::{Candidate, answers};
 use super::shift::Shift;
 use super::words::{apart, factor_name};
-use crate::numeric::{Data, Pair, Tensor};
-use crate::run::{Details, Explanation, Hypothesis, Question};
+use crate::compare::Pair;
+use crate::explain::{Details, Explanation, Hypothesis, Question};
+use crate::tensor::{Data, Tensor};
 
 /// Elements below which nothing can be told.
 const ELEMENTS: usize = 4;

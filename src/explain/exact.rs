@@ -5,7 +5,7 @@ use super::fit::{Between, Model};
 use super::parts::Part;
 use super::sides::{Sides, widen};
 use super::words::{apart, exactly};
-use crate::run::{Details, Hypothesis, Question};
+use crate::explain::{Details, Hypothesis, Question};
 
 /// Elements that a rule has to move at least, and as many that it has to leave.
 const ELEMENTS: usize = 8;

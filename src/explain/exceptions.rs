@@ -11,7 +11,7 @@ use super::sample::Sample;
 use super::sides::{CHUNK, Sides};
 use super::stale::{stale, unmasked};
 use super::words::exactly;
-use crate::run::{Details, Hypothesis, Question};
+use crate::explain::{Details, Hypothesis, Question};
 
 /// The share of elements that may be outliers.
 const FEW: f64 = 0.01;

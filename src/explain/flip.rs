@@ -2,7 +2,7 @@
 
 use super::parts::Part;
 use super::words::axes_words;
-use crate::run::{Details, Hypothesis};
+use crate::explain::{Details, Hypothesis};
 
 /// A tensor read from the other end along some of its axes.
 #[derive(Clone, Debug)]

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::bases::Base;
 use super::parts::Part;
 use super::sides::{CHUNK, Sides};
-use crate::run::{Details, Hypothesis};
+use crate::explain::{Details, Hypothesis};
 
 /// A formula.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

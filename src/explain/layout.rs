@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::parts::Part;
 use super::sides::CHUNK;
 use super::words::axes_words;
-use crate::run::{Details, Hypothesis};
+use crate::explain::{Details, Hypothesis};
 
 /// An order of the elements of a tensor: where each element of the actual tensor is taken from.
 #[derive(Clone, Debug)]

@@ -5,8 +5,8 @@ use ndarray::Array2;
 use super::bases::Base;
 use super::gelu::{CHANGES, Formula, part};
 use super::sides::{Sides, widen};
-use crate::numeric::Tensor;
-use crate::run::Question;
+use crate::explain::Question;
+use crate::tensor::Tensor;
 
 /// Multiplications that are worth an answer.
 const LIMIT: usize = 1 << 30;

@@ -38,6 +38,7 @@ mod causal;
 mod complex;
 mod exact;
 mod exceptions;
+pub(crate) mod explanation;
 mod fit;
 mod flip;
 mod gelu;
@@ -49,6 +50,7 @@ mod noise;
 mod norm;
 mod parts;
 mod places;
+pub(crate) mod question;
 mod rank;
 mod rounding;
 mod sample;
@@ -63,4 +65,5 @@ mod words;
 
 pub use search::explain;
 
-pub use crate::run::{Details, Explanation, Hypothesis, Other, Question};
+pub use explanation::{Details, Explain, Explanation, Hypothesis};
+pub use question::{Other, Question};

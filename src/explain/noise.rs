@@ -1,6 +1,6 @@
 //! How much rounding explains.
 
-use crate::numeric::{DType, Tensor};
+use crate::tensor::{DType, Tensor};
 
 /// What rounding does to the elements of a pair.
 #[derive(Clone, Copy, Debug)]

@@ -5,7 +5,7 @@ use super::parts::Part;
 use super::sample::quantile;
 use super::sides::{Sides, widen};
 use super::words::{apart, number};
-use crate::run::{Details, Hypothesis, Question};
+use crate::explain::{Details, Hypothesis, Question};
 
 /// The statistic that eps is added to.
 #[derive(Clone, Copy)]

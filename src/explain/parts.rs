@@ -3,8 +3,8 @@
 use super::fit::{Bias, Fit, Model};
 use super::sides::{Sides, widen};
 use super::words::{apart, axes_words, factor_name, number};
-use crate::numeric::Tensor;
-use crate::run::{Details, Hypothesis, Question};
+use crate::explain::{Details, Hypothesis, Question};
+use crate::tensor::Tensor;
 
 /// One hypothesis, and what is said for it.
 #[derive(Clone, Debug)]

@@ -1,7 +1,7 @@
 //! What fits, best first.
 
 use super::parts::Part;
-use crate::run::{Explanation, Hypothesis};
+use crate::explain::{Explanation, Hypothesis};
 
 /// Hypotheses that hold together, and what they come to.
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::parts::Part;
 use super::sides::CHUNK;
-use crate::run::{Details, Hypothesis};
+use crate::explain::{Details, Hypothesis};
 
 /// A type of 16 bits.
 #[derive(Clone, Copy, Debug)]

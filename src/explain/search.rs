@@ -10,7 +10,7 @@ use super::parts::{Part, model_parts};
 use super::rank::{Candidate, answers, rank};
 use super::sample::{Sample, quantile};
 use super::sides::Sides;
-use crate::run::{Details, Explanation, Hypothesis, Question};
+use crate::explain::{Details, Explanation, Hypothesis, Question};
 
 /// The share of a difference that a hypothesis has to remove where what is left is more than rounding explains. A factor that
 /// is not the cause takes away 97% of the difference between two filters.
@@ -42,7 +42,7 @@ const ANSWERS: usize = 5;
 /// ```
 /// use karat::Tensor;
 /// use karat::explain::{Hypothesis, Question, explain};
-/// use karat::numeric::Pair;
+/// use karat::compare::Pair;
 ///
 /// let values: Vec<f32> = (0..64).map(|x| (x as f32 * 0.7).sin()).collect();
 /// let reference = Tensor::new(&[8, 8], values.clone())?;

@@ -1,7 +1,7 @@
 //! Moved along an axis.
 
 use super::parts::Part;
-use crate::run::{Details, Hypothesis};
+use crate::explain::{Details, Hypothesis};
 
 /// A move of the elements by some places.
 #[derive(Clone, Debug, PartialEq)]

@@ -3,7 +3,8 @@
 use rayon::prelude::*;
 
 use super::noise::Noise;
-use crate::numeric::{DType, Element, Kind, Pair, Tensor, dispatch};
+use crate::compare::Pair;
+use crate::tensor::{DType, Element, Kind, Tensor, dispatch};
 
 /// A pair as hypotheses see it. Both are in C order and have the same number of elements.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use super::fit::{Between, Fit, profile};
 use super::parts::Part;
 use super::sample::Sample;
 use super::sides::Sides;
-use crate::run::{Details, Hypothesis, Question};
+use crate::explain::{Details, Hypothesis, Question};
 
 /// Right up to a position along an axis, wrong from there on.
 pub(super) fn stale(sides: &Sides, sample: &Sample, between: Between<'_>, fit: &Fit, kind: Kind) -> Option<Excused> {

@@ -5,7 +5,8 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::{Hypothesis, Other, Question, explain};
-use crate::numeric::{Pair, Tensor};
+use crate::compare::Pair;
+use crate::tensor::Tensor;
 
 fn tensor(shape: &[usize], values: Vec<f32>) -> Tensor {
     Tensor::new(shape, values).expect("as many as the shape")

@@ -14,7 +14,7 @@ pub(super) fn number(x: f64) -> String {
 
 /// The same of several, with as many digits as tell them apart.
 pub(super) fn apart<const N: usize>(values: [f64; N]) -> [String; N] {
-    crate::words::number::apart(values, 4)
+    crate::text::number::apart(values, 4)
 }
 
 /// A value that stands in a tensor: what is no whole number does not look like one.

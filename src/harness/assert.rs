@@ -6,9 +6,10 @@ use half::{bf16, f16};
 use ndarray::{ArrayBase, Data, Dimension};
 use num_complex::Complex;
 
-use crate::numeric::{Element, Pair, Rules, Tensor, Tolerance, compare, summarize};
+use super::assertion as words;
+use crate::compare::{Pair, Rules, Tolerance, compare, summarize};
 use crate::snapshot::{Facts, Recorded, TestSite, has_cargo_insta, in_ci, record_in_test, reviewed};
-use crate::words;
+use crate::tensor::{Element, Tensor};
 
 /// Panics unless the first tensor is close to the second, the reference.
 ///
@@ -141,7 +142,7 @@ pub fn check_close(
     };
     let rules = Rules::new(tolerance);
     let compared = compare(Pair { actual: &actual, reference: &reference, mask: None }, &rules);
-    if compared.as_ref().is_ok_and(crate::numeric::Comparison::is_close) {
+    if compared.as_ref().is_ok_and(crate::compare::Comparison::is_close) {
         return Ok(());
     }
     Err(text(|out| words::mismatches(out, &tolerance, compared.as_ref())).trim_end().to_owned())

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::explain::explain;
 use crate::run::{CheckpointResult, Executor, Executors, Inputs, Options, Scope, Session, Skips};
 use crate::snapshot::{self, Caller};
-use crate::words::safe::lines;
+use crate::text::safe::lines;
 
 /// A test target that walks a goldens root.
 ///
@@ -61,7 +61,7 @@ impl Harness {
         }
     }
 
-    /// Takes all checkpoints of an executor, such as [`gpt2::executor`](crate::gpt2::executor); more can be registered
+    /// Takes all checkpoints of an executor, such as [`gpt2::executor`](crate::executors::gpt2::executor); more can be registered
     /// after it.
     ///
     /// # Panics
@@ -109,7 +109,7 @@ impl Harness {
         self
     }
 
-    /// Lets a case fail whose comparison cannot fail, or not on zeros or NaN: see [`vacuous`](crate::numeric::vacuous()). The
+    /// Lets a case fail whose comparison cannot fail, or not on zeros or NaN: see [`vacuous`](crate::compare::vacuous()). The
     /// verb `run --deny vacuous` does so without it.
     pub fn deny_vacuous(mut self) -> Harness {
         self.deny_vacuous = true;

@@ -1,6 +1,7 @@
 //! Being a cargo test: every case a test of its own, and assertions for ordinary tests.
 
 mod assert;
+mod assertion;
 #[cfg(feature = "harness")]
 mod goldens;
 #[cfg(feature = "harness")]

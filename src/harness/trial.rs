@@ -6,12 +6,13 @@ use std::sync::Arc;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 use super::watchdog::watch;
+use crate::case::{Case, CaseId, Goldens, Tree, share};
 use crate::cli::Home;
 use crate::error::{Error, Result};
-use crate::golden::{Case, CaseId, Goldens, Tree, fold, share};
 use crate::report::{Review, Voice, terminal};
 use crate::run::{CaseOutcome, Filter, Problem, Session, Shard, Skips, Survey, Verdict};
-use crate::words::safe::{line, lines};
+use crate::text::fold;
+use crate::text::safe::{line, lines};
 
 /// The name of the trial that holds what belongs to no case.
 const COMPLETE: &str = "karat::complete";

@@ -6,8 +6,8 @@ use std::thread;
 
 use super::main::FAILED;
 use super::trial::{Shared, message};
+use crate::case::{Case, CaseId};
 use crate::cli;
-use crate::golden::{Case, CaseId};
 use crate::run::CaseOutcome;
 
 /// Runs the case. Where it takes longer than its `timeout`, the process ends with the message of that.

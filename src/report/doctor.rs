@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use super::message;
-use super::number::counted;
 use super::voice::{Voice, quote, remove};
-use crate::golden::Pointer;
-use crate::run::{Ailment, Complaint};
+use crate::doctor::{Ailment, Complaint};
+use crate::tensor::Pointer;
+use crate::text::number::counted;
 
 /// How many files a message lists.
 const LISTED: usize = 3;

@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 
 use super::markdown::{code, plain, row};
 use super::next::next;
-use super::number::{counted, duration, float, percent, ratio};
 use super::terminal;
 use super::voice::slashes;
 use super::{Voice, message};
 use crate::run::{CaseOutcome, OutputOutcome, Problem, RunOutcome, Verdict};
 use crate::snapshot::Drift;
-use crate::words::safe::{escaped, visible};
+use crate::text::number::{counted, duration, float, percent, ratio};
+use crate::text::safe::{escaped, visible};
 
 /// How many annotations of one level GitHub shows of a step: those that come after are dropped without a word.
 const ANNOTATIONS: usize = 10;

@@ -1,6 +1,6 @@
 //! How the elements of a tensor are spread.
 
-use crate::numeric::{Data, Element, Kind, Tensor, dispatch};
+use crate::tensor::{Data, Element, Kind, Tensor, dispatch};
 
 /// At most this many bins: a screen shows them beside a summary.
 const BINS: usize = 12;

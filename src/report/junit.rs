@@ -8,7 +8,7 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::{Voice, message, terminal};
 use crate::run::{CaseOutcome, Problem, RunOutcome, Verdict};
-use crate::words::safe::lines;
+use crate::text::safe::lines;
 
 /// Writes a run: what fails the gate is a failure with its whole message, what is broken an error, and a skip that the gate
 /// allows a skip with its reason. The name of a test case is the id of the case, its class the suite.

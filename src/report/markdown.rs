@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::message;
 use crate::run::{Group, Matrix, Row, Sum};
-use crate::words::safe::visible;
+use crate::text::safe::visible;
 
 /// Writes what several executors made of the same cases, a row a case.
 ///

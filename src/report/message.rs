@@ -4,19 +4,20 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
-use super::number::{bytes, count, counted, exact, float, percent, ratio};
 use super::signal::meaning;
 use super::voice::{Voice, quote};
-use crate::golden::nearest_first;
-use crate::numeric::{Comparison, DType, Kind, Mismatch, Tolerance, Vacuous};
-use crate::run::{
-    CaseOutcome, Difference, Explanation, Finding, Gates, OutputOutcome, Part, Problem, RunOutcome, Sum, Verdict,
-    vacuous_name,
-};
-pub(super) use crate::words::mismatch::{
+pub(super) use crate::compare::mismatch::{
     are_both_nan, largest, measured, mismatch, non_finite_counts, tolerance, used_share,
 };
-use crate::words::safe::{name, visible};
+use crate::compare::{Comparison, Mismatch, Tolerance, Vacuous};
+use crate::explain::Explanation;
+use crate::fs::nearest_first;
+use crate::run::{
+    CaseOutcome, Difference, Finding, Gates, OutputOutcome, Part, Problem, RunOutcome, Sum, Verdict, vacuous_name,
+};
+use crate::tensor::{DType, Kind};
+use crate::text::number::{bytes, count, counted, exact, float, percent, ratio};
+use crate::text::safe::{name, visible};
 
 /// What holds a case that names no reference.
 pub(super) const SNAPSHOT_ONLY: &str = "no reference, held by its snapshot alone";

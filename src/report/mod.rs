@@ -23,7 +23,7 @@ pub mod terminal;
 #[cfg(test)]
 mod tests;
 
-pub use crate::words::number;
+pub use crate::text::number;
 pub use histogram::{Bin, Histogram};
 pub use palette::Palette;
 pub use view::{CaseLine, CaseView, DiffView, ExplainView, InputView, OutputView, PairView, TensorView, Unread};

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use super::number::counted;
 use super::voice::{Voice, remove};
-use crate::numeric::{DType, Mismatch, Tolerance, Vacuous};
+use crate::compare::{Mismatch, Tolerance, Vacuous};
 use crate::run::{CaseOutcome, Gate, OutputOutcome, Problem, RunOutcome, Verdict};
+use crate::tensor::DType;
+use crate::text::number::counted;
 
 /// The last line of a message.
 #[derive(Clone, Debug, PartialEq)]

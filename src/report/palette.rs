@@ -3,7 +3,7 @@
 use anstyle::{AnsiColor, Style};
 
 use crate::run::Verdict;
-use crate::words::safe::escaped;
+use crate::text::safe::escaped;
 
 /// The colours of a report, named by what they mean. Whether there are any is the caller's choice.
 #[derive(Clone, Copy, Debug)]

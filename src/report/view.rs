@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::golden::CaseId;
-use crate::numeric::{Comparison, Mismatch, Picture, Summary, Tolerance};
-use crate::run::{CaseOutcome, Explanation, Gate};
+use crate::case::CaseId;
+use crate::compare::{Comparison, Mismatch, Picture, Summary, Tolerance};
+use crate::explain::Explanation;
+use crate::run::{CaseOutcome, Gate};
 
 /// A case, as `show` describes it.
 #[derive(Clone, Debug)]

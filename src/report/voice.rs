@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use super::number::exact;
-use crate::hidden::is_hidden;
-use crate::numeric::Tolerance;
+use crate::compare::Tolerance;
+use crate::text::hidden::is_hidden;
+use crate::text::number::exact;
 
 /// What a message needs to know of the place where it is read, so that the commands in it work there.
 #[derive(Clone, Debug)]

@@ -8,9 +8,9 @@ use ndarray::ArrayD;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::case::{CaseId, MOST_TENSORS, is_wide};
 use crate::error::{Error, Result};
-use crate::golden::{CaseId, MOST_TENSORS, is_wide};
-use crate::numeric::{Element, Tensor};
+use crate::tensor::{Element, Tensor};
 
 /// What a checkpoint returns: its outputs, or any error.
 pub type CheckpointResult = std::result::Result<Outputs, Box<dyn StdError + Send + Sync>>;

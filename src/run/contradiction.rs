@@ -8,8 +8,9 @@ use std::collections::BTreeSet;
 use super::chain::{Difference, Step};
 use super::merge::is_off_the_list;
 use super::outcome::{CaseOutcome, Gates, OutputOutcome, Problem, RunOutcome, Verdict};
-use crate::golden::check_name;
-use crate::numeric::{Mismatch, Value};
+use crate::compare::Mismatch;
+use crate::tensor::Value;
+use crate::text::check_name;
 
 impl RunOutcome {
     /// Refuses a run that contradicts itself, in words.

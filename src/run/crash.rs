@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 
 use libc::{SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, c_int, c_void, siginfo_t};
 
-use crate::golden::CaseId;
+use crate::case::CaseId;
 
 /// What a crash raises.
 const SIGNALS: [(c_int, &[u8]); 5] =

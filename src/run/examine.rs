@@ -15,9 +15,9 @@ use super::options::{Options, Skips};
 use super::outcome::{CaseOutcome, OutputOutcome, Problem, Verdict};
 use super::running::begin;
 use super::survey::Survey;
-use crate::golden::{Case, CaseId, Goldens};
-use crate::numeric::Tensor;
+use crate::case::{Case, CaseId, Goldens};
 use crate::snapshot::Recorder;
+use crate::tensor::Tensor;
 
 /// Everything that one case needs to be run.
 #[derive(Clone, Copy)]

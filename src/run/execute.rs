@@ -5,27 +5,28 @@ use std::time::{Duration, Instant};
 
 use super::checkpoint::{Executor, Inputs, Skip};
 use super::outcome::Problem;
+use crate::case::{Address, Case, Goldens, Input, Link, Suites, sha256};
 use crate::error::{Error, Result};
-use crate::golden::{Address, Case, Containers, Goldens, Input, Link, Suites, read_tensor, sha256};
-use crate::numeric::{DType, Element, Tensor, dispatch};
 use crate::snapshot::catch::catch;
+use crate::tensor::{Containers, read_tensor};
+use crate::tensor::{DType, Element, Tensor, dispatch};
 
 /// The inputs of a case, and the sha256 of each.
-pub(super) struct Gathered {
-    pub(super) inputs: Inputs,
-    pub(super) digests: BTreeMap<String, String>,
+pub(crate) struct Gathered {
+    pub(crate) inputs: Inputs,
+    pub(crate) digests: BTreeMap<String, String>,
 }
 
 /// What a checkpoint returned, all repeats, and how long they took.
-pub(super) struct Executed {
-    pub(super) outputs: BTreeMap<String, Tensor>,
+pub(crate) struct Executed {
+    pub(crate) outputs: BTreeMap<String, Tensor>,
     /// The first repeat, counted from 1, in which each such output had other bits than in the first.
-    pub(super) unstable: BTreeMap<String, usize>,
-    pub(super) elapsed: Duration,
+    pub(crate) unstable: BTreeMap<String, usize>,
+    pub(crate) elapsed: Duration,
 }
 
 /// Reads every input, and checks each `from`; all problems are found, not only the first.
-pub(super) fn gather(goldens: &Goldens, suites: &Suites, case: &Case) -> Result<Gathered, Vec<Problem>> {
+pub(crate) fn gather(goldens: &Goldens, suites: &Suites, case: &Case) -> Result<Gathered, Vec<Problem>> {
     let mut tensors = BTreeMap::new();
     let mut digests = BTreeMap::new();
     let mut problems = Vec::new();
@@ -52,12 +53,12 @@ pub(super) fn gather(goldens: &Goldens, suites: &Suites, case: &Case) -> Result<
 }
 
 /// Reads the tensor at that address.
-pub(super) fn read(address: &Address, declared: Option<DType>) -> Result<Tensor> {
+pub(crate) fn read(address: &Address, declared: Option<DType>) -> Result<Tensor> {
     read_tensor(&address.path, address.member.as_deref(), declared)
 }
 
 /// Checks that an input with `from` is the reference of the output that it names.
-pub(super) fn check_link(
+pub(crate) fn check_link(
     goldens: &Goldens,
     suites: &Suites,
     case: &Case,
@@ -91,7 +92,7 @@ pub(super) fn check_link(
 }
 
 /// Calls the checkpoint `repeats` times; the outputs are those of the first.
-pub(super) fn execute(executor: &Executor, case: &Case, inputs: &Inputs, repeats: usize) -> Result<Executed, Problem> {
+pub(crate) fn execute(executor: &Executor, case: &Case, inputs: &Inputs, repeats: usize) -> Result<Executed, Problem> {
     let Some(checkpoint) = executor.get(&case.checkpoint) else {
         return Err(Problem::UnknownCheckpoint {
             name: case.checkpoint.clone(),
@@ -123,7 +124,7 @@ pub(super) fn execute(executor: &Executor, case: &Case, inputs: &Inputs, repeats
 }
 
 /// Whether two tensors are the same bit for bit, NaN payloads and signs of zero included.
-pub(super) fn same_bits(one: &Tensor, other: &Tensor) -> bool {
+pub(crate) fn same_bits(one: &Tensor, other: &Tensor) -> bool {
     fn bytes<T: Element>(elements: &[T]) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(elements.len() * T::DTYPE.size());
         elements.iter().for_each(|x| x.push_le(&mut bytes));

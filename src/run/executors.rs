@@ -92,7 +92,7 @@ impl Executors {
         // The one that this crate has, but not in every build, nor in a harness that did not ask for it.
         let built = match (name, cfg!(feature = "candle")) {
             ("candle", false) => "; karat has it where it is built with `--features candle`",
-            ("candle", true) => "; a harness has it by Harness::other(karat::candle::executor())",
+            ("candle", true) => "; a harness has it by Harness::other(karat::executors::candle::executor())",
             _ => "",
         };
         Err(Error::Usage(format!("there is no executor `{name}` here; there is {}{built}", known.join(", "))))

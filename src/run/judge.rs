@@ -5,39 +5,40 @@ use std::path::{Path, PathBuf};
 
 use super::checkpoint::Inputs;
 use super::execute::read;
-use super::explanation::{Explain, Explanation};
 use super::options::Pictures;
 use super::outcome::{OutputOutcome, Problem, Verdict};
-use super::question::{Other, Question};
 use super::survey::Survey;
+use crate::case::{Address, Case, CaseId, Output, sha256};
+use crate::compare::{
+    Comparison, Form, LARGE, Measurement, Mismatch, Pair, Picture, Rules, Summary, Tolerance, Vacuous, check_structure,
+    measure, summarize, vacuous,
+};
 use crate::error::{Error, Result};
-use crate::golden::{
-    Address, Case, CaseId, Containers, Header, Output, check_name, inspect, inspect_large, link_below, sha256,
-    write_npy,
-};
-use crate::numeric::{
-    Comparison, DType, Form, Kind, LARGE, Measurement, Mismatch, Pair, Picture, Rules, Summary, Tensor, Tolerance,
-    Vacuous, check_structure, measure, summarize, vacuous,
-};
+use crate::explain::explanation::{Explain, Explanation};
+use crate::explain::question::{Other, Question};
+use crate::fs::link_below;
 use crate::snapshot::{Facts, Recorded, Recorder};
+use crate::tensor::{Containers, Header, inspect, inspect_large, write_npy};
+use crate::tensor::{DType, Kind, Tensor};
+use crate::text::check_name;
 
 /// What judging the outputs of a case needs besides the outputs.
-pub(super) struct Held<'a> {
-    pub(super) case: &'a Case,
-    pub(super) inputs: &'a Inputs,
-    pub(super) digests: &'a BTreeMap<String, String>,
-    pub(super) unstable: &'a BTreeMap<String, usize>,
+pub(crate) struct Held<'a> {
+    pub(crate) case: &'a Case,
+    pub(crate) inputs: &'a Inputs,
+    pub(crate) digests: &'a BTreeMap<String, String>,
+    pub(crate) unstable: &'a BTreeMap<String, usize>,
     /// `None` where accuracy alone is a gate.
-    pub(super) recorder: Option<&'a Recorder>,
+    pub(crate) recorder: Option<&'a Recorder>,
     /// Where accuracy alone is a gate and drift is told all the same.
-    pub(super) past: Option<&'a Recorder>,
-    pub(super) survey: &'a Survey,
+    pub(crate) past: Option<&'a Recorder>,
+    pub(crate) survey: &'a Survey,
     /// Where actual tensors of outputs that did not pass are kept, where they are.
-    pub(super) keep: Option<&'a Path>,
+    pub(crate) keep: Option<&'a Path>,
     /// What finds the reason of a mismatch.
-    pub(super) explain: Option<Explain>,
+    pub(crate) explain: Option<Explain>,
     /// Of which outputs there is a picture.
-    pub(super) pictures: Pictures,
+    pub(crate) pictures: Pictures,
 }
 
 /// What was found of a reference before its elements were read.
@@ -52,11 +53,11 @@ enum Found {
 }
 
 /// A reference with all that decides whether an actual tensor is close to it.
-pub(super) struct Reference {
-    pub(super) tensor: Tensor,
+pub(crate) struct Reference {
+    pub(crate) tensor: Tensor,
     /// The references that the output may equal instead.
     alternatives: Vec<Tensor>,
-    pub(super) mask: Option<Tensor>,
+    pub(crate) mask: Option<Tensor>,
     digest: String,
     alternative_digests: Vec<String>,
     mask_digest: Option<String>,
@@ -65,7 +66,7 @@ pub(super) struct Reference {
 }
 
 /// Judges every output that the case names, that the checkpoint returned, or that has a snapshot.
-pub(super) fn hold_all(held: &Held<'_>, actuals: &BTreeMap<String, Tensor>) -> Vec<OutputOutcome> {
+pub(crate) fn hold_all(held: &Held<'_>, actuals: &BTreeMap<String, Tensor>) -> Vec<OutputOutcome> {
     let case = held.case;
     // Where the folder cannot be read, recording says so for every output.
     let recorded = held.recorder.and_then(|recorder| held.survey.recorded(recorder, &case.id).ok()).unwrap_or_default();
@@ -110,7 +111,7 @@ pub(super) fn hold_all(held: &Held<'_>, actuals: &BTreeMap<String, Tensor>) -> V
 }
 
 /// The tolerance of an output with a reference of that dtype, where what the case says of it fits.
-pub(super) fn tolerance(case: &Case, name: &str, output: &Output, dtype: DType) -> Result<Tolerance, Error> {
+pub(crate) fn tolerance(case: &Case, name: &str, output: &Output, dtype: DType) -> Result<Tolerance, Error> {
     let wrong = |field: &str, what: String| {
         let field = format!("{field}.{name}");
         Error::Case { path: case.set_in(&field).to_path_buf(), what: format!("{field}{what}") }
@@ -171,7 +172,7 @@ impl Reference {
         }
     }
 
-    pub(super) fn read(case: &Case, name: &str, output: &Output) -> Result<Reference, Error> {
+    pub(crate) fn read(case: &Case, name: &str, output: &Output) -> Result<Reference, Error> {
         let mut files = Containers::default();
         let mut read = |Address { path, member, .. }: &Address, dtype| files.at(path)?.read(member.as_deref(), dtype);
         let tensor = read(&output.address, output.dtype)?;
@@ -218,7 +219,7 @@ impl Reference {
 }
 
 /// What a snapshot holds of an output, but for what was measured against its reference.
-pub(super) fn facts<'a>(
+pub(crate) fn facts<'a>(
     case: &'a Case,
     digests: &'a BTreeMap<String, String>,
     reference: Option<&'a Reference>,
@@ -239,17 +240,17 @@ pub(super) fn facts<'a>(
 }
 
 /// An output of a chained run, held against its reference.
-pub(super) struct Chained {
+pub(crate) struct Chained {
     /// What was measured, by the tolerance for a chained run, or that of the isolated one where there is none.
-    pub(super) found: Result<Comparison, Mismatch>,
+    pub(crate) found: Result<Comparison, Mismatch>,
     /// What is wrong where the case has a tolerance for a chained run.
-    pub(super) outside: Option<Problem>,
+    pub(crate) outside: Option<Problem>,
     /// The sha256 of the reference, where it was read.
-    pub(super) digest: Option<String>,
+    pub(crate) digest: Option<String>,
 }
 
 /// Holds an output of a chained run against its reference.
-pub(super) fn chained(case: &Case, name: &str, output: &Output, actual: &Tensor) -> Result<Chained, Error> {
+pub(crate) fn chained(case: &Case, name: &str, output: &Output, actual: &Tensor) -> Result<Chained, Error> {
     let mut reference = match Reference::find(case, name, output, actual)? {
         Found::Whole(reference) => reference,
         Found::Misfit { mismatch, tolerance: _, chained } => {
@@ -427,7 +428,7 @@ impl Held<'_> {
 }
 
 /// Keeps an actual tensor below that folder.
-pub(super) fn keep_actual(keep: &Path, id: &CaseId, outcome: &mut OutputOutcome, actual: &Tensor) {
+pub(crate) fn keep_actual(keep: &Path, id: &CaseId, outcome: &mut OutputOutcome, actual: &Tensor) {
     let path = kept(keep, id, &outcome.name);
     match unlink(keep, &path).and_then(|()| write_npy(&path, actual)) {
         Ok(()) => outcome.kept = Some(path),
@@ -440,7 +441,7 @@ pub(super) fn keep_actual(keep: &Path, id: &CaseId, outcome: &mut OutputOutcome,
 }
 
 /// Removes a link on the way from cargo's target folder to what is kept: what lies there is karat's own.
-pub(super) fn unlink(keep: &Path, path: &Path) -> Result<()> {
+pub(crate) fn unlink(keep: &Path, path: &Path) -> Result<()> {
     match link_below(keep.parent().unwrap_or(keep), path) {
         Some(link) => std::fs::remove_file(&link).map_err(|error| Error::write(&link, error)),
         None => Ok(()),

@@ -13,8 +13,9 @@ use super::judge::unlink;
 use super::options::Filter;
 use super::outcome::RunOutcome;
 use super::session::Session;
+use crate::case::{CaseId, Tree};
 use crate::error::{Error, Result};
-use crate::golden::{CaseId, Found, TEXT_LIMIT, Tree, read_regular};
+use crate::fs::{Found, TEXT_LIMIT, read_regular};
 
 /// The file, below the folder where actual tensors are kept.
 const FILE: &str = "failed.json";
@@ -102,7 +103,7 @@ impl Session {
         let wrong = |error| Error::write(&file, error);
         let folder = file.parent().expect("a file is in a folder");
         fs::create_dir_all(folder).map_err(wrong)?;
-        let mut beside = crate::golden::beside(&file).map_err(wrong)?;
+        let mut beside = crate::fs::beside(&file).map_err(wrong)?;
         serde_json::to_writer_pretty(&mut beside, &kept).map_err(|error| wrong(error.into()))?;
         beside.write_all(b"\n").map_err(wrong)?;
         beside.persist(&file).map_err(|error| wrong(error.error))?;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::outcome::{CaseOutcome, Counts, Gate, Problem, RunOutcome, Verdict, larger};
-use crate::golden::CaseId;
+use crate::case::CaseId;
 
 /// The same cases, run by several executors, each held to accuracy alone.
 #[derive(Clone, Debug)]

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::outcome::{CaseOutcome, RunOutcome, Verdict};
 use super::partition::{Partition, Shard};
+use crate::case::sha256_of_lines;
 use crate::error::{Error, Result};
-use crate::golden::sha256_of_lines;
 
 /// What a shard has written.
 #[derive(Clone, Debug)]

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 
-use super::explanation::Explain;
 use super::interrupt::Interrupt;
 use super::isolate::Isolation;
 use super::outcome::{Gates, Verdict};
 use super::partition::Shard;
-use crate::golden::CaseId;
+use crate::case::CaseId;
+use crate::explain::explanation::Explain;
 use crate::snapshot::Caller;
 
 /// How to run.
@@ -20,7 +20,7 @@ pub struct Options {
     pub repeats: NonZeroUsize,
     /// The ids of the cases that may be skipped in CI.
     pub allowed_skips: Vec<String>,
-    /// Whether a case fails whose comparison is [vacuous](crate::numeric::vacuous()).
+    /// Whether a case fails whose comparison is [vacuous](crate::compare::vacuous()).
     pub deny_vacuous: bool,
     /// Who calls: whether `cargo insta test` can be driving this process.
     pub caller: Caller,
@@ -56,7 +56,7 @@ pub enum Stop {
     AtFirstFailure,
 }
 
-/// Of which outputs there is a [`Picture`](crate::numeric::Picture) of where they differ from their references.
+/// Of which outputs there is a [`Picture`](crate::compare::Picture) of where they differ from their references.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Pictures {
     /// Of none.

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::chain::ChainOutcome;
-use super::explanation::Explanation;
 use super::partition::Partition;
+use crate::case::CaseId;
+use crate::compare::{Comparison, Mismatch, Picture, Summary, Tolerance, Vacuous};
 use crate::error::Error;
-use crate::golden::CaseId;
-use crate::numeric::{Comparison, Mismatch, Picture, Summary, Tolerance, Vacuous};
+use crate::explain::explanation::Explanation;
 use crate::snapshot::Drift;
 
 /// What karat says of an output, a case or a run. Ordered from worst to best: the verdict of a whole is the least of
@@ -95,7 +95,7 @@ pub struct Gate {
     pub allowed_skips: Vec<String>,
     /// Whether `cargo insta test` drives this run and reviews drift and unrecorded cases afterwards.
     pub reviewed: bool,
-    /// Whether a case fails whose comparison is [vacuous](crate::numeric::vacuous()).
+    /// Whether a case fails whose comparison is [vacuous](crate::compare::vacuous()).
     pub deny_vacuous: bool,
 }
 
@@ -253,7 +253,7 @@ pub(crate) fn vacuous_name(case: &CaseId, output: &str, is_chained_alone: bool) 
 }
 
 /// The larger of two, where there are two.
-pub(super) fn larger(one: Option<f64>, other: Option<f64>) -> Option<f64> {
+pub(crate) fn larger(one: Option<f64>, other: Option<f64>) -> Option<f64> {
     [one, other].into_iter().flatten().reduce(f64::max)
 }
 
@@ -317,7 +317,7 @@ impl Counts {
     }
 
     /// Counts one more.
-    pub(super) fn add(&mut self, verdict: Verdict) {
+    pub(crate) fn add(&mut self, verdict: Verdict) {
         let count = match verdict {
             Verdict::Broken => &mut self.broken,
             Verdict::Missing => &mut self.missing,
@@ -411,20 +411,20 @@ impl CaseOutcome {
         self.inherited.get(field).unwrap_or(&self.file)
     }
 
-    /// Whether a comparison of an output is [vacuous](crate::numeric::vacuous()).
+    /// Whether a comparison of an output is [vacuous](crate::compare::vacuous()).
     #[must_use]
     pub fn is_vacuous(&self) -> bool {
         self.outputs.iter().any(|output| output.vacuous().is_some())
     }
 
     /// Adds a problem of the case as a whole.
-    pub(super) fn add(&mut self, problem: Problem) {
+    pub(crate) fn add(&mut self, problem: Problem) {
         self.verdict = self.verdict.min(problem.verdict());
         self.problems.push(problem);
     }
 
     /// Adds a problem of the output of that name.
-    pub(super) fn add_to(&mut self, name: &str, problem: Problem) {
+    pub(crate) fn add_to(&mut self, name: &str, problem: Problem) {
         self.verdict = self.verdict.min(problem.verdict());
         if let Some(output) = self.outputs.iter_mut().find(|output| output.name == name) {
             output.verdict = output.verdict.min(problem.verdict());
@@ -508,7 +508,7 @@ impl RunOutcome {
         self.not_run == 0 && self.interrupted.is_none() && self.failed() == 0
     }
 
-    /// Every output of which a comparison is [vacuous](crate::numeric::vacuous()), behind its case.
+    /// Every output of which a comparison is [vacuous](crate::compare::vacuous()), behind its case.
     pub fn vacuous(&self) -> impl Iterator<Item = (&CaseOutcome, &OutputOutcome)> {
         let outputs = self.cases.iter().flat_map(|case| case.outputs.iter().map(move |output| (case, output)));
         outputs.filter(|(_, output)| output.vacuous().is_some())

@@ -14,8 +14,9 @@ use std::str::FromStr;
 use xxhash_rust::xxh64::xxh64;
 
 use super::options::Filter;
+use crate::case::{CaseId, Goldens, Tree, sha256_of_lines};
 use crate::error::{Error, Result};
-use crate::golden::{CaseId, Goldens, TEXT_LIMIT, Tree, read_text, sha256_of_lines};
+use crate::fs::{TEXT_LIMIT, read_text};
 
 /// How cases are dealt out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use crate::golden::CaseId;
+use crate::case::CaseId;
 
 static RUNNING: Mutex<Vec<CaseId>> = Mutex::new(Vec::new());
 

@@ -7,15 +7,16 @@ use std::time::{Duration, Instant};
 
 use super::chain::{ChainOutcome, follow};
 use super::checkpoint::Executor;
-use super::examine::Examiner;
 use super::interrupt::Interrupt;
 use super::journal::Journal;
 use super::options::{Filter, Following, Options, Stop};
 use super::outcome::{CaseOutcome, Gate, Gates, OutputOutcome, Problem, RunOutcome, Verdict};
 use super::partition::Selection;
 use super::survey::Survey;
+use crate::case::{Case, CaseId, Goldens, Tree};
 use crate::error::{Error, Result};
-use crate::golden::{Case, CaseId, Goldens, Tree, sweep};
+use crate::fs::sweep;
+use crate::run::examine::Examiner;
 use crate::snapshot::{Orphan, Recorder, Shelf, in_ci};
 
 /// Everything that a run needs besides the list of cases.

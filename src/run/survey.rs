@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::OnceLock;
 
+use crate::case::{CaseId, Goldens, Suites};
 use crate::error::Result;
-use crate::golden::{CaseId, Goldens, Suites};
 use crate::snapshot::{Recorder, Shelf};
 
 /// The disk as it was when a run began: what suites say, which snapshots there are.

@@ -13,8 +13,8 @@ use super::outcome::{CaseOutcome, Problem, RunOutcome};
 use super::partition::Selection;
 use super::running::running;
 use super::session::Session;
+use crate::case::{Case, CaseId, Tree};
 use crate::error::{Error, Result};
-use crate::golden::{Case, CaseId, Tree};
 
 /// How much longer than their grace cases are waited for: those with a process of their own say themselves that they were
 /// interrupted.

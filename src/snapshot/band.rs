@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::drift::Drift;
 use super::parse::{Fault, finite_count, number, parse, value};
 use super::text::{Facts, Line, join, lines};
-use crate::numeric::{DType, Kind};
+use crate::tensor::{DType, Kind};
 
 /// How many eps a statistic may move. Between honest references (other machines, other BLAS) at most 14 were measured;
 /// this leaves room for those nobody measured, and is far below what a wrong formula does.
@@ -158,7 +158,8 @@ fn moved(quantity: &str, stored: &str, measured: &str, band: String) -> Drift {
 mod tests {
     use super::super::sample::{BAND, Sample, comparison, sample};
     use super::*;
-    use crate::numeric::{NonFinite, Summary, Tolerance, Value};
+    use crate::compare::{NonFinite, Summary, Tolerance};
+    use crate::tensor::Value;
 
     /// The quantities that drifted and those that improved, from a stored sample to a changed one.
     fn moves(stored: &Sample, change: impl FnOnce(&mut Sample)) -> (Vec<String>, Vec<String>) {

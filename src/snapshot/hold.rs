@@ -16,7 +16,8 @@ use super::store::{Stored, Target, assert};
 use super::text::{Facts, text};
 use super::workspace;
 use crate::error::{Error, Result};
-use crate::golden::{check_name, link_below, refusal};
+use crate::fs::{link_below, refusal};
+use crate::text::check_name;
 
 /// Holds summaries against snapshot files below one folder, and has insta record what moved.
 #[derive(Clone, Debug)]

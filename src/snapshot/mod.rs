@@ -10,6 +10,7 @@ pub(crate) mod catch;
 mod drift;
 mod hold;
 mod lock;
+pub(crate) mod moved;
 mod parse;
 #[cfg(test)]
 mod sample;

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::Value as Json;
 
 use super::text::{Line, VERSION, word};
-use crate::numeric::DType;
+use crate::tensor::DType;
 
 /// Why a text is not one of karat's.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 
 use super::text::{Facts, text};
-use crate::numeric::{Comparison, DType, Extreme, NonFinite, Rules, Summary, Tolerance, Value};
+use crate::compare::{Comparison, Extreme, NonFinite, Rules, Summary, Tolerance};
+use crate::tensor::{DType, Value};
 
 /// Facts that own what they hold: 64 `f32` of root mean square 1, largest magnitude 4.
 #[derive(Clone)]

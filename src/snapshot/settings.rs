@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::golden::{Found, TEXT_LIMIT, read_regular};
+use crate::fs::{Found, TEXT_LIMIT, read_regular};
 
 /// How a setting is read: the value of an environment variable.
 pub(super) type Env<'a> = &'a dyn Fn(&str) -> Option<String>;

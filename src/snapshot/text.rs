@@ -31,7 +31,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-use crate::numeric::{Comparison, DType, Kind, NanRule, NonFinite, Rules, Summary, Tolerance, Value};
+use crate::compare::{Comparison, NanRule, NonFinite, Rules, Summary, Tolerance};
+use crate::tensor::{DType, Kind, Value};
 
 /// The version of the text that this karat writes, and the newest that it reads.
 pub(super) const VERSION: u64 = 1;

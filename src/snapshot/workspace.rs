@@ -3,7 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::golden::{TEXT_LIMIT, read_text};
+use crate::fs::{TEXT_LIMIT, read_text};
 
 /// Finds the folder of the user's project, as insta understands it, absolute and spelled as the goldens root is: `chosen` if
 /// there is one, else the nearest folder above whose `Cargo.toml` has a `[workspace]`, else the nearest with a `Cargo.toml`,

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use karat::golden::{read_tensor, write_npy};
-use karat::{Tensor, golden};
+use karat::tensor::{read_tensor, write_npy};
+use karat::{Tensor, tensor};
 use serde_json::json;
 
 use crate::project::Project;
@@ -122,7 +122,7 @@ fn a_folder_of_outputs_has_the_best_explanation_of_each() {
     let project = Project::gpt2_tiny();
     for (name, taken) in [("k", "k"), ("q", "v"), ("v", "q")] {
         let from = project.path(&format!("goldens/gpt2-tiny/h.0/qkv/{taken}.npy"));
-        let tensor: Tensor = golden::read_tensor(&from, None, None).expect("a tensor");
+        let tensor: Tensor = tensor::read_tensor(&from, None, None).expect("a tensor");
         fs::create_dir_all(project.path("mine")).expect("a folder");
         write_npy(&project.path(&format!("mine/{name}.npy")), &tensor).expect("a file");
     }

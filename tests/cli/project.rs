@@ -11,7 +11,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use karat::Tensor;
-use karat::golden::write_npy;
+use karat::tensor::write_npy;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -97,7 +97,7 @@ impl Project {
     }
 
     /// Writes a tensor.
-    pub(crate) fn tensor<T: karat::numeric::Element>(&self, name: &str, shape: &[usize], elements: Vec<T>) {
+    pub(crate) fn tensor<T: karat::tensor::Element>(&self, name: &str, shape: &[usize], elements: Vec<T>) {
         write_npy(&self.path(name), &Tensor::new(shape, elements).expect("as many as the shape")).expect("a file");
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use karat::numeric::Mismatch;
+use karat::compare::Mismatch;
 use karat::run::{CaseOutcome, OutputOutcome, Problem, Verdict};
 use karat::snapshot::Drift;
 

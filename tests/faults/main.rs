@@ -39,7 +39,7 @@ fn the_unchanged_control_passes() {
 fn control() {
     for (name, count) in SUITES {
         let suite = Suite::copy(name);
-        let run = suite.run(karat::gpt2::executor());
+        let run = suite.run(karat::executors::gpt2::executor());
         assert_eq!(run.cases.len(), count, "{name}");
         for case in &run.cases {
             assert_eq!(case.verdict, Verdict::Pass, "{}: {:?}", case.id, case.problems);

@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use karat::golden::write_npy;
+use karat::executors::gpt2;
 use karat::run::CheckpointResult;
-use karat::{Executor, Inputs, Outputs, Tensor, gpt2};
+use karat::tensor::write_npy;
+use karat::{Executor, Inputs, Outputs, Tensor};
 use ndarray::ArrayD;
 use serde_json::Value;
 

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use karat::golden::{Address, Case, CaseId, Goldens, Tree, read_tensor};
+use karat::case::{Address, Case, CaseId, Goldens, Tree};
 use karat::run::{CaseOutcome, Filter, Options, RunOutcome, Session};
+use karat::tensor::read_tensor;
 use karat::{Executor, Tensor, Tolerance};
 use tempfile::TempDir;
 use walkdir::WalkDir;

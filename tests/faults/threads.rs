@@ -5,7 +5,7 @@ use std::fs;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use karat::golden::Goldens;
+use karat::case::Goldens;
 use karat::run::{Filter, Options, Session, Verdict};
 
 use crate::alone::alone;
@@ -61,7 +61,8 @@ fn child() {
     let goldens = Goldens::locate(&repository("goldens"), Some(&snapshots)).expect("the goldens are there");
     let options = Options { jobs: threads, ..Options::default() };
     let tree = goldens.discover().expect("the goldens can be walked");
-    let session = Session::new(goldens, karat::gpt2::executor(), options).expect("insta's settings are sound");
+    let session =
+        Session::new(goldens, karat::executors::gpt2::executor(), options).expect("insta's settings are sound");
     let run = session.run(&tree, &Filter::default(), |_| ()).expect("there are cases");
     assert_eq!(run.cases.len(), tree.cases.len());
     for case in &run.cases {

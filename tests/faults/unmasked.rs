@@ -1,6 +1,6 @@
 //! A block and a generation without the causal mask, of the functions that the built-in executor is made of.
 
-use karat::gpt2::{
+use karat::executors::gpt2::{
     Conv1d, Gelu, Mask, Qkv, argmax, attention_output, attention_scores, embeddings, layer_norm, logits, mlp, qkv,
     residual, selected_logits, softmax,
 };

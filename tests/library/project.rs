@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use karat::Tensor;
-use karat::golden::write_npy;
+use karat::tensor::write_npy;
 use serde_json::Value;
 use walkdir::WalkDir;
 

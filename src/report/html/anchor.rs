@@ -1,6 +1,6 @@
 //! Where a link leads: the place of a case or an output on the page.
 
-use crate::golden::CaseId;
+use crate::case::CaseId;
 
 /// The place of a case: `case-gpt2-tiny/h.0/ln_1`.
 pub(super) fn case(id: &CaseId) -> String {

@@ -7,10 +7,10 @@ use super::step::step;
 use super::verdict::{badge, tone};
 use crate::report::message;
 use crate::report::next::next;
-use crate::report::number::duration;
 use crate::report::terminal::found;
 use crate::report::voice::Voice;
 use crate::run::{CaseOutcome, Gate, Problem, Verdict};
+use crate::text::number::duration;
 
 /// A case that opens and closes: open where it needs attention.
 pub(super) fn case(voice: &Voice, gate: &Gate, case: &CaseOutcome) -> Element {

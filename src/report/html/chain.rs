@@ -4,10 +4,10 @@ use super::anchor;
 use super::chain_plot::plot;
 use super::element::{Element, el};
 use super::wide::wide;
-use crate::golden::CaseId;
+use crate::case::CaseId;
 use crate::report::message;
-use crate::report::number::{counted, ratio};
 use crate::run::{ChainOutcome, Finding, Part, Step};
+use crate::text::number::{counted, ratio};
 
 /// Every chain that the run followed.
 pub(super) fn chains(chains: &[ChainOutcome]) -> Element {

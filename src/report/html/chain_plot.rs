@@ -5,9 +5,9 @@ use super::chain_legend::legend;
 use super::element::{Element, el};
 use super::wide::wide;
 use crate::report::message;
-use crate::report::number::{counted, ratio};
 use crate::report::terminal::ten;
 use crate::run::{ChainOutcome, Difference, Part, Step};
+use crate::text::number::{counted, ratio};
 
 /// From one checkpoint to the next, as there is room.
 const PITCH: [f64; 2] = [26.0, 44.0];

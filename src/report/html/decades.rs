@@ -1,9 +1,9 @@
 //! How large the differences are: a bar for each decade.
 
 use super::element::{Element, el};
-use crate::numeric::{Decade, Size};
-use crate::report::number::count;
+use crate::compare::{Decade, Size};
 use crate::report::terminal;
+use crate::text::number::count;
 
 /// A row a decade, its bar as long as the count is to the largest.
 pub(super) fn decades(decades: &[Decade]) -> Element {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::hidden::is_hidden;
+use crate::text::hidden::is_hidden;
 
 /// An element, its attributes and what is in it.
 #[derive(Clone, Debug)]

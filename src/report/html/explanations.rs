@@ -1,8 +1,9 @@
 //! What a difference looks like, best first.
 
 use super::element::{Element, el};
+use crate::explain::Explanation;
 use crate::report::message;
-use crate::run::{Explanation, Verdict};
+use crate::run::Verdict;
 
 /// A list of what fits; nothing where nobody asked.
 pub(super) fn explanations(verdict: Verdict, found: &[Explanation]) -> Option<Element> {

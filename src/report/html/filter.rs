@@ -2,8 +2,8 @@
 
 use super::element::{Element, el};
 use super::verdict::{tally, tone};
-use crate::report::number::{count, counted};
 use crate::run::{RunOutcome, Verdict};
+use crate::text::number::{count, counted};
 
 /// A field for text and a button for each verdict that there is.
 pub(super) fn filter(run: &RunOutcome) -> Element {

@@ -5,9 +5,9 @@ use super::step;
 use super::verdict::tally;
 use crate::report::message::{ended_early, vacuous_outputs};
 use crate::report::next::after;
-use crate::report::number::{count, counted, duration};
 use crate::report::voice::Voice;
 use crate::run::{Gate, Gates, RunOutcome, Verdict};
+use crate::text::number::{count, counted, duration};
 
 /// What the run comes to, in a sentence; the title of the page too.
 pub(super) fn headline(run: &RunOutcome) -> String {

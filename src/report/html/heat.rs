@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::element::{Element, el};
 use super::wide::wide;
-use crate::numeric::HeatMap;
-use crate::report::number::count;
+use crate::compare::HeatMap;
 use crate::report::terminal;
+use crate::text::number::count;
 
 /// How wide a map is at most, and how large a cell.
 const WIDTH: usize = 540;

@@ -1,9 +1,9 @@
 //! The tolerance and everything that was measured, as a table that opens.
 
 use super::element::{Element, el};
-use crate::numeric::{Comparison, Extreme, Summary, Tolerance};
+use crate::compare::{Comparison, Extreme, Summary, Tolerance};
 use crate::report::message;
-use crate::report::number::{count, float, float_up, near_one, shape};
+use crate::text::number::{count, float, float_up, near_one, shape};
 
 /// A name and what was measured.
 type Row = (&'static str, String);

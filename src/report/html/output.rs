@@ -11,9 +11,9 @@ use super::step::step;
 use super::verdict::badge;
 use crate::report::message;
 use crate::report::next::next;
-use crate::report::number::shape;
 use crate::report::voice::Voice;
 use crate::run::{CaseOutcome, Gate, OutputOutcome, Verdict};
+use crate::text::number::shape;
 
 /// Everything that is known of an output.
 pub(super) fn output(voice: &Voice, gate: &Gate, case: &CaseOutcome, output: &OutputOutcome) -> Element {

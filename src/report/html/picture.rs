@@ -4,7 +4,7 @@ use super::decades::decades;
 use super::element::{Element, el};
 use super::heat::heat;
 use super::worst::worst;
-use crate::numeric::Picture;
+use crate::compare::Picture;
 
 /// The map beside the sizes, and the elements below.
 pub(super) fn picture(picture: &Picture) -> Element {

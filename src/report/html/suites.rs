@@ -8,10 +8,10 @@ use super::filter::filter;
 use super::verdict::{badge, tally};
 use super::wide::wide;
 use super::{Detail, anchor};
-use crate::report::number::{count, counted, duration};
 use crate::report::terminal::found;
 use crate::report::voice::Voice;
 use crate::run::{CaseOutcome, RunOutcome, Verdict};
+use crate::text::number::{count, counted, duration};
 
 /// Every case of the run.
 pub(super) fn suites(voice: &Voice, run: &RunOutcome, detail: Detail) -> Element {

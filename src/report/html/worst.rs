@@ -2,8 +2,8 @@
 
 use super::element::{Element, el};
 use super::wide::wide;
-use crate::numeric::WorstElement;
-use crate::report::number::{both, float, percent, ratio, shape};
+use crate::compare::WorstElement;
+use crate::text::number::{both, float, percent, ratio, shape};
 
 /// A row an element, the worst first; nothing where none differs.
 pub(super) fn worst(elements: &[WorstElement]) -> Option<Element> {

@@ -15,10 +15,11 @@ use super::nullable::nullable;
 use super::picture::JsonPicture;
 use super::problem::JsonProblem;
 use super::words::{JsonVacuous, JsonVerdict};
-use crate::numeric::{Comparison, Picture, Summary, Tolerance};
+use crate::compare::{Comparison, Picture, Summary, Tolerance};
+use crate::explain::Explanation;
 use crate::report::next::{Next, next};
 use crate::report::{Voice, message};
-use crate::run::{CaseOutcome, Explanation, Gate, OutputOutcome, Problem};
+use crate::run::{CaseOutcome, Gate, OutputOutcome, Problem};
 use crate::snapshot::Drift;
 
 #[derive(Serialize, Deserialize)]

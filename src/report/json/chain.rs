@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::element::Float;
 use super::nullable::nullable;
-use crate::golden::CaseId;
+use crate::case::CaseId;
 use crate::run::{ChainOutcome, Difference, Finding, Part, Step};
 
 #[derive(Serialize, Deserialize)]

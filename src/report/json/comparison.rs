@@ -6,7 +6,7 @@ use super::element::{Element, ElementType, Float, JsonTypes};
 use super::measured::JsonNonFinite;
 use super::nullable::nullable;
 use super::words::{JsonDType, JsonVacuous};
-use crate::numeric::{Comparison, Extreme, Mismatch};
+use crate::compare::{Comparison, Extreme, Mismatch};
 
 #[derive(Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]

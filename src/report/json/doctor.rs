@@ -5,9 +5,9 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::write;
+use crate::doctor::{Complaint, Health};
 use crate::report::Voice;
 use crate::report::doctor::{command, said};
-use crate::run::{Complaint, Health};
 
 /// Writes what is wrong with a setup.
 ///

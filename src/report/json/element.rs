@@ -6,7 +6,7 @@ use num_complex::Complex;
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::numeric::{DType, Kind, Value};
+use crate::tensor::{DType, Kind, Value};
 
 /// A float: a number with the fewest digits that read back the same, or a word where JSON has no number.
 #[derive(Clone, Copy)]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::element::Float;
 use super::nullable::nullable;
 use super::words::JsonHypothesis;
-use crate::run::{Details, Explanation};
+use crate::explain::{Details, Explanation};
 
 #[derive(Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::element::{Element, ElementType, Float};
 use super::nullable::nullable;
 use super::words::JsonDType;
-use crate::numeric::{NonFinite, Summary, Tolerance};
+use crate::compare::{NonFinite, Summary, Tolerance};
 
 #[derive(Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]

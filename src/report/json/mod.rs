@@ -29,7 +29,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::words::safe::{Rule, written};
+use crate::text::safe::{Rule, written};
 
 pub use diff::diff;
 pub use doctor::doctor;

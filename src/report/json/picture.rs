@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::element::{Element, ElementType, Float, JsonTypes};
 use super::nullable::nullable;
-use crate::numeric::{Decade, HeatMap, Picture, Size, WorstElement};
+use crate::compare::{Decade, HeatMap, Picture, Size, WorstElement};
 
 #[derive(Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]

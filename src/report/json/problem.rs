@@ -11,7 +11,7 @@ use super::comparison::{JsonComparison, JsonMismatch};
 use super::element::Float;
 use super::measured::JsonTolerance;
 use super::nullable::nullable;
-use crate::numeric::Comparison;
+use crate::compare::Comparison;
 use crate::report::Voice;
 use crate::run::Problem;
 

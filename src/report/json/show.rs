@@ -8,8 +8,9 @@ use serde_json::{Map, Value};
 use super::element::Float;
 use super::measured::{JsonSummary, JsonTolerance};
 use super::write;
-use crate::numeric::{Summary, Tensor};
+use crate::compare::Summary;
 use crate::report::{Bin, CaseView, Histogram, InputView, OutputView, TensorView, Voice};
+use crate::tensor::Tensor;
 
 /// Writes the summary of a tensor and how its elements are spread. `place` is its file as the reader named it.
 ///

@@ -3,8 +3,10 @@
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::numeric::{DType, Vacuous};
-use crate::run::{Gates, Hypothesis, Verdict};
+use crate::compare::Vacuous;
+use crate::explain::Hypothesis;
+use crate::run::{Gates, Verdict};
+use crate::tensor::DType;
 
 /// A type that is one word in JSON: its name, what it stands for, all there are, the word of one.
 macro_rules! words {

@@ -2,14 +2,14 @@
 
 use std::io::{self, Write};
 
-use crate::numeric::{Comparison, Mismatch};
+use crate::compare::{Comparison, Mismatch};
 use crate::report::message;
 use crate::report::next::deciding;
-use crate::report::number::{count, counted, float, percent, ratio};
 use crate::report::palette::Palette;
 use crate::run::{CaseOutcome, OutputOutcome, Problem, Verdict};
-use crate::words::safe::visible;
-use crate::words::text::{filled, padded, width};
+use crate::text::number::{count, counted, float, percent, ratio};
+use crate::text::safe::visible;
+use crate::text::wrap::{filled, padded, width};
 
 /// The widest verdict, `unrecorded`, and a gap.
 const VERDICT: usize = 12;

@@ -3,12 +3,12 @@
 use std::io::{self, Write};
 
 use crate::report::message;
-use crate::report::number::{counted, ratio};
 use crate::report::palette::Palette;
 use crate::run::{ChainOutcome, Step};
-use crate::words::safe::visible;
-use crate::words::table::Table;
-use crate::words::text::paragraphs;
+use crate::text::number::{counted, ratio};
+use crate::text::safe::visible;
+use crate::text::table::Table;
+use crate::text::wrap::paragraphs;
 
 /// Writes a row for each case of the chain, in the order of the computation, and where the chain leaves its reference.
 ///

@@ -5,15 +5,15 @@ use std::io::{self, Write};
 use super::case_line::distance;
 use super::explain::explanations;
 use super::picture::picture;
-use crate::numeric::{Comparison, Extreme, Summary};
+use crate::compare::{Comparison, Extreme, Summary};
 use crate::report::message::{self, non_finite_counts};
-use crate::report::number::{apart, both, count, counted, float, float_up, near_one, percent, ratio, shape};
 use crate::report::palette::Palette;
 use crate::report::view::{DiffView, PairView, Unread};
 use crate::run::Verdict;
-use crate::words::safe::{name as shown, visible};
-use crate::words::table::Table;
-use crate::words::text::{padded, paragraphs, width};
+use crate::text::number::{apart, both, count, counted, float, float_up, near_one, percent, ratio, shape};
+use crate::text::safe::{name as shown, visible};
+use crate::text::table::Table;
+use crate::text::wrap::{padded, paragraphs, width};
 
 /// Writes everything that was measured where one pair of tensors is compared; else a line for each pair, what only one
 /// side has, and the count.

@@ -2,12 +2,12 @@
 
 use std::io::{self, Write};
 
+use crate::doctor::Health;
 use crate::report::doctor::{command, said};
-use crate::report::number::counted;
 use crate::report::palette::Palette;
 use crate::report::voice::Voice;
-use crate::run::Health;
-use crate::words::text::paragraphs;
+use crate::text::number::counted;
+use crate::text::wrap::paragraphs;
 
 /// Writes each complaint with the command that helps, or that nothing is wrong.
 ///

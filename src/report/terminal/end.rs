@@ -4,13 +4,13 @@ use std::io::{self, Write};
 
 use crate::report::message;
 use crate::report::next::after;
-use crate::report::number::{counted, duration};
 use crate::report::palette::Palette;
 use crate::report::voice::Voice;
 use crate::run::{CaseOutcome, Counts, Partition, Problem, RunOutcome, Verdict};
-use crate::words::WIDTH;
-use crate::words::safe::visible;
-use crate::words::text::paragraphs;
+use crate::text::WIDTH;
+use crate::text::number::{counted, duration};
+use crate::text::safe::visible;
+use crate::text::wrap::paragraphs;
 
 /// Writes the counts by verdict, worst first, what to do next, and which executor ran.
 ///

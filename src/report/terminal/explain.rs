@@ -4,13 +4,14 @@ use std::io::{self, Write};
 
 use super::failure::{Ask, foot, part, whole};
 use super::picture::picture;
+use crate::explain::Explanation;
 use crate::report::message::{self, nothing_fits};
 use crate::report::next::closer;
 use crate::report::palette::Palette;
 use crate::report::view::ExplainView;
 use crate::report::voice::Voice;
-use crate::run::{Explanation, Verdict};
-use crate::words::text::{padded, paragraphs, width};
+use crate::run::Verdict;
+use crate::text::wrap::{padded, paragraphs, width};
 
 /// Tells of each output what differs, what it looks like, best first, where it is and how large; of one that passes only so.
 ///

@@ -5,14 +5,14 @@ use std::io::{self, Write};
 
 use crate::report::message;
 use crate::report::next::{Next, next, review_all};
-use crate::report::number::{counted, shape};
 use crate::report::palette::Palette;
 use crate::report::voice::Voice;
 use crate::run::{CaseOutcome, Gate, OutputOutcome, Problem, RunOutcome, Verdict};
-use crate::words::WIDTH;
-use crate::words::moved::moved;
-use crate::words::safe::{lines, name as shown, visible};
-use crate::words::text::{paragraphs, width};
+use crate::snapshot::moved::moved;
+use crate::text::WIDTH;
+use crate::text::number::{counted, shape};
+use crate::text::safe::{lines, name as shown, visible};
+use crate::text::wrap::{paragraphs, width};
 
 /// Writes the message of each case that did not pass: the case's own problem, then every output, the ones that passed
 /// too. A skipped case has one only where it fails the gate; the [end](super::end()) lists the others.

@@ -2,11 +2,11 @@
 
 use std::io::{self, Write};
 
-use crate::report::number::counted;
 use crate::report::palette::Palette;
 use crate::report::view::CaseLine;
-use crate::words::table::Table;
-use crate::words::text::paragraphs;
+use crate::text::number::counted;
+use crate::text::table::Table;
+use crate::text::wrap::paragraphs;
 
 /// Writes id, checkpoint and outputs of each case, then their number. A case that could not be read says why.
 ///

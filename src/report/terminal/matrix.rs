@@ -4,13 +4,13 @@ use std::io::{self, Write};
 
 use super::failure::failure;
 use crate::report::message;
-use crate::report::number::{counted, duration};
 use crate::report::palette::Palette;
 use crate::report::voice::Voice;
 use crate::run::{CaseOutcome, Cell, Column, Group, Matrix, Problem, Row, Sum, Verdict};
-use crate::words::safe::{name, visible};
-use crate::words::table::Table;
-use crate::words::text::paragraphs;
+use crate::text::number::{counted, duration};
+use crate::text::safe::{name, visible};
+use crate::text::table::Table;
+use crate::text::wrap::paragraphs;
 
 /// Tells what several executors made of the same cases: a row a case, then in full what failed, then each executor's
 /// count.

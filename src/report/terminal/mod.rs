@@ -16,7 +16,6 @@ use std::io::{self, Write};
 
 use super::{Palette, Voice};
 use crate::run::RunOutcome;
-pub use crate::words::{drift, mismatches};
 
 pub(super) use case_line::found;
 pub use case_line::{Columns, case_line};

@@ -2,10 +2,10 @@
 
 use std::io::{self, Write};
 
-use crate::numeric::{Decade, HeatMap, Picture, Size};
-use crate::report::number::{count, shape};
-use crate::words::WIDTH;
-use crate::words::text::{padded, paragraphs, width};
+use crate::compare::{Decade, HeatMap, Picture, Size};
+use crate::text::WIDTH;
+use crate::text::number::{count, shape};
+use crate::text::wrap::{padded, paragraphs, width};
 
 /// Writes both below an indentation, a blank line before each.
 ///
@@ -183,7 +183,8 @@ pub(in crate::report) fn ten(power: i32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::numeric::{Pair, Rules, Tensor, Tolerance};
+    use crate::compare::{Pair, Rules, Tolerance};
+    use crate::tensor::Tensor;
 
     fn told(shape: &[usize], actual: Vec<f32>) -> String {
         let reference = Tensor::new(shape, vec![1.0f32; actual.len()]).expect("as many");

@@ -4,17 +4,18 @@ use std::io::{self, Write};
 
 use serde_json::{Map, Value};
 
-use crate::numeric::{Kind, NonFinite, Summary, Tensor, Tolerance};
+use crate::compare::{NonFinite, Summary, Tolerance};
 use crate::report::histogram::{Bin, Histogram};
 use crate::report::message::{self, non_finite_counts};
-use crate::report::number::{bytes, count, exact, float, shape};
 use crate::report::palette::Palette;
 use crate::report::view::{CaseView, InputView, OutputView, TensorView};
 use crate::report::voice::Voice;
-use crate::words::WIDTH;
-use crate::words::safe::visible;
-use crate::words::table::Table;
-use crate::words::text::{padded, paragraphs, width};
+use crate::tensor::{Kind, Tensor};
+use crate::text::WIDTH;
+use crate::text::number::{bytes, count, exact, float, shape};
+use crate::text::safe::visible;
+use crate::text::table::Table;
+use crate::text::wrap::{padded, paragraphs, width};
 
 /// Writes the summary of a tensor and how its elements are spread. `place` is its file as the reader named it.
 ///

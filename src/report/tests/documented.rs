@@ -1,8 +1,10 @@
 //! The examples in `docs/json.md` are what karat writes.
 
 use super::{assert_told, example, matrix, told_as_json, verbs};
+use crate::case::CaseId;
+use crate::doctor::{Ailment, Complaint, Health};
 use crate::report::{ExplainView, json};
-use crate::run::{Ailment, CaseId, Complaint, Gate, Health, OutputOutcome, RunOutcome, Verdict};
+use crate::run::{Gate, OutputOutcome, RunOutcome, Verdict};
 
 /// The JSON examples of the page, in order.
 fn documented() -> Vec<String> {

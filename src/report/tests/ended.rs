@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{assert_told, example, told, told_as_json};
-use crate::golden::CaseId;
+use crate::case::CaseId;
 use crate::report::{Palette, Voice, json, terminal};
 use crate::run::{CaseOutcome, Problem, RunOutcome, Verdict};
 

@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::golden::CaseId;
-use crate::numeric::{Comparison, DType, Extreme, Mismatch, NonFinite, Summary, Tolerance, Value};
+use crate::case::CaseId;
+use crate::compare::{Comparison, Extreme, Mismatch, NonFinite, Summary, Tolerance};
+use crate::explain::{Details, Explanation, Hypothesis};
 use crate::report::{Review, Voice};
-use crate::run::{
-    CaseOutcome, Details, Explanation, Gate, Gates, Hypothesis, OutputOutcome, Problem, RunOutcome, Verdict,
-};
+use crate::run::{CaseOutcome, Gate, Gates, OutputOutcome, Problem, RunOutcome, Verdict};
 use crate::snapshot::Drift;
+use crate::tensor::{DType, Value};
 
 pub(super) fn voice() -> Voice {
     Voice {

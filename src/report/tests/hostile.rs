@@ -6,12 +6,12 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::{example, matrix, record, told};
-use crate::hidden::is_hidden;
 use crate::report::html::{self, Detail};
 use crate::report::terminal::{self, Detail as Told};
 use crate::report::{Palette, github, json, junit, markdown};
 use crate::run::{Matrix, RunOutcome};
-use crate::words::safe::{Rule, lines, written};
+use crate::text::hidden::is_hidden;
+use crate::text::safe::{Rule, lines, written};
 
 /// What must reach nobody as it is: controls, bidi, blanks of no width, ends of lines, commands to runners, Markdown and HTML.
 fn hostile() -> String {

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use super::example::{self, case, output, voice};
 use super::told;
-use crate::golden::CaseId;
-use crate::numeric::{Pair, Picture, Rules, Tensor, Tolerance};
+use crate::case::CaseId;
+use crate::compare::{Pair, Picture, Rules, Tolerance};
 use crate::report::html::{self, Detail};
 use crate::report::{Palette, terminal};
 use crate::run::{
     CaseOutcome, ChainOutcome, Difference, Finding, Gate, OutputOutcome, Part, Problem, RunOutcome, Step, Verdict,
 };
+use crate::tensor::Tensor;
 
 fn page(run: &RunOutcome, detail: Detail) -> String {
     told(|out| html::run(out, &voice(), run, detail))
@@ -127,7 +128,7 @@ fn many(count: usize) -> RunOutcome {
         match at % 100 {
             0 => {
                 let differs = OutputOutcome {
-                    problems: vec![Problem::Mismatch(crate::numeric::Mismatch::Outside { count: 3 })],
+                    problems: vec![Problem::Mismatch(crate::compare::Mismatch::Outside { count: 3 })],
                     comparison: Some(example::far()),
                     picture: Some(picture.clone()),
                     explanations: vec![example::explanation()],

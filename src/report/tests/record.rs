@@ -5,13 +5,15 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::{assert_told, example, told, verbs};
-use crate::golden::CaseId;
-use crate::numeric::{NanRule, Pair, Picture, Rules, Tensor, Tolerance, compare, summarize};
+use crate::case::CaseId;
+use crate::compare::{NanRule, Pair, Picture, Rules, Tolerance, compare, summarize};
+use crate::explain::{Details, Explanation, Hypothesis};
 use crate::report::{Palette, Voice, json, terminal};
 use crate::run::{
-    CaseOutcome, ChainOutcome, Details, Difference, Explanation, Finding, Gate, Gates, Hypothesis, OutputOutcome, Part,
-    Partition, Problem, RunOutcome, Step, Verdict,
+    CaseOutcome, ChainOutcome, Difference, Finding, Gate, Gates, OutputOutcome, Part, Partition, Problem, RunOutcome,
+    Step, Verdict,
 };
+use crate::tensor::Tensor;
 
 fn id(text: &str) -> CaseId {
     CaseId::new(text).expect("an id")
@@ -210,7 +212,7 @@ proptest! {
         matches_nan: bool,
     ) {
         use num_complex::Complex;
-        fn of<T: crate::numeric::Element, P>(pairs: &[P], side: impl Fn(&P) -> T) -> Tensor {
+        fn of<T: crate::tensor::Element, P>(pairs: &[P], side: impl Fn(&P) -> T) -> Tensor {
             Tensor::new(&[1, pairs.len()], pairs.iter().map(side).collect()).expect("as many")
         }
         let of_integers: Vec<(f64, i64)> = doubles.iter().map(|x| x.0).zip(integers.iter().map(|x| x.1)).collect();

@@ -1,9 +1,10 @@
 //! Comparisons that cannot fail, or not on zeros or NaN, in every report.
 
 use super::{assert_told, example, told};
-use crate::numeric::{Comparison, Pair, Rules, Summary, Tensor, Vacuous, Value, measure};
+use crate::compare::{Comparison, Pair, Rules, Summary, Vacuous, measure};
 use crate::report::{Palette, github, html, json, junit, terminal};
 use crate::run::{CaseOutcome, Gate, RunOutcome, Verdict};
+use crate::tensor::{Tensor, Value};
 
 fn case(id: &str, vacuous: Option<Vacuous>) -> CaseOutcome {
     let mut output = example::output("y", Verdict::Pass);

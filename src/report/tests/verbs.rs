@@ -3,13 +3,15 @@
 use serde_json::json;
 
 use super::{assert_told, example, told};
-use crate::golden::CaseId;
-use crate::numeric::{DType, Mismatch, NonFinite, Pair, Picture, Rules, Summary, Tensor, Tolerance, Value, summarize};
+use crate::case::CaseId;
+use crate::compare::{Mismatch, NonFinite, Pair, Picture, Rules, Summary, Tolerance, summarize};
+use crate::explain::{Explanation, Hypothesis};
 use crate::report::terminal;
 use crate::report::{
     CaseLine, CaseView, DiffView, ExplainView, InputView, OutputView, PairView, Palette, TensorView, Unread,
 };
-use crate::run::{Explanation, Gate, Hypothesis};
+use crate::run::Gate;
+use crate::tensor::{DType, Tensor, Value};
 
 pub(super) fn tensor() -> (Tensor, Summary) {
     let elements: Vec<f32> = (0..16).map(|at| (at * at) as f32 / 8.0 - 4.0).chain([f32::NAN]).collect();

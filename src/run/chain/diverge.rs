@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::graph::Graph;
 use super::outcome::{Difference, Finding, Part};
-use crate::golden::CaseId;
+use crate::case::CaseId;
 
 /// What is known of one case before anything is concluded.
 #[derive(Clone, Debug)]

@@ -6,14 +6,15 @@ use std::sync::Mutex;
 use super::diverge::{Known, conclude};
 use super::graph::Graph;
 use super::outcome::{ChainOutcome, Difference, Part, Step};
-use crate::golden::{Case, CaseId, share};
-use crate::numeric::{Comparison, Mismatch, Tensor};
+use crate::case::{Case, CaseId, share};
+use crate::compare::{Comparison, Mismatch};
 use crate::run::checkpoint::Inputs;
 use crate::run::examine::{Examiner, Ran};
 use crate::run::execute::same_bits;
 use crate::run::judge::{Chained, chained};
 use crate::run::outcome::{CaseOutcome, Problem, Verdict};
 use crate::snapshot::Drift;
+use crate::tensor::Tensor;
 
 /// A tensor that a case produced in a chained run, and how far it is from its reference.
 struct Produced {

@@ -1,7 +1,7 @@
 //! What a chained run found out.
 
-use crate::golden::CaseId;
-use crate::numeric::{Comparison, Mismatch};
+use crate::case::CaseId;
+use crate::compare::{Comparison, Mismatch};
 use crate::run::outcome::{CaseOutcome, larger};
 
 /// Cases that `from` links, in the order of the computation.

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::exchange;
+use crate::case::CaseId;
 use crate::error::Result;
-use crate::golden::CaseId;
 use crate::run::examine::Examiner;
 use crate::run::execute::{Gathered, execute, gather};
 use crate::run::outcome::{CaseOutcome, Problem};

@@ -8,14 +8,14 @@ use std::process::Command;
 
 use super::process::{Ended, How, run};
 use super::{Isolation, exchange};
+use crate::case::Case;
 use crate::error::Error;
-use crate::golden::Case;
-use crate::numeric::Tensor;
 use crate::run::checkpoint::Inputs;
 use crate::run::examine::{Examiner, Ran};
 use crate::run::execute::{Gathered, execute, gather};
 use crate::run::outcome::{CaseOutcome, Problem};
 use crate::run::running::begin;
+use crate::tensor::Tensor;
 
 /// What the process of a case wrote.
 struct Answer {

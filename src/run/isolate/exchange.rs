@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use crate::error::{Error, Result};
-use crate::golden::{read_tensor, write_npy};
-use crate::numeric::{DType, Tensor};
+use crate::tensor::{DType, Tensor};
+use crate::tensor::{read_tensor, write_npy};
 
 /// The list of the tensors of a folder: each in a file named by its place there, since a name may be none for a file.
 const LIST: &str = "tensors.json";

@@ -12,8 +12,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::outcome::CaseOutcome;
+use crate::case::Case;
 use crate::error::Result;
-use crate::golden::Case;
 
 pub use alone::Alone;
 pub(crate) use limit::{can_limit_memory, die_with, limit_memory};

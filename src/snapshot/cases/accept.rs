@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::record::Recorder;
 use super::shelf::Shelf;
+use crate::case::{CaseId, Goldens};
 use crate::error::{Error, Result};
-use crate::golden::{CaseId, Goldens, sweep};
+use crate::fs::sweep;
 use crate::snapshot::settings::in_ci;
 use crate::snapshot::store::promote::promote;
 

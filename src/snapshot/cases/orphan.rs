@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 
 use super::record::Recorder;
 use super::shelf::Shelf;
+use crate::case::CaseId;
 use crate::error::Result;
-use crate::golden::{CaseId, Found, Pointer, TEXT_LIMIT, read_regular};
+use crate::fs::{Found, TEXT_LIMIT, read_regular};
+use crate::tensor::Pointer;
 
 /// A snapshot whose case, or whose output, does not exist.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

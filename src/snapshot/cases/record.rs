@@ -5,8 +5,8 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::shelf::Shelf;
+use crate::case::CaseId;
 use crate::error::{Error, Result};
-use crate::golden::CaseId;
 use crate::snapshot::band::{is_declared, judge};
 use crate::snapshot::drift::Drift;
 use crate::snapshot::hold::{Holder, Recorded, file_name};

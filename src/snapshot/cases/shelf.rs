@@ -5,8 +5,8 @@ use std::ffi::OsStr;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use crate::case::{CaseId, Kind, Seen, walk};
 use crate::error::{Error, Result};
-use crate::golden::{CaseId, Kind, Seen, walk};
 
 /// The snapshots, accepted and pending, by the case that they are of.
 #[derive(Default)]

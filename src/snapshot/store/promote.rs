@@ -8,7 +8,7 @@ use tempfile::NamedTempFile;
 
 use super::stored::{Stored, broken, load};
 use crate::error::{Error, Result};
-use crate::golden::{Found, TEXT_LIMIT, beside, read_regular, refusal};
+use crate::fs::{Found, TEXT_LIMIT, beside, read_regular, refusal};
 use crate::snapshot::lock::lock;
 use crate::snapshot::parse::{conflict, parse};
 

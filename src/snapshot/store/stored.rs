@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::error::{Error, Result};
-use crate::golden::{Found, TEXT_LIMIT, read_regular};
+use crate::fs::{Found, TEXT_LIMIT, read_regular};
 use crate::snapshot::catch::catch;
 use crate::snapshot::parse::{Fault, conflict};
 

@@ -1,0 +1,46 @@
+//! The sha256 of a tensor, whatever file holds it, and of text.
+
+use std::convert::Infallible;
+
+use sha2::{Digest, Sha256};
+
+use crate::tensor::elements::each_le;
+use crate::tensor::{Tensor, dispatch};
+
+/// The sha256, in hex, of a line with dtype and shape, and the elements as little-endian bytes in C order.
+///
+/// The same tensor has the same digest in every file format, byte order and memory order. In Python:
+/// `hashlib.sha256(f"f32 {list(x.shape)}\n".encode() + x.tobytes()).hexdigest()`.
+///
+/// ```
+/// # use karat::{Tensor, golden::sha256};
+/// let x = Tensor::new(&[2], vec![1.0f32, -2.5])?;
+/// assert_eq!(sha256(&x), "963399515abefa67efddc90ebe97a01d070cd0c8190e1064cf13c305e5af9686");
+/// # Ok::<(), karat::Error>(())
+/// ```
+#[must_use]
+pub fn sha256(tensor: &Tensor) -> String {
+    let mut hasher = Sha256::new();
+    hasher.update(format!("{} {:?}\n", tensor.dtype(), tensor.shape()));
+    let fed: Result<(), Infallible> = dispatch!(tensor.data(), elements => each_le(elements, |bytes| {
+        hasher.update(bytes);
+        Ok(())
+    }));
+    let Ok(()) = fed;
+    hex(hasher)
+}
+
+/// The sha256, in hex, of lines of text, each with a line feed behind it.
+pub(crate) fn sha256_of_lines<'a>(lines: impl Iterator<Item = &'a str>) -> String {
+    let mut hasher = Sha256::new();
+    for line in lines {
+        hasher.update(line);
+        hasher.update("\n");
+    }
+    hex(hasher)
+}
+
+fn hex(hasher: Sha256) -> String {
+    let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value)]);
+    hasher.finalize().iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]).collect()
+}

@@ -1,0 +1,152 @@
+//! One order of summation for every machine: fixed blocks, joined along a fixed tree.
+//!
+//! Floating-point addition is not associative, so the order decides the bits. Here the number of elements alone decides
+//! the order: [`BLOCK`] elements at a time, and the blocks joined in a balanced tree. Threads take branches of that tree;
+//! how many there are changes when a branch is measured, never what it is joined with.
+
+use std::ops::Range;
+
+use super::threads;
+use crate::error::Result;
+use crate::tensor::source::Access;
+
+/// Elements in a block. A block of both sides stays in the first-level cache, and at the same time what a block costs once
+/// is spread over many elements. Another value changes the last bits of every sum.
+pub(crate) const BLOCK: usize = 1024;
+
+/// Bytes of one side in the longest branch that one thread measures in one go: what of a file is in memory at a time.
+const LONGEST: usize = 4 << 20;
+
+/// Bytes of both sides that all threads may have in memory together.
+const TOGETHER: usize = 64 << 20;
+
+/// Blocks in the shortest branch of a longer tree: handing over fewer costs more than it saves.
+const SHORTEST: usize = 32;
+
+/// How many branches each thread should find, so that none waits long for the last.
+const SHARE: usize = 8;
+
+/// A branch of the tree, which one thread measures.
+#[derive(Clone, Debug)]
+pub(crate) struct Branch {
+    blocks: Range<usize>,
+    /// Elements in the whole tree.
+    len: usize,
+}
+
+/// Measures `0..len` a branch at a time, and joins the parts, left before right. An empty range is one empty branch.
+///
+/// Several threads take branches where any order will do; the first error in the order of the elements is returned. An element
+/// of the wider side has `size` bytes.
+pub(crate) fn fold<P: Send>(
+    len: usize,
+    size: usize,
+    access: Access,
+    measure: impl Fn(Branch) -> Result<P> + Sync,
+    join: impl Fn(P, P) -> P + Sync,
+) -> Result<P> {
+    let blocks = len.div_ceil(BLOCK).max(1);
+    let threads = threads::count();
+    let longest = (LONGEST.min(TOGETHER / (2 * threads)) / (BLOCK * size)).max(SHORTEST);
+    let alone = match access {
+        Access::Any => (blocks / (SHARE * threads)).clamp(SHORTEST, longest),
+        Access::InTurn => longest,
+    };
+    Tree { alone, access, measure, join }.fold(Branch { blocks: 0..blocks, len })
+}
+
+/// What a fold needs on every branch.
+struct Tree<M, J> {
+    alone: usize,
+    access: Access,
+    measure: M,
+    join: J,
+}
+
+impl<M, J> Tree<M, J> {
+    fn fold<P: Send>(&self, branch: Branch) -> Result<P>
+    where
+        M: Fn(Branch) -> Result<P> + Sync,
+        J: Fn(P, P) -> P + Sync,
+    {
+        if branch.blocks.len() <= self.alone {
+            return (self.measure)(branch);
+        }
+        let (left, right) = branch.halves();
+        let (left, right) = match self.access {
+            Access::Any if threads::splits(branch.blocks.len(), branch.len.div_ceil(BLOCK)) => {
+                threads::join(|| self.fold(left), || self.fold(right.clone()))
+            }
+            _ => (self.fold(left), self.fold(right)),
+        };
+        Ok((self.join)(left?, right?))
+    }
+}
+
+impl Branch {
+    /// The positions of its elements.
+    pub(crate) fn elements(&self) -> Range<usize> {
+        self.blocks.start * BLOCK..self.len.min(self.blocks.end * BLOCK)
+    }
+
+    /// Measures it a block at a time, from left to right, and joins along the tree. A block is given as its positions.
+    pub(crate) fn fold<P>(&self, measure: &mut impl FnMut(Range<usize>) -> P, join: &impl Fn(P, P) -> P) -> P {
+        if self.blocks.len() == 1 {
+            return measure(self.elements());
+        }
+        let (left, right) = self.halves();
+        let left = left.fold(measure, join);
+        join(left, right.fold(measure, join))
+    }
+
+    fn halves(&self) -> (Branch, Branch) {
+        let Branch { blocks, len } = self.clone();
+        let middle = blocks.start + blocks.len() / 2;
+        (Branch { blocks: blocks.start..middle, len }, Branch { blocks: middle..blocks.end, len })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bits(len: usize, alone: usize, access: Access, threads: usize) -> u64 {
+        let join = |left: f64, right: f64| left + right;
+        let mut block = |range: Range<usize>| range.map(|i| 1.0 / (i as f64 + 0.1)).sum::<f64>();
+        let measure = |branch: Branch| Ok(branch.fold(&mut block.clone(), &join));
+        let tree = Tree { alone, access, measure: &measure, join };
+        let branch = Branch { blocks: 0..len.div_ceil(BLOCK).max(1), len };
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a small pool");
+        let sum = pool.install(|| tree.fold(branch.clone())).expect("no source");
+        assert_eq!(sum.to_bits(), branch.fold(&mut block, &join).to_bits());
+        sum.to_bits()
+    }
+
+    #[test]
+    fn a_sum_has_the_same_bits_for_every_number_of_threads() {
+        for len in [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 100 * BLOCK + 7] {
+            let alone = bits(len, usize::MAX, Access::Any, 1);
+            for threads in [1, 2, 5] {
+                for access in [Access::Any, Access::InTurn] {
+                    assert_eq!(bits(len, 1, access, threads), alone, "{len} elements, {threads} threads");
+                    assert_eq!(bits(len, SHORTEST, access, threads), alone, "{len} elements, {threads} threads");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_blocks_cover_every_element_once_and_in_order() {
+        for len in [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 67 * BLOCK + 3] {
+            for access in [Access::Any, Access::InTurn] {
+                let join = |left: Vec<usize>, right: Vec<usize>| [left, right].concat();
+                let measure = |branch: Branch| {
+                    let all = branch.fold(&mut |range| range.collect::<Vec<_>>(), &join);
+                    assert_eq!(all, branch.elements().collect::<Vec<_>>());
+                    Ok(all)
+                };
+                assert_eq!(fold(len, 4, access, measure, join).expect("no source"), (0..len).collect::<Vec<_>>());
+            }
+        }
+    }
+}

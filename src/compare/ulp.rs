@@ -1,0 +1,65 @@
+//! Distance in units in the last place.
+
+use crate::tensor::dtype::Element;
+
+/// How many steps from one representable value to the next lie between the two; `None` for NaN, and for integers,
+/// booleans and complex numbers, which have no such steps.
+///
+/// The bits of a float, read as sign and magnitude, are in the order of the values: the distance is the difference of
+/// these integers, as in Bruce Dawson's "Comparing floating point numbers". Both zeros are the same value, and infinity
+/// is the value after the largest finite one. ([`compare`](super::compare()) never measures it from an infinity.)
+///
+/// ```
+/// use half::{bf16, f16};
+/// use karat::numeric::{F8E4M3, F8E5M2, ulp_distance};
+///
+/// assert_eq!(ulp_distance(1.0f32, 1.0 + f32::EPSILON), Some(1));
+/// assert_eq!(ulp_distance(1.0f64, 1.0 - f64::EPSILON), Some(2)); // below 1 the steps are half as wide
+/// assert_eq!(ulp_distance(f16::ONE, f16::from_f32(1.5)), Some(512));
+/// assert_eq!(ulp_distance(bf16::ONE, bf16::from_f32(1.5)), Some(64));
+/// assert_eq!(ulp_distance(F8E4M3(0x38), F8E4M3(0x3a)), Some(2)); // 1 and 1.25
+/// assert_eq!(ulp_distance(F8E5M2(0x3c), F8E5M2(0xbc)), Some(120)); // 1 and -1
+///
+/// assert_eq!(ulp_distance(0.0f32, -0.0), Some(0));
+/// assert_eq!(ulp_distance(f32::from_bits(1), -f32::from_bits(1)), Some(2));
+/// assert_eq!(ulp_distance(f32::INFINITY, f32::MAX), Some(1));
+/// assert_eq!(ulp_distance(f64::INFINITY, f64::NEG_INFINITY), Some(2 * f64::INFINITY.to_bits()));
+///
+/// assert_eq!(ulp_distance(f32::NAN, f32::NAN), None);
+/// assert_eq!(ulp_distance(1i32, 2), None);
+/// ```
+#[must_use]
+pub fn ulp_distance<T: Element>(actual: T, reference: T) -> Option<u64> {
+    Some(actual.ulp_key()?.abs_diff(reference.ulp_key()?))
+}
+
+/// The integer that orders floats as their values do: the magnitude bits, with the sign applied.
+///
+/// `bits` is the whole pattern, `sign` its sign bit, `infinity` the largest magnitude that is no NaN.
+#[inline]
+pub(crate) fn key(bits: u64, sign: u64, infinity: u64) -> Option<i64> {
+    let magnitude = bits & (sign - 1);
+    let distance = magnitude as i64; // below 2^63: the sign bit is gone
+    (magnitude <= infinity).then_some(if bits & sign == 0 { distance } else { -distance })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use half::f16;
+
+    #[test]
+    fn every_step_between_two_f16_neighbours_is_one() {
+        let mut values: Vec<f16> = (0..=u16::MAX).map(f16::from_bits).filter(|x| !x.is_nan()).collect();
+        values.sort_by(f16::total_cmp);
+        for pair in values.windows(2) {
+            let expected = u64::from(pair[0] != pair[1]); // -0 and 0 are neighbours, and equal
+            assert_eq!(ulp_distance(pair[0], pair[1]), Some(expected), "{pair:?}");
+        }
+    }
+
+    #[test]
+    fn the_whole_range_of_f64_does_not_overflow() {
+        assert_eq!(ulp_distance(f64::MAX, f64::MIN), Some(2 * f64::MAX.to_bits()));
+    }
+}

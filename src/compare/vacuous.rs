@@ -1,0 +1,466 @@
+//! What else would pass: a comparison that cannot fail, or that passes on an output that was never computed.
+
+use std::ops::Range;
+
+use half::{bf16, f16};
+use num_complex::Complex;
+
+use super::blocks::BLOCK;
+use super::class::Class;
+use super::excess::Floor;
+use super::rules::{NanRule, Rules};
+use super::twin::load;
+use super::wide::{Split, Wide};
+use crate::error::Result;
+use crate::tensor::dtype::{DType, Element, F8E4M3, F8E5M2, Kind};
+use crate::tensor::source::{Slice, Source, dispatch_slice};
+use crate::tensor::tensor::{Tensor, Value};
+
+/// What passes a comparison besides the right output, where that is more than the tolerance is meant to let through.
+///
+/// See [`vacuous`] for the rule of each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Vacuous {
+    /// Everything: the mask leaves out every element.
+    Masked,
+    /// Every tensor of this shape and dtype whose elements are finite, where those of the reference are.
+    Anything,
+    /// Zeros, where the reference is finite, although it has a number that is not 0.
+    Zeros,
+    /// Zeros, because the numbers of the reference, two or more floats, are all 0: so is an output that was never written.
+    ZeroReference,
+    /// NaN alone, because the reference is NaN throughout and NaN matches NaN.
+    NanReference,
+}
+
+impl Vacuous {
+    /// Every one, in declaration order.
+    pub const ALL: [Vacuous; 5] =
+        [Vacuous::Masked, Vacuous::Anything, Vacuous::Zeros, Vacuous::ZeroReference, Vacuous::NanReference];
+
+    /// The word for it in files.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Vacuous::Masked => "masked",
+            Vacuous::Anything => "anything",
+            Vacuous::Zeros => "zeros",
+            Vacuous::ZeroReference => "zero_reference",
+            Vacuous::NanReference => "nan_reference",
+        }
+    }
+}
+
+/// Decides from a reference and the rules whether a comparison with it is vacuous, before there is an actual tensor.
+///
+/// [`compare`](super::compare()) decides the same, and says so of what passed. The reference is read up to the first element
+/// that settles the question: of most references that is the first.
+///
+/// # Zeros pass, and the reference is not 0
+///
+/// ```
+/// # use karat::{DType, Tensor, Tolerance, numeric::{NanRule, Rules, Vacuous, vacuous}};
+/// let reference = Tensor::new(&[3], vec![0.0f32, 1e-20, -1e-7])?;
+/// let says = |rules: Rules| vacuous(&reference, None, &rules).unwrap();
+/// let tolerance = |atol, rtol| Rules::new(Tolerance::new(atol, rtol).unwrap());
+///
+/// assert_eq!(says(tolerance(1e-5, 0.0)), Some(Vacuous::Zeros)); // wholly below atol
+/// assert_eq!(says(tolerance(0.0, 1.0)), Some(Vacuous::Zeros)); // as far from 0 as is allowed
+/// assert_eq!(says(tolerance(1e-8, 0.0)), None);
+/// let outliers = |count| Rules::new(Tolerance::new(1e-8, 0.0).unwrap().with_outliers(count));
+/// assert_eq!(says(outliers(1)), Some(Vacuous::Zeros));
+///
+/// // A narrower limit rules them out.
+/// let tolerance = Tolerance::new(1e-5, 0.0)?;
+/// assert_eq!(says(Rules::new(tolerance.with_max_ulps(4))), None);
+/// assert_eq!(says(Rules::new(tolerance.with_max_rel_rms(0.5)?)), None);
+/// # Ok::<(), karat::Error>(())
+/// ```
+///
+/// # Every finite tensor passes
+///
+/// ```
+/// # use karat::{DType, Tensor, Tolerance, numeric::{Rules, Vacuous, vacuous}};
+/// let reference = Tensor::new(&[2], vec![1.0f32, -2.0])?;
+/// let says = |tolerance: Tolerance| vacuous(&reference, None, &Rules::new(tolerance)).unwrap();
+/// assert_eq!(says(Tolerance::new(1e300, 0.0)?), Some(Vacuous::Anything));
+/// assert_eq!(says(Tolerance::EXACT.with_outliers(2)), Some(Vacuous::Anything));
+///
+/// // It depends on what the dtype holds: f64 holds more than 1e300, and bool nothing beyond 1.
+/// let wide = Tensor::new(&[1], vec![1.0f64])?;
+/// assert_eq!(vacuous(&wide, None, &Rules::new(Tolerance::new(1e300, 0.0)?))?, Some(Vacuous::Zeros));
+/// let truth = Tensor::new(&[2], vec![false, true])?;
+/// assert_eq!(vacuous(&truth, None, &Rules::new(Tolerance::new(1.0, 0.0)?))?, Some(Vacuous::Anything));
+/// # Ok::<(), karat::Error>(())
+/// ```
+///
+/// A limit of ULP or of the RMSE is taken to rule this out.
+///
+/// # The mask leaves out every element
+///
+/// ```
+/// # use karat::{Tensor, Tolerance, numeric::{Rules, Vacuous, vacuous}};
+/// let (reference, mask) = (Tensor::new(&[2], vec![1.0f32; 2])?, Tensor::new(&[2], vec![false; 2])?);
+/// let rules = Rules::new(Tolerance::EXACT);
+/// assert_eq!(vacuous(&reference, Some(&mask), &rules.with_empty())?, Some(Vacuous::Masked));
+/// assert_eq!(vacuous(&reference, Some(&mask), &rules)?, None); // a mismatch, whatever comes
+///
+/// // Of an empty tensor the shape is checked.
+/// let empty = Tensor::new(&[0], Vec::<f32>::new())?;
+/// assert_eq!(vacuous(&empty, None, &rules.with_empty())?, None);
+/// # Ok::<(), karat::Error>(())
+/// ```
+///
+/// # The reference is 0 throughout, or NaN throughout
+///
+/// ```
+/// # use karat::{Tensor, Tolerance, numeric::{NanRule, Rules, Vacuous, vacuous}};
+/// let rules = Rules::new(Tolerance::EXACT);
+/// let zeros = Tensor::new(&[2], vec![0.0f32; 2])?;
+/// assert_eq!(vacuous(&zeros, None, &rules)?, Some(Vacuous::ZeroReference));
+/// let zero = Tensor::new(&[], vec![0.0f32])?;
+/// assert_eq!(vacuous(&zero, None, &rules)?, None); // one number may well be 0
+/// let tokens = Tensor::new(&[2], vec![0i64; 2])?;
+/// assert_eq!(vacuous(&tokens, None, &rules)?, None); // and so may integers
+///
+/// let nan = Tensor::new(&[2], vec![f32::NAN; 2])?;
+/// assert_eq!(vacuous(&nan, None, &rules.with_nan(NanRule::Match))?, Some(Vacuous::NanReference));
+/// assert_eq!(vacuous(&nan, None, &rules)?, None); // a mismatch, whatever comes
+/// # Ok::<(), karat::Error>(())
+/// ```
+///
+/// # Only numbers are asked about
+///
+/// What is not finite in the reference is looked at no more than what the mask leaves out: it is compared, and says nothing of
+/// the numbers beside it.
+///
+/// ```
+/// # use karat::{Tensor, Tolerance, numeric::{NanRule, Rules, Vacuous, vacuous}};
+/// let reference = Tensor::new(&[3], vec![f32::NAN, f32::NEG_INFINITY, 1e-9])?;
+/// let rules = Rules::new(Tolerance::new(1.0, 0.0)?);
+/// assert_eq!(vacuous(&reference, None, &rules.with_nan(NanRule::Match))?, Some(Vacuous::Zeros));
+/// assert_eq!(vacuous(&reference, None, &rules)?, None); // a mismatch, whatever comes
+///
+/// let infinite = Tensor::new(&[2], vec![f32::INFINITY; 2])?;
+/// assert_eq!(vacuous(&infinite, None, &rules)?, None); // nothing else is equal
+/// # Ok::<(), karat::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// What the source says.
+pub fn vacuous(reference: &dyn Source, mask: Option<&Tensor>, rules: &Rules) -> Result<Option<Vacuous>> {
+    let len: usize = reference.shape().iter().product();
+    let actual = rules.cast.unwrap_or(reference.dtype());
+    let cannot_be = mask.is_some_and(|mask| mask.dtype() != DType::Bool || mask.shape() != reference.shape())
+        || rules.tolerance.max_ulps.is_some() && (actual != reference.dtype() || actual.kind() != Kind::Float);
+    if cannot_be {
+        return Ok(None);
+    }
+    let mask = mask.and_then(Tensor::as_slice::<bool>);
+    let (known, mut slack) = (Floor::default(), Slack::default());
+    for start in (0..len).step_by(BLOCK) {
+        let range: Range<usize> = start..len.min(start + BLOCK);
+        let mask = mask.map(|mask| &mask[range.clone()]);
+        reference.visit(range, &mut |block| slack.look(block, mask, actual, rules, &known))?;
+        if slack.is_settled(rules) {
+            break;
+        }
+    }
+    let found = slack.found(rules, reference.dtype(), len as u64);
+    Ok(found.filter(|found| match found {
+        Vacuous::Masked => rules.empty,
+        Vacuous::NanReference => rules.nan == NanRule::Match,
+        _ => true,
+    }))
+}
+
+/// What would pass of the blocks so far. Nothing is looked at any more where it is settled that only the right output would.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Slack {
+    /// Elements that no mask leaves out.
+    elements: u64,
+    /// Of these, those that are finite.
+    numbers: u64,
+    /// Of these, those that 0 is outside the tolerance of.
+    zeros_outside: u64,
+    /// Of these, those that the farthest finite number of the dtype is outside the tolerance of.
+    farthest_outside: u64,
+    /// Whether an element rules out zeros by itself: NaN that matches nothing, or a number too many ULP away.
+    zeros_fail: bool,
+    /// Whether a number is not 0.
+    has_value: bool,
+    /// Whether an element is not NaN.
+    has_number: bool,
+}
+
+impl Slack {
+    /// Takes a block of the reference into account, of which the mask is given. The actual tensor has that dtype.
+    pub(crate) fn look(
+        &mut self,
+        reference: Slice<'_>,
+        mask: Option<&[bool]>,
+        actual: DType,
+        rules: &Rules,
+        known: &Floor,
+    ) {
+        if self.is_settled(rules) || known.get() > 0.0 {
+            return;
+        }
+        match (actual.kind(), reference.dtype().kind()) {
+            (Kind::Integer, Kind::Integer) => self.add::<i128>(reference, mask, actual, rules),
+            (Kind::Float, Kind::Float) => self.add::<f64>(reference, mask, actual, rules),
+            (Kind::Complex, _) | (_, Kind::Complex) => self.add::<Complex<f64>>(reference, mask, actual, rules),
+            (Kind::Integer, Kind::Float) | (Kind::Float, Kind::Integer) => {
+                self.add::<Split>(reference, mask, actual, rules);
+            }
+        }
+        if self.is_settled(rules) {
+            known.raise(1.0);
+        }
+    }
+
+    fn add<W: Wide>(&mut self, reference: Slice<'_>, mask: Option<&[bool]>, actual: DType, rules: &Rules) {
+        let tolerance = rules.tolerance;
+        let zero = W::from_value(zero(actual));
+        let farthest = farthest(actual).map(W::from_value);
+        for (place, element) in load::<W>(reference).into_iter().enumerate() {
+            if mask.is_some_and(|mask| !mask[place]) {
+                continue;
+            }
+            self.elements += 1;
+            self.has_number |= element.class() != Class::Nan;
+            if !element.is_finite() {
+                self.zeros_fail |= element.class() == Class::Nan && rules.nan == NanRule::Mismatch;
+            } else {
+                self.numbers += 1;
+                let allowed = tolerance.atol + tolerance.rtol * element.magnitude();
+                let is_outside = |number: W| !number.is_within(element, allowed);
+                self.has_value |= element != zero;
+                self.zeros_outside += u64::from(is_outside(zero));
+                // More than are allowed are enough to know.
+                if self.farthest_outside <= tolerance.outliers {
+                    self.farthest_outside += u64::from(farthest.into_iter().any(is_outside));
+                }
+            }
+            if self.is_settled(rules) {
+                return;
+            }
+        }
+        if let Some(allowed) = tolerance.max_ulps {
+            self.zeros_fail |= is_beyond(reference, mask, allowed);
+        }
+    }
+
+    /// Whether it is known that nothing but the right output passes.
+    fn is_settled(&self, rules: &Rules) -> bool {
+        self.has_number && (self.zeros_fail || self.zeros_outside > rules.tolerance.outliers)
+    }
+
+    /// That of two sets of elements together.
+    pub(crate) fn join(self, later: Slack) -> Slack {
+        Slack {
+            elements: self.elements + later.elements,
+            numbers: self.numbers + later.numbers,
+            zeros_outside: self.zeros_outside + later.zeros_outside,
+            farthest_outside: self.farthest_outside + later.farthest_outside,
+            zeros_fail: self.zeros_fail || later.zeros_fail,
+            has_value: self.has_value || later.has_value,
+            has_number: self.has_number || later.has_number,
+        }
+    }
+
+    /// What passes besides the right output, where the right output does. The reference has that dtype and so many elements.
+    pub(crate) fn found(&self, rules: &Rules, reference: DType, len: u64) -> Option<Vacuous> {
+        let tolerance = rules.tolerance;
+        match self {
+            _ if len == 0 => None,
+            Slack { elements: 0, .. } => Some(Vacuous::Masked),
+            Slack { has_number: false, .. } => Some(Vacuous::NanReference),
+            // Of infinities alone nothing but the same ones pass.
+            Slack { numbers: 0, .. } => None,
+            _ if self.is_settled(rules) => None,
+            // The RMSE of zeros is the reference's RMS.
+            _ if self.has_value && tolerance.max_rel_rms.is_some_and(|allowed| allowed < 1.0) => None,
+            _ if self.farthest_outside <= tolerance.outliers
+                && tolerance.max_ulps.is_none()
+                && tolerance.max_rel_rms.is_none() =>
+            {
+                Some(Vacuous::Anything)
+            }
+            Slack { has_value: true, .. } => Some(Vacuous::Zeros),
+            _ => (self.numbers > 1 && reference.kind() != Kind::Integer).then_some(Vacuous::ZeroReference),
+        }
+    }
+}
+
+/// Whether a number that the mask keeps is more than so many ULP from 0.
+fn is_beyond(reference: Slice<'_>, mask: Option<&[bool]>, allowed: u64) -> bool {
+    dispatch_slice!(reference, elements => elements.iter().enumerate().any(|(place, x)| {
+        let is_number = mask.is_none_or(|mask| mask[place]) && x.value().to_f64().is_finite();
+        is_number && x.ulp_key().is_some_and(|key| key.unsigned_abs() > allowed)
+    }))
+}
+
+/// The 0 of a dtype.
+fn zero(dtype: DType) -> Value {
+    match dtype.kind() {
+        Kind::Integer => Value::Integer(0),
+        Kind::Float => Value::Float64(0.0),
+        Kind::Complex => Value::Complex(Complex::ZERO),
+    }
+}
+
+/// The finite numbers of a dtype of which one is the farthest from any number: the ends of the range, or its corners.
+fn farthest(dtype: DType) -> [Value; 4] {
+    let integers = |least: i128, most: i128| [least, most, least, most].map(Value::Integer);
+    let floats = |most: f64| [-most, most, -most, most].map(Value::Float64);
+    let complex = |most: f64| {
+        [(-most, -most), (-most, most), (most, -most), (most, most)]
+            .map(|(re, im)| Value::Complex(Complex::new(re, im)))
+    };
+    match dtype {
+        DType::Bool => integers(0, 1),
+        DType::I8 => integers(i8::MIN.into(), i8::MAX.into()),
+        DType::I16 => integers(i16::MIN.into(), i16::MAX.into()),
+        DType::I32 => integers(i32::MIN.into(), i32::MAX.into()),
+        DType::I64 => integers(i64::MIN.into(), i64::MAX.into()),
+        DType::U8 => integers(0, u8::MAX.into()),
+        DType::U16 => integers(0, u16::MAX.into()),
+        DType::U32 => integers(0, u32::MAX.into()),
+        DType::U64 => integers(0, u64::MAX.into()),
+        DType::F8E4M3 => floats(F8E4M3(0x7e).to_f32().into()),
+        DType::F8E5M2 => floats(F8E5M2(0x7b).to_f32().into()),
+        DType::F16 => floats(f16::MAX.into()),
+        DType::BF16 => floats(bf16::MAX.into()),
+        DType::F32 => floats(f32::MAX.into()),
+        DType::F64 => floats(f64::MAX),
+        DType::C64 => complex(f32::MAX.into()),
+        DType::C128 => complex(f64::MAX),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compare::{Pair, Tolerance, compare};
+    use proptest::prelude::*;
+    use std::iter::zip;
+
+    fn tensor<T: Element>(elements: &[T]) -> Tensor {
+        Tensor::new(&[elements.len()], elements.to_vec()).expect("the shape is the length")
+    }
+
+    fn is_close(actual: &Tensor, reference: &Tensor, mask: &Tensor, rules: &Rules) -> bool {
+        compare(Pair::new(actual, reference).within(mask), rules).is_ok_and(|found| found.is_close())
+    }
+
+    /// Holds what is said of a reference against the comparison itself. `ends` are the ends of the range.
+    fn check<T: Element>(
+        elements: &[T],
+        mask: &[bool],
+        zero: T,
+        ends: [T; 2],
+        rules: &Rules,
+    ) -> Result<(), TestCaseError> {
+        let is_finite = |x: &T| Complex::<f64>::from_value(x.value()).is_finite();
+        let numbers = zip(elements, mask).filter(|(x, kept)| **kept && is_finite(x)).count();
+        let (reference, mask) = (tensor(elements), tensor(mask));
+        // What is not finite is as it should be.
+        let fill =
+            |number: T| tensor(&elements.iter().map(|x| if is_finite(x) { number } else { *x }).collect::<Vec<T>>());
+        let passes = |actual: &Tensor| is_close(actual, &reference, &mask, rules);
+        let said = vacuous(&reference, Some(&mask), rules).expect("a tensor is in memory");
+        let exact = Rules { tolerance: Tolerance::EXACT, ..*rules };
+        let may_be_said =
+            !is_close(&fill(zero), &reference, &mask, &exact) || numbers > 1 && T::DTYPE.kind() != Kind::Integer;
+        if numbers > 0 && may_be_said {
+            let zeros = matches!(said, Some(Vacuous::Anything | Vacuous::Zeros | Vacuous::ZeroReference));
+            prop_assert_eq!(zeros, passes(&fill(zero)));
+        }
+        if said == Some(Vacuous::Anything) {
+            prop_assert!(ends.into_iter().all(|end| passes(&fill(end))));
+        }
+        // What passed says the same, and nothing else says anything.
+        let own = compare(Pair::new(&reference, &reference).within(&mask), rules);
+        match own {
+            Ok(own) if own.is_close() => prop_assert_eq!(own.vacuous, said),
+            Ok(own) => prop_assert_eq!(own.vacuous, None),
+            Err(_) => prop_assert_eq!(said, None),
+        }
+        Ok(())
+    }
+
+    prop_compose! {
+        fn some_rules()(
+            atol in prop_oneof![Just(0.0), Just(1e-5), Just(1.0), Just(1e300), Just(f64::MAX), 0.0..4.0],
+            rtol in prop_oneof![Just(0.0), Just(1.0), Just(1f64.next_down()), Just(2.0), 0.0..1.5],
+            outliers in prop_oneof![Just(0u64), 0u64..4, Just(u64::MAX)],
+            ulps in proptest::option::weighted(0.2, prop_oneof![0u64..8, any::<u64>()]),
+            rel_rms in proptest::option::weighted(0.2, prop_oneof![Just(1.0), Just(1f64.next_down()), 0.0..2.0]),
+            nan in any::<bool>(),
+            empty in any::<bool>(),
+        ) -> Rules {
+            let mut tolerance = Tolerance::new(atol, rtol).expect("valid").with_outliers(outliers);
+            tolerance.max_ulps = ulps;
+            tolerance.max_rel_rms = rel_rms;
+            let nan = if nan { NanRule::Match } else { NanRule::Mismatch };
+            Rules { empty, ..Rules::new(tolerance).with_nan(nan) }
+        }
+    }
+
+    /// Some elements, of which a mask keeps some.
+    fn some<T: std::fmt::Debug + Clone>(
+        element: impl Strategy<Value = T>,
+    ) -> impl Strategy<Value = (Vec<T>, Vec<bool>)> {
+        proptest::collection::vec((element, proptest::bool::weighted(0.8)), 1..6)
+            .prop_map(|pairs| pairs.into_iter().unzip())
+    }
+
+    fn floats() -> impl Strategy<Value = f64> {
+        prop_oneof![4 => Just(0.0), 2 => -4.0..4.0f64, 2 => Just(1e-20), 1 => proptest::num::f64::ANY, 2 => Just(f64::NAN), 1 => Just(-f64::INFINITY)]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(500))]
+
+        #[test]
+        fn zeros_pass_if_and_only_if_the_comparison_lets_them(
+            (reference, mask) in some(floats()),
+            rules in some_rules(),
+        ) {
+            check(&reference, &mask, 0.0, [f64::MIN, f64::MAX], &rules)?;
+            let single: Vec<f32> = reference.iter().map(|x| *x as f32).collect();
+            check(&single, &mask, 0.0, [f32::MIN, f32::MAX], &rules)?;
+            let complex: Vec<_> = single.iter().map(|x| Complex::new(*x, 0.5 * x)).collect();
+            let corner = Complex::new(f32::MAX, f32::MIN);
+            check(&complex, &mask, Complex::ZERO, [corner, -corner], &rules)?;
+        }
+
+        #[test]
+        fn zeros_pass_among_integers_if_and_only_if_the_comparison_lets_them(
+            (reference, mask) in some(prop_oneof![3 => Just(0i64), 2 => -4..4i64, 1 => any::<i64>()]),
+            rules in some_rules(),
+        ) {
+            check(&reference, &mask, 0, [i64::MIN, i64::MAX], &rules)?;
+            let truth: Vec<bool> = reference.iter().map(|x| *x != 0).collect();
+            check(&truth, &mask, false, [false, true], &rules)?;
+        }
+    }
+
+    #[test]
+    fn a_late_element_settles_it_for_every_number_of_threads() {
+        let rules = Rules::new(Tolerance::new(1e-5, 0.0).expect("valid"));
+        let mut elements = vec![1e-7f32; 300 * BLOCK];
+        let said = |elements: &[f32]| {
+            let tensor = tensor(elements);
+            let measured = compare(Pair::new(&tensor, &tensor), &rules).expect("one structure").vacuous;
+            assert_eq!(vacuous(&tensor, None, &rules).expect("a tensor is in memory"), measured);
+            measured
+        };
+        assert_eq!(said(&elements), Some(Vacuous::Zeros));
+        *elements.last_mut().expect("there are some") = 1.0;
+        assert_eq!(said(&elements), None);
+    }
+}

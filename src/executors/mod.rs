@@ -1,0 +1,5 @@
+//! The executors that ship: GPT-2 and BERT on ndarray, and the same on candle.
+
+#[cfg(feature = "candle")]
+pub mod candle;
+pub mod gpt2;

@@ -1,0 +1,170 @@
+//! Reading a small file as a whole: only a regular one, and only up to a limit.
+//!
+//! A folder of goldens may hold links to anything. A pipe or a device is not opened, and what is regular by name alone, as the
+//! endless files below `/proc`, is read no further than the limit and never waited for.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Read};
+use std::path::Path;
+
+use crate::error::Error;
+use crate::tensor::file::kind;
+
+/// The longest text that karat reads of a person's: a case, a suite, a snapshot, a manifest, a configuration.
+pub(crate) const TEXT_LIMIT: u64 = 16 << 20;
+
+/// The longest record of a run that is read.
+#[cfg(feature = "harness")]
+pub(crate) const RECORD_LIMIT: u64 = 1 << 30;
+
+/// What is where a file should be.
+#[derive(Debug)]
+pub(crate) enum Found {
+    /// A regular file, and its bytes.
+    File(Vec<u8>),
+    /// Something else, in words, of which nothing was read.
+    Other(String),
+    /// A link that leads nowhere.
+    Dangling,
+    Nothing,
+}
+
+/// Reads the file at that path, through links, where it is not longer than the limit.
+pub(crate) fn read(path: &Path, limit: u64) -> io::Result<Found> {
+    let is_absent = |error: &io::Error| error.kind() == ErrorKind::NotFound;
+    let metadata = match fs::symlink_metadata(path) {
+        Ok(link) if link.is_symlink() => match fs::metadata(path) {
+            Err(error) if is_absent(&error) => return Ok(Found::Dangling),
+            behind => behind?,
+        },
+        Err(error) if is_absent(&error) => return Ok(Found::Nothing),
+        own => own?,
+    };
+    if !metadata.is_file() {
+        return Ok(Found::Other(format!("is {}, not a file", kind(metadata.file_type()))));
+    }
+    let file = open(path)?;
+    // It may have been replaced since.
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Ok(Found::Other(format!("is {}, not a file", kind(metadata.file_type()))));
+    }
+    Ok(match slurp(file, metadata.len(), limit)? {
+        Some(bytes) => Found::File(bytes),
+        None => Found::Other(format!("is longer than {} MiB", limit >> 20)),
+    })
+}
+
+/// The text of a regular file; an error in words where it is none, is too long or is not UTF-8.
+pub(crate) fn read_text(path: &Path, limit: u64) -> Result<String, Error> {
+    let wrong = |what: String| Error::Usage(format!("{} {what}", path.display()));
+    let bytes = match read(path, limit).map_err(|error| Error::read(path, error))? {
+        Found::File(bytes) => bytes,
+        Found::Other(what) => return Err(wrong(what)),
+        Found::Nothing | Found::Dangling => return Err(Error::read(path, ErrorKind::NotFound.into())),
+    };
+    String::from_utf8(bytes).map_err(|_| wrong("is not UTF-8".to_owned()))
+}
+
+/// Opens a file without waiting, whatever it has become.
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, rustix::fs::OFlags::NONBLOCK.bits() as i32);
+    options.read(true).open(path)
+}
+
+/// The bytes of a file that had that length a moment ago; `None` where there are more than the limit.
+fn slurp(mut file: File, len: u64, limit: u64) -> io::Result<Option<Vec<u8>>> {
+    /// A longer one costs more to read than to ask for.
+    const SMALL: u64 = 1 << 16;
+    if len > limit {
+        return Ok(None);
+    }
+    let mut bytes = Vec::new();
+    if (1..=SMALL).contains(&len) {
+        // With room for one byte more, a file that has not grown since shows it in the one call that reads it.
+        bytes.resize(len as usize + 1, 0);
+        let read = file.read(&mut bytes)?;
+        bytes.truncate(read);
+        if read as u64 == len {
+            return Ok(Some(bytes));
+        }
+    }
+    // A file that claims to be empty may still have no end.
+    let most = if len == 0 { limit.min(TEXT_LIMIT) } else { limit };
+    file.take(most + 1 - bytes.len() as u64).read_to_end(&mut bytes)?;
+    Ok((bytes.len() as u64 <= most).then_some(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_of_a_file_is_read_whatever_length_it_was_said_to_have() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("file");
+        let text: Vec<u8> = (0..=255).cycle().take(100_000).collect();
+        for len in [0, 1, 2, 4096, 65_536, 65_537, 100_000] {
+            fs::write(&file, &text[..len]).expect("a file");
+            for said in [0, 1, len as u64, len as u64 + 7, (len as u64).saturating_sub(1)] {
+                let opened = open(&file).expect("it can be opened");
+                let read = slurp(opened, said, TEXT_LIMIT).expect("it can be read");
+                assert!(read.as_deref() == Some(&text[..len]), "{len} as {said}");
+            }
+            assert!(matches!(read(&file, TEXT_LIMIT), Ok(Found::File(bytes)) if bytes == text[..len]), "{len}");
+        }
+        assert!(matches!(read(folder.path(), 9), Ok(Found::Other(what)) if what == "is a folder, not a file"));
+        assert!(matches!(read(&folder.path().join("none"), 9), Ok(Found::Nothing)));
+    }
+
+    #[test]
+    fn a_file_is_read_up_to_its_limit_and_not_beyond() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("file");
+        fs::write(&file, [0; 100]).expect("a file");
+        assert!(matches!(read(&file, 100), Ok(Found::File(bytes)) if bytes.len() == 100));
+        assert!(matches!(read(&file, 99), Ok(Found::Other(_))));
+        // One that has grown since its length was asked.
+        for said in [0, 1, 99] {
+            let opened = open(&file).expect("it can be opened");
+            assert!(matches!(slurp(opened, said, 99), Ok(None)), "{said}");
+        }
+        fs::File::create(&file).and_then(|file| file.set_len(TEXT_LIMIT + 1)).expect("a sparse file");
+        assert!(matches!(read(&file, TEXT_LIMIT), Ok(Found::Other(what)) if what == "is longer than 16 MiB"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_is_followed_and_one_that_leads_nowhere_is_told_apart() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+        std::os::unix::fs::symlink("file", &link).expect("a link");
+        assert!(matches!(read(&link, 9), Ok(Found::Dangling)));
+        fs::write(&file, "x").expect("a file");
+        assert!(matches!(read(&link, 9), Ok(Found::File(bytes)) if bytes == b"x"));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_has_no_end_or_would_block_is_neither_read_nor_waited_for() {
+        for (path, expected) in [
+            ("/dev/zero", "is a device, not a file"),
+            ("/proc/self/pagemap", "is longer than 16 MiB"),
+            ("/proc/kmsg", ""),
+        ] {
+            match read(Path::new(path), 1 << 30) {
+                Ok(Found::Other(what)) if !expected.is_empty() => assert_eq!(what, expected, "{path}"),
+                // Some systems forbid it, or have nothing there.
+                other => assert!(path == "/proc/kmsg" || matches!(other, Ok(Found::Nothing) | Err(_)), "{other:?}"),
+            }
+        }
+        let folder = tempfile::tempdir().expect("a folder");
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo").success());
+        assert!(matches!(read(&pipe, 9), Ok(Found::Other(what)) if what == "is a named pipe, not a file"));
+        // Opened all the same, as where it took the place of a file, it blocks nobody.
+        open(&pipe).expect("a pipe opens");
+    }
+}

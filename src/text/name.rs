@@ -1,0 +1,142 @@
+//! What may be called what, so that every system reads the same names.
+
+use crate::text::hidden::is_hidden;
+
+/// The longest name, in bytes: with `.snap.new` behind it, it is a file name everywhere.
+const LONGEST: usize = 200;
+
+/// Refuses the name of an input or output that cannot be a file name everywhere.
+pub(crate) fn check_name(name: &str) -> Result<(), String> {
+    check_length(name)?;
+    if name.is_empty() || name.starts_with('.') || name.contains(['/', '#']) {
+        return Err(format!("`{name}` cannot be a name; it must be usable as a file name on every system"));
+    }
+    check_part(name)
+}
+
+/// Refuses a name that is too long to be one.
+pub(crate) fn check_length(name: &str) -> Result<(), String> {
+    if name.len() <= LONGEST {
+        return Ok(());
+    }
+    let start: String = name.chars().take(32).collect();
+    Err(format!("`{}..` cannot be a name: it is {} bytes long, and may be {LONGEST}", start.escape_debug(), name.len()))
+}
+
+/// Refuses the name of a file or folder that some system cannot hold, or holds under another name.
+pub(crate) fn check_part(part: &str) -> Result<(), String> {
+    let portable = portable(part);
+    if portable == part {
+        return Ok(());
+    }
+    let why = match part {
+        _ if part.contains(is_hidden) => "it holds a character that cannot be seen",
+        _ if part.contains(is_reserved) => "Windows reserves the characters < > : \" | ? * \\",
+        _ if is_device(part) => "Windows reserves it for a device",
+        _ if part.ends_with(['.', ' ']) => "Windows drops a dot or space at the end",
+        _ => "it is not in Unicode's composed form (NFC), and macOS takes both forms for one",
+    };
+    let [part, portable] = [part, &portable].map(str::escape_debug);
+    Err(format!(
+        "`{part}` cannot be a name; it must be usable as a file name on every system: {why}; rename it to `{portable}`"
+    ))
+}
+
+/// The name as every system can hold it: the same where all can.
+fn portable(part: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    if part.bytes().all(is_plain) && part.len() > "CONOUT".len() {
+        return part.to_owned();
+    }
+    let seen = part.chars().filter(|c| !is_hidden(*c)).map(|c| if is_reserved(c) { '_' } else { c });
+    let mut name = composed(&seen.collect::<String>());
+    name.truncate(name.trim_end_matches(['.', ' ']).len());
+    if is_device(&name) {
+        let stem = name.find('.').unwrap_or(name.len());
+        name.insert(stem, '_');
+    }
+    if name.is_empty() { "_".to_owned() } else { name }
+}
+
+fn is_reserved(c: char) -> bool {
+    "<>:\"|?*\\".contains(c)
+}
+
+/// Whether Windows takes a file of that name for a device, whatever its extension.
+fn is_device(part: &str) -> bool {
+    let stem = part.split('.').next().unwrap_or_default().trim_end_matches(' ').to_uppercase();
+    let is_port = |port: &str| {
+        matches!(port, "1" | "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9" | "\u{b9}" | "\u{b2}" | "\u{b3}")
+    };
+    matches!(stem.as_str(), "CON" | "PRN" | "AUX" | "NUL" | "CONIN$" | "CONOUT$")
+        || ["COM", "LPT"].iter().any(|port| stem.strip_prefix(port).is_some_and(is_port))
+}
+
+/// What a name and its twins have in common: those that some system takes for one file.
+#[cfg(feature = "harness")]
+pub(crate) fn fold(name: &str) -> String {
+    // By way of capitals, since several small letters may have one: the sigma of a word's end, the long s.
+    composed(&composed(name).to_uppercase().to_lowercase().replace('\u{3c2}', "\u{3c3}"))
+}
+
+/// The text in Unicode's composed form.
+#[cfg(feature = "harness")]
+fn composed(text: &str) -> String {
+    use unicode_normalization::UnicodeNormalization as _;
+    if text.is_ascii() { text.to_owned() } else { text.nfc().collect() }
+}
+
+/// An assertion in an ordinary test names its snapshot in its source, of which there is one form.
+#[cfg(not(feature = "harness"))]
+fn composed(text: &str) -> String {
+    text.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_another_system_reads_differently_is_refused_with_one_that_it_does_not() {
+        for (name, instead) in [
+            ("aux", "aux_"),
+            ("Con.npy", "Con_.npy"),
+            ("nul .tar.gz", "nul _.tar.gz"),
+            ("com1", "com1_"),
+            ("LPT\u{b9}", "LPT\u{b9}_"),
+            ("conin$", "conin$_"),
+            ("a:b", "a_b"),
+            ("what?", "what_"),
+            ("trail.", "trail"),
+            ("trail ", "trail"),
+            ("aux. .", "aux_"),
+            ("a\u{202e}b", "ab"),
+            ("a\u{200b}b\u{7f}\u{85}", "ab"),
+            ("a\u{3164}b\u{fe0f}", "ab"),
+            ("...", "_"),
+        ] {
+            let said = check_part(name).expect_err(name);
+            assert!(said.ends_with(&format!("rename it to `{instead}`")), "{said}");
+            check_part(instead).expect(instead);
+            assert!(!said.contains('\u{202e}') && !said.contains('\u{200b}'), "{said}");
+        }
+        for name in ["h.0", "old case", "auxiliary", "com10", "console", ".hidden", "\u{e9}", "a#b", "\u{4e2d}"] {
+            check_part(name).expect(name);
+        }
+    }
+
+    #[cfg(feature = "harness")]
+    #[test]
+    fn a_name_in_the_decomposed_form_is_refused_and_is_a_twin_of_the_composed_one() {
+        let said = check_name("e\u{301}").expect_err("it is decomposed");
+        assert!(said.contains("NFC") && said.ends_with("rename it to `\u{e9}`"), "{said}");
+        assert_eq!(fold("E\u{301}"), fold("\u{e9}"));
+        assert_ne!(fold("e"), fold("\u{e9}"));
+    }
+
+    #[test]
+    fn a_name_without_end_is_refused_in_few_words() {
+        let said = check_name(&"x".repeat(5_000_000)).expect_err("it is too long");
+        assert!(said.contains("is 5000000 bytes long, and may be 200") && said.len() < 200, "{said}");
+    }
+}

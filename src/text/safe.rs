@@ -1,0 +1,265 @@
+//! Text from files, made safe to show: the only place that decides what a terminal, a CI log or a document may be given.
+//!
+//! Names, messages and values come from `case.json`, tensor files, snapshots and records that somebody else wrote. Raw, a control
+//! character moves the cursor, a bidi character reorders a line, and a line such as `::add-mask::` is a command to a CI runner.
+//! [`visible`] and [`name`] make one line of a text where it is inserted; [`written`] guards every line as it leaves, after
+//! wrapping; [`lines`] does both to a whole message.
+
+#[cfg(feature = "harness")]
+use std::borrow::Cow;
+#[cfg(feature = "harness")]
+use std::io::{self, Write};
+
+use super::number::count;
+use crate::text::hidden::is_hidden;
+
+/// How long a name in a column may be: no file name of 255 bytes is typed from a table.
+const NAME: usize = 160;
+
+/// How long a line may be: no path is longer.
+const LINE: usize = 4096;
+
+/// The text as one line, with what is hidden written out, and shortened in the middle where it is longer than any path.
+pub(crate) fn visible(text: &str) -> String {
+    escaped(&shortened(text, LINE))
+}
+
+/// The same for a name in a column, which is shortened earlier.
+pub(crate) fn name(text: &str) -> String {
+    escaped(&shortened(text, NAME))
+}
+
+/// The text as one line, with what is hidden written out, however long it is.
+pub(crate) fn escaped(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\t' => shown.push_str("    "),
+            c if is_hidden(c) => shown.extend(c.escape_default()),
+            c => shown.push(c),
+        }
+    }
+    shown
+}
+
+/// The text, or its beginning, how much is left out, and its end.
+fn shortened(text: &str, limit: usize) -> String {
+    /// What says how much is left out.
+    const MARK: usize = 20;
+    let columns = text.chars().count();
+    if columns <= limit {
+        return text.to_owned();
+    }
+    let half = (limit - MARK) / 2;
+    let place = |at: usize| text.char_indices().nth(at).map_or(text.len(), |(byte, _)| byte);
+    let (head, tail) = (&text[..place(half)], &text[place(columns - half)..]);
+    format!("{head}…{} more…{tail}", count((columns - 2 * half) as u64))
+}
+
+/// A message of several lines, each of them safe wherever it is printed.
+#[cfg(feature = "harness")]
+pub(crate) fn lines(text: &str) -> String {
+    let lines: Vec<String> = text.lines().map(|line| Rule::Text.apply(&visible(line)).into_owned()).collect();
+    lines.join("\n")
+}
+
+/// A name that stands alone on a line, or begins one.
+#[cfg(feature = "harness")]
+pub(crate) fn line(text: &str) -> String {
+    Rule::Text.apply(&escaped(text)).into_owned()
+}
+
+/// What a stream of lines is.
+#[cfg(feature = "harness")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rule {
+    /// Text without colours.
+    Text,
+    /// Text with the colours of a palette.
+    Colored,
+    /// A JSON document, which may hold any text and is the same when it is read back.
+    Json,
+    /// Commands to a CI runner, one a line, that are karat's own.
+    Commands,
+}
+
+/// Gives `write` a stream, each line of which is made safe before `out` has it.
+#[cfg(feature = "harness")]
+pub(crate) fn written(
+    out: &mut dyn Write,
+    rule: Rule,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut lines = Lines { out, rule, rest: Vec::new() };
+    write(&mut lines)?;
+    lines.end()
+}
+
+/// Lines on their way out.
+#[cfg(feature = "harness")]
+struct Lines<'a> {
+    out: &'a mut dyn Write,
+    rule: Rule,
+    /// What has no line feed yet.
+    rest: Vec<u8>,
+}
+
+#[cfg(feature = "harness")]
+impl Lines<'_> {
+    fn line(&mut self, line: &[u8]) -> io::Result<()> {
+        self.out.write_all(self.rule.apply(&String::from_utf8_lossy(line)).as_bytes())
+    }
+
+    /// Writes what has no line feed.
+    fn end(mut self) -> io::Result<()> {
+        let rest = std::mem::take(&mut self.rest);
+        self.line(&rest)
+    }
+}
+
+#[cfg(feature = "harness")]
+impl Write for Lines<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
+            self.rest.extend_from_slice(part);
+            if self.rest.pop_if(|byte| *byte == b'\n').is_some() {
+                let line = std::mem::take(&mut self.rest);
+                self.line(&line)?;
+                self.out.write_all(b"\n")?;
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    /// A line goes out as a whole: what has no end yet stays.
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+#[cfg(feature = "harness")]
+impl Rule {
+    /// The line as it may go out.
+    fn apply(self, line: &str) -> Cow<'_, str> {
+        let is_plain = line.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+        if is_plain && !line.contains("##") && !line.trim_start().starts_with("::") {
+            return line.into();
+        }
+        let mut safe = String::with_capacity(line.len());
+        let mut is_start = true;
+        let mut rest = line;
+        while let Some(c) = rest.chars().next() {
+            let colour = if self == Rule::Colored { colour(rest) } else { None };
+            let taken = colour.unwrap_or(&rest[..c.len_utf8()]);
+            let is_command = match c {
+                // GitHub's runner trims what is blank to Unicode before it looks for its mark.
+                ':' => is_start && matches!(self, Rule::Text | Rule::Colored) && rest.starts_with("::"),
+                '#' => is_mark(rest),
+                _ => false,
+            };
+            is_start &= c.is_whitespace() || colour.is_some();
+            match self {
+                _ if colour.is_some() => safe.push_str(taken),
+                Rule::Json if is_command || is_hidden(c) => {
+                    c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| safe.push_str(&format!("\\u{unit:04x}")));
+                }
+                _ if is_command => safe.extend(c.escape_unicode()),
+                _ if c == '\t' => safe.push_str("    "),
+                _ if is_hidden(c) => safe.extend(c.escape_default()),
+                _ => safe.push(c),
+            }
+            rest = &rest[taken.len()..];
+        }
+        safe.into()
+    }
+}
+
+/// Whether a command begins here that a runner takes anywhere in a line: `##[error]`, `##vso[..]`, `##teamcity[..]`.
+#[cfg(feature = "harness")]
+fn is_mark(rest: &str) -> bool {
+    let word = rest.strip_prefix("##").map(|rest| rest.trim_start_matches(|c: char| c.is_ascii_alphanumeric()));
+    word.is_some_and(|rest| rest.starts_with('['))
+}
+
+/// The colour that a palette has put here.
+#[cfg(feature = "harness")]
+fn colour(rest: &str) -> Option<&str> {
+    const COLOURS: [&str; 7] =
+        ["\u{1b}[0m", "\u{1b}[1m", "\u{1b}[2m", "\u{1b}[31m", "\u{1b}[32m", "\u{1b}[33m", "\u{1b}[36m"];
+    COLOURS.into_iter().find(|colour| rest.starts_with(colour))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_hidden_is_written_out() {
+        assert_eq!(visible("a\u{1b}[31mb\r\tc\n"), "a\\u{1b}[31mb\\r    c\\n");
+        for c in [
+            '\u{7f}',
+            '\u{9b}',
+            '\u{85}',
+            '\u{202e}',
+            '\u{2066}',
+            '\u{200b}',
+            '\u{feff}',
+            '\u{2028}',
+            '\u{e0041}',
+            '\u{ffff}',
+            '\u{a0}',
+            '\u{115f}',
+            '\u{1160}',
+            '\u{180e}',
+            '\u{2000}',
+            '\u{2009}',
+            '\u{202f}',
+            '\u{205f}',
+            '\u{2800}',
+            '\u{3000}',
+            '\u{ffa0}',
+            '\u{e0000}',
+            '\u{e007f}',
+        ] {
+            assert_eq!(visible(&c.to_string()), format!("\\u{{{:x}}}", c as u32));
+        }
+        for plain in ["größe/λ 重み", "a b", "é", "🙂", "-> × ‖x‖"] {
+            assert_eq!(visible(plain), plain);
+        }
+    }
+
+    #[test]
+    fn what_is_longer_than_any_name_or_path_is_shortened_in_the_middle() {
+        assert_eq!(name(&"n".repeat(160)), "n".repeat(160));
+        let long = name(&format!("a{}z", "n".repeat(69_998)));
+        assert_eq!(long, format!("a{}…69,860 more…{}z", "n".repeat(69), "n".repeat(69)));
+        assert_eq!(visible(&"p".repeat(4096)).len(), 4096);
+        assert!(visible(&"ü".repeat(5_000_000)).chars().count() <= 4096);
+    }
+
+    #[cfg(feature = "harness")]
+    #[test]
+    fn no_line_is_a_command_to_a_runner() {
+        let guarded = |rule, text: &str| {
+            let mut out = Vec::new();
+            // In pieces, as formatting writes.
+            let pieces = |out: &mut dyn Write| text.as_bytes().chunks(3).try_for_each(|piece| out.write_all(piece));
+            written(&mut out, rule, pieces).expect("a vector takes every byte");
+            String::from_utf8(out).expect("text")
+        };
+        for (text, safe) in [
+            ("plain: a::b #1\nnext", "plain: a::b #1\nnext"),
+            ("::error::x\n  \u{a0}::add-mask::y\n", "\\u{3a}:error::x\n  \\u{a0}\\u{3a}:add-mask::y\n"),
+            ("a ##[error]b ###[c", "a \\u{23}#[error]b #\\u{23}#[c"),
+            ("##vso[x] ##teamcity[y] ## [z]", "\\u{23}#vso[x] \\u{23}#teamcity[y] ## [z]"),
+            ("\u{1b}[1ma\r\u{2028}::b", "\\u{1b}[1ma\\r\\u{2028}::b"),
+        ] {
+            assert_eq!(guarded(Rule::Text, text), safe);
+        }
+        assert_eq!(guarded(Rule::Colored, "\u{1b}[1m::a\u{1b}[0m\u{1b}[8m"), "\u{1b}[1m\\u{3a}:a\u{1b}[0m\\u{1b}[8m");
+        assert_eq!(guarded(Rule::Commands, "::error::a##[b\u{7f}"), "::error::a\\u{23}#[b\\u{7f}");
+        let json = guarded(Rule::Json, "{\n  \"a\": \"##[x \u{202e}\u{e0041}\u{7f} ü\"\n}\n");
+        assert_eq!(json, "{\n  \"a\": \"\\u0023#[x \\u202e\\udb40\\udc41\\u007f ü\"\n}\n");
+        assert_eq!(lines("a\u{1b}\n ::b\n"), "a\\u{1b}\n \\u{3a}:b");
+    }
+}
