@@ -7,7 +7,9 @@ use crate::error::{Error, Result};
 use crate::text::name::{check_length, check_part};
 
 /// The id of a case: its path below the goldens root, with `/` on every system. It round-trips to the path.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(try_from = "String", into = "String")]
 pub struct CaseId(String);
 
 impl CaseId {
@@ -88,6 +90,20 @@ pub(crate) fn below(root: &Path, names: &str) -> PathBuf {
     match MAIN_SEPARATOR {
         '/' => root.join(names),
         _ => root.join(names.split('/').collect::<PathBuf>()),
+    }
+}
+
+impl TryFrom<String> for CaseId {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<CaseId> {
+        CaseId::new(&text)
+    }
+}
+
+impl From<CaseId> for String {
+    fn from(id: CaseId) -> String {
+        id.0
     }
 }
 

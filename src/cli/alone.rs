@@ -12,7 +12,6 @@ use super::cases::choose;
 use crate::case::{CaseId, Goldens};
 use crate::error::{Error, Result};
 use crate::explain::explain;
-use crate::report::json;
 use crate::run::{
     Alone as Asked, CaseOutcome, Executors, Gates, Options, Pictures, Session, Skips, die_with, limit_memory,
 };
@@ -94,8 +93,7 @@ impl Alone {
 
 /// Writes the outcome whole or not at all.
 fn hand_over(path: &Path, outcome: &CaseOutcome) -> Result<()> {
-    let mut text = Vec::new();
-    json::write_case(&mut text, outcome).expect("a vector takes every byte");
+    let text = serde_json::to_vec(outcome).map_err(|error| Error::write(path, error.into()))?;
     let beside = path.with_extension("part");
     let write = || {
         fs::File::create(&beside)?.write_all(&text)?;

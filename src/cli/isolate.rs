@@ -10,7 +10,6 @@ use super::alone::ALONE;
 use super::cases::EXECUTION;
 use crate::case::{Goldens, seconds_from};
 use crate::error::{Error, Result};
-use crate::report::json;
 use crate::run::{Gates, Isolation, Pictures, Scope, Skips, can_limit_memory};
 use crate::snapshot::Caller;
 
@@ -104,7 +103,7 @@ pub(crate) fn isolation(told: &Told<'_>, scope: Scope) -> Result<Isolation> {
         (*pictures == Pictures::All, "--all-pictures"),
     ];
     arguments.extend(flags.iter().filter(|(is_set, _)| *is_set).map(|(_, flag)| (*flag).into()));
-    Ok(Isolation { scope, program, arguments, read: json::read_case, timeout: None, memory_limit: None })
+    Ok(Isolation { scope, program, arguments, timeout: None, memory_limit: None })
 }
 
 /// A time that a case may take.

@@ -15,7 +15,8 @@ pub(crate) enum Class {
 
 /// How many elements are not finite. A complex number counts as NaN where a component is NaN, else by the sign of its
 /// first infinite component.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[expect(missing_docs, reason = "each field is the count of its name")]
 pub struct NonFinite {
     pub nan: u64,

@@ -1,5 +1,7 @@
 //! What "close" means, and everything that is measured besides.
 
+use serde::{Deserialize, Serialize};
+
 use super::class::NonFinite;
 use super::found::{Found, Peak, Spot};
 use super::pass::{By, Measured, measure};
@@ -8,13 +10,16 @@ use super::scaled::Scaled;
 use super::tolerance::Tolerance;
 use super::vacuous::Vacuous;
 use crate::tensor::dtype::{DType, Kind};
+use crate::tensor::json::{Float, MaybeFloat, Types, nullable};
 use crate::tensor::source::Source;
 use crate::tensor::tensor::{Tensor, Value, index};
 
 /// A largest difference, and where it is.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct Extreme {
     /// The difference, in the unit of the quantity that it is the largest of.
+    #[serde(with = "Float")]
     pub value: f64,
     /// Its index, one number an axis; the first in C order where several are equal.
     pub index: Vec<usize>,
@@ -28,9 +33,13 @@ pub struct Extreme {
 ///
 /// Differences, means and shares are over the *numbers*: the elements of which both sides are finite. Complex numbers differ
 /// by the modulus of their difference, and count as vectors of two components where vectors are meant.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Comparison {
+    /// What the elements in it are; `None` where there is none.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) types: Option<Types>,
     /// Elements compared, finite or not.
     pub elements: u64,
     /// Elements that a `where` left out.
@@ -40,56 +49,73 @@ pub struct Comparison {
     /// Elements outside the tolerance, those of `non_finite_mismatches` among them.
     pub outside: u64,
     /// The index of the first number outside the tolerance; `None` where none is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_outside: Option<Vec<usize>>,
     /// Elements where one side at least is not finite and the two do not match.
     pub non_finite_mismatches: u64,
     /// The first such place; its difference is an infinity.
+    #[serde(deserialize_with = "nullable")]
     pub first_non_finite_mismatch: Option<Extreme>,
     /// The largest absolute difference; `None` where there are no numbers, an infinity where the difference overflows.
+    #[serde(deserialize_with = "nullable")]
     pub max_abs_diff: Option<Extreme>,
     /// The largest relative difference, `|actual - reference| / |reference|` where the reference is not 0.
+    #[serde(deserialize_with = "nullable")]
     pub max_rel_diff: Option<Extreme>,
     /// The largest difference in units in the last place, for real floats of one dtype: see
     /// [`ulp_distance`](super::ulp_distance).
+    #[serde(deserialize_with = "nullable")]
     pub max_ulp_diff: Option<Extreme>,
     /// The number that uses most of its tolerance, and the share that it uses.
+    #[serde(deserialize_with = "nullable")]
     pub worst: Option<Extreme>,
     /// Numbers with a reference of 0, which have no relative difference.
     pub zero_references: u64,
     /// The mean of the absolute differences.
+    #[serde(with = "MaybeFloat")]
     pub mean_abs_diff: Option<f64>,
     /// The root of the mean squared difference.
+    #[serde(with = "MaybeFloat")]
     pub rmse: Option<f64>,
     /// `rmse` over the root mean square of the reference, which is `norm(actual - reference) / norm(reference)`; `None`
     /// where the reference is 0 throughout.
+    #[serde(with = "MaybeFloat")]
     pub rel_rms: Option<f64>,
     /// The mean of `actual - reference` (complex: its modulus).
+    #[serde(with = "MaybeFloat")]
     pub bias: Option<f64>,
     /// The real factor that maps the reference closest onto the actual, by least squares:
     /// `dot(actual, reference) / dot(reference, reference)`. `None` where the reference is 0 throughout.
+    #[serde(with = "MaybeFloat")]
     pub scale: Option<f64>,
     /// The cosine of the angle between the two as vectors,
     /// `dot(actual, reference) / (norm(actual) * norm(reference))`; `None` where one is 0.
+    #[serde(with = "MaybeFloat")]
     pub cosine: Option<f64>,
     /// The largest share of the tolerance that an element uses, `|actual - reference| / (atol + rtol * |reference|)`: at
     /// most 1 within it; 0 where both are 0; an infinity where nothing may differ and something does, and where an element
     /// is not finite and does not match.
+    #[serde(with = "Float")]
     pub tolerance_used: f64,
     /// The smallest atol that would have passed at this rtol with these outliers, exactly: the next smaller `f64` would not
     /// have. `None` where none would.
+    #[serde(with = "MaybeFloat")]
     pub smallest_atol: Option<f64>,
     /// Of the actual tensor.
     pub actual_non_finite: NonFinite,
     /// Of the reference.
     pub reference_non_finite: NonFinite,
     /// What else would have passed, where this did: see [`vacuous`](super::vacuous()).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vacuous: Option<Vacuous>,
     /// Why it is not close, in the order in which to read it; empty where it is.
     pub mismatches: Vec<Mismatch>,
 }
 
 /// One way in which an actual tensor is not its reference, structure before values.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(tag = "kind", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Mismatch {
     /// The dtypes differ, and the case declares no cast, or another.
@@ -144,8 +170,10 @@ pub enum Mismatch {
     /// The RMSE as a share of the reference's RMS is more than the case allows.
     RelRms {
         /// What it is; an infinity where the reference is 0 throughout and the actual is not.
+        #[serde(with = "Float")]
         rel_rms: f64,
         /// What is allowed.
+        #[serde(with = "Float")]
         allowed: f64,
     },
 }
@@ -155,6 +183,20 @@ impl Comparison {
     #[must_use]
     pub fn is_close(&self) -> bool {
         self.mismatches.is_empty()
+    }
+
+    /// Makes of a comparison that was read the one that was written.
+    #[cfg(feature = "harness")]
+    pub(crate) fn restore(&mut self) -> Result<(), String> {
+        let places = [
+            &mut self.first_non_finite_mismatch,
+            &mut self.max_abs_diff,
+            &mut self.max_rel_diff,
+            &mut self.max_ulp_diff,
+            &mut self.worst,
+        ];
+        let pairs = places.into_iter().flatten().map(|place| (&mut place.actual, &mut place.reference));
+        Types::restore(self.types, "comparison", pairs)
     }
 }
 
@@ -470,7 +512,9 @@ fn describe(shape: &[usize], measured: &Measured) -> Comparison {
     let sums = tally.sums;
     let mean = |sum: Scaled| (found.numbers > 0).then(|| (sum / found.numbers).to_f64());
     let Found { elements, left_out, differing, non_finite_mismatches, zero_references, .. } = *found;
+    let first = found.first_non_finite_mismatch.or(found.distance.map(|peak| peak.spot));
     Comparison {
+        types: first.map(|spot| Types::of(spot.actual, spot.reference)),
         elements,
         left_out,
         differing,

@@ -7,12 +7,14 @@ use std::collections::BTreeMap;
 use std::iter::zip;
 
 use num_complex::Complex;
+use serde::{Deserialize, Serialize};
 
 use super::blocks::BLOCK;
 use super::rules::{Pair, Rules};
 use super::twin::{load, share};
 use super::wide::{Split, Wide};
 use crate::tensor::dtype::Kind;
+use crate::tensor::json::{Float, Rows, Types, nullable};
 use crate::tensor::tensor::{Tensor, Value};
 
 /// Rows of a map at most: it stands between other lines on a screen.
@@ -25,12 +27,16 @@ const COLUMNS: usize = 60;
 const WORST: usize = 10;
 
 /// What a person sees of a difference.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct Picture {
     /// Where it is.
     pub map: HeatMap,
     /// How large it is, in decades, the smallest first.
     pub decades: Vec<Decade>,
+    /// What the elements of `worst` are; `None` where there is none.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) types: Option<Types>,
     /// The elements that differ most, at most 10, the worst first: what is not finite and does not match, then by the share
     /// of the tolerance that is used, then by the difference, then in C order.
     pub worst: Vec<WorstElement>,
@@ -38,7 +44,8 @@ pub struct Picture {
 
 /// The differences over the last two axes, in units of what is allowed: of all elements that fall into a cell the one that is
 /// furthest outside. At most 16 rows of 60 cells.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct HeatMap {
     /// The shape of both tensors.
     pub shape: Vec<usize>,
@@ -47,11 +54,13 @@ pub struct HeatMap {
     /// The cells by row: the share of the tolerance in three significant digits, rounded up, so that 1 is just inside; 0 where
     /// both are equal, the largest `f64` where nothing may differ, an infinity where one side is not finite; `None` where
     /// nothing is compared.
+    #[serde(with = "Rows")]
     pub cells: Vec<Vec<Option<f64>>>,
 }
 
 /// How many differences are of one size.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct Decade {
     /// The size.
     pub size: Size,
@@ -60,18 +69,39 @@ pub struct Decade {
 }
 
 /// The size of a difference.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
 pub enum Size {
     /// None at all.
     Zero,
-    /// From `10^exponent` up to ten times that.
-    Power(i32),
     /// One side is not finite and the other has something else, or no `f64` can hold the difference.
     NotFinite,
+    /// From `10^exponent` up to ten times that.
+    #[serde(untagged)]
+    Power(i32),
+}
+
+impl Ord for Size {
+    fn cmp(&self, other: &Size) -> Ordering {
+        let rank = |size: &Size| match *size {
+            Size::Zero => (0, 0),
+            Size::Power(exponent) => (1, exponent),
+            Size::NotFinite => (2, 0),
+        };
+        rank(self).cmp(&rank(other))
+    }
+}
+
+impl PartialOrd for Size {
+    fn partial_cmp(&self, other: &Size) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 /// An element that differs, with both values.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct WorstElement {
     /// Its index, one number an axis.
     pub index: Vec<usize>,
@@ -80,13 +110,21 @@ pub struct WorstElement {
     /// The element of the reference there.
     pub reference: Value,
     /// `|actual - reference|`; an infinity where one side is not finite.
+    #[serde(with = "Float")]
     pub difference: f64,
     /// The share of the tolerance that it uses: more than 1 if and only if it is outside, an infinity where nothing may
     /// differ or one side is not finite.
+    #[serde(rename = "tolerance_used", with = "Float")]
     pub share: f64,
 }
 
 impl Picture {
+    /// Makes of a picture that was read the one that was written.
+    pub(crate) fn restore(&mut self) -> Result<(), String> {
+        let pairs = self.worst.iter_mut().map(|element| (&mut element.actual, &mut element.reference));
+        Types::restore(self.types, "picture", pairs)
+    }
+
     /// Of tensors of one shape; `None` where the shapes differ or there is no element. A mask of another shape is not looked
     /// at: what is compared is [`compare`](super::compare())'s to say.
     ///
@@ -138,6 +176,7 @@ fn draw<W: Wide>(pair: Pair<'_>, rules: &Rules) -> Picture {
         difference: gap.difference,
         share: gap.share,
     };
+    let worst: Vec<WorstElement> = worst.into_iter().map(element).collect();
     Picture {
         map: HeatMap {
             shape: shape.to_vec(),
@@ -145,7 +184,8 @@ fn draw<W: Wide>(pair: Pair<'_>, rules: &Rules) -> Picture {
             cells: cells.into_iter().map(|row| row.into_iter().map(|cell| cell.map(short)).collect()).collect(),
         },
         decades: counts.into_iter().map(|(size, count)| Decade { size, count }).collect(),
-        worst: worst.into_iter().map(element).collect(),
+        types: worst.first().map(|element| Types::of(element.actual, element.reference)),
+        worst,
     }
 }
 
@@ -276,7 +316,7 @@ mod tests {
 
     #[test]
     fn what_a_mask_leaves_out_is_no_cell_and_no_difference() {
-        let Picture { map, decades, worst } = picture(&[3], vec![1.0, 0.5, 0.0], Some(vec![false, true, true]));
+        let Picture { map, decades, worst, .. } = picture(&[3], vec![1.0, 0.5, 0.0], Some(vec![false, true, true]));
         assert_eq!(map.cells, [[None, Some(500.0), Some(0.0)]]);
         assert_eq!(decades, [Decade { size: Size::Zero, count: 1 }, Decade { size: Size::Power(-1), count: 1 }]);
         assert_eq!(worst.iter().map(|element| element.index[0]).collect::<Vec<_>>(), [1]);
@@ -326,7 +366,8 @@ mod tests {
     fn it_is_small_however_large_the_tensors_are() {
         for shape in [vec![1_000_000], vec![1_000_000, 1], vec![100, 100, 100], vec![1, 61, 17], vec![]] {
             let count = shape.iter().product();
-            let Picture { map, decades, worst } = picture(&shape, (0..count).map(|i| 1e-30 * i as f64).collect(), None);
+            let Picture { map, decades, worst, .. } =
+                picture(&shape, (0..count).map(|i| 1e-30 * i as f64).collect(), None);
             assert!((1..=16).contains(&map.cells.len()), "{shape:?}");
             assert!(map.cells.iter().all(|row| (1..=60).contains(&row.len())), "{shape:?}");
             assert!(map.cells.iter().flatten().all(Option::is_some), "{shape:?}");

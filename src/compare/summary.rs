@@ -1,20 +1,24 @@
 //! The numbers that describe one tensor.
 
+use serde::{Deserialize, Serialize};
+
 use super::class::NonFinite;
 use super::compare::Form;
 use super::found::Seen;
 use super::pass::{By, Described, describe};
 use crate::tensor::dtype::DType;
+use crate::tensor::json::{ElementType, MaybeFloat, nullable};
 use crate::tensor::source::Source;
 use crate::tensor::tensor::{Tensor, Value};
 
 /// The numbers that describe one tensor. Statistics are over its finite elements that no mask leaves out.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct Summary {
-    /// The extent of each axis.
-    pub shape: Vec<usize>,
     /// The type of the elements.
     pub dtype: DType,
+    /// The extent of each axis.
+    pub shape: Vec<usize>,
     /// How many elements were summarised, finite or not.
     pub elements: u64,
     /// How many elements a `where` left out.
@@ -22,14 +26,19 @@ pub struct Summary {
     /// How many of the summarised elements are not finite.
     pub non_finite: NonFinite,
     /// The smallest finite element (complex: the smallest modulus, a `Value::Float64`); `None` where there is none.
+    #[serde(deserialize_with = "nullable")]
     pub min: Option<Value>,
     /// The largest finite element (complex: the largest modulus).
+    #[serde(deserialize_with = "nullable")]
     pub max: Option<Value>,
     /// The arithmetic mean (complex: of the moduli).
+    #[serde(with = "MaybeFloat")]
     pub mean: Option<f64>,
     /// The population standard deviation, which divides by the count as `numpy.std` does (complex: of the moduli).
+    #[serde(with = "MaybeFloat")]
     pub std: Option<f64>,
     /// The Euclidean norm, `numpy.linalg.norm` of the flattened tensor. An infinity where no `f64` is large enough.
+    #[serde(with = "MaybeFloat")]
     pub l2: Option<f64>,
 }
 
@@ -86,6 +95,13 @@ impl Summary {
             std: None,
             l2: None,
         }
+    }
+
+    /// Makes of a summary that was read the one that was written.
+    #[cfg(feature = "harness")]
+    pub(crate) fn restore(&mut self) -> Result<(), String> {
+        let of = ElementType::of_summary(self.dtype);
+        [&mut self.min, &mut self.max].into_iter().flatten().try_for_each(|extreme| of.restore(extreme))
     }
 
     /// Whether no element was read: the structure said enough.

@@ -1,21 +1,29 @@
 //! How much may differ.
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Error, Result};
 use crate::tensor::dtype::DType;
+use crate::tensor::json::{Float, MaybeFloat, nullable};
 
 /// How far an actual element may be from its reference: `|actual - reference| <= atol + rtol * |reference|`.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Tolerance {
     /// The absolute part.
+    #[serde(with = "Float")]
     pub atol: f64,
     /// The part relative to the magnitude of the reference.
+    #[serde(with = "Float")]
     pub rtol: f64,
     /// How many elements may be outside. 0 unless a case opts in.
     pub outliers: u64,
     /// The largest ULP difference allowed besides, if the case asks.
+    #[serde(deserialize_with = "nullable")]
     pub max_ulps: Option<u64>,
     /// The largest RMSE allowed besides, as a share of the reference's RMS, if the case asks.
+    #[serde(with = "MaybeFloat")]
     pub max_rel_rms: Option<f64>,
 }
 

@@ -15,6 +15,7 @@ use crate::error::Result;
 use crate::tensor::dtype::{DType, Element, F8E4M3, F8E5M2, Kind};
 use crate::tensor::source::{Slice, Source, dispatch_slice};
 use crate::tensor::tensor::{Tensor, Value};
+use crate::text::word::words;
 
 /// What passes a comparison besides the right output, where that is more than the tolerance is meant to let through.
 ///
@@ -34,23 +35,13 @@ pub enum Vacuous {
     NanReference,
 }
 
-impl Vacuous {
-    /// Every one, in declaration order.
-    pub const ALL: [Vacuous; 5] =
-        [Vacuous::Masked, Vacuous::Anything, Vacuous::Zeros, Vacuous::ZeroReference, Vacuous::NanReference];
-
-    /// The word for it in files.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Vacuous::Masked => "masked",
-            Vacuous::Anything => "anything",
-            Vacuous::Zeros => "zeros",
-            Vacuous::ZeroReference => "zero_reference",
-            Vacuous::NanReference => "nan_reference",
-        }
-    }
-}
+words!(Vacuous, "kind of vacuous pass", word, {
+    Masked: "masked",
+    Anything: "anything",
+    Zeros: "zeros",
+    ZeroReference: "zero_reference",
+    NanReference: "nan_reference",
+});
 
 /// Decides from a reference and the rules whether a comparison with it is vacuous, before there is an actual tensor.
 ///

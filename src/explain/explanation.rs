@@ -1,6 +1,10 @@
 //! Why an output is not its reference, as the room `explain` answers. Below what makes it and what prints it.
 
+use serde::{Deserialize, Serialize};
+
 use super::question::Question;
+use crate::tensor::json::{Float, MaybeFloat, nullable};
+use crate::text::word::words;
 
 /// What finds the reason of a mismatch: [`explain`](crate::explain::explain). A run that is given it asks it while the
 /// tensors are there.
@@ -57,7 +61,8 @@ pub enum Hypothesis {
 }
 
 /// A hypothesis that fits, and why.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct Explanation {
     /// Which hypothesis.
     pub id: Hypothesis,
@@ -66,6 +71,7 @@ pub struct Explanation {
     /// makes of the reference; an element that it calls wrong as such (an outlier, a NaN, one after a position) leaves
     /// nothing. A NaN where the other side has a number counts as a difference of that number's size, or of the reference's
     /// RMS where that is more. Between 0 and 1.
+    #[serde(with = "Float")]
     pub removes: f64,
     /// Why, in one line for a person.
     pub evidence: String,
@@ -73,89 +79,68 @@ pub struct Explanation {
     /// the same share.
     pub with: Vec<Hypothesis>,
     /// The numbers in it.
+    #[serde(flatten)]
     pub details: Details,
 }
 
 /// The numbers of an explanation, those that its hypothesis has.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct Details {
     /// The factor of `scale`: actual over reference. `None` where each index of an axis has its own.
+    #[serde(with = "MaybeFloat")]
     pub factor: Option<f64>,
     /// The axes of the reference that it is about, counted from 0: those of `shift`, `flip`, `slice-order` and
     /// `stale-position`, those along which a `bias` is constant, the order of `permute-axes`, the axis of which each index has
     /// a factor (`scale`) or a sign (`negated`) of its own.
+    #[serde(deserialize_with = "nullable")]
     pub axes: Option<Vec<usize>>,
     /// By how many places it is shifted.
+    #[serde(deserialize_with = "nullable")]
     pub by: Option<i64>,
     /// The first position that is wrong.
+    #[serde(deserialize_with = "nullable")]
     pub position: Option<usize>,
     /// One of the two eps that fit. The tensors do not say which side has it.
+    #[serde(with = "MaybeFloat")]
     pub eps: Option<f64>,
     /// The input or the output that it is about.
+    #[serde(deserialize_with = "nullable")]
     pub name: Option<String>,
     /// How many elements it says are wrong as such.
+    #[serde(deserialize_with = "nullable")]
     pub elements: Option<u64>,
 }
 
 impl Hypothesis {
-    /// Every hypothesis, in declaration order.
-    pub const ALL: [Hypothesis; 22] = [
-        Hypothesis::Transpose,
-        Hypothesis::PermuteAxes,
-        Hypothesis::ReshapeOrder,
-        Hypothesis::SwappedOutputs,
-        Hypothesis::Scale,
-        Hypothesis::Bias,
-        Hypothesis::Negated,
-        Hypothesis::Shift,
-        Hypothesis::Flip,
-        Hypothesis::SliceOrder,
-        Hypothesis::Clamp,
-        Hypothesis::Conjugate,
-        Hypothesis::Eps,
-        Hypothesis::CausalMask,
-        Hypothesis::GeluVariant,
-        Hypothesis::RoundedBf16,
-        Hypothesis::RoundedF16,
-        Hypothesis::NanRegion,
-        Hypothesis::ConstantOutput,
-        Hypothesis::StalePosition,
-        Hypothesis::Outliers,
-        Hypothesis::Accumulation,
-    ];
-
     /// Whether it says where elements are wrong, and not why.
     #[must_use]
     pub fn is_place(self) -> bool {
         matches!(self, Hypothesis::NanRegion | Hypothesis::Outliers | Hypothesis::StalePosition)
     }
-
-    /// The word for it, on screen and in files.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Hypothesis::Transpose => "transpose",
-            Hypothesis::PermuteAxes => "permute-axes",
-            Hypothesis::ReshapeOrder => "reshape-order",
-            Hypothesis::SwappedOutputs => "swapped-outputs",
-            Hypothesis::Scale => "scale",
-            Hypothesis::Bias => "bias",
-            Hypothesis::Negated => "negated",
-            Hypothesis::Shift => "shift",
-            Hypothesis::Flip => "flip",
-            Hypothesis::SliceOrder => "slice-order",
-            Hypothesis::Clamp => "clamp",
-            Hypothesis::Conjugate => "conjugate",
-            Hypothesis::Eps => "eps",
-            Hypothesis::CausalMask => "causal-mask",
-            Hypothesis::GeluVariant => "gelu-variant",
-            Hypothesis::RoundedBf16 => "rounded-bf16",
-            Hypothesis::RoundedF16 => "rounded-f16",
-            Hypothesis::NanRegion => "nan-region",
-            Hypothesis::ConstantOutput => "constant-output",
-            Hypothesis::StalePosition => "stale-position",
-            Hypothesis::Outliers => "outliers",
-            Hypothesis::Accumulation => "accumulation",
-        }
-    }
 }
+
+words!(Hypothesis, "hypothesis", word, {
+    Transpose: "transpose",
+    PermuteAxes: "permute-axes",
+    ReshapeOrder: "reshape-order",
+    SwappedOutputs: "swapped-outputs",
+    Scale: "scale",
+    Bias: "bias",
+    Negated: "negated",
+    Shift: "shift",
+    Flip: "flip",
+    SliceOrder: "slice-order",
+    Clamp: "clamp",
+    Conjugate: "conjugate",
+    Eps: "eps",
+    CausalMask: "causal-mask",
+    GeluVariant: "gelu-variant",
+    RoundedBf16: "rounded-bf16",
+    RoundedF16: "rounded-f16",
+    NanRegion: "nan-region",
+    ConstantOutput: "constant-output",
+    StalePosition: "stale-position",
+    Outliers: "outliers",
+    Accumulation: "accumulation",
+});

@@ -140,7 +140,7 @@ fn skip(goldens: &Goldens, id: &CaseId) -> Option<String> {
 fn conclude(shared: &Shared, outcome: &CaseOutcome) -> Result<Completion, Failed> {
     let gate = shared.session.gate();
     match outcome.problems.first() {
-        Some(Problem::Skipped(reason)) if outcome.verdict == Verdict::Skipped => {
+        Some(Problem::Skipped { reason }) if outcome.verdict == Verdict::Skipped => {
             // A written skip is on the list of tests, and in CI `karat::complete` fails for it. One that is found at run
             // time is on no list: it passes only where it is expected.
             if gate.allows_skip(outcome) || skip(shared.session.goldens(), &outcome.id).is_some() {

@@ -1,5 +1,6 @@
 //! How the elements of a tensor are spread.
 
+use crate::tensor::json::Float;
 use crate::tensor::{Data, Element, Kind, Tensor, dispatch};
 
 /// At most this many bins: a screen shows them beside a summary.
@@ -13,11 +14,13 @@ pub struct Histogram {
 }
 
 /// A range of values, and how many elements are in it.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
 pub struct Bin {
     /// The lower end, which belongs to it.
+    #[serde(with = "Float")]
     pub from: f64,
     /// The upper end, which belongs to the next; to this one where it is the last, or as wide as one value.
+    #[serde(with = "Float")]
     pub to: f64,
     /// How many elements.
     pub count: u64,

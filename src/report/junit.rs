@@ -93,7 +93,7 @@ fn told(voice: &Voice, run: &RunOutcome, case: &CaseOutcome) -> String {
 /// What is wrong, in a line: a skip has its reason.
 fn brief(case: &CaseOutcome) -> String {
     match case.problems.first() {
-        Some(Problem::Skipped(reason)) => reason.clone(),
+        Some(Problem::Skipped { reason }) => reason.clone(),
         _ => message::line(case),
     }
 }

@@ -13,7 +13,8 @@ use crate::compare::{Comparison, Mismatch, Tolerance, Vacuous};
 use crate::explain::Explanation;
 use crate::fs::nearest_first;
 use crate::run::{
-    CaseOutcome, Difference, Finding, Gates, OutputOutcome, Part, Problem, RunOutcome, Sum, Verdict, vacuous_name,
+    Amplifier, CaseOutcome, Difference, Finding, Gates, OutputOutcome, Part, Problem, RunOutcome, Step, Sum, Verdict,
+    vacuous_name,
 };
 use crate::tensor::{DType, Kind};
 use crate::text::number::{bytes, count, counted, exact, float, percent, ratio};
@@ -36,9 +37,9 @@ fn said(problem: &Problem, case: &CaseOutcome, output: Option<&OutputOutcome>, v
     let checkpoint = case.checkpoint.as_deref().unwrap_or("?");
     let name = output.map_or("?", |output| output.name.as_str());
     let said = match problem {
-        Problem::Error(text) | Problem::Missing(text) => lines(&voice.relative(text)),
-        Problem::Panicked(text) => panicked(checkpoint, text),
-        Problem::Failed(text) => failed(checkpoint, text),
+        Problem::Error { text } | Problem::Missing { text } => lines(&voice.relative(text)),
+        Problem::Panicked { text } => panicked(checkpoint, text),
+        Problem::Failed { text } => failed(checkpoint, text),
         Problem::Crashed { signal, printed } => crashed(checkpoint, signal, printed),
         Problem::Exited { status, printed } => exited(checkpoint, *status, printed),
         Problem::TimedOut { limit, printed } => timed_out(*limit, printed),
@@ -58,7 +59,7 @@ fn said(problem: &Problem, case: &CaseOutcome, output: Option<&OutputOutcome>, v
         Problem::ChainedOutside { comparison, tolerance } => chained_outside(comparison.as_deref(), tolerance),
         Problem::NotChained { why } => not_chained(why),
         Problem::Orphaned { snapshot } => orphaned(&voice.path(snapshot)),
-        Problem::Skipped(reason) => lines(reason),
+        Problem::Skipped { reason } => lines(reason),
     };
     said.iter().map(|line| visible(line)).collect()
 }
@@ -127,10 +128,10 @@ pub(super) fn severity(case: &CaseOutcome) -> (Verdict, Reverse<u64>) {
 /// The same in a word or two, for the line of a case.
 pub(super) fn brief(problem: &Problem) -> &'static str {
     match problem {
-        Problem::Error(_) => "an error",
-        Problem::Missing(_) => "a tensor is not there",
-        Problem::Panicked(_) => "the checkpoint panicked",
-        Problem::Failed(_) => "the checkpoint returned an error",
+        Problem::Error { .. } => "an error",
+        Problem::Missing { .. } => "a tensor is not there",
+        Problem::Panicked { .. } => "the checkpoint panicked",
+        Problem::Failed { .. } => "the checkpoint returned an error",
         Problem::Crashed { .. } => "its process crashed",
         Problem::Exited { .. } => "its process ended early",
         Problem::TimedOut { .. } => "it took too long",
@@ -144,7 +145,7 @@ pub(super) fn brief(problem: &Problem) -> &'static str {
         Problem::ChainedOutside { .. } => "outside tolerance in its chain",
         Problem::NotChained { .. } => "its chain has a hole",
         Problem::Orphaned { .. } => "a snapshot without a case",
-        Problem::Skipped(_) => "not run",
+        Problem::Skipped { .. } => "not run",
     }
 }
 
@@ -384,15 +385,16 @@ pub(super) fn difference(difference: &Difference) -> String {
 }
 
 /// What a case has to do with a divergence, in a word or two; nothing where it is sound.
-pub(super) fn part(part: &Part) -> String {
-    match part {
+pub(super) fn part(step: &Step) -> String {
+    let why = step.why.as_deref().unwrap_or_default();
+    match step.part {
         Part::Sound => String::new(),
         Part::Diverges => "first divergence".into(),
         Part::AtFaultToo => "at fault too".into(),
         Part::PassesOn => "passes it on".into(),
         Part::Accumulates => "accumulates".into(),
-        Part::Hole(why) => format!("hole: {why}"),
-        Part::PastHole(hole) => format!("past the hole {hole}"),
+        Part::Hole => format!("hole: {why}"),
+        Part::PastHole => format!("past the hole {why}"),
     }
 }
 
@@ -400,13 +402,15 @@ pub(super) fn part(part: &Part) -> String {
 pub(super) fn finding(finding: &Finding) -> String {
     match finding {
         Finding::Sound => "no divergence: every own difference and every end of the chain is inside tolerance".into(),
-        Finding::Divergence(id) => format!("first divergence: {id}"),
+        Finding::Divergence { id } => format!("first divergence: {id}"),
         Finding::Accumulation { end, amplifier } => {
-            let amplified = amplifier.as_ref().map(|(id, times)| format!("; {id} amplified most, {}", ratio(*times)));
+            let amplified = amplifier
+                .as_ref()
+                .map(|Amplifier { id, amplification }| format!("; {id} amplified most, {}", ratio(*amplification)));
             let amplified = amplified.unwrap_or_default();
             format!("accumulation: every own difference is inside tolerance, and {end} is outside{amplified}")
         }
-        Finding::Unknown(hole) => format!("no divergence before the hole {hole}; past it nothing is claimed"),
+        Finding::Unknown { hole } => format!("no divergence before the hole {hole}; past it nothing is claimed"),
     }
 }
 

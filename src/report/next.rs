@@ -82,9 +82,9 @@ fn correct(voice: &Voice, case: &CaseOutcome, output: Option<&OutputOutcome>, pr
     let file = |field: &str| voice.path(case.set_in(field));
     let of_output = |field: &str| file(&format!("{field}.{}", output.map_or("", |output| &output.name)));
     match problem {
-        Problem::Error(_) => again(voice, case, Some("correct it".into())),
-        Problem::Missing(_) => again(voice, case, Some("put it back, or correct its name".into())),
-        Problem::Panicked(_) | Problem::Failed(_) => step("to see what it was given", voice.show_case(id)),
+        Problem::Error { .. } => again(voice, case, Some("correct it".into())),
+        Problem::Missing { .. } => again(voice, case, Some("put it back, or correct its name".into())),
+        Problem::Panicked { .. } | Problem::Failed { .. } => step("to see what it was given", voice.show_case(id)),
         Problem::Crashed { .. } | Problem::Exited { .. } | Problem::Interrupted { .. } => {
             step("to run it alone", voice.run(Some(id)))
         }
@@ -113,7 +113,7 @@ fn correct(voice: &Voice, case: &CaseOutcome, output: Option<&OutputOutcome>, pr
         }
         Problem::ChainedOutside { .. } | Problem::NotChained { .. } => step("to see its chain", voice.chained()),
         Problem::Orphaned { snapshot } => step("to delete it", remove(&voice.path(snapshot))),
-        Problem::Skipped(_) => again(voice, case, Some(format!("take \"skip\" out of {}", file("skip")))),
+        Problem::Skipped { .. } => again(voice, case, Some(format!("take \"skip\" out of {}", file("skip")))),
     }
 }
 

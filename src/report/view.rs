@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::case::CaseId;
@@ -125,7 +126,7 @@ pub struct Unread {
 }
 
 /// A case, as `list` names it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct CaseLine {
     /// Which case.
     pub id: CaseId,

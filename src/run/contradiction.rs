@@ -8,13 +8,23 @@ use std::collections::BTreeSet;
 use super::chain::{Difference, Step};
 use super::merge::is_off_the_list;
 use super::outcome::{CaseOutcome, Gates, OutputOutcome, Problem, RunOutcome, Verdict};
+use super::partition::{Partition, Shard};
 use crate::compare::Mismatch;
 use crate::tensor::Value;
 use crate::text::check_name;
 
 impl RunOutcome {
-    /// Refuses a run that contradicts itself, in words.
-    pub(crate) fn check(&self) -> Result<(), String> {
+    /// Makes of a run that was read the one that was written, and refuses one that contradicts itself, in words.
+    pub(crate) fn check(&mut self) -> Result<(), String> {
+        for case in &mut self.cases {
+            let checked = case.restore().and_then(|()| case.check());
+            checked.map_err(|what| format!("case {}: {what}", case.id))?;
+        }
+        if let Some(Partition { shard: Shard { kind, index, count }, .. }) = &self.partition
+            && index > count
+        {
+            return Err(format!("partition: there is no {}:{index}/{count}", kind.word()));
+        }
         let mut seen = BTreeSet::new();
         for case in &self.cases {
             if !seen.insert((is_off_the_list(self, case), case.verdict == Verdict::Orphaned, &case.id)) {

@@ -85,10 +85,10 @@ impl Examiner<'_> {
         let id = &case.id;
         let stopped = |problems| (self.stopped(id, Some(case.checkpoint.clone()), problems), None);
         if let (Some(reason), Skips::Honoured) = (&case.skip, self.options.skips) {
-            return stopped(vec![Problem::Skipped(reason.clone())]);
+            return stopped(vec![Problem::Skipped { reason: reason.clone() }]);
         }
         if case.outputs.is_empty() && self.recorder.is_none() {
-            return stopped(vec![Problem::Skipped(SNAPSHOT_ONLY.to_owned())]);
+            return stopped(vec![Problem::Skipped { reason: SNAPSHOT_ONLY.to_owned() }]);
         }
         if let Some(isolation) = self.isolation(&case) {
             return self.apart(isolation, case);
@@ -129,7 +129,9 @@ impl Examiner<'_> {
     /// The outcome of a case that ran.
     fn finish(&self, case: &Case, outputs: Vec<OutputOutcome>, elapsed: Duration) -> CaseOutcome {
         let problems = match outputs.is_empty() {
-            true => vec![Problem::Failed("the checkpoint returned no output, and the case names none".to_owned())],
+            true => {
+                vec![Problem::Failed { text: "the checkpoint returned no output, and the case names none".to_owned() }]
+            }
             false => Vec::new(),
         };
         let worst = outputs.iter().map(|output| output.verdict).min();

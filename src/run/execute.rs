@@ -100,12 +100,12 @@ pub(crate) fn execute(executor: &Executor, case: &Case, inputs: &Inputs, repeats
         });
     };
     let call = || match catch(|| checkpoint(inputs)) {
-        Err(panic) => Err(Problem::Panicked(panic.to_string())),
+        Err(panic) => Err(Problem::Panicked { text: panic.to_string() }),
         Ok(Err(error)) => Err(match error.downcast_ref::<Skip>() {
-            Some(skip) => Problem::Skipped(skip.reason().to_owned()),
-            None => Problem::Failed(error.to_string()),
+            Some(skip) => Problem::Skipped { reason: skip.reason().to_owned() },
+            None => Problem::Failed { text: error.to_string() },
         }),
-        Ok(Ok(outputs)) => outputs.into_map().map_err(|error| Problem::Failed(error.to_string())),
+        Ok(Ok(outputs)) => outputs.into_map().map_err(|error| Problem::Failed { text: error.to_string() }),
     };
     let started = Instant::now();
     let outputs = call()?;

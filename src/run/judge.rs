@@ -433,7 +433,7 @@ pub(crate) fn keep_actual(keep: &Path, id: &CaseId, outcome: &mut OutputOutcome,
     match unlink(keep, &path).and_then(|()| write_npy(&path, actual)) {
         Ok(()) => outcome.kept = Some(path),
         Err(error) => {
-            let problem = Problem::Error(format!("the actual tensor could not be kept: {error}"));
+            let problem = Problem::Error { text: format!("the actual tensor could not be kept: {error}") };
             outcome.verdict = outcome.verdict.min(problem.verdict());
             outcome.problems.push(problem);
         }

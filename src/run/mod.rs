@@ -25,7 +25,7 @@ mod signal;
 mod survey;
 mod watch;
 
-pub use chain::{ChainOutcome, Difference, Finding, Part, Step};
+pub use chain::{Amplifier, ChainOutcome, Difference, Finding, Part, Step};
 pub use checkpoint::{CheckpointResult, Executor, Inputs, Outputs, Skip};
 #[cfg(unix)]
 pub(crate) use crash::listen as listen_for_crashes;

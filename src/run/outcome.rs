@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use super::chain::ChainOutcome;
 use super::partition::Partition;
 use crate::case::CaseId;
@@ -11,6 +13,8 @@ use crate::compare::{Comparison, Mismatch, Picture, Summary, Tolerance, Vacuous}
 use crate::error::Error;
 use crate::explain::explanation::Explanation;
 use crate::snapshot::Drift;
+use crate::tensor::json::{Float, nullable};
+use crate::text::word::words;
 
 /// What karat says of an output, a case or a run. Ordered from worst to best: the verdict of a whole is the least of
 /// its parts.
@@ -35,7 +39,7 @@ pub enum Verdict {
 }
 
 /// A run: every case that was selected, in the order of their ids, and every orphaned snapshot.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
 #[must_use]
 pub struct RunOutcome {
     /// The goldens root, as it was found.
@@ -49,18 +53,22 @@ pub struct RunOutcome {
     /// One for each selected case, and one for each snapshot folder without a case, sorted by id.
     pub cases: Vec<CaseOutcome>,
     /// One for each chain; `None` where the run followed none.
+    #[serde(deserialize_with = "nullable")]
     pub chains: Option<Vec<ChainOutcome>>,
     /// How many cases a filter left out.
     pub filtered_out: usize,
     /// Which part of the cases this is, where they are dealt out to several runs.
+    #[serde(deserialize_with = "nullable")]
     pub partition: Option<Partition>,
     /// How many of the selected cases did not run, because the run ended early: then it has not passed.
     pub not_run: usize,
     /// What this run lets through besides a pass.
     pub gate: Gate,
     /// The name of the signal that stopped the run before its end, such as `SIGINT`; then it is no pass, whatever finished.
+    #[serde(deserialize_with = "nullable")]
     pub interrupted: Option<String>,
     /// The wall time of the whole.
+    #[serde(rename = "elapsed_seconds", with = "Seconds")]
     pub elapsed: Duration,
 }
 
@@ -75,19 +83,11 @@ pub enum Gates {
     Accuracy,
 }
 
-impl Gates {
-    /// The word for it in files.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Gates::Both => "both",
-            Gates::Accuracy => "accuracy",
-        }
-    }
-}
+words!(Gates, "kind of gates", word, { Both: "both", Accuracy: "accuracy" });
 
 /// What a run lets through besides a pass.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct Gate {
     /// Whether this is CI, where a skipped case fails unless it is allowed by name.
     pub ci: bool,
@@ -96,20 +96,24 @@ pub struct Gate {
     /// Whether `cargo insta test` drives this run and reviews drift and unrecorded cases afterwards.
     pub reviewed: bool,
     /// Whether a case fails whose comparison is [vacuous](crate::compare::vacuous()).
+    #[serde(default, rename = "deny", with = "Denied", skip_serializing_if = "std::ops::Not::not")]
     pub deny_vacuous: bool,
 }
 
 /// What was found out about one case.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[must_use]
 pub struct CaseOutcome {
     /// Which case.
     pub id: CaseId,
     /// Its `case.json` (for an orphan, where it would be).
+    #[serde(serialize_with = "path")]
     pub file: PathBuf,
     /// The `suite.json` that sets a field, for each that `case.json` does not set itself: `skip`, `outputs.y`, `tolerance.y`.
+    #[serde(default, skip_serializing)]
     pub inherited: BTreeMap<String, PathBuf>,
     /// The checkpoint it names; `None` where `case.json` could not be read.
+    #[serde(deserialize_with = "nullable")]
     pub checkpoint: Option<String>,
     /// The worst of its outputs and its own problem.
     pub verdict: Verdict,
@@ -120,11 +124,12 @@ pub struct CaseOutcome {
     /// Whether `case.json` names no outputs, so that its snapshot alone holds it.
     pub snapshot_only: bool,
     /// The wall time of the checkpoint, all repeats.
+    #[serde(rename = "elapsed_seconds", with = "Seconds")]
     pub elapsed: Duration,
 }
 
 /// What was found out about one output of a case.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[must_use]
 pub struct OutputOutcome {
     /// The name of the output.
@@ -134,41 +139,64 @@ pub struct OutputOutcome {
     /// What is wrong with it, in the order in which to read it; empty on pass and drift.
     pub problems: Vec<Problem>,
     /// The summary of the actual tensor, where there is one.
+    #[serde(deserialize_with = "nullable")]
     pub summary: Option<Summary>,
     /// The tolerance it was held to; `None` without a reference.
+    #[serde(deserialize_with = "nullable")]
     pub tolerance: Option<Tolerance>,
     /// What was measured; `None` where structure forbids it or there is no reference.
+    #[serde(deserialize_with = "nullable")]
     pub comparison: Option<Comparison>,
     /// What else would pass what the case allows in a chained run (`chained`), where something would.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chained_vacuous: Option<Vacuous>,
     /// Which lines of the snapshot left their band; with verdict drift.
     pub drift: Vec<Drift>,
     /// Which lines are much better than their snapshot; with verdict pass.
     pub improved: Vec<Drift>,
     /// The file that keeps the actual tensor, where it did not pass.
+    #[serde(serialize_with = "kept", deserialize_with = "nullable")]
     pub kept: Option<PathBuf>,
     /// The file of the reference that it was held against, as the case names it (`y.npy`, `all.npz#y`), where there is one.
+    #[serde(deserialize_with = "nullable")]
     pub reference: Option<String>,
     /// The files of the other references that the case accepts as well: `or` in `case.json`.
+    #[serde(rename = "or")]
     pub alternatives: Vec<String>,
     /// Why it is not its reference, best first; empty where nothing fits, where it is, and where nobody asked.
     pub explanations: Vec<Explanation>,
     /// Where it differs from its reference, where somebody asked and the two can be laid on each other.
+    #[serde(deserialize_with = "nullable")]
     pub picture: Option<Picture>,
 }
 
 /// One thing that is wrong.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[serde(expecting = "this is no problem of a kind that karat knows, with the fields of that kind")]
 #[non_exhaustive]
 pub enum Problem {
     /// karat could not find out; the error's text.
-    Error(String),
+    Error {
+        /// The text.
+        text: String,
+    },
     /// A tensor that the case names is not there; the error's text.
-    Missing(String),
+    Missing {
+        /// The text.
+        text: String,
+    },
     /// The checkpoint panicked, with that message.
-    Panicked(String),
+    Panicked {
+        /// The message.
+        text: String,
+    },
     /// The checkpoint returned an error, with that text.
-    Failed(String),
+    Failed {
+        /// The text.
+        text: String,
+    },
     /// A signal ended the process of the case.
     Crashed {
         /// The name of the signal, such as `SIGSEGV`.
@@ -186,6 +214,7 @@ pub enum Problem {
     /// The case took longer than it may.
     TimedOut {
         /// How long it may take.
+        #[serde(rename = "limit_seconds", with = "Seconds")]
         limit: Duration,
         /// The last lines that the process printed.
         printed: Vec<String>,
@@ -193,6 +222,7 @@ pub enum Problem {
     /// The process of the case got no more memory.
     OutOfMemory {
         /// How many bytes it may take; `None` where the system had no more.
+        #[serde(rename = "limit_bytes", deserialize_with = "nullable")]
         limit: Option<u64>,
         /// The last lines that the process printed.
         printed: Vec<String>,
@@ -219,8 +249,6 @@ pub enum Problem {
         /// The outputs that it did return.
         returned: Vec<String>,
     },
-    /// The actual tensor is not its reference.
-    Mismatch(Mismatch),
     /// A later repeat of the checkpoint returned other bits than the first.
     NotRepeatable {
         /// Which repeat, counted from 1.
@@ -229,6 +257,7 @@ pub enum Problem {
     /// On what the cases before it produced, the output is outside what the case allows there (`chained`).
     ChainedOutside {
         /// What was measured; `None` where structure forbids it.
+        #[serde(deserialize_with = "nullable")]
         comparison: Option<Box<Comparison>>,
         /// What the case allows.
         tolerance: Tolerance,
@@ -244,7 +273,60 @@ pub enum Problem {
         snapshot: PathBuf,
     },
     /// The case is not run, for that written reason.
-    Skipped(String),
+    Skipped {
+        /// The reason.
+        reason: String,
+    },
+    /// The actual tensor is not its reference.
+    #[serde(untagged)]
+    Mismatch(Mismatch),
+}
+
+/// A field that is a time, in seconds to the nanosecond.
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "cli", schemars(transparent))]
+pub(crate) struct Seconds(#[cfg_attr(feature = "cli", schemars(with = "Float"))] ());
+
+impl Seconds {
+    fn serialize<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        Float::serialize(&time.as_secs_f64(), serializer)
+    }
+
+    fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        let seconds = Float::deserialize(deserializer)?;
+        Duration::try_from_secs_f64(seconds).map_err(|error| serde::de::Error::custom(format!("{seconds}: {error}")))
+    }
+}
+
+/// A field that is a list of what a run is told to fail for.
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Deny {
+    Vacuous,
+}
+
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "cli", schemars(transparent))]
+struct Denied(#[cfg_attr(feature = "cli", schemars(with = "Vec<Deny>"))] ());
+
+impl Denied {
+    fn serialize<S: Serializer>(is_denied: &bool, serializer: S) -> Result<S::Ok, S::Error> {
+        Vec::from_iter(is_denied.then_some(Deny::Vacuous)).serialize(serializer)
+    }
+
+    fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+        Vec::<Deny>::deserialize(deserializer).map(|denied| !denied.is_empty())
+    }
+}
+
+/// Writes a path that may not be UTF-8.
+fn path<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&path.to_string_lossy())
+}
+
+fn kept<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
+    path.as_ref().map(|path| path.to_string_lossy()).serialize(serializer)
 }
 
 /// An output of which a comparison is vacuous, in a list of such: that of a chained run alone is said to be.
@@ -258,7 +340,8 @@ pub(crate) fn larger(one: Option<f64>, other: Option<f64>) -> Option<f64> {
 }
 
 /// How many cases have each verdict.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[expect(missing_docs, reason = "each field is the count of its verdict")]
 pub struct Counts {
     pub broken: usize,
@@ -271,54 +354,31 @@ pub struct Counts {
     pub pass: usize,
 }
 
-impl Verdict {
-    /// Every verdict, worst first.
-    pub const ALL: [Verdict; 8] = [
-        Verdict::Broken,
-        Verdict::Missing,
-        Verdict::Mismatch,
-        Verdict::Orphaned,
-        Verdict::Unrecorded,
-        Verdict::Drift,
-        Verdict::Skipped,
-        Verdict::Pass,
-    ];
-
-    /// The word for it, on screen and in files.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Verdict::Broken => "broken",
-            Verdict::Missing => "missing",
-            Verdict::Mismatch => "mismatch",
-            Verdict::Orphaned => "orphaned",
-            Verdict::Unrecorded => "unrecorded",
-            Verdict::Drift => "drift",
-            Verdict::Skipped => "skipped",
-            Verdict::Pass => "pass",
-        }
-    }
-}
+words!(Verdict, "verdict", word, {
+    Broken: "broken",
+    Missing: "missing",
+    Mismatch: "mismatch",
+    Orphaned: "orphaned",
+    Unrecorded: "unrecorded",
+    Drift: "drift",
+    Skipped: "skipped",
+    Pass: "pass",
+});
 
 impl Counts {
     /// How many have that verdict.
     #[must_use]
-    pub fn of(&self, verdict: Verdict) -> usize {
-        match verdict {
-            Verdict::Broken => self.broken,
-            Verdict::Missing => self.missing,
-            Verdict::Mismatch => self.mismatch,
-            Verdict::Orphaned => self.orphaned,
-            Verdict::Unrecorded => self.unrecorded,
-            Verdict::Drift => self.drift,
-            Verdict::Skipped => self.skipped,
-            Verdict::Pass => self.pass,
-        }
+    pub fn of(mut self, verdict: Verdict) -> usize {
+        *self.count(verdict)
     }
 
     /// Counts one more.
     pub(crate) fn add(&mut self, verdict: Verdict) {
-        let count = match verdict {
+        *self.count(verdict) += 1;
+    }
+
+    fn count(&mut self, verdict: Verdict) -> &mut usize {
+        match verdict {
             Verdict::Broken => &mut self.broken,
             Verdict::Missing => &mut self.missing,
             Verdict::Mismatch => &mut self.mismatch,
@@ -327,8 +387,7 @@ impl Counts {
             Verdict::Drift => &mut self.drift,
             Verdict::Skipped => &mut self.skipped,
             Verdict::Pass => &mut self.pass,
-        };
-        *count += 1;
+        }
     }
 }
 
@@ -336,16 +395,23 @@ impl Problem {
     /// The problem of an error: *missing* or not, with a word of where if there is one.
     pub(crate) fn from_error(place: &str, error: &Error) -> Problem {
         let text = if place.is_empty() { error.to_string() } else { format!("{place}: {error}") };
-        if error.is_missing() { Problem::Missing(text) } else { Problem::Error(text) }
+        if error.is_missing() { Problem::Missing { text } } else { Problem::Error { text } }
+    }
+
+    fn restore(&mut self) -> Result<(), String> {
+        match self {
+            Problem::ChainedOutside { comparison: Some(comparison), .. } => comparison.restore(),
+            _ => Ok(()),
+        }
     }
 
     /// The verdict that the problem alone would give.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         match self {
-            Problem::Error(_)
-            | Problem::Panicked(_)
-            | Problem::Failed(_)
+            Problem::Error { .. }
+            | Problem::Panicked { .. }
+            | Problem::Failed { .. }
             | Problem::Crashed { .. }
             | Problem::Exited { .. }
             | Problem::TimedOut { .. }
@@ -353,13 +419,13 @@ impl Problem {
             | Problem::Interrupted { .. }
             | Problem::UnknownCheckpoint { .. }
             | Problem::NotChained { .. } => Verdict::Broken,
-            Problem::Missing(_) | Problem::LeftOut { .. } => Verdict::Missing,
+            Problem::Missing { .. } | Problem::LeftOut { .. } => Verdict::Missing,
             Problem::ExtraOutput { .. }
             | Problem::Mismatch(_)
             | Problem::NotRepeatable { .. }
             | Problem::ChainedOutside { .. } => Verdict::Mismatch,
             Problem::Orphaned { .. } => Verdict::Orphaned,
-            Problem::Skipped(_) => Verdict::Skipped,
+            Problem::Skipped { .. } => Verdict::Skipped,
         }
     }
 }
@@ -402,9 +468,24 @@ impl OutputOutcome {
         let problems = vec![Problem::Orphaned { snapshot }];
         OutputOutcome { verdict: Verdict::Orphaned, problems, ..OutputOutcome::new(&name) }
     }
+
+    /// Makes of an output that was read the one that was written.
+    fn restore(&mut self) -> Result<(), String> {
+        self.summary.iter_mut().try_for_each(Summary::restore)?;
+        self.comparison.iter_mut().try_for_each(Comparison::restore)?;
+        self.picture.iter_mut().try_for_each(Picture::restore)?;
+        self.problems.iter_mut().try_for_each(Problem::restore)
+    }
 }
 
 impl CaseOutcome {
+    /// Makes of a case that was read the one that was written: its elements have the types that JSON does not say.
+    pub(crate) fn restore(&mut self) -> Result<(), String> {
+        self.problems.iter_mut().try_for_each(Problem::restore)?;
+        let mut outputs = self.outputs.iter_mut();
+        outputs.try_for_each(|output| output.restore().map_err(|what| format!("output {}: {what}", output.name)))
+    }
+
     /// The file that sets a field of the case, or an entry of one (`outputs.y`), or else `case.json`, which may.
     #[must_use]
     pub fn set_in(&self, field: &str) -> &Path {

@@ -11,12 +11,14 @@ use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh64::xxh64;
 
 use super::options::Filter;
 use crate::case::{CaseId, Goldens, Tree, sha256_of_lines};
 use crate::error::{Error, Result};
 use crate::fs::{TEXT_LIMIT, read_text};
+use crate::text::word::words;
 
 /// How cases are dealt out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,16 +29,9 @@ pub enum PartitionKind {
     Hash,
 }
 
-impl PartitionKind {
-    /// The word for it, as it is typed.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            PartitionKind::Slice => "slice",
-            PartitionKind::Hash => "hash",
-        }
-    }
+words!(PartitionKind, "kind of partition", word, { Slice: "slice", Hash: "hash" });
 
+impl PartitionKind {
     /// The kind of that name. `count` is nextest's round robin within each test binary; karat has one list.
     #[must_use]
     pub fn from_word(word: &str) -> Option<PartitionKind> {
@@ -58,7 +53,8 @@ impl PartitionKind {
 /// assert!("slice:5/4".parse::<Shard>().is_err());
 /// # Ok::<(), karat::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct Shard {
     /// How cases are dealt out.
     pub kind: PartitionKind,
@@ -118,9 +114,11 @@ impl fmt::Display for Shard {
 }
 
 /// Which part of which list a run was: what must agree for its shards to be put together again.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct Partition {
     /// The part.
+    #[serde(flatten)]
     pub shard: Shard,
     /// How long the whole list is.
     pub total: usize,

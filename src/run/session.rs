@@ -263,7 +263,7 @@ impl Session {
     /// The outcome of what could not be walked, or may not be a case.
     pub fn problem(&self, id: &CaseId, what: &str) -> CaseOutcome {
         let survey = Survey::of_one(&self.goldens);
-        let outcome = self.examiner(&survey).stopped(id, None, vec![Problem::Error(what.to_owned())]);
+        let outcome = self.examiner(&survey).stopped(id, None, vec![Problem::Error { text: what.to_owned() }]);
         let place = id.below(&self.goldens.root);
         // A suite, which is no folder.
         CaseOutcome { file: if place.is_file() { place } else { outcome.file.clone() }, ..outcome }

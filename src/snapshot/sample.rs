@@ -56,6 +56,7 @@ pub(super) fn sample() -> Sample {
 pub(super) fn comparison(max_abs_diff: f64, rmse: f64) -> Comparison {
     let zero = Value::Float32(0.0);
     Comparison {
+        types: None,
         elements: 64,
         left_out: 0,
         differing: 1,

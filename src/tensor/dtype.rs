@@ -8,6 +8,7 @@ use num_complex::Complex;
 use super::source::Slice;
 use super::tensor::{Data, Value};
 use crate::compare::ulp::key;
+use crate::text::word::words;
 
 /// The type of a tensor's elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -60,53 +61,27 @@ pub enum Kind {
     Complex,
 }
 
+words!(DType, "dtype", name, {
+    Bool: "bool",
+    I8: "i8",
+    I16: "i16",
+    I32: "i32",
+    I64: "i64",
+    U8: "u8",
+    U16: "u16",
+    U32: "u32",
+    U64: "u64",
+    F8E4M3: "f8_e4m3",
+    F8E5M2: "f8_e5m2",
+    F16: "f16",
+    BF16: "bf16",
+    F32: "f32",
+    F64: "f64",
+    C64: "c64",
+    C128: "c128",
+});
+
 impl DType {
-    /// Every dtype, in declaration order.
-    pub const ALL: [DType; 17] = [
-        DType::Bool,
-        DType::I8,
-        DType::I16,
-        DType::I32,
-        DType::I64,
-        DType::U8,
-        DType::U16,
-        DType::U32,
-        DType::U64,
-        DType::F8E4M3,
-        DType::F8E5M2,
-        DType::F16,
-        DType::BF16,
-        DType::F32,
-        DType::F64,
-        DType::C64,
-        DType::C128,
-    ];
-
-    /// The name that files and messages use: `bool`, `i8` to `u64`, `f8_e4m3`, `f8_e5m2`, `f16`, `bf16`, `f32`, `f64`,
-    /// `c64`, `c128`.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            DType::Bool => "bool",
-            DType::I8 => "i8",
-            DType::I16 => "i16",
-            DType::I32 => "i32",
-            DType::I64 => "i64",
-            DType::U8 => "u8",
-            DType::U16 => "u16",
-            DType::U32 => "u32",
-            DType::U64 => "u64",
-            DType::F8E4M3 => "f8_e4m3",
-            DType::F8E5M2 => "f8_e5m2",
-            DType::F16 => "f16",
-            DType::BF16 => "bf16",
-            DType::F32 => "f32",
-            DType::F64 => "f64",
-            DType::C64 => "c64",
-            DType::C128 => "c128",
-        }
-    }
-
     /// The dtype of that [name](DType::name), if there is one.
     #[must_use]
     pub fn from_name(name: &str) -> Option<DType> {

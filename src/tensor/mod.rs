@@ -8,6 +8,7 @@ pub(crate) mod entry;
 pub(crate) mod file;
 pub(crate) mod fortran;
 pub(crate) mod gathered;
+pub(crate) mod json;
 pub(crate) mod mapping;
 pub(crate) mod member;
 pub(crate) mod npy;

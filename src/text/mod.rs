@@ -5,6 +5,7 @@ pub(crate) mod name;
 pub mod number;
 pub(crate) mod safe;
 pub(crate) mod table;
+pub(crate) mod word;
 pub(crate) mod wrap;
 
 pub(crate) use name::check_name;

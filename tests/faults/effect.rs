@@ -92,7 +92,7 @@ pub(crate) fn told(golden: &Golden, outcome: &CaseOutcome) -> Effects {
     assert_eq!(outcome.id, golden.case.id);
     match &outcome.problems[..] {
         [] => {}
-        [Problem::Failed(_)] if outcome.verdict == Verdict::Broken => return all(golden, &Effect::Failed),
+        [Problem::Failed { .. }] if outcome.verdict == Verdict::Broken => return all(golden, &Effect::Failed),
         problems => return all(golden, &Effect::Other(format!("{problems:?}"))),
     }
     let effect = |output: &OutputOutcome| match (output.verdict, output.problems.first()) {

@@ -49,7 +49,7 @@ fn whole(voice: &Voice, gate: &Gate, case: &CaseOutcome) -> Element {
     if case.problems.is_empty() && case.verdict == Verdict::Unrecorded {
         said.extend(message::unrecorded(None));
     }
-    if matches!(case.problems.first(), Some(Problem::Skipped(_))) && gate.fails(case) {
+    if matches!(case.problems.first(), Some(Problem::Skipped { .. })) && gate.fails(case) {
         said.push(message::skip_fails(case.id.as_str()));
     }
     let next = next(voice, gate, case, None);

@@ -42,7 +42,7 @@ fn chain(chain: &ChainOutcome) -> Element {
 fn finding_line(finding: &Finding, is_sound: bool) -> Element {
     let line = el("p").class(if is_sound { "finding good" } else { "finding bad" }).text(message::finding(finding));
     match finding {
-        Finding::Divergence(id) | Finding::Accumulation { end: id, .. } | Finding::Unknown(id) => {
+        Finding::Divergence { id } | Finding::Accumulation { end: id, .. } | Finding::Unknown { hole: id } => {
             line.text(" ").put(link(id, "go to it"))
         }
         Finding::Sound => line,
@@ -57,7 +57,7 @@ fn table(chain: &ChainOutcome) -> Element {
     let head = ["case", "own", "propagated", "amplified", "part"];
     let head = head.map(|name| el("th").attr("scope", "col").text(name));
     let rows = chain.steps.iter().map(|step| {
-        let Step { id, checkpoint: _, own, propagated, amplification, part } = step;
+        let Step { id, checkpoint: _, part, why: _, own, propagated, amplification } = step;
         let absent = || "-".to_owned();
         el("tr")
             .class(if *part == Part::Diverges { "first" } else { "" })
@@ -65,7 +65,7 @@ fn table(chain: &ChainOutcome) -> Element {
             .put(el("td").class("v").text(own.as_ref().map_or_else(absent, message::difference)))
             .put(el("td").class("v").text(propagated.as_ref().map_or_else(absent, message::difference)))
             .put(el("td").class("n").text(amplification.map_or_else(absent, ratio)))
-            .put(el("td").text(message::part(part)))
+            .put(el("td").text(message::part(step)))
     });
     el("table").class("values").put(el("thead").put(el("tr").all(head))).put(el("tbody").all(rows))
 }

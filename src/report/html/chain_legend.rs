@@ -20,7 +20,7 @@ pub(super) fn legend(chain: &ChainOutcome) -> Element {
         (Part::AtFaultToo, "at fault too"),
         (Part::PassesOn, "passes it on"),
         (Part::Accumulates, "accumulates"),
-        (Part::Hole(String::new()), "hole, or past one"),
+        (Part::Hole, "hole, or past one"),
     ];
     let there = |part: &Part| chain.steps.iter().any(|step| kind(&step.part) == kind(part));
     let signs = signs.into_iter().filter(|(part, _)| there(part)).map(|(part, text)| {

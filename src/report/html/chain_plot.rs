@@ -191,11 +191,11 @@ fn inside(difference: &Difference) -> &'static str {
 
 /// What a pointer is told.
 fn told(step: &Step) -> String {
-    let Step { id, checkpoint: _, own, propagated, amplification, part } = step;
+    let Step { id, checkpoint: _, part: _, why: _, own, propagated, amplification } = step;
     let own = own.as_ref().map(|own| format!("\nown {}", message::difference(own)));
     let propagated = propagated.as_ref().map(|of| format!("\npropagated {}", message::difference(of)));
     let amplified = amplification.map(|times| format!("\namplified {}", ratio(times)));
-    let part = Some(message::part(part)).filter(|part| !part.is_empty()).map(|part| format!("\n{part}"));
+    let part = Some(message::part(step)).filter(|part| !part.is_empty()).map(|part| format!("\n{part}"));
     id.as_str().to_owned() + &[own, propagated, amplified, part].into_iter().flatten().collect::<String>()
 }
 
@@ -207,7 +207,7 @@ pub(super) fn sign(part: &Part) -> &'static str {
         Part::AtFaultToo => "!",
         Part::PassesOn => "›",
         Part::Accumulates => "+",
-        Part::Hole(_) | Part::PastHole(_) => "?",
+        Part::Hole | Part::PastHole => "?",
     }
 }
 
@@ -218,7 +218,7 @@ pub(super) fn kind(part: &Part) -> &'static str {
         Part::AtFaultToo => "step fault",
         Part::PassesOn => "step on",
         Part::Accumulates => "step sums",
-        Part::Hole(_) | Part::PastHole(_) => "step hole",
+        Part::Hole | Part::PastHole => "step hole",
     }
 }
 

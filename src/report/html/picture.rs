@@ -8,7 +8,7 @@ use crate::compare::Picture;
 
 /// The map beside the sizes, and the elements below.
 pub(super) fn picture(picture: &Picture) -> Element {
-    let Picture { map, decades: sizes, worst: furthest } = picture;
+    let Picture { map, decades: sizes, types: _, worst: furthest } = picture;
     let drawings = el("div").class("side").put(heat(map)).put(decades(sizes));
     el("div").class("picture").put(drawings).put(worst(furthest))
 }

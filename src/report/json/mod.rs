@@ -1,29 +1,12 @@
 //! For programs: one JSON document for each verb, described in `docs/json.md`.
 //!
 //! What is absent is `null`, never left out. A float that JSON cannot hold is the word `"nan"`, `"inf"` or `"-inf"`. What a
-//! terminal or a CI runner would obey is written as `\u....`, which reads back the same.
+//! terminal or a CI runner would obey is written as `\u....`, which reads back the same. What is measured and judged is written
+//! as it is; the documents add what follows from it, and what a reader is told.
 
-mod case;
-mod chain;
-mod comparison;
-mod diff;
-mod doctor;
-mod element;
-mod explain;
-mod explanation;
-mod list;
-mod matrix;
-mod measured;
-mod nullable;
-mod partition;
-mod picture;
-mod problem;
 mod read;
 mod run;
-#[cfg(feature = "cli")]
-mod schema;
-mod show;
-mod words;
+mod verbs;
 
 use std::io::{self, Write};
 
@@ -31,16 +14,11 @@ use serde::Serialize;
 
 use crate::text::safe::{Rule, written};
 
-pub use diff::diff;
-pub use doctor::doctor;
-pub use explain::explain;
-pub use list::list;
-pub use matrix::matrix;
-pub use read::{read_case, read_run, version, write_case};
-pub use run::run;
+pub use read::{read_run, version};
 #[cfg(feature = "cli")]
-pub use schema::run_schema;
-pub use show::{show_case, show_members, show_tensor};
+pub use run::run_schema;
+pub use run::{explain, run};
+pub use verbs::{diff, doctor, list, matrix, show_case, show_members, show_tensor};
 
 /// Changes when a field goes, or comes to mean something else; not when one is added.
 const FORMAT: u32 = 1;

@@ -1,16 +1,11 @@
-//! Reading back what was written: a run, from which every report can be made again, and a case on its own.
-
-use std::io::{self, Write};
+//! Reading back the document of a run, from which every report can be made again.
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::case::JsonCase;
-use super::run::JsonRun;
-use super::{FORMAT, write};
+use super::FORMAT;
 use crate::error::{Error, Result};
-use crate::report::{Review, Voice};
-use crate::run::{CaseOutcome, Gate, RunOutcome};
+use crate::run::{Counts, RunOutcome, Verdict};
 
 /// How a document begins.
 #[derive(Deserialize)]
@@ -25,6 +20,21 @@ struct Version {
     format: u32,
 }
 
+/// What follows from the rest of a run.
+#[derive(Deserialize)]
+struct Totals {
+    verdict: Verdict,
+    total: usize,
+    failed: usize,
+    counts: Counts,
+    cases: Vec<Failed>,
+}
+
+#[derive(Deserialize)]
+struct Failed {
+    failed: bool,
+}
+
 /// The run in a document of [`run`](super::run()). Paths in it are as they were written: relative to the folder that the
 /// writer was in, where they are below it.
 ///
@@ -32,9 +42,23 @@ struct Version {
 ///
 /// [`Error::Invalid`] with the field and what to do, where it is no such document, or one of another format, or was cut off.
 pub fn read_run(text: &str) -> Result<RunOutcome> {
-    check(text, "run")?;
-    let json: JsonRun = parse(text)?;
-    json.try_into().map_err(broken)
+    let Head { karat: Version { version, format }, kind } = head(text)?;
+    if format != FORMAT {
+        let own = env!("CARGO_PKG_VERSION");
+        return Err(Error::Invalid(format!(
+            "karat.format is {format}: it was written by karat {version}, and karat {own} reads format {FORMAT}; \
+             read it with karat {version}, or write it again"
+        )));
+    }
+    if kind != "run" {
+        return Err(Error::Invalid(format!(
+            "kind is `{kind}`: a document of `run` is wanted, as `run --json FILE` writes it"
+        )));
+    }
+    let mut run: RunOutcome = parse(text)?;
+    let totals = parse(text)?;
+    let checked = run.check().and_then(|()| check_totals(&run, &totals));
+    checked.map(|()| run).map_err(|what| Error::Invalid(format!("{what}; {AGAIN}")))
 }
 
 /// The version of karat that wrote a document.
@@ -46,52 +70,22 @@ pub fn version(text: &str) -> Result<String> {
     head(text).map(|head| head.karat.version)
 }
 
-/// Writes one case on its own, with its paths as they are. [`read_case`] reads it back.
-///
-/// # Errors
-///
-/// What `out` returns.
-pub fn write_case(out: &mut dyn Write, case: &CaseOutcome) -> io::Result<()> {
-    let voice = Voice {
-        command: "karat".to_owned(),
-        review: Review::Accept,
-        root: None,
-        snapshots: None,
-        executor: None,
-        options: None,
-        leaves_pending: true,
-        base: "".into(),
-    };
-    write(out, "case", JsonCase::new(&voice, &Gate::default(), case))
-}
-
-/// The case in a document of [`write_case`].
-///
-/// # Errors
-///
-/// [`Error::Invalid`] with the field, where it is no such document, or one of another format, or was cut off.
-pub fn read_case(text: &str) -> Result<CaseOutcome> {
-    check(text, "case")?;
-    let json: JsonCase = parse(text)?;
-    json.read().map_err(broken)
-}
-
-/// Refuses a document of another format or kind.
-fn check(text: &str, wanted: &str) -> Result<()> {
-    let Head { karat: Version { version, format }, kind } = head(text)?;
-    if format != FORMAT {
-        let own = env!("CARGO_PKG_VERSION");
-        return Err(Error::Invalid(format!(
-            "karat.format is {format}: it was written by karat {version}, and karat {own} reads format {FORMAT}; \
-             read it with karat {version}, or write it again"
-        )));
+/// Refuses totals that are not those of the cases.
+fn check_totals(run: &RunOutcome, totals: &Totals) -> Result<(), String> {
+    let wrong = run.cases.iter().zip(&totals.cases).find(|(case, Failed { failed })| run.gate.fails(case) != *failed);
+    if let Some((case, Failed { failed })) = wrong {
+        return Err(format!("case {}: failed is {failed}, and its verdict is {}", case.id, case.verdict.word()));
     }
-    if kind != wanted {
-        return Err(Error::Invalid(format!(
-            "kind is `{kind}`: a document of `{wanted}` is wanted, as `run --json FILE` writes it"
-        )));
+    let is_right = [
+        ("total", totals.total == run.cases.len()),
+        ("failed", totals.failed == run.failed()),
+        ("counts", totals.counts == run.counts()),
+        ("verdict", totals.verdict == run.verdict()),
+    ];
+    match is_right.iter().find(|(_, is_right)| !is_right) {
+        Some((field, _)) => Err(format!("{field} is not what the cases add up to; run it again")),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn head(text: &str) -> Result<Head> {
@@ -117,9 +111,4 @@ fn parse<T: DeserializeOwned>(text: &str) -> Result<T> {
             _ => format!("is not JSON: {error}; {AGAIN}"),
         })
     })
-}
-
-/// A document whose fields do not go together.
-fn broken(what: String) -> Error {
-    Error::Invalid(format!("{what}; {AGAIN}"))
 }

@@ -1,19 +1,22 @@
-//! `karat run --json`: the whole of a run, from which every report can be made again.
+//! `karat run --json` and `karat explain --json`: outcomes, and beside them what follows from them and what a reader is told.
+//! Every report can be made again from a run.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::case::{JsonCase, seconds};
-use super::chain::JsonChain;
-use super::element::Float;
-use super::nullable::nullable;
-use super::partition::JsonPartition;
-use super::words::{JsonGates, JsonVerdict};
 use super::write;
-use crate::report::Voice;
-use crate::run::{ChainOutcome, Counts, Gate, RunOutcome, Verdict};
+use crate::compare::{Comparison, Picture, Summary, Tolerance, Vacuous};
+use crate::explain::Explanation;
+use crate::report::next::{Next, next};
+use crate::report::{ExplainView, Voice, message};
+use crate::run::{
+    CaseOutcome, ChainOutcome, Counts, Gate, Gates, OutputOutcome, Partition, Problem, RunOutcome, Verdict,
+};
+use crate::snapshot::Drift;
+use crate::tensor::json::Float;
 
 /// Writes a run: its totals, every case, every output. [`read_run`](super::read_run) reads it back.
 ///
@@ -21,176 +24,194 @@ use crate::run::{ChainOutcome, Counts, Gate, RunOutcome, Verdict};
 ///
 /// What `out` returns.
 pub fn run(out: &mut dyn Write, voice: &Voice, run: &RunOutcome) -> io::Result<()> {
-    write(out, "run", JsonRun::new(voice, run))
+    write(out, "run", Run::new(voice, run))
 }
 
-#[derive(Serialize, Deserialize)]
+/// Writes a case, run by that executor and held to accuracy alone; the explanations are those of its outputs.
+///
+/// # Errors
+///
+/// What `out` returns.
+pub fn explain(out: &mut dyn Write, voice: &Voice, explained: &ExplainView) -> io::Result<()> {
+    #[derive(Serialize)]
+    struct Explain<'a> {
+        executor: &'a str,
+        case: Case<'a>,
+    }
+    let ExplainView { executor, gate, case } = explained;
+    write(out, "explain", Explain { executor, case: Case::new(voice, gate, case) })
+}
+
+#[derive(Serialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
-pub(super) struct JsonRun {
+struct Run<'a> {
     root: String,
     snapshots: String,
-    executor: String,
-    gates: JsonGates,
-    gate: JsonGate,
-    verdict: JsonVerdict,
+    executor: &'a str,
+    gates: Gates,
+    gate: &'a Gate,
+    verdict: Verdict,
     total: usize,
     failed: usize,
     filtered_out: usize,
-    #[serde(deserialize_with = "nullable")]
-    partition: Option<JsonPartition>,
+    partition: Option<&'a Partition>,
     not_run: usize,
-    counts: JsonCounts,
-    #[serde(deserialize_with = "nullable")]
-    interrupted: Option<String>,
-    elapsed_seconds: Float,
-    cases: Vec<JsonCase>,
-    #[serde(deserialize_with = "nullable")]
-    chains: Option<Vec<JsonChain>>,
+    counts: Counts,
+    interrupted: Option<&'a str>,
+    #[serde(with = "Float")]
+    elapsed_seconds: f64,
+    cases: Vec<Case<'a>>,
+    chains: Option<&'a [ChainOutcome]>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
-struct JsonGate {
-    ci: bool,
-    allowed_skips: Vec<String>,
-    reviewed: bool,
-    /// What fails besides; there only where something was denied.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    deny: Vec<JsonDeny>,
+struct Case<'a> {
+    id: &'a str,
+    file: String,
+    /// The suite that sets a field which `file` does not set; there only where one does.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    inherited: BTreeMap<&'a str, String>,
+    checkpoint: Option<&'a str>,
+    verdict: Verdict,
+    failed: bool,
+    problems: Vec<Told<'a>>,
+    next: Option<String>,
+    snapshot_only: bool,
+    #[serde(with = "Float")]
+    elapsed_seconds: f64,
+    outputs: Vec<Output<'a>>,
 }
 
-/// What a run may be told to fail for.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-enum JsonDeny {
-    Vacuous,
+struct Output<'a> {
+    name: &'a str,
+    verdict: Verdict,
+    problems: Vec<Told<'a>>,
+    next: Option<String>,
+    reference: Option<&'a str>,
+    or: &'a [String],
+    kept: Option<String>,
+    tolerance: Option<&'a Tolerance>,
+    summary: Option<&'a Summary>,
+    comparison: Option<&'a Comparison>,
+    /// What else would pass what the case allows in a chained run; there only where something would.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chained_vacuous: Option<Vacuous>,
+    drift: &'a [Drift],
+    improved: &'a [Drift],
+    explanations: &'a [Explanation],
+    picture: Option<&'a Picture>,
 }
 
-#[derive(PartialEq, Serialize, Deserialize)]
+/// A problem, and the message that the terminal shows.
+#[derive(Serialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
-struct JsonCounts {
-    broken: usize,
-    missing: usize,
-    mismatch: usize,
-    orphaned: usize,
-    unrecorded: usize,
-    drift: usize,
-    skipped: usize,
-    pass: usize,
+struct Told<'a> {
+    #[serde(flatten)]
+    problem: Cow<'a, Problem>,
+    message: String,
 }
 
-impl JsonRun {
-    fn new(voice: &Voice, run: &RunOutcome) -> JsonRun {
-        let RunOutcome {
-            root,
-            snapshots,
-            executor,
-            gates,
-            cases,
-            chains,
-            filtered_out,
-            partition,
-            not_run,
-            gate,
-            interrupted,
-            elapsed,
-        } = run;
-        JsonRun {
-            root: voice.path(root),
-            snapshots: voice.path(snapshots),
-            executor: executor.clone(),
-            gates: JsonGates(*gates),
-            gate: gate.into(),
-            verdict: JsonVerdict(run.verdict()),
-            total: cases.len(),
+impl Run<'_> {
+    fn new<'a>(voice: &Voice, run: &'a RunOutcome) -> Run<'a> {
+        Run {
+            root: voice.path(&run.root),
+            snapshots: voice.path(&run.snapshots),
+            executor: &run.executor,
+            gates: run.gates,
+            gate: &run.gate,
+            verdict: run.verdict(),
+            total: run.cases.len(),
             failed: run.failed(),
-            filtered_out: *filtered_out,
-            partition: partition.as_ref().map(JsonPartition::from),
-            not_run: *not_run,
-            counts: run.counts().into(),
-            interrupted: interrupted.clone(),
-            elapsed_seconds: Float(elapsed.as_secs_f64()),
-            cases: cases.iter().map(|case| JsonCase::new(voice, gate, case)).collect(),
-            chains: chains.as_ref().map(|chains| chains.iter().map(JsonChain::from).collect()),
+            filtered_out: run.filtered_out,
+            partition: run.partition.as_ref(),
+            not_run: run.not_run,
+            counts: run.counts(),
+            interrupted: run.interrupted.as_deref(),
+            elapsed_seconds: run.elapsed.as_secs_f64(),
+            cases: run.cases.iter().map(|case| Case::new(voice, &run.gate, case)).collect(),
+            chains: run.chains.as_deref(),
         }
     }
 }
 
-impl From<&Gate> for JsonGate {
-    fn from(Gate { ci, allowed_skips, reviewed, deny_vacuous }: &Gate) -> Self {
-        let deny = deny_vacuous.then_some(JsonDeny::Vacuous).into_iter().collect();
-        JsonGate { ci: *ci, allowed_skips: allowed_skips.clone(), reviewed: *reviewed, deny }
+impl Case<'_> {
+    /// A case with all of its outputs, as that gate and that voice say.
+    fn new<'a>(voice: &Voice, gate: &Gate, case: &'a CaseOutcome) -> Case<'a> {
+        let told = |problem| Told::new(voice, problem, &message::of_case(case, problem, voice));
+        Case {
+            id: case.id.as_str(),
+            file: voice.path(&case.file),
+            inherited: case.inherited.iter().map(|(field, suite)| (field.as_str(), voice.path(suite))).collect(),
+            checkpoint: case.checkpoint.as_deref(),
+            verdict: case.verdict,
+            failed: gate.fails(case),
+            problems: case.problems.iter().map(told).collect(),
+            next: next(voice, gate, case, None).map(command),
+            snapshot_only: case.snapshot_only,
+            elapsed_seconds: case.elapsed.as_secs_f64(),
+            outputs: case.outputs.iter().map(|output| Output::new(voice, gate, case, output)).collect(),
+        }
     }
 }
 
-impl From<Counts> for JsonCounts {
-    fn from(counts: Counts) -> Self {
-        let Counts { broken, missing, mismatch, orphaned, unrecorded, drift, skipped, pass } = counts;
-        JsonCounts { broken, missing, mismatch, orphaned, unrecorded, drift, skipped, pass }
+impl Output<'_> {
+    fn new<'a>(voice: &Voice, gate: &Gate, case: &CaseOutcome, output: &'a OutputOutcome) -> Output<'a> {
+        let told = |problem| Told::new(voice, problem, &message::of_output(case, output, problem, voice));
+        Output {
+            name: &output.name,
+            verdict: output.verdict,
+            problems: output.problems.iter().map(told).collect(),
+            next: next(voice, gate, case, Some(output)).map(command),
+            reference: output.reference.as_deref(),
+            or: &output.alternatives,
+            kept: output.kept.as_ref().map(|kept| voice.path(kept)),
+            tolerance: output.tolerance.as_ref(),
+            summary: output.summary.as_ref(),
+            comparison: output.comparison.as_ref(),
+            chained_vacuous: output.chained_vacuous,
+            drift: &output.drift,
+            improved: &output.improved,
+            explanations: &output.explanations,
+            picture: output.picture.as_ref(),
+        }
     }
 }
 
-impl TryFrom<JsonRun> for RunOutcome {
-    type Error = String;
-
-    fn try_from(json: JsonRun) -> Result<Self, String> {
-        let JsonRun {
-            root,
-            snapshots,
-            executor,
-            gates,
-            gate: JsonGate { ci, allowed_skips, reviewed, deny },
-            verdict,
-            total,
-            failed,
-            filtered_out,
-            partition,
-            not_run,
-            counts,
-            interrupted,
-            elapsed_seconds,
-            cases,
-            chains,
-        } = json;
-        let chains = chains.map(|chains| chains.into_iter().map(ChainOutcome::try_from).collect::<Result<_, String>>());
-        let fails: Vec<bool> = cases.iter().map(|case| case.failed).collect();
-        let run = RunOutcome {
-            root: PathBuf::from(root),
-            snapshots: PathBuf::from(snapshots),
-            executor,
-            gates: gates.0,
-            cases: cases.into_iter().map(JsonCase::read).collect::<Result<_, String>>()?,
-            chains: chains.transpose()?,
-            filtered_out,
-            partition: partition.map(JsonPartition::read).transpose()?,
-            not_run,
-            gate: Gate { ci, allowed_skips, reviewed, deny_vacuous: !deny.is_empty() },
-            interrupted,
-            elapsed: seconds(elapsed_seconds)?,
+impl Told<'_> {
+    fn new<'a>(voice: &Voice, problem: &'a Problem, message: &[String]) -> Told<'a> {
+        // As the message has it: no path of this machine where it can be helped.
+        let problem = match problem {
+            Problem::Error { text } => Cow::Owned(Problem::Error { text: voice.relative(text) }),
+            Problem::Missing { text } => Cow::Owned(Problem::Missing { text: voice.relative(text) }),
+            Problem::Orphaned { snapshot } => Cow::Owned(Problem::Orphaned { snapshot: voice.path(snapshot).into() }),
+            _ => Cow::Borrowed(problem),
         };
-        run.check()?;
-        check_totals(&run, &fails, (verdict.0, total, failed, counts))?;
-        Ok(run)
+        Told { problem, message: message.join("\n") }
     }
 }
 
-/// Refuses totals that are not those of the cases.
-fn check_totals(
-    run: &RunOutcome,
-    fails: &[bool],
-    (verdict, total, failed, counts): (Verdict, usize, usize, JsonCounts),
-) -> Result<(), String> {
-    let wrong = run.cases.iter().zip(fails).find(|(case, fails)| run.gate.fails(case) != **fails);
-    if let Some((case, fails)) = wrong {
-        return Err(format!("case {}: failed is {fails}, and its verdict is {}", case.id, case.verdict.word()));
+fn command(Next { first: _, label: _, command }: Next) -> String {
+    command
+}
+
+/// The schema of a document of [`run`], as it is written: no field is ever left out.
+#[cfg(feature = "cli")]
+#[must_use]
+pub fn run_schema() -> schemars::Schema {
+    use serde_json::json;
+
+    let generator = schemars::generate::SchemaSettings::draft2020_12().for_serialize().into_generator();
+    let mut schema = generator.into_root_schema_for::<super::Document<Run<'_>>>();
+    schema.insert("title".into(), json!("A run of karat"));
+    for (place, value) in
+        [("/properties/kind", json!("run")), ("/$defs/Header/properties/format", json!(super::FORMAT))]
+    {
+        if let Some(part) = schema.pointer_mut(place) {
+            *part = json!({ "const": value });
+        }
     }
-    let is = |field: &str| Err(format!("{field} is not what the cases add up to; run it again"));
-    match () {
-        () if total != run.cases.len() => is("total"),
-        () if failed != run.failed() => is("failed"),
-        () if counts != run.counts().into() => is("counts"),
-        () if verdict != run.verdict() => is("verdict"),
-        () => Ok(()),
-    }
+    schema
 }

@@ -20,7 +20,8 @@ pub fn chain(out: &mut dyn Write, palette: &Palette, chain: &ChainOutcome) -> io
     writeln!(out, "chain {}, {}", palette.strong(&visible(name)), counted(steps.len() as u64, "case"))?;
     let mut table = Table::default();
     table.row(["case", "own", "propagated", "amplified", ""]);
-    for Step { id, checkpoint: _, own, propagated, amplification, part } in steps {
+    for step in steps {
+        let Step { id, checkpoint: _, part: _, why: _, own, propagated, amplification } = step;
         // The head has said where the chain is.
         let short = id.as_str().strip_prefix(name.as_str()).and_then(|rest| rest.strip_prefix('/'));
         let absent = || "-".to_owned();
@@ -28,7 +29,7 @@ pub fn chain(out: &mut dyn Write, palette: &Palette, chain: &ChainOutcome) -> io
             own.as_ref().map_or_else(absent, message::difference),
             propagated.as_ref().map_or_else(absent, message::difference),
             amplification.map_or_else(absent, ratio),
-            message::part(part),
+            message::part(step),
         ];
         table.case(short.unwrap_or(id.as_str()), cells);
     }

@@ -212,6 +212,7 @@ fn share(used: f64) -> String {
 /// Every measure, those of single places first.
 fn measures(out: &mut dyn Write, measured: &Comparison) -> io::Result<()> {
     let Comparison {
+        types: _,
         elements,
         left_out,
         differing,

@@ -72,7 +72,7 @@ pub fn count(out: &mut dyn Write, palette: &Palette, run: &RunOutcome) -> io::Re
 pub fn skipped(out: &mut dyn Write, palette: &Palette, cases: &[CaseOutcome]) -> io::Result<()> {
     for case in cases.iter().filter(|case| case.verdict == Verdict::Skipped) {
         writeln!(out, "{}{}", palette.verdict(Verdict::Skipped, 10), palette.strong(case.id.as_str()))?;
-        if let Some(Problem::Skipped(reason)) = case.problems.first() {
+        if let Some(Problem::Skipped { reason }) = case.problems.first() {
             paragraphs(out, 10, &reason.lines().map(str::to_owned).collect::<Vec<_>>())?;
         }
     }

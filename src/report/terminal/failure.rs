@@ -91,7 +91,7 @@ fn block(out: &mut dyn Write, palette: &Palette, voice: &Voice, gate: &Gate, cas
 /// The error of a case with which nothing else is wrong.
 fn only_error(case: &CaseOutcome) -> Option<&str> {
     match (case.problems.as_slice(), case.outputs.as_slice()) {
-        ([Problem::Error(text)], []) => Some(text),
+        ([Problem::Error { text }], []) => Some(text),
         _ => None,
     }
 }
@@ -161,7 +161,7 @@ pub(super) fn whole(
     if case.problems.is_empty() && case.verdict == Verdict::Unrecorded {
         paragraphs(out, indent, &message::unrecorded(None))?;
     }
-    if matches!(case.problems.first(), Some(Problem::Skipped(_))) {
+    if matches!(case.problems.first(), Some(Problem::Skipped { .. })) {
         paragraphs(out, indent, &[message::skip_fails(case.id.as_str())])?;
     }
     foot(out, palette, indent, next(voice, gate, case, None))

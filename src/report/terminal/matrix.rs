@@ -78,7 +78,7 @@ fn failures(out: &mut dyn Write, palette: &Palette, voice: &Voice, matrix: &Matr
 fn skipped(out: &mut dyn Write, palette: &Palette, matrix: &Matrix) -> io::Result<()> {
     for row in &matrix.rows {
         let reasons = row.cells.iter().map(Cell::outcome).filter_map(|case| match case.problems.first() {
-            Some(Problem::Skipped(reason)) => Some(reason.as_str()),
+            Some(Problem::Skipped { reason }) => Some(reason.as_str()),
             _ => None,
         });
         let mut reasons: Vec<&str> = reasons.collect();

@@ -14,7 +14,7 @@ use crate::text::wrap::{padded, paragraphs, width};
 /// What `out` returns.
 pub(super) fn picture(out: &mut dyn Write, indent: usize, picture: &Picture) -> io::Result<()> {
     // The worst of all is told before.
-    let Picture { map, decades, worst: _ } = picture;
+    let Picture { map, decades, types: _, worst: _ } = picture;
     writeln!(out)?;
     heat(out, indent, map)?;
     writeln!(out)?;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::record::back;
 use super::{assert_told, example, told, told_as_json};
 use crate::case::CaseId;
 use crate::report::{Palette, Voice, json, terminal};
@@ -114,7 +115,7 @@ fn what_ended_each_is_read_back() {
     let read = json::read_run(&told(|out| json::run(out, &voice, &run()))).expect("it was just written");
     assert_eq!(format!("{read:?}"), format!("{:?}", run()));
     for case in run().cases {
-        let read = json::read_case(&told(|out| json::write_case(out, &case))).expect("it was just written");
+        let read = back(&case).expect("it was just written");
         assert_eq!(format!("{read:?}"), format!("{case:?}"));
     }
 }

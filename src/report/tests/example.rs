@@ -9,6 +9,7 @@ use crate::explain::{Details, Explanation, Hypothesis};
 use crate::report::{Review, Voice};
 use crate::run::{CaseOutcome, Gate, Gates, OutputOutcome, Problem, RunOutcome, Verdict};
 use crate::snapshot::Drift;
+use crate::tensor::json::{ElementType, Types};
 use crate::tensor::{DType, Value};
 
 pub(super) fn voice() -> Voice {
@@ -140,6 +141,7 @@ fn extreme(value: f64, actual: f32, reference: f32) -> Extreme {
 /// Within atol 1e-5.
 pub(super) fn comparison() -> Comparison {
     Comparison {
+        types: Some(Types { actual: ElementType::Float32, reference: ElementType::Float32 }),
         elements: 512,
         left_out: 0,
         differing: 201,
@@ -372,7 +374,7 @@ fn orphan() -> CaseOutcome {
 fn missing() -> CaseOutcome {
     let text = "goldens/lfs/ln/y.npy: is a Git LFS pointer, not a tensor; get it with `git lfs pull`";
     let output = OutputOutcome {
-        problems: vec![Problem::Missing(text.into())],
+        problems: vec![Problem::Missing { text: text.into() }],
         comparison: None,
         ..output("y", Verdict::Missing)
     };
@@ -390,7 +392,7 @@ fn left_out() -> CaseOutcome {
 }
 
 fn skipped() -> CaseOutcome {
-    troubled("gpt2-tiny/generate", Verdict::Skipped, Problem::Skipped("waits for the cache".into()))
+    troubled("gpt2-tiny/generate", Verdict::Skipped, Problem::Skipped { reason: "waits for the cache".into() })
 }
 
 fn broken() -> Vec<CaseOutcome> {
@@ -401,14 +403,24 @@ fn broken() -> Vec<CaseOutcome> {
     };
     let panic = "index out of bounds: the len is 8\nbut the index is \u{1b}[31m9";
     let inputs = vec![
-        Problem::Missing("input x: goldens/bad/x.npy: there is no such file".into()),
-        Problem::Error("input y: goldens/bad/y.npy: holds 3 bytes after its elements".into()),
+        Problem::Missing { text: "input x: goldens/bad/x.npy: there is no such file".into() },
+        Problem::Error { text: "input y: goldens/bad/y.npy: holds 3 bytes after its elements".into() },
     ];
     vec![
-        CaseOutcome { problems: inputs, ..troubled("bad/inputs", Verdict::Broken, Problem::Error(error.into())) },
-        CaseOutcome { checkpoint: None, ..troubled("bad/json", Verdict::Broken, Problem::Error(error.into())) },
-        troubled("bad/panic", Verdict::Broken, Problem::Panicked(panic.into())),
-        troubled("bad/returns", Verdict::Broken, Problem::Failed("there is no input \"mask\"; it has x".into())),
+        CaseOutcome {
+            problems: inputs,
+            ..troubled("bad/inputs", Verdict::Broken, Problem::Error { text: error.into() })
+        },
+        CaseOutcome {
+            checkpoint: None,
+            ..troubled("bad/json", Verdict::Broken, Problem::Error { text: error.into() })
+        },
+        troubled("bad/panic", Verdict::Broken, Problem::Panicked { text: panic.into() }),
+        troubled(
+            "bad/returns",
+            Verdict::Broken,
+            Problem::Failed { text: "there is no input \"mask\"; it has x".into() },
+        ),
         CaseOutcome { checkpoint: Some("layernorm".into()), ..troubled("bad/name", Verdict::Broken, unknown) },
         troubled("bad/nobody", Verdict::Broken, Problem::UnknownCheckpoint { name: "mlp".into(), known: Vec::new() }),
     ]

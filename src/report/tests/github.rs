@@ -19,7 +19,7 @@ fn summarised(run: &RunOutcome, limit: usize) -> String {
 fn broken(count: usize) -> RunOutcome {
     let case = |at| CaseOutcome {
         verdict: Verdict::Broken,
-        problems: vec![Problem::Failed("no".into())],
+        problems: vec![Problem::Failed { text: "no".into() }],
         ..example::case(&format!("many/case {at:04}"), "mlp", Vec::new())
     };
     RunOutcome { cases: (0..count).map(case).collect(), ..example::run() }
@@ -97,7 +97,7 @@ fn a_summary_is_never_larger_than_is_shown() {
 #[test]
 fn nothing_in_a_summary_is_markdown_of_its_own() {
     let mut run = broken(1);
-    run.cases[0].problems = vec![Problem::Error("<b> @me a|b `c` *d* [e](f)".into())];
+    run.cases[0].problems = vec![Problem::Error { text: "<b> @me a|b `c` *d* [e](f)".into() }];
     let page = summarised(&run, usize::MAX);
     assert!(page.contains(r"&lt;b&gt; &#64;&#8203;me a\|b \`c\` \*d\* \[e\](f)"), "{page}");
 }

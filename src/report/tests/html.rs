@@ -77,7 +77,7 @@ fn what_comes_from_files_is_never_markup() {
     let id = "a/<script>alert(1)<script>'\"><img src=x onerror=alert(1)>&";
     let run = |problem| {
         let mut named = output(hostile, Verdict::Mismatch);
-        named.problems = vec![Problem::Failed(hostile.into())];
+        named.problems = vec![Problem::Failed { text: hostile.into() }];
         named.reference = Some(hostile.into());
         let of = CaseOutcome {
             checkpoint: Some(hostile.into()),
@@ -89,20 +89,21 @@ fn what_comes_from_files_is_never_markup() {
         let step = Step {
             id: CaseId::new(id).expect("a path"),
             checkpoint: Some(hostile.into()),
+            part: Part::Hole,
+            why: Some(hostile.into()),
             own: None,
             propagated: None,
             amplification: None,
-            part: Part::Hole(hostile.into()),
         };
-        let finding = Finding::Unknown(step.id.clone());
+        let finding = Finding::Unknown { hole: step.id.clone() };
         let chains = Some(vec![ChainOutcome { name: hostile.into(), steps: vec![step], finding }]);
         RunOutcome { executor: hostile.into(), cases: vec![of, passes], chains, ..example::run() }
     };
     for problem in [
-        Problem::Panicked(hostile.into()),
-        Problem::Error(hostile.into()),
+        Problem::Panicked { text: hostile.into() },
+        Problem::Error { text: hostile.into() },
         Problem::UnknownCheckpoint { name: hostile.into(), known: vec![hostile.into()] },
-        Problem::Skipped(hostile.into()),
+        Problem::Skipped { reason: hostile.into() },
     ] {
         let page = page(&run(problem), Detail::All);
         // Ours alone: a script, a style sheet, the titles of the page and of a checkpoint in its chain.
@@ -184,18 +185,19 @@ fn a_chain_is_drawn_and_written() {
     let step = |id: &str, own, propagated, part| Step {
         id: CaseId::new(id).expect("a path"),
         checkpoint: Some("layer_norm".into()),
+        part,
+        why: (part == Part::Hole).then(|| "skipped".into()),
         own,
         propagated,
         amplification: Some(1.5),
-        part,
     };
     let steps = vec![
         step("line/a", difference(Some(0.0), true), difference(Some(0.0), true), Part::Sound),
         step("line/b", difference(Some(0.0586), false), difference(Some(0.0586), false), Part::Diverges),
         step("line/c", difference(None, false), difference(Some(f64::INFINITY), false), Part::AtFaultToo),
-        step("line/d", None, None, Part::Hole("skipped".into())),
+        step("line/d", None, None, Part::Hole),
     ];
-    let finding = Finding::Divergence(CaseId::new("line/b").expect("a path"));
+    let finding = Finding::Divergence { id: CaseId::new("line/b").expect("a path") };
     let chains = Some(vec![ChainOutcome { name: "line".into(), steps, finding }]);
     let drawn = page(&RunOutcome { chains, ..example::run() }, Detail::NotPassed);
     for shown in ["first divergence: line/b", "b 0.0586 2x 0.0586 2x 1.5x first divergence", "d - - 1.5x hole: skipped"]

@@ -98,7 +98,7 @@ fn no_character_is_written_that_xml_forbids() {
         (0..=0x20).chain(0x7f..=0x9f).chain([0xfffe, 0xffff, 0x1f600]).filter_map(char::from_u32).collect();
     let ugly = format!("]]> & < > \" ' {all}");
     for case in run.cases.iter_mut().filter(|case| case.verdict == Verdict::Broken) {
-        case.problems = vec![crate::run::Problem::Failed(ugly.clone())];
+        case.problems = vec![crate::run::Problem::Failed { text: ugly.clone() }];
     }
     let xml = written(&run);
     let forbidden = |c: char| matches!(c, '\0'..='\x08' | '\x0b' | '\x0c' | '\x0e'..='\x1f' | '\u{fffe}' | '\u{ffff}');

@@ -178,8 +178,8 @@ fn gate(examiner: &Examiner<'_>, outcome: &mut CaseOutcome, case: &Case, followe
 /// Why a case produced nothing, in a word or two.
 fn stopped(outcome: &CaseOutcome) -> String {
     match outcome.problems.first() {
-        Some(Problem::Skipped(reason)) => format!("skipped: {reason}"),
-        Some(Problem::Missing(_)) => "a tensor of it is missing".to_owned(),
+        Some(Problem::Skipped { reason }) => format!("skipped: {reason}"),
+        Some(Problem::Missing { .. }) => "a tensor of it is missing".to_owned(),
         _ => "it is broken".to_owned(),
     }
 }
@@ -246,9 +246,9 @@ fn produce(
 /// A problem of a checkpoint, in a line.
 fn told(problem: &Problem) -> String {
     match problem {
-        Problem::Skipped(why) => format!("the checkpoint skips: {why}"),
-        Problem::Panicked(why) => format!("the checkpoint panics: {why}"),
-        Problem::Failed(why) => format!("the checkpoint fails: {why}"),
+        Problem::Skipped { reason: why } => format!("the checkpoint skips: {why}"),
+        Problem::Panicked { text: why } => format!("the checkpoint panics: {why}"),
+        Problem::Failed { text: why } => format!("the checkpoint fails: {why}"),
         Problem::Crashed { signal, .. } => format!("the checkpoint ends by {signal}"),
         Problem::Exited { .. } => "the checkpoint ends its process".to_owned(),
         Problem::TimedOut { .. } => "the checkpoint takes too long".to_owned(),
@@ -263,20 +263,21 @@ fn outcome(graph: &Graph, stations: &[Station], chain: &[usize]) -> ChainOutcome
     let known: Vec<Known> = stations.iter().map(self::known).collect();
     let order = order(graph, stations, chain);
     let (parts, finding) = conclude(graph, &known, &order);
-    let step = |(&case, part): (&usize, Part)| {
+    let step = |(&case, (part, why)): (&usize, (Part, Option<String>))| {
         let Station { outcome, followed, .. } = &stations[case];
-        let is_claimed = !matches!(part, Part::Hole(_) | Part::PastHole(_));
+        let is_claimed = !matches!(part, Part::Hole | Part::PastHole);
         Step {
             id: outcome.id.clone(),
             checkpoint: outcome.checkpoint.clone(),
+            part,
+            why,
             own: Difference::own(outcome),
             propagated: Difference::of(&followed.found).filter(|_| is_claimed),
             amplification: known[case].amplification.filter(|_| is_claimed),
-            part,
         }
     };
     let steps: Vec<Step> = order.iter().zip(parts).map(step).collect();
-    ChainOutcome { name: name(&steps), steps, finding }
+    ChainOutcome { name: name(&steps), finding, steps }
 }
 
 /// What of a station decides its part.

@@ -9,4 +9,4 @@ mod graph;
 mod outcome;
 
 pub(super) use follow::follow;
-pub use outcome::{ChainOutcome, Difference, Finding, Part, Step};
+pub use outcome::{Amplifier, ChainOutcome, Difference, Finding, Part, Step};

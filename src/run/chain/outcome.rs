@@ -1,55 +1,73 @@
 //! What a chained run found out.
 
+use serde::{Deserialize, Serialize};
+
 use crate::case::CaseId;
 use crate::compare::{Comparison, Mismatch};
 use crate::run::outcome::{CaseOutcome, larger};
+use crate::tensor::json::{Float, MaybeFloat, nullable};
 
 /// Cases that `from` links, in the order of the computation.
 ///
 /// Where a tensor is the reference of several cases, the one with the fewest inputs comes first: the parts before the whole.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct ChainOutcome {
     /// What the ids of its cases begin with, or the first of them.
     pub name: String,
-    /// One for each case.
-    pub steps: Vec<Step>,
     /// Where it leaves its reference.
     pub finding: Finding,
+    /// One for each case.
+    pub steps: Vec<Step>,
 }
 
 /// What one case does in its chain.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct Step {
     /// Which case.
     pub id: CaseId,
     /// The checkpoint it names; `None` where `case.json` could not be read.
+    #[serde(deserialize_with = "nullable")]
     pub checkpoint: Option<String>,
+    /// What it has to do with a divergence.
+    pub part: Part,
+    /// Why it is a hole, or the id of the hole that it is past; `None` where it is neither.
+    #[serde(deserialize_with = "nullable")]
+    pub why: Option<String>,
     /// How far its outputs are from the references on golden inputs; `None` where nothing was measured.
+    #[serde(deserialize_with = "nullable")]
     pub own: Option<Difference>,
     /// How far they are on what the cases before it produced; `None` where nothing was measured.
+    #[serde(deserialize_with = "nullable")]
     pub propagated: Option<Difference>,
     /// The propagated difference of its outputs over the largest of its inputs, each relative to the RMS of its reference;
     /// `None` where one of them is 0 or unknown.
+    #[serde(with = "MaybeFloat")]
     pub amplification: Option<f64>,
-    /// What it has to do with a divergence.
-    pub part: Part,
 }
 
 /// How far the outputs of a case are from their references: the largest of all.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct Difference {
     /// The largest absolute difference.
+    #[serde(with = "MaybeFloat")]
     pub max_abs_diff: Option<f64>,
     /// The largest share of the tolerance that an element uses.
+    #[serde(with = "Float")]
     pub tolerance_used: f64,
     /// The largest RMSE over the RMS of the reference.
+    #[serde(with = "MaybeFloat")]
     pub rel_rms: Option<f64>,
     /// Whether every output is within its tolerance.
     pub is_close: bool,
 }
 
 /// What a case has to do with a divergence.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Part {
     /// Within tolerance, chained or not.
@@ -62,29 +80,49 @@ pub enum Part {
     PassesOn,
     /// Within tolerance by itself as all before it are, and outside on what came of them together.
     Accumulates,
-    /// It did not run, for that reason: nothing is claimed past it.
-    Hole(String),
-    /// That case before it is a hole.
-    PastHole(CaseId),
+    /// It did not run: nothing is claimed past it.
+    Hole,
+    /// A case before it is a hole.
+    PastHole,
 }
 
 /// Where a chain leaves its reference.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(tag = "kind", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Finding {
     /// Nowhere.
     Sound,
     /// At that case, and not before.
-    Divergence(CaseId),
+    Divergence {
+        /// The case.
+        id: CaseId,
+    },
     /// Every own difference is inside tolerance, and an end of the chain outside.
     Accumulation {
         /// The end.
         end: CaseId,
-        /// The case on the way there that amplified most, and how much.
-        amplifier: Option<(CaseId, f64)>,
+        /// The case on the way there that amplified most.
+        #[serde(deserialize_with = "nullable")]
+        amplifier: Option<Amplifier>,
     },
     /// Nowhere before a hole; past it nothing is claimed.
-    Unknown(CaseId),
+    Unknown {
+        /// The hole.
+        hole: CaseId,
+    },
+}
+
+/// A case that amplifies the difference of its inputs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+pub struct Amplifier {
+    /// Which case.
+    pub id: CaseId,
+    /// By how much.
+    #[serde(with = "Float")]
+    pub amplification: f64,
 }
 
 impl Difference {
@@ -123,6 +161,6 @@ impl Step {
     /// Whether the case did not run, or nothing is claimed because one before it did not.
     #[must_use]
     pub fn is_unknown(&self) -> bool {
-        matches!(self.part, Part::Hole(_) | Part::PastHole(_))
+        matches!(self.part, Part::Hole | Part::PastHole)
     }
 }

@@ -54,13 +54,13 @@ impl Examiner<'_> {
         match (outcome.problems.is_empty(), outputs) {
             (false, _) => Err(outcome.problems.swap_remove(0)),
             (true, Some(outputs)) => Ok(outputs),
-            (true, None) => Err(Problem::Failed("it returned nothing".to_owned())),
+            (true, None) => Err(Problem::Failed { text: "it returned nothing".to_owned() }),
         }
     }
 
     /// Starts the process, and reads what it wrote.
     fn ask(&self, isolation: &Isolation, case: &Case, inputs: Option<&Inputs>) -> Result<Answer, Problem> {
-        let error = |what: &str, error: &dyn std::fmt::Display| Problem::Error(format!("{what}: {error}"));
+        let error = |what: &str, error: &dyn std::fmt::Display| Problem::Error { text: format!("{what}: {error}") };
         let folder = tempfile::Builder::new().prefix("karat-").tempdir();
         let folder = folder.map_err(|e| error("the case was given no folder to write its outcome to", &e))?;
         let file = folder.path().join("outcome.json");
@@ -88,9 +88,12 @@ impl Examiner<'_> {
             return Err(problem);
         }
         let read = |file: &Path| -> Result<Answer, Error> {
-            let text = fs::read_to_string(file).map_err(|error| Error::read(file, error))?;
+            let text = fs::read(file).map_err(|error| Error::read(file, error))?;
+            let mut outcome: CaseOutcome =
+                serde_json::from_slice(&text).map_err(|error| Error::Invalid(error.to_string()))?;
+            outcome.restore().map_err(Error::Invalid)?;
             let outputs = taken.join("tensors.json").exists().then(|| exchange::read(&taken)).transpose()?;
-            Ok(Answer { outcome: (isolation.read)(&text)?, outputs })
+            Ok(Answer { outcome, outputs })
         };
         read(&file).map_err(|e| error("what its process wrote cannot be read", &e))
     }

@@ -11,9 +11,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::outcome::CaseOutcome;
 use crate::case::Case;
-use crate::error::Result;
 
 pub use alone::Alone;
 pub(crate) use limit::{can_limit_memory, die_with, limit_memory};
@@ -28,8 +26,6 @@ pub struct Isolation {
     /// Its arguments, but for those that say which case, and where its outcome goes. It writes that last, and then ends
     /// with status 0.
     pub arguments: Vec<OsString>,
-    /// Reads the outcome that the program wrote.
-    pub read: fn(&str) -> Result<CaseOutcome>,
     /// How long a case may take that does not say so itself.
     pub timeout: Option<Duration>,
     /// How many bytes the program was told that it may take.
