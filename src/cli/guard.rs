@@ -39,8 +39,8 @@ extern "C" fn at_exit() {
     let ids: Vec<&str> = running.iter().map(CaseId::as_str).collect();
     // There is nowhere left to say that stderr is closed.
     writeln!(std::io::stderr(), "{}", lines(&said(&ids.join(", ")))).ok();
-    // SAFETY: it takes any status, and does not return. `exit` must not be called inside of `exit`.
-    unsafe { libc::_exit(status) }
+    // `std::process::exit` must not be called inside of `exit`.
+    signal_hook::low_level::exit(status)
 }
 
 fn said(ids: &str) -> String {

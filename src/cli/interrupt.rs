@@ -2,12 +2,12 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::Duration;
 
-use libc::{SIGINT, SIGTERM};
-use signal_hook_registry::register;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::{flag, low_level};
 
 use crate::error::{Error, Result};
 use crate::run::Interrupt;
@@ -16,7 +16,7 @@ use crate::run::Interrupt;
 /// then may never be, as what is written to a pipe that nobody reads.
 const LIMIT: Duration = Duration::from_secs(8);
 
-/// Has both signals ask to stop from now on.
+/// Has both signals ask to stop from now on, and end the process at once where it was asked before.
 ///
 /// # Errors
 ///
@@ -25,15 +25,11 @@ pub(super) fn listen() -> Result<Interrupt> {
     let interrupt = Interrupt::default();
     let is_asked = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
-        let (is_asked, flag) = (Arc::clone(&is_asked), interrupt.flag());
         let number = usize::try_from(signal).expect("signals are counted from 1");
-        let handle = move || match is_asked.swap(true, Ordering::SeqCst) {
-            false => flag.store(number, Ordering::SeqCst),
-            // SAFETY: it takes any status, does not return, and may be called wherever a signal comes.
-            true => unsafe { libc::_exit(128 + signal) },
-        };
-        // SAFETY: atomics and `_exit` are all that it touches, which is allowed wherever a signal comes.
-        let registered = unsafe { register(signal, handle) };
+        // The first of these acts on what the signal before has left.
+        let registered = flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&is_asked))
+            .and_then(|_| flag::register_usize(signal, interrupt.flag(), number))
+            .and_then(|_| flag::register(signal, Arc::clone(&is_asked)));
         registered.map_err(|error| Error::Usage(format!("signals cannot be listened to: {error}")))?;
     }
     let watched = interrupt.clone();
@@ -52,8 +48,8 @@ fn end_late(interrupt: &Interrupt) {
     };
     thread::sleep(LIMIT);
     eprintln!("karat: interrupted, and not done {} s later: a report may be missing", LIMIT.as_secs());
-    // SAFETY: it takes any status and does not return. What `exit` would do first may be what does not end.
-    unsafe { libc::_exit(128 + signal) };
+    // What `std::process::exit` would do first may be what does not end.
+    low_level::exit(128 + signal);
 }
 
 /// The exit status of what a signal stopped, by the signal's name in a record.

@@ -55,7 +55,7 @@ pub(super) fn commands(home: &Home, root: &Path) -> Vec<Command> {
     let root = home.base.join(root);
     // Where the root is a link, the files are in one package and its name in another.
     let places = [base.clone(), real(root.parent().unwrap_or(&root)), real(&root)];
-    let command = |Target { package, package_name, name, file: _ }: Target| {
+    let command = |Target { package, package_name, name }: Target| {
         let place = match (base.starts_with(&package), package.strip_prefix(&base), package_name) {
             (true, _, _) => String::new(),
             (false, Ok(_), Some(name)) if base.join("Cargo.toml").is_file() => format!("-p {} ", quote(&name)),

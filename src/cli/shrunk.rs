@@ -23,7 +23,7 @@ pub(super) fn listen() -> Result<()> {
         }
     };
     // SAFETY: `write` and `_exit` are all that it does, which is allowed wherever a signal comes.
-    let registered = unsafe { signal_hook_registry::register(libc::SIGBUS, say) };
+    let registered = unsafe { signal_hook::low_level::register(libc::SIGBUS, say) };
     registered.map(|_| ()).map_err(|error| Error::Usage(format!("signals cannot be listened to: {error}")))
 }
 
