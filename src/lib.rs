@@ -17,7 +17,7 @@
 
 // What is explained here is linked to, and some of it is behind features.
 #![cfg_attr(
-    not(all(feature = "harness", feature = "candle")),
+    not(all(feature = "cli", feature = "candle")),
     allow(rustdoc::broken_intra_doc_links, reason = "what is linked may be behind a feature")
 )]
 
@@ -27,12 +27,12 @@ pub mod case;
 pub mod cli;
 pub mod compare;
 #[cfg(test)]
-#[cfg(feature = "harness")]
+#[cfg(any(feature = "gpt2", feature = "candle"))]
 mod contract;
 #[cfg(feature = "harness")]
 pub mod doctor;
 mod error;
-#[cfg(feature = "harness")]
+#[cfg(any(feature = "gpt2", feature = "candle"))]
 pub mod executors;
 #[cfg(feature = "harness")]
 pub mod explain;
@@ -55,6 +55,6 @@ pub use run::{CheckpointResult, Executor, Inputs, Outputs, Skip};
 pub use tensor::{DType, Tensor};
 
 /// The README's examples, as doctests.
-#[cfg(all(doctest, feature = "harness"))]
+#[cfg(all(doctest, feature = "gpt2"))]
 #[doc = include_str!("../README.md")]
 pub struct Readme;

@@ -37,7 +37,7 @@ def on_karat(features: str = "") -> str:
     return f'karat = {{ path = "{home.ROOT}", default-features = false, features = [{features}] }}'
 
 
-def write(folder: Path, dependency: str = on_karat('"harness"'), test: str = TEST) -> None:
+def write(folder: Path, dependency: str = on_karat('"gpt2"'), test: str = TEST) -> None:
     """A crate with a test target of its own main where there is a text for it."""
     (folder / "src").mkdir(parents=True)
     (folder / "src" / "lib.rs").write_text("")

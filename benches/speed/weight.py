@@ -14,8 +14,9 @@ ROUNDS = 2
 STARTS = 500
 BYTES = 10e6
 NOTE = """\
-Weight: `cargo test --no-run` of a crate whose one dev-dependency is karat, or candle-core with its default features, from an
-empty target folder, offline, after `cargo fetch`. A start is a process from its start to its end, whose output is not read."""
+Weight: `cargo test --no-run` of a crate whose one dev-dependency is karat, or candle-core without features, or whose two are insta
+and approx, from an empty target folder, offline, after `cargo fetch`. A start is a process from its start to its end, whose
+output is not read."""
 
 
 def rows(bench: home.Bench) -> Iterator[Row]:
@@ -31,25 +32,29 @@ def rows(bench: home.Bench) -> Iterator[Row]:
 def builds(bench: home.Bench) -> Iterator[Row]:
     """A build takes a minute or more, and there are no smaller ones: where sizes are reduced each is made once."""
     version = peers.candle()
-    bare, harness, candle = (
+    candle_core = f"candle-core {version}"
+    bare, harness, candle, insta = (
         fetched(bench, name, dependency)
         for name, dependency in (
             ("bare", crate.on_karat()),
             ("harness", crate.on_karat('"harness"')),
-            ("candle", f'candle-core = "={version}"'),
+            ("candle", f'candle-core = {{ version = "={version}", default-features = false }}'),
+            ("insta", 'insta = "1"\napprox = "0.5"'),
         )
     )
     rounds = ROUNDS if bench.reduce == 1 else 1
-    seconds = [[build(it) for it in (bare, candle)] for _ in range(rounds)]
-    ours, theirs = (list(column) for column in zip(*seconds))
-    yield row("no features, dev profile", version, ours, theirs, at_most(0.5))
-    yield row('features = ["harness"], dev profile', version, [build(harness)], theirs[-1:])
+    seconds = [[build(it) for it in (bare, harness, candle, insta)] for _ in range(rounds)]
+    ours, tested, theirs, light = (list(column) for column in zip(*seconds))
+    yield row("no features, dev profile", candle_core, ours, theirs, at_most(0.65))
+    yield row('features = ["harness"], dev profile', candle_core, tested, theirs, at_most(0.75))
+    yield row("no features, dev profile", "insta and approx", ours, light)
+    yield row('features = ["harness"], dev profile', "insta and approx", tested, light)
     if bench.reduce == 1:
-        yield row("no features, release profile", version, [build(bare, "--release")], [build(candle, "--release")])
+        yield row("no features, release profile", candle_core, [build(bare, "--release")], [build(candle, "--release")])
 
 
-def row(what: str, version: str, ours: list[float], theirs: list[float], bar: Optional[Bar] = None) -> Row:
-    return Row(f"weight, a clean build, {what}; candle-core {version}", duration(statistics.median(ours)),
+def row(what: str, peer: str, ours: list[float], theirs: list[float], bar: Optional[Bar] = None) -> Row:
+    return Row(f"weight, a clean build, {what}; {peer}", duration(statistics.median(ours)),
                duration(statistics.median(theirs)), ratio(ours, theirs), times, bar)
 
 

@@ -12,9 +12,10 @@ use super::{Context, near};
 use crate::case::absolute;
 use crate::error::{Error, Result};
 use crate::fs::{RECORD_LIMIT, read_text};
-use crate::report::html;
 use crate::report::terminal::Detail;
-use crate::report::{Voice, github, json, junit, terminal};
+use crate::report::{Voice, json, terminal};
+#[cfg(feature = "reports")]
+use crate::report::{github, html, junit};
 use crate::run::{Pictures, RunOutcome};
 
 /// The arguments that ask for reports.
@@ -74,6 +75,7 @@ impl Reports {
     /// Refuses, before anything runs, what could not be written afterwards, and what would replace something else than a
     /// report: anything below `folders` and the records `read`, which are what this run reads, or a file of another kind.
     pub(super) fn check(&self, folders: &[&Path], read: &[PathBuf]) -> Result<()> {
+        self.check_features()?;
         if self.is_document() && self.github {
             return Err(Error::Usage(
                 "--github prints annotations where --json prints its document: name a file, as in --json run.json"
@@ -104,6 +106,17 @@ impl Reports {
         files.iter().filter(|(option, _)| *option != SUMMARY).try_for_each(|(option, file)| check(option, file))
     }
 
+    /// Refuses the reports that this build of karat does not have.
+    fn check_features(&self) -> Result<()> {
+        let typed = [("--junit", self.junit.is_some()), ("--github", self.github), ("--html", self.html.is_some())];
+        match typed.into_iter().find(|(_, is_typed)| *is_typed && cfg!(not(feature = "reports"))) {
+            Some((option, _)) => Err(Error::Usage(format!(
+                "{option}: karat is built without this report here; in Cargo.toml give karat features = [\"harness\", \"reports\"]"
+            ))),
+            None => Ok(()),
+        }
+    }
+
     /// The files that are written, behind their options.
     fn files(&self) -> Vec<(&'static str, PathBuf)> {
         let Reports { json, junit, github, html, html_all: _ } = self;
@@ -116,7 +129,7 @@ impl Reports {
 
     /// Prints and writes what was asked for. What cannot be written is told at the end, and costs no other report.
     pub(super) fn write(&self, context: &Context<'_>, voice: &Voice, run: &RunOutcome, told: Terminal) -> Result<()> {
-        let Reports { json, junit, github, html, html_all } = self;
+        let Reports { json, junit, github, html, html_all: _ } = self;
         let is_alone = json.is_none() && junit.is_none() && html.is_none() && !github;
         let mut failed = Vec::new();
         if self.is_document() {
@@ -128,21 +141,24 @@ impl Reports {
         if let Some(file) = json.as_deref().filter(|_| !self.is_document()) {
             failed.extend(create(file, |out| json::run(out, voice, run)).err());
         }
-        if let Some(file) = junit {
-            failed.extend(create(file, |out| junit::junit(out, voice, run)).err());
-        }
-        if let Some(file) = html {
-            let detail = if *html_all { html::Detail::All } else { html::Detail::NotPassed };
-            failed.extend(create(file, |out| html::run(out, voice, run, detail)).err());
-        }
-        if *github {
-            failed.extend(to_github(context, voice, run).err());
-        }
+        #[cfg(feature = "reports")]
+        failed.extend(self.write_for_ci(context, voice, run));
         if told == Terminal::IfAlone && !self.is_document() && failed.is_empty() {
             failed.extend(self.name_files(context).err());
         }
         let failed: Vec<String> = failed.iter().map(ToString::to_string).collect();
         if failed.is_empty() { Ok(()) } else { Err(Error::Usage(failed.join("\n"))) }
+    }
+
+    /// Writes the reports of the feature `reports`, and returns what could not be written.
+    #[cfg(feature = "reports")]
+    fn write_for_ci(&self, context: &Context<'_>, voice: &Voice, run: &RunOutcome) -> Vec<Error> {
+        let Reports { json: _, junit, github, html, html_all } = self;
+        let detail = if *html_all { html::Detail::All } else { html::Detail::NotPassed };
+        let junit = junit.iter().map(|file| create(file, |out| junit::junit(out, voice, run)));
+        let html = html.iter().map(|file| create(file, |out| html::run(out, voice, run, detail)));
+        let github = github.then(|| to_github(context, voice, run));
+        junit.chain(html).chain(github).filter_map(Result::err).collect()
     }
 
     /// Says which files were written: a line each.
@@ -226,6 +242,7 @@ fn step_summary() -> Option<PathBuf> {
 }
 
 /// Annotations on stdout, and the summary at the end of the file that GitHub names.
+#[cfg(feature = "reports")]
 fn to_github(context: &Context<'_>, voice: &Voice, run: &RunOutcome) -> Result<()> {
     let workspace = std::env::var_os("GITHUB_WORKSPACE").map(PathBuf::from);
     // A relative path is relative to the folder that we are in.
@@ -243,7 +260,23 @@ fn to_github(context: &Context<'_>, voice: &Voice, run: &RunOutcome) -> Result<(
     append().map_err(|error| Error::write(&file, error))
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(feature = "reports")))]
+mod absent_tests {
+    use super::*;
+
+    #[test]
+    fn a_report_of_another_feature_is_refused_and_the_feature_named() {
+        let none = Reports { json: None, junit: None, github: false, html: None, html_all: false };
+        assert!(none.check(&[], &[]).is_ok());
+        let refused = Reports { github: true, ..none }.check(&[], &[]).expect_err("there is no such report");
+        assert_eq!(
+            refused.to_string(),
+            "--github: karat is built without this report here; in Cargo.toml give karat features = [\"harness\", \"reports\"]"
+        );
+    }
+}
+
+#[cfg(all(test, feature = "reports"))]
 mod tests {
     use super::*;
     use crate::cli::output::Screen;

@@ -2,4 +2,5 @@
 
 #[cfg(feature = "candle")]
 pub mod candle;
+#[cfg(feature = "gpt2")]
 pub mod gpt2;

@@ -4,6 +4,11 @@
 //! [`github`] for GitHub Actions; what they say about a problem is written once, in `message`. Nothing here reads the
 //! environment or a file: colours and commands are the caller's to choose.
 
+#![cfg_attr(
+    not(feature = "reports"),
+    allow(dead_code, unused_imports, reason = "the reports for CI share words and pictures with the others")
+)]
+
 mod doctor;
 mod histogram;
 mod message;
@@ -13,14 +18,17 @@ mod signal;
 mod view;
 mod voice;
 
+#[cfg(feature = "reports")]
 pub mod github;
+#[cfg(feature = "reports")]
 pub mod html;
 pub mod json;
+#[cfg(feature = "reports")]
 pub mod junit;
 pub mod markdown;
 pub mod terminal;
 
-#[cfg(test)]
+#[cfg(all(test, feature = "reports"))]
 mod tests;
 
 pub use crate::text::number;

@@ -55,7 +55,7 @@ pub(crate) fn manifest(name: &str, karat: &Path, files: &[(&str, &str)]) -> Stri
     });
     format!(
         "[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[dev-dependencies]\n\
-         karat = {{ path = {karat:?}, default-features = false, features = [\"harness\"] }}\n{}",
+         karat = {{ path = {karat:?}, default-features = false, features = [\"harness\", \"reports\"] }}\n{}",
         targets.collect::<String>()
     )
 }
