@@ -44,7 +44,7 @@ pub mod report;
 pub mod run;
 pub mod snapshot;
 pub mod tensor;
-pub mod text;
+mod text;
 
 pub use compare::Tolerance;
 pub use error::{Error, Result};

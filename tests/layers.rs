@@ -45,6 +45,7 @@ const OWNERS: &[(&str, &str)] = &[
     ("proc_macro2", "cli/"),
     ("indicatif", "cli/"),
     ("libtest_mimic", "harness/"),
+    ("askama", "report/"),
     ("quick_junit", "report/"),
     ("ndarray_npy", "tensor/"),
     ("rawzip", "tensor/"),

@@ -67,7 +67,7 @@ impl Diff {
         let view = self.view(self.sides()?, tolerance)?;
         context.screen.print(|out, palette| match self.json {
             true => json::diff(out, &view),
-            false => terminal::diff(out, palette, &view),
+            false => out.write_all(terminal::diff(palette, &view).as_bytes()),
         })?;
         Ok(if view.is_close() { Gate::Passed } else { Gate::Failed })
     }

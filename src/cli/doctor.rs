@@ -45,7 +45,7 @@ impl Doctor {
         let health = examine(&goldens, &recorder, executor.as_ref(), &allowed)?;
         context.screen.print(|out, palette| match json {
             true => json::doctor(out, &voice, &health),
-            false => terminal::doctor(out, palette, &voice, &health),
+            false => out.write_all(terminal::doctor(palette, &voice, &health).as_bytes()),
         })?;
         Ok(if health.is_well() { Gate::Passed } else { Gate::Failed })
     }

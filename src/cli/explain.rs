@@ -59,7 +59,7 @@ impl Explain {
         let view = ExplainView { executor: name, gate: session.gate().clone(), case };
         context.screen.print(|out, palette| match self.json {
             true => json::explain(out, &voice, &view),
-            false => terminal::explain(out, palette, &voice, &view),
+            false => out.write_all(terminal::explain(palette, &voice, &view).as_bytes()),
         })?;
         Ok(if view.gate.fails(&view.case) { Gate::Failed } else { Gate::Passed })
     }

@@ -48,7 +48,7 @@ impl List {
         }
         context.screen.print(|out, palette| match json {
             true => json::list(out, &voice, &lines),
-            false => terminal::list(out, palette, &lines),
+            false => out.write_all(terminal::list(palette, &lines).as_bytes()),
         })?;
         Ok(if lines.iter().all(|line| line.error.is_none()) { Gate::Passed } else { Gate::Failed })
     }

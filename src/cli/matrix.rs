@@ -63,12 +63,14 @@ impl Matrix {
         progress.finish();
         let outcomes = Outcomes::of(runs, &required);
         let voice = context.voice(cases.root.as_ref(), Some(&cases.place), None);
-        context.screen.print(|out, palette| match (json, markdown, by) {
-            (true, _, _) => json::matrix(out, &voice, &outcomes),
-            (_, true, By::Case) => markdown::cases(out, &outcomes),
-            (_, true, By::Checkpoint) => markdown::checkpoints(out, &outcomes),
-            (_, _, By::Case) => terminal::matrix(out, palette, &voice, &outcomes),
-            (_, _, By::Checkpoint) => terminal::matrix_by_checkpoint(out, palette, &voice, &outcomes),
+        let by = match by {
+            By::Case => terminal::By::Case,
+            By::Checkpoint => terminal::By::Checkpoint,
+        };
+        context.screen.print(|out, palette| match (json, markdown) {
+            (true, _) => json::matrix(out, &voice, &outcomes),
+            (_, true) => out.write_all(markdown::matrix(by, &outcomes).as_bytes()),
+            (_, false) => out.write_all(terminal::matrix(by, palette, &voice, &outcomes).as_bytes()),
         })?;
         if markdown && outcomes.failed() > 0 {
             // The table may be in a file: this is what a log shows.

@@ -135,8 +135,12 @@ impl Reports {
         if self.is_document() {
             failed.extend(context.screen.print(|out, _| json::run(out, voice, run)).err());
         } else if let Some(detail) = told.detail(is_alone) {
-            failed
-                .extend(context.screen.print(|out, palette| terminal::run_in(detail, out, palette, voice, run)).err());
+            failed.extend(
+                context
+                    .screen
+                    .print(|out, palette| out.write_all(terminal::run(detail, palette, voice, run).as_bytes()))
+                    .err(),
+            );
         }
         if let Some(file) = json.as_deref().filter(|_| !self.is_document()) {
             failed.extend(create(file, |out| json::run(out, voice, run)).err());
@@ -155,8 +159,8 @@ impl Reports {
     fn write_for_ci(&self, context: &Context<'_>, voice: &Voice, run: &RunOutcome) -> Vec<Error> {
         let Reports { json: _, junit, github, html, html_all } = self;
         let detail = if *html_all { html::Detail::All } else { html::Detail::NotPassed };
-        let junit = junit.iter().map(|file| create(file, |out| junit::junit(out, voice, run)));
-        let html = html.iter().map(|file| create(file, |out| html::run(out, voice, run, detail)));
+        let junit = junit.iter().map(|file| create(file, |out| out.write_all(junit::junit(voice, run).as_bytes())));
+        let html = html.iter().map(|file| create(file, |out| out.write_all(html::run(voice, run, detail).as_bytes())));
         let github = github.then(|| to_github(context, voice, run));
         junit.chain(html).chain(github).filter_map(Result::err).collect()
     }
@@ -247,7 +251,9 @@ fn to_github(context: &Context<'_>, voice: &Voice, run: &RunOutcome) -> Result<(
     let workspace = std::env::var_os("GITHUB_WORKSPACE").map(PathBuf::from);
     // A relative path is relative to the folder that we are in.
     let voice = Voice { base: std::env::current_dir().unwrap_or_default(), ..voice.clone() };
-    context.screen.print_commands(|out| github::annotations(out, &voice, run, workspace.as_deref()))?;
+    context
+        .screen
+        .print_commands(|out| out.write_all(github::annotations(&voice, run, workspace.as_deref()).as_bytes()))?;
     let Some(file) = step_summary() else {
         context.screen.complain("GITHUB_STEP_SUMMARY is not set: there is no step to write a summary of");
         return Ok(());
@@ -255,7 +261,8 @@ fn to_github(context: &Context<'_>, voice: &Voice, run: &RunOutcome) -> Result<(
     let append = || {
         let mut out = fs::OpenOptions::new().append(true).create(true).open(&file)?;
         let taken = usize::try_from(out.metadata()?.len()).unwrap_or(usize::MAX);
-        github::summary(&mut out, &voice, run, github::SUMMARY_LIMIT.saturating_sub(taken))
+        let summary = github::summary(&voice, run, github::SUMMARY_LIMIT.saturating_sub(taken));
+        out.write_all(summary.as_bytes())
     };
     append().map_err(|error| Error::write(&file, error))
 }

@@ -51,7 +51,7 @@ impl Show {
         }
         context.screen.print(|out, palette| match self.json {
             true => json::show_case(out, &voice, &view),
-            false => terminal::show_case(out, palette, &voice, &view),
+            false => out.write_all(terminal::show_case(palette, &voice, &view).as_bytes()),
         })?;
         let inputs = view.inputs.iter().map(|input| &input.tensor);
         let is_whole = inputs.chain(view.outputs.iter().map(|output| &output.tensor)).all(|t| t.summary.is_ok());
@@ -75,7 +75,7 @@ impl Show {
             .collect();
         context.screen.print(|out, palette| match self.json {
             true => json::show_members(out, &views),
-            false => terminal::show_members(out, palette, &self.what, &views),
+            false => out.write_all(terminal::show_members(palette, &self.what, &views).as_bytes()),
         })?;
         Ok(if views.iter().all(|view| view.summary.is_ok()) { Gate::Passed } else { Gate::Failed })
     }
@@ -85,7 +85,7 @@ impl Show {
         let summary = summarize(&tensor, None);
         context.screen.print(|out, palette| match self.json {
             true => json::show_tensor(out, &self.what, &tensor, &summary),
-            false => terminal::show_tensor(out, palette, &self.what, &tensor, &summary),
+            false => out.write_all(terminal::show_tensor(palette, &self.what, &tensor, &summary).as_bytes()),
         })?;
         Ok(Gate::Passed)
     }

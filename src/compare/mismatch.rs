@@ -1,7 +1,7 @@
-//! What is not as in the reference, and by how much: what an assertion says too.
+//! What is not as in the reference, and by how much: what an assertion says, and every report as well.
 
 use crate::compare::{Comparison, Extreme, Mismatch, NonFinite, Tolerance};
-use crate::tensor::{DType, Value};
+use crate::tensor::Value;
 use crate::text::number::{apart, both, count, counted, exact, float, float_up, percent, ratio, shape};
 
 /// What fits a line beside the verdict.
@@ -14,76 +14,67 @@ pub(crate) fn mismatch(
     tolerance: Option<&Tolerance>,
 ) -> Vec<String> {
     match mismatch {
-        Mismatch::Dtype { actual, required } => dtypes(*actual, *required),
-        Mismatch::Shape { actual, reference } => shapes(actual, reference),
-        Mismatch::Mask { dtype, shape, reference } => mask(*dtype, shape, reference),
-        Mismatch::Empty => empty(),
+        Mismatch::Dtype { actual, required } => vec![
+            format!("actual is {actual}, and should be {required}"),
+            "another dtype is not compared unless the case declares a cast".into(),
+        ],
+        Mismatch::Shape { actual, reference } => {
+            let elements = |extents: &[usize]| extents.iter().fold(1u64, |all, &one| all.saturating_mul(one as u64));
+            [("actual has shape   ", actual), ("reference has shape", reference)]
+                .map(|(side, of)| format!("{side} {} ({})", shape(of), counted(elements(of), "element")))
+                .into()
+        }
+        Mismatch::Mask { dtype, shape: extents, reference } => vec![
+            format!("the mask (\"where\") is {dtype} {}", shape(extents)),
+            format!("it should be bool {}, as the reference", shape(reference)),
+        ],
+        Mismatch::Empty => {
+            vec!["there is nothing to compare: the tensor is empty, or its mask leaves everything out".into()]
+        }
         Mismatch::NonFinite { count } => non_finite(*count, measured),
         Mismatch::Outside { count } => outside(*count, measured, tolerance),
-        Mismatch::Ulps { ulps, allowed } => self::ulps(*ulps, *allowed),
-        Mismatch::NoUlps { actual, reference } => no_ulps(*actual, *reference),
-        Mismatch::RelRms { rel_rms, allowed } => self::rel_rms(*rel_rms, *allowed),
+        Mismatch::Ulps { ulps, allowed } => {
+            vec![format!("up to {} ulp apart; {} are allowed", count(*ulps), count(*allowed))]
+        }
+        Mismatch::NoUlps { actual, reference } => vec![
+            format!("the case limits the difference in ulp; actual is {actual}, reference {reference}"),
+            "only real floats of one dtype have a difference in ulp".into(),
+        ],
+        Mismatch::RelRms { rel_rms, allowed } => {
+            vec![format!("rmse is {} of the reference's rms; {} is allowed", float_up(*rel_rms), exact(*allowed))]
+        }
     }
 }
 
-fn dtypes(actual: DType, required: DType) -> Vec<String> {
-    vec![
-        format!("actual is {actual}, and should be {required}"),
-        "another dtype is not compared unless the case declares a cast".into(),
-    ]
-}
-
-fn shapes(actual: &[usize], reference: &[usize]) -> Vec<String> {
-    let elements = |extents: &[usize]| {
-        counted(extents.iter().fold(1u64, |product, &extent| product.saturating_mul(extent as u64)), "element")
-    };
-    vec![
-        format!("actual has shape    {} ({})", shape(actual), elements(actual)),
-        format!("reference has shape {} ({})", shape(reference), elements(reference)),
-    ]
-}
-
-fn mask(dtype: DType, extents: &[usize], reference: &[usize]) -> Vec<String> {
-    vec![
-        format!("the mask (\"where\") is {dtype} {}", shape(extents)),
-        format!("it should be bool {}, as the reference", shape(reference)),
-    ]
-}
-
-fn empty() -> Vec<String> {
-    vec!["there is nothing to compare: the tensor is empty, or its mask leaves everything out".into()]
-}
-
 fn non_finite(places: u64, measured: Option<&Comparison>) -> Vec<String> {
+    const BOTH: &str = "NaN, and NaN matches nothing unless that is asked for";
     let at = format!("at {}", counted(places, "element"));
-    let only_nan = |NonFinite { nan, pos_inf, neg_inf }| nan == places && pos_inf == 0 && neg_inf == 0;
-    let is_all = measured.is_some_and(|m| only_nan(m.actual_non_finite) && only_nan(m.reference_non_finite));
+    let mismatch = format!("{at} a NaN or an infinity does not match the other side");
+    let Some(measured) = measured else { return vec![mismatch] };
+    let Comparison { actual_non_finite, reference_non_finite, first_non_finite_mismatch: first, .. } = measured;
     // As many on both sides as places that do not match: at each of them both are NaN.
-    let mut said = vec![match is_all && measured.is_some_and(are_both_nan) {
-        true => format!("{at} both sides are NaN, and NaN matches nothing unless that is asked for"),
-        false => format!("{at} a NaN or an infinity does not match the other side"),
-    }];
-    let Some(measured) = measured else { return said };
-    said.push(format!("actual has    {}", non_finite_counts(measured.actual_non_finite)));
-    said.push(format!("reference has {}", non_finite_counts(measured.reference_non_finite)));
-    said.extend(measured.first_non_finite_mismatch.as_ref().map(|first| format!("first at {}", place(first))));
+    let only_nan = NonFinite { nan: places, ..NonFinite::default() };
+    let is_all = *actual_non_finite == only_nan && *reference_non_finite == only_nan && are_both_nan(measured);
+    let mut said = vec![
+        if is_all { format!("{at} both sides are {BOTH}") } else { mismatch },
+        format!("actual has    {}", non_finite_counts(*actual_non_finite)),
+        format!("reference has {}", non_finite_counts(*reference_non_finite)),
+    ];
+    said.extend(first.as_ref().map(|first| format!("first at {}", place(first))));
     if !is_all && are_both_nan(measured) {
-        said.push("there both are NaN, and NaN matches nothing unless that is asked for".into());
+        said.push(format!("there both are {BOTH}"));
     }
     said
 }
 
 /// Whether the first elements that do not match are NaN on both sides, so that a rule for NaN would help.
 pub(crate) fn are_both_nan(measured: &Comparison) -> bool {
-    let first = measured.first_non_finite_mismatch.as_ref();
-    first.is_some_and(|first| [first.actual, first.reference].iter().all(|value| is_nan(*value)))
-}
-
-fn is_nan(value: Value) -> bool {
-    match value {
+    let is_nan = |value| match value {
         Value::Complex(x) => x.re.is_nan() || x.im.is_nan(),
         value => value.to_f64().is_nan(),
-    }
+    };
+    let first = measured.first_non_finite_mismatch.as_ref();
+    first.is_some_and(|first| is_nan(first.actual) && is_nan(first.reference))
 }
 
 /// How many NaN and infinities: `2 NaN, 1 inf, 0 -inf`.
@@ -92,24 +83,18 @@ pub(crate) fn non_finite_counts(NonFinite { nan, pos_inf, neg_inf }: NonFinite) 
 }
 
 fn outside(outside: u64, measured: Option<&Comparison>, tolerance: Option<&Tolerance>) -> Vec<String> {
-    let of = measured
-        .map(|measured| {
-            let share = percent(outside as f64 / measured.elements as f64);
-            match measured.left_out {
-                0 => format!(" of {} ({share})", counted(measured.elements, "element")),
-                left_out => format!(
-                    " of {} that {} compared ({share}; {} left out)",
-                    counted(measured.elements, "element"),
-                    if measured.elements == 1 { "is" } else { "are" },
-                    count(left_out)
-                ),
-            }
-        })
-        .unwrap_or_default();
-    let are = if outside == 1 { "is" } else { "are" };
+    let are = |count| if count == 1 { "is" } else { "are" };
+    let of = measured.map(|&Comparison { elements, left_out, .. }| {
+        let (all, share) = (counted(elements, "element"), percent(outside as f64 / elements as f64));
+        match left_out {
+            0 => format!(" of {all} ({share})"),
+            _ => format!(" of {all} that {} compared ({share}; {} left out)", are(elements), count(left_out)),
+        }
+    });
     let limit = tolerance.map_or("the tolerance".into(), self::tolerance);
     let first = measured.and_then(first_elsewhere).map(|first| format!(", the first at {},", shape(first)));
-    let part = format!("{}{of}{} {are} outside", count(outside), first.unwrap_or_default());
+    let [of, first] = [of, first].map(Option::unwrap_or_default);
+    let part = format!("{}{of}{first} {} outside", count(outside), are(outside));
     // The formula stays whole.
     let mut said = match part.len() + 1 + limit.len() <= LINE {
         true => vec![format!("{part} {limit}")],
@@ -127,21 +112,6 @@ fn first_elsewhere(measured: &Comparison) -> Option<&[usize]> {
     let first = measured.first_outside.as_deref()?;
     let is_shown = shown(measured).is_some_and(|shown| shown.index == first);
     (!is_shown && measured.outside < measured.elements).then_some(first)
-}
-
-fn ulps(ulps: u64, allowed: u64) -> Vec<String> {
-    vec![format!("up to {} ulp apart; {} are allowed", count(ulps), count(allowed))]
-}
-
-fn no_ulps(actual: DType, reference: DType) -> Vec<String> {
-    vec![
-        format!("the case limits the difference in ulp; actual is {actual}, reference {reference}"),
-        "only real floats of one dtype have a difference in ulp".into(),
-    ]
-}
-
-fn rel_rms(rel_rms: f64, allowed: f64) -> Vec<String> {
-    vec![format!("rmse is {} of the reference's rms; {} is allowed", float_up(rel_rms), exact(allowed))]
 }
 
 /// A tolerance as its formula.
@@ -203,26 +173,19 @@ pub(crate) fn measured(measured: &Comparison) -> Vec<String> {
     said
 }
 
-/// The element of which both values are shown.
+/// The element of which both values are shown: the one that uses most of its tolerance where some are outside, else the one
+/// that differs most.
 fn shown(measured: &Comparison) -> Option<&Extreme> {
-    measured.worst.as_ref().filter(|_| is_worst_shown(measured)).or(measured.max_abs_diff.as_ref())
-}
-
-/// Whether the element that uses most of its tolerance is the one to show: some are outside, and not all that differ are.
-fn is_worst_shown(measured: &Comparison) -> bool {
-    let outside = measured.outside - measured.non_finite_mismatches.min(measured.outside);
+    let outside = measured.outside.saturating_sub(measured.non_finite_mismatches);
     // Where nothing may differ every share is an infinity, and the first of them says nothing.
-    let is_told = |worst: &Extreme| worst.value.is_finite() || measured.outside < measured.differing;
-    outside > 0 && measured.worst.as_ref().is_some_and(is_told)
+    let is_told = |worst: &&Extreme| outside > 0 && (worst.value.is_finite() || measured.outside < measured.differing);
+    measured.worst.as_ref().filter(is_told).or(measured.max_abs_diff.as_ref())
 }
 
 /// The element outside that is furthest from what is allowed.
 fn furthest_outside(worst: &Extreme) -> String {
     let distance = distance(worst.actual, worst.reference);
-    let share = match used_outside(worst.value) {
-        Some(share) => share,
-        None => "where nothing is allowed".into(),
-    };
+    let share = used_outside(worst.value).unwrap_or_else(|| "where nothing is allowed".into());
     let [difference, _] = apart([distance, distance / worst.value], 3);
     format!("furthest outside: {difference} at {}, {share}", shape(&worst.index))
 }
@@ -270,16 +233,14 @@ fn share_there(measured: &Comparison) -> Option<String> {
     let (largest, worst) = (measured.max_abs_diff.as_ref()?, measured.worst.as_ref()?);
     // Beside a NaN that differs it is no comfort that numbers are within tolerance.
     let is_told = worst.value > 1.0 || measured.non_finite_mismatches == 0;
-    let is_outside = measured.outside > measured.non_finite_mismatches && measured.mismatches.iter().any(is_outside);
+    let mut mismatches = measured.mismatches.iter();
+    let is_outside = measured.outside > measured.non_finite_mismatches
+        && mismatches.any(|mismatch| matches!(mismatch, Mismatch::Outside { .. }));
     match is_told && worst.index == largest.index {
         true if is_outside => used_outside(worst.value),
         true => used_share(worst.value),
         false => None,
     }
-}
-
-fn is_outside(mismatch: &Mismatch) -> bool {
-    matches!(mismatch, Mismatch::Outside { .. })
 }
 
 /// How much of the tolerance the furthest element outside uses: more than all, also where the quotient rounds to all.

@@ -6,8 +6,9 @@ use half::{bf16, f16};
 use ndarray::{ArrayBase, Data, Dimension};
 use num_complex::Complex;
 
-use super::assertion as words;
+use super::assertion::mismatches;
 use crate::compare::{Pair, Rules, Tolerance, compare, summarize};
+use crate::snapshot::moved::moved;
 use crate::snapshot::{Facts, Recorded, TestSite, has_cargo_insta, in_ci, record_in_test, reviewed};
 use crate::tensor::{Element, Tensor};
 
@@ -145,7 +146,7 @@ pub fn check_close(
     if compared.as_ref().is_ok_and(crate::compare::Comparison::is_close) {
         return Ok(());
     }
-    Err(text(|out| words::mismatches(out, &tolerance, compared.as_ref())).trim_end().to_owned())
+    Err(mismatches(&tolerance, compared.as_ref()).trim_end().to_owned())
 }
 
 /// The message of an [`assert_summary!`](crate::assert_summary) that does not hold.
@@ -180,11 +181,9 @@ pub fn check_summary(
         // `cargo insta test` reviews afterwards what is pending now.
         Ok(Recorded::Unrecorded | Recorded::Drift(_)) if reviewed() => Ok(()),
         Ok(Recorded::Unrecorded) => Err(format!("`{name}` has no accepted snapshot yet\n{}", review())),
-        Ok(Recorded::Drift(lines)) => Err(format!(
-            "`{name}` has left the band of its snapshot\n{}{}",
-            text(|out| words::drift(out, &lines)),
-            review()
-        )),
+        Ok(Recorded::Drift(lines)) => {
+            Err(format!("`{name}` has left the band of its snapshot\n{}{}", moved(0, &lines), review()))
+        }
         Err(error) => Err(error.to_string()),
     }
 }
@@ -194,11 +193,4 @@ fn review() -> String {
     let first = if in_ci() { ", on your machine:  cargo test; " } else { ":  " };
     let install = if has_cargo_insta() { "" } else { "cargo install --locked cargo-insta; " };
     format!("if it is intended{first}{install}cargo insta review")
-}
-
-/// What `write` writes, as text.
-fn text(write: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>) -> String {
-    let mut bytes = Vec::new();
-    write(&mut bytes).expect("a vector takes every byte");
-    String::from_utf8_lossy(&bytes).into_owned()
 }

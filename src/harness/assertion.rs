@@ -1,51 +1,28 @@
 //! Why an assertion in an ordinary test does not hold.
 
-use std::io::{self, Write};
-
-use crate::compare::mismatch;
+use crate::compare::mismatch::{are_both_nan, measured, mismatch};
 use crate::compare::{Comparison, Mismatch, Tolerance};
-use crate::snapshot::Drift;
-use crate::snapshot::moved::moved;
-use crate::text::wrap::paragraphs;
+use crate::text::layout::paragraphs;
 
-/// How an assertion is given a rule that it does not have.
-const RULES: &str = "to allow it, compare with karat::compare::compare and Rules::{}";
-
-/// Tells why two tensors are not close.
-///
-/// # Errors
-///
-/// What `out` returns.
-pub(super) fn mismatches(
-    out: &mut dyn Write,
-    tolerance: &Tolerance,
-    compared: Result<&Comparison, &Mismatch>,
-) -> io::Result<()> {
+/// The message of an assertion that two tensors are close, which they are not.
+pub(super) fn mismatches(tolerance: &Tolerance, compared: Result<&Comparison, &Mismatch>) -> String {
+    const RULES: &str = "to allow it, compare with karat::compare::compare and Rules::";
+    let mut said = Vec::new();
     match compared {
         Err(mismatch) => {
-            paragraphs(out, 2, &mismatch::mismatch(mismatch, None, Some(tolerance)))?;
-            match mismatch {
-                Mismatch::Dtype { .. } => paragraphs(out, 2, &[RULES.replace("{}", "with_cast(DType::..)")]),
-                _ => Ok(()),
+            said.extend(self::mismatch(mismatch, None, Some(tolerance)));
+            if let Mismatch::Dtype { .. } = mismatch {
+                said.push(format!("{RULES}with_cast(DType::..)"));
             }
         }
         Ok(comparison) => {
-            for mismatch in &comparison.mismatches {
-                paragraphs(out, 2, &mismatch::mismatch(mismatch, Some(comparison), Some(tolerance)))?;
+            let mismatches = comparison.mismatches.iter();
+            said.extend(mismatches.flat_map(|one| mismatch(one, Some(comparison), Some(tolerance))));
+            if are_both_nan(comparison) {
+                said.push(format!("{RULES}with_nan(NanRule::Match)"));
             }
-            if mismatch::are_both_nan(comparison) {
-                paragraphs(out, 2, &[RULES.replace("{}", "with_nan(NanRule::Match)")])?;
-            }
-            paragraphs(out, 2, &mismatch::measured(comparison))
+            said.extend(measured(comparison));
         }
     }
-}
-
-/// Tells which lines of a snapshot moved.
-///
-/// # Errors
-///
-/// What `out` returns.
-pub(super) fn drift(out: &mut dyn Write, lines: &[Drift]) -> io::Result<()> {
-    moved(out, 0, lines)
+    paragraphs(2, &said)
 }

@@ -1,101 +1,88 @@
 //! What to say of a setup, and what to type: for the terminal and for programs alike.
 
-use std::path::PathBuf;
-
-use super::message;
-use super::voice::{Voice, quote, remove};
+use super::message::listed;
+use super::voice::{Voice, path_argument, quote, remove};
 use crate::doctor::{Ailment, Complaint};
 use crate::tensor::Pointer;
 use crate::text::number::counted;
 
-/// How many files a message lists.
-const LISTED: usize = 3;
-
-/// What is wrong, in words.
-pub(super) fn said(voice: &Voice, complaint: &Complaint) -> String {
-    let Complaint { ailment, text, files, case: _ } = complaint;
-    let text = || voice.relative(text.as_deref().unwrap_or_default());
-    let of = |one: &str| format!("{}: {}", counted(files.len() as u64, one), listed(voice, files));
-    match ailment {
-        Ailment::Broken | Ailment::Missing | Ailment::Damaged | Ailment::Disarmed | Ailment::OldCargoInsta => text(),
-        Ailment::Empty => "there is no case: a case is a folder that holds a case.json".to_owned(),
-        Ailment::Pointers => of(&text()) + ", in place of tensors",
-        Ailment::Orphaned => of("snapshot") + ", without a case or output (restore it where it went by accident)",
-        Ailment::Pending => of("pending snapshot") + ", which nobody has reviewed",
-        Ailment::PendingAssertion => of("pending snapshot") + ", of assert_summary!, which nobody has reviewed",
-        Ailment::Stray => of("pending snapshot") + ", of no case or output",
-        Ailment::Skipped => {
-            let ids: Vec<String> = text().lines().map(str::to_owned).collect();
-            format!(
-                "{}, which fails in CI unless it is allowed by name: {}",
-                counted(ids.len() as u64, "skipped case"),
-                message::listed(&ids)
-            )
-        }
-        Ailment::Drift => of("snapshot") + &format!(", not what the case declares now (the first: {})", text()),
-        Ailment::Unrecorded => of("snapshot") + ", not recorded yet",
-        Ailment::Vacuous => {
-            format!(
-                "accuracy cannot fail, or not on zeros or NaN: {}",
-                message::listed(&text().split(", ").collect::<Vec<_>>())
-            )
-        }
-        Ailment::Leftover => of("half-written file") + ", left by a karat that was killed",
-        Ailment::Unversioned => {
-            let why = text();
-            let why = if why.is_empty() { why } else { format!(" ({why})") };
-            format!("git knows nothing of goldens and snapshots{why}: another machine may have neither")
-        }
-        Ailment::Ignored => of("file") + ", ignored by git: another clone will not have them",
-        Ailment::Untracked => of("file") + ", not committed: another clone will not have them",
-        Ailment::NoCargoInsta => {
-            "cargo-insta, which reviews what drifts, is not installed; accept does without it".to_owned()
-        }
-        Ailment::Ci => "CI or TF_BUILD is set: a run here records nothing, and skips fail".to_owned(),
-    }
-}
-
-/// What to type.
-pub(super) fn command(voice: &Voice, complaint: &Complaint) -> String {
+/// What is wrong, in words, and what to type.
+pub(super) fn advice(voice: &Voice, complaint: &Complaint) -> (String, String) {
     let Complaint { ailment, text, files, case } = complaint;
-    let id = case.as_ref().map(|id| id.as_str());
-    let paths = || files.iter().map(|file| voice.path(file)).collect::<Vec<_>>();
+    let text = text.as_deref().unwrap_or_default();
+    let shown = voice.relative(text);
+    let paths: Vec<String> = files.iter().map(|file| voice.path(file)).collect();
+    let words = |paths: &[String]| paths.iter().map(|path| path_argument(path)).collect::<Vec<_>>().join(" ");
+    let of = |what: &str, rest: &str| format!("{}: {}{rest}", counted(files.len() as u64, what), some(&paths));
+    let pending = |rest: &str| of("pending snapshot", rest);
+    let delete = || paths.iter().map(|path| remove(path)).collect::<Vec<_>>().join("; ");
+    let restore = || format!("git checkout -- {}", words(&paths));
+    let record = || format!("{}; {}", voice.run(None), voice.review(None));
     match ailment {
-        Ailment::Empty => voice.add(),
+        Ailment::Empty => ("there is no case: a case is a folder that holds a case.json".into(), voice.add()),
+        Ailment::Broken => (shown, voice.list(case.as_ref().map(|id| id.as_str()))),
         Ailment::Pointers => {
-            let pointer = text.as_deref().and_then(Pointer::named_in).unwrap_or(Pointer::Lfs);
-            pointer.remedy().to_owned()
+            let pointer = Pointer::named_in(text).unwrap_or(Pointer::Lfs);
+            (of(&shown, ", in place of tensors"), pointer.remedy().to_owned())
         }
-        Ailment::Missing | Ailment::Damaged => format!("git checkout -- {}", words(&paths())),
-        Ailment::Disarmed => remedy(text.as_deref().unwrap_or_default()),
-        Ailment::Orphaned | Ailment::Stray | Ailment::Leftover => {
-            paths().iter().map(|path| remove(path)).collect::<Vec<_>>().join("; ")
+        Ailment::Missing | Ailment::Damaged => (shown, restore()),
+        Ailment::Disarmed => (shown, remedy(text)),
+        Ailment::Orphaned => {
+            (of("snapshot", ", without a case or output (restore it where it went by accident)"), delete())
         }
-        Ailment::Pending => voice.review(None),
+        Ailment::Pending => (pending(", which nobody has reviewed"), voice.review(None)),
         // The verb `accept` knows the snapshots of cases alone.
-        Ailment::PendingAssertion => "cargo insta review".to_owned(),
-        Ailment::Unrecorded | Ailment::Drift => format!("{}; {}", voice.run(None), voice.review(None)),
-        Ailment::Skipped => {
-            let ids = text.as_deref().unwrap_or_default().lines();
-            format!(
-                "{} --ci{}",
-                voice.run(None),
-                ids.map(|id| format!(" {}", quote(&format!("--allow-skip={id}")))).collect::<String>()
-            )
+        Ailment::PendingAssertion => {
+            (pending(", of assert_summary!, which nobody has reviewed"), "cargo insta review".into())
         }
-        Ailment::Vacuous => format!("{} --deny vacuous", voice.run(None)),
-        Ailment::Unversioned => match text.as_deref().unwrap_or_default() {
-            why if why.contains("safe.directory") => "git config --global --add safe.directory \"$PWD\"".to_owned(),
-            why if why.contains("not a git repository") => "git init".to_owned(),
-            _ => "git status".to_owned(),
-        },
-        Ailment::Ignored => format!("git check-ignore -v {}", words(&paths()[..1])),
-        Ailment::Untracked => format!("git add {}", words(&folders(voice, files))),
-        Ailment::NoCargoInsta | Ailment::OldCargoInsta => "cargo install --locked cargo-insta".to_owned(),
-        Ailment::Ci => "unset CI TF_BUILD".to_owned(),
-        Ailment::Broken => voice.list(id),
+        Ailment::Stray => (pending(", of no case or output"), delete()),
+        Ailment::Unrecorded => (of("snapshot", ", not recorded yet"), record()),
+        Ailment::Drift => (of("snapshot", &format!(", not what the case declares now (the first: {shown})")), record()),
+        Ailment::Skipped => {
+            let count = counted(text.lines().count() as u64, "skipped case");
+            let ids = listed(shown.lines());
+            let allowed = text.lines().map(|id| format!(" {}", quote(&format!("--allow-skip={id}"))));
+            let command = format!("{} --ci{}", voice.run(None), allowed.collect::<String>());
+            (format!("{count}, which fails in CI unless it is allowed by name: {ids}"), command)
+        }
+        Ailment::Vacuous => {
+            let outputs = listed(shown.split(", "));
+            let said = format!("accuracy cannot fail, or not on zeros or NaN: {outputs}");
+            (said, format!("{} --deny vacuous", voice.run(None)))
+        }
+        Ailment::Leftover => (of("half-written file", ", left by a karat that was killed"), delete()),
+        Ailment::Unversioned => {
+            let why = if text.is_empty() { String::new() } else { format!(" ({shown})") };
+            let command = match text {
+                why if why.contains("safe.directory") => "git config --global --add safe.directory \"$PWD\"",
+                why if why.contains("not a git repository") => "git init",
+                _ => "git status",
+            };
+            let said = format!("git knows nothing of goldens and snapshots{why}: another machine may have neither");
+            (said, command.into())
+        }
+        Ailment::Ignored => {
+            let command = format!("git check-ignore -v {}", words(&paths[..1]));
+            (of("file", ", ignored by git: another clone will not have them"), command)
+        }
+        Ailment::Untracked => {
+            let command = format!("git add {}", words(&folders(&paths)));
+            (of("file", ", not committed: another clone will not have them"), command)
+        }
+        Ailment::NoCargoInsta => {
+            let said = "cargo-insta, which reviews what drifts, is not installed; accept does without it";
+            (said.into(), INSTALL.into())
+        }
+        Ailment::OldCargoInsta => (shown, INSTALL.into()),
+        Ailment::Ci => {
+            let said = "CI or TF_BUILD is set: a run here records nothing, and skips fail";
+            (said.into(), "unset CI TF_BUILD".into())
+        }
     }
 }
+
+/// What installs the newest cargo-insta.
+const INSTALL: &str = "cargo install --locked cargo-insta";
 
 /// What the error of a setting ends with, as a command.
 fn remedy(text: &str) -> String {
@@ -107,29 +94,19 @@ fn remedy(text: &str) -> String {
 }
 
 /// The first few of the files.
-fn listed(voice: &Voice, files: &[PathBuf]) -> String {
-    let first: Vec<String> = files.iter().take(LISTED).map(|file| voice.path(file)).collect();
-    let first = first.join(", ");
-    match files.len().saturating_sub(LISTED) {
-        0 => first,
-        more => format!("{first} and {more} more"),
-    }
+fn some(paths: &[String]) -> String {
+    let first = paths.iter().take(3).map(String::as_str).collect::<Vec<_>>().join(", ");
+    if paths.len() > 3 { format!("{first} and {} more", paths.len() - 3) } else { first }
 }
 
-/// The first folder of each path, from where the reader is.
-fn folders(voice: &Voice, files: &[PathBuf]) -> Vec<String> {
-    let first =
-        |path: String| path.trim_start_matches('/').split('/').next().map(|first| (first.to_owned(), path.clone()));
-    let mut folders: Vec<String> = files
-        .iter()
-        .filter_map(|file| first(voice.path(file)))
-        .map(|(first, path)| if path.starts_with('/') { path } else { first })
-        .collect();
+/// The first folder of each path below the reader's folder, and each other path as it is.
+fn folders(paths: &[String]) -> Vec<String> {
+    let first = |path: &String| match path.starts_with('/') {
+        true => path.clone(),
+        false => path.split('/').next().unwrap_or_default().to_owned(),
+    };
+    let mut folders: Vec<String> = paths.iter().map(first).collect();
     folders.sort();
     folders.dedup();
     folders
-}
-
-fn words(paths: &[String]) -> String {
-    paths.iter().map(|path| super::voice::path_argument(path).into_owned()).collect::<Vec<_>>().join(" ")
 }

@@ -2,17 +2,13 @@
 //!
 //! Workflow commands: <https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands>.
 
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::markdown::{code, plain, row};
-use super::next::next;
-use super::terminal;
 use super::voice::slashes;
-use super::{Voice, message};
+use super::{Voice, message, overview, terminal};
 use crate::run::{CaseOutcome, OutputOutcome, Problem, RunOutcome, Verdict};
-use crate::snapshot::Drift;
-use crate::text::number::{counted, duration, float, percent, ratio};
+use crate::text::number::{counted, duration, float, share};
 use crate::text::safe::{escaped, visible};
 
 /// How many annotations of one level GitHub shows of a step: those that come after are dropped without a word.
@@ -27,220 +23,123 @@ pub const SUMMARY_LIMIT: usize = 1024 * 1024;
 /// Room for the end of a summary that is cut.
 const END: usize = 200;
 
-/// The level of an annotation.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Level {
-    /// What must be corrected.
-    Error,
-    /// What may be reviewed.
-    Warning,
-}
-
-/// Writes an annotation for each case that fails the gate, the worst first: an error where it must be corrected, a warning
-/// where it may be reviewed. `workspace` is the repository's folder; below it files are named relative to it. Where there are more than
-/// GitHub shows, the last says how many.
-///
-/// # Errors
-///
-/// What `out` returns.
-pub fn annotations(out: &mut dyn Write, voice: &Voice, run: &RunOutcome, workspace: Option<&Path>) -> io::Result<()> {
-    let early = message::ended_early(run);
-    if let Some(early) = &early {
-        writeln!(out, "::error title=the run ended early::{}", data(&visible(early)))?;
-    }
-    let failing = failing(run);
-    for level in [Level::Error, Level::Warning] {
-        let cases: Vec<&CaseOutcome> = failing.iter().copied().filter(|case| Level::of(case) == level).collect();
-        let room = if level == Level::Error { ANNOTATIONS - usize::from(early.is_some()) } else { ANNOTATIONS };
-        let shown = if cases.len() > room { room - 1 } else { cases.len() };
-        let (shown, rest) = cases.split_at(shown);
+/// An annotation for each case that fails the gate, the worst first: an error where it must be corrected, a warning where it
+/// may be reviewed, and a notice for what passes though it cannot fail. `workspace` is the repository's folder; below it files
+/// are named relative to it. Where there are more than GitHub shows, the last says how many.
+#[must_use]
+pub fn annotations(voice: &Voice, run: &RunOutcome, workspace: Option<&Path>) -> String {
+    let early = overview::ended_early(run);
+    let annotation = |level: &str, case: Option<&CaseOutcome>, title: &str, message: &str| {
+        let file = case.map(|case| format!("file={},", property(&place(voice, case, workspace)))).unwrap_or_default();
+        format!("::{level} {file}title={}::{}\n", property(title), data(cut(message)))
+    };
+    let mut text = String::new();
+    text.extend(early.iter().map(|early| annotation("error", None, "the run ended early", &visible(early))));
+    let is_review = |case: &CaseOutcome| matches!(case.verdict, Verdict::Drift | Verdict::Unrecorded);
+    let (warnings, errors): (Vec<&CaseOutcome>, Vec<&CaseOutcome>) =
+        failing(run).into_iter().partition(|case| is_review(case));
+    for (level, cases, room) in
+        [("error", errors, ANNOTATIONS - usize::from(early.is_some())), ("warning", warnings, ANNOTATIONS)]
+    {
+        let (shown, rest) = cases.split_at(if cases.len() > room { room - 1 } else { cases.len() });
         for case in shown {
-            let told = terminal::message(voice, &run.gate, case);
             let title = match case.verdict {
                 Verdict::Pass => format!("cannot fail: {}", case.id),
                 verdict => format!("{}: {}", verdict.word(), case.id),
             };
-            let file = place(voice, &file(case), workspace);
-            writeln!(
-                out,
-                "::{} file={},title={}::{}",
-                level.word(),
-                property(&file),
-                property(&title),
-                data(cut(&told))
-            )?;
+            text += &annotation(level, Some(case), &title, &terminal::message(voice, &run.gate, case));
         }
         if !rest.is_empty() {
             let ids: Vec<&str> = rest.iter().map(|case| case.id.as_str()).collect();
             let title = format!("{} more", counted(rest.len() as u64, "case"));
-            writeln!(out, "::{} title={}::{}", level.word(), property(&title), data(cut(&ids.join("\n"))))?;
+            text += &annotation(level, None, &title, &ids.join("\n"));
         }
     }
-    notices(out, voice, run, workspace)
-}
-
-/// Writes a notice for each case that does not fail, though a comparison of it is vacuous.
-fn notices(out: &mut dyn Write, voice: &Voice, run: &RunOutcome, workspace: Option<&Path>) -> io::Result<()> {
-    let vacuous = run.vacuous().filter(|(case, _)| !run.gate.fails(case));
-    for (case, output) in vacuous.take(ANNOTATIONS) {
-        let said = message::vacuous_in(output);
-        let file = place(voice, &file(case), workspace);
+    for (case, output) in run.vacuous().filter(|(case, _)| !run.gate.fails(case)).take(ANNOTATIONS) {
         let title = format!("cannot fail: {}:{}", case.id, output.name);
-        writeln!(out, "::notice file={},title={}::{}", property(&file), property(&title), data(&said.join("\n")))?;
+        text += &annotation("notice", Some(case), &title, &message::vacuous_in(output).join("\n"));
     }
-    Ok(())
+    text
 }
 
-/// Writes the summary of a step in Markdown, of at most `limit` bytes: how many cases have which verdict, and of each that
-/// fails the gate what it is, by how much, and what to type.
-///
-/// # Errors
-///
-/// What `out` returns.
-pub fn summary(out: &mut dyn Write, voice: &Voice, run: &RunOutcome, limit: usize) -> io::Result<()> {
+/// The summary of a step in Markdown, of at most `limit` bytes: how many cases have which verdict, and of each that fails the
+/// gate what it is, by how much, and what to type. Nothing where there is no room for its head: what is longer is not shown.
+#[must_use]
+pub fn summary(voice: &Voice, run: &RunOutcome, limit: usize) -> String {
     let mut page = head(run);
     let rows: Vec<String> = failing(run).into_iter().flat_map(|case| rows(voice, run, case)).collect();
     if !rows.is_empty() {
         page += &row(["verdict", "case", "output", "largest difference", "of the tolerance", "what", "to type"]);
         page += &row(["---", "---", "---", "---:", "---:", "---", "---"]);
     }
-    let total = rows.len();
-    for (at, row) in rows.into_iter().enumerate() {
+    for (at, row) in rows.iter().enumerate() {
         if page.len() + row.len() + END > limit {
-            page += &format!("\nand {} more, which have no room here: see the log.\n", total - at);
+            page += &format!("\nand {} more, which have no room here: see the log.\n", rows.len() - at);
             break;
         }
-        page += &row;
+        page += row;
     }
-    // Nothing but the head could be longer: then GitHub would show nothing at all.
-    if page.len() <= limit { out.write_all(page.as_bytes()) } else { Ok(()) }
+    if page.len() <= limit { page } else { String::new() }
 }
 
 fn head(run: &RunOutcome) -> String {
-    let failed = match run.failed() {
-        0 => "none fails".to_owned(),
-        1 => "1 fails".to_owned(),
-        failed => format!("{failed} fail"),
-    };
     let cases = counted(run.cases.len() as u64, "case");
-    let mut page = format!("## karat: {cases}, {failed}\n\n");
-    let filtered = match run.filtered_out {
-        0 => String::new(),
-        count => format!(", {count} filtered out"),
-    };
-    page += &format!("{} in {}{filtered}.\n\n", code(&run.executor), duration(run.elapsed));
-    if let Some(early) = message::ended_early(run) {
-        page += &format!("**{}**\n\n", plain(&early));
-    }
-    if let Some(vacuous) = message::vacuous_outputs(run) {
-        page += &format!("{}\n\n", plain(&vacuous));
-    }
+    let (failed, filtered) = (overview::failed(run.failed()), overview::filtered_out(run.filtered_out));
+    let early = overview::ended_early(run).map(|early| format!("**{}**\n\n", plain(&early))).unwrap_or_default();
+    let vacuous = overview::vacuous_outputs(run).map(|found| format!("{}\n\n", plain(&found))).unwrap_or_default();
+    let executor = format!("{} in {}{filtered}.", code(&run.executor), duration(run.elapsed));
     let counts = run.counts();
-    let there: Vec<Verdict> = Verdict::ALL.into_iter().filter(|verdict| counts.of(*verdict) > 0).collect();
-    page += &row(there.iter().map(|verdict| verdict.word()));
-    page += &row(there.iter().map(|_| "---:"));
-    page += &row(there.iter().map(|verdict| counts.of(*verdict).to_string()));
-    page + "\n"
+    let there = || Verdict::ALL.into_iter().filter(|verdict| counts.of(*verdict) > 0);
+    let (words, line) = (row(there().map(Verdict::word)), row(there().map(|_| "---:")));
+    let counts = row(there().map(|verdict| counts.of(verdict).to_string()));
+    format!("## karat: {cases}, {failed}\n\n{executor}\n\n{early}{vacuous}{words}{line}{counts}\n")
 }
 
-/// Whether an output did not pass, or fails all the same.
-fn is_told(run: &RunOutcome, case: &CaseOutcome, output: &OutputOutcome) -> bool {
-    output.verdict != Verdict::Pass || run.gate.denies(case) && output.vacuous().is_some()
-}
-
-/// A row for each output that did not pass, or one for the case.
+/// A row for each output that did not pass or fails all the same, or one for the case.
 fn rows(voice: &Voice, run: &RunOutcome, case: &CaseOutcome) -> Vec<String> {
-    let outputs: Vec<&OutputOutcome> = case.outputs.iter().filter(|output| is_told(run, case, output)).collect();
-    let whole = (!case.problems.is_empty() || outputs.is_empty()).then_some(None);
-    let command = |output: Option<&OutputOutcome>| {
-        next(voice, &run.gate, case, output).map(|next| code(&next.command)).unwrap_or_default()
+    let is_told = |output: &&OutputOutcome| {
+        output.verdict != Verdict::Pass || run.gate.denies(case) && output.vacuous().is_some()
     };
+    let outputs: Vec<&OutputOutcome> = case.outputs.iter().filter(is_told).collect();
+    let whole = (!case.problems.is_empty() || outputs.is_empty()).then_some(None);
     let line = |output: Option<&OutputOutcome>| {
         let measured = output.and_then(|output| output.comparison.as_ref());
         let largest = measured.and_then(|measured| measured.max_abs_diff.as_ref()).map(|extreme| float(extreme.value));
-        let looks = output.map(|output| message::looks_like(&output.explanations)).unwrap_or_default();
-        let said = looks.into_iter().next().or_else(|| problem(voice, case, output)).unwrap_or_default();
+        let used = measured.map(|measured| measured.tolerance_used);
+        let used = used.map(|used| if used.is_finite() { share(used) } else { "inf".into() });
+        let looks = output.and_then(|output| message::looks_like(&output.explanations));
+        let next = message::next(voice, &run.gate, case, output).map(|next| code(&next.command));
         row([
             output.map_or(case.verdict, |output| output.verdict).word().to_owned(),
             code(case.id.as_str()),
             output.map(|output| code(&output.name)).unwrap_or_default(),
             largest.unwrap_or_default(),
-            measured.map(|measured| share(measured.tolerance_used)).unwrap_or_default(),
-            plain(&said),
-            command(output),
+            used.unwrap_or_default(),
+            plain(&looks.or_else(|| message::first_line(voice, case, output)).unwrap_or_default()),
+            next.unwrap_or_default(),
         ])
     };
     whole.into_iter().chain(outputs.into_iter().map(Some)).map(line).collect()
 }
 
-/// The first line of what is wrong.
-fn problem(voice: &Voice, case: &CaseOutcome, output: Option<&OutputOutcome>) -> Option<String> {
-    let said = match output {
-        Some(output) => match (output.problems.first(), output.verdict) {
-            (Some(problem), _) => message::of_output(case, output, problem, voice),
-            (None, Verdict::Drift) => output.drift.iter().map(moved).collect(),
-            (None, Verdict::Pass) => message::vacuous_in(output),
-            (None, _) => message::unrecorded(Some(output)),
-        },
-        None => message::of_case(case, case.problems.first()?, voice),
-    };
-    said.into_iter().next()
-}
-
-/// A line of a snapshot that left its band.
-fn moved(Drift { quantity, stored, measured, band }: &Drift) -> String {
-    let or_none = |text: &str| if text.is_empty() { "none".to_owned() } else { text.to_owned() };
-    let band = if band.is_empty() { String::new() } else { format!(" ({band})") };
-    format!("{quantity}: {} became {}{band}", or_none(stored), or_none(measured))
-}
-
-fn share(used: f64) -> String {
-    match used {
-        used if !used.is_finite() => "inf".into(),
-        used if used > 1.0 => ratio(used),
-        used => percent(used),
-    }
-}
-
 /// What fails the gate, the worst first.
 fn failing(run: &RunOutcome) -> Vec<&CaseOutcome> {
     let mut cases: Vec<&CaseOutcome> = run.cases.iter().filter(|case| run.gate.fails(case)).collect();
-    cases.sort_by_key(|case| message::severity(case));
+    cases.sort_by_key(|case| overview::severity(case));
     cases
 }
 
-/// The file that an annotation is at: an orphan has no `case.json`, but a snapshot.
-fn file(case: &CaseOutcome) -> PathBuf {
-    let mut problems = case.outputs.iter().flat_map(|output| &output.problems);
-    let snapshot = problems.find_map(|problem| match problem {
+/// The file that an annotation is at, as the repository names it: an orphan has no `case.json`, but a snapshot.
+fn place(voice: &Voice, case: &CaseOutcome, workspace: Option<&Path>) -> String {
+    let snapshot = case.outputs.iter().flat_map(|output| &output.problems).find_map(|problem| match problem {
         Problem::Orphaned { snapshot } if case.verdict == Verdict::Orphaned => Some(snapshot),
         _ => None,
     });
-    snapshot.unwrap_or(&case.file).clone()
-}
-
-/// A file as the repository names it.
-fn place(voice: &Voice, file: &Path, workspace: Option<&Path>) -> String {
+    let file = snapshot.unwrap_or(&case.file);
     let full = voice.base.join(file);
     match workspace.and_then(|workspace| full.strip_prefix(workspace).ok()) {
         Some(below) => slashes(below),
         None => voice.path(file),
-    }
-}
-
-impl Level {
-    fn of(case: &CaseOutcome) -> Level {
-        match case.verdict {
-            Verdict::Drift | Verdict::Unrecorded => Level::Warning,
-            _ => Level::Error,
-        }
-    }
-
-    fn word(self) -> &'static str {
-        match self {
-            Level::Error => "error",
-            Level::Warning => "warning",
-        }
     }
 }
 
@@ -250,9 +149,8 @@ fn cut(text: &str) -> &str {
     &text[..end]
 }
 
-/// A message on one line, as the runner reads it.
+/// A message on one line, as the runner reads it. It may have several lines, each of which is safe.
 fn data(text: &str) -> String {
-    // A message may have several lines, each of which is safe.
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 

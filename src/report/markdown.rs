@@ -1,58 +1,45 @@
 //! For pages: tables in GitHub's Markdown.
 
-use std::io::{self, Write};
-
-use super::message;
+use super::overview;
+use super::terminal::By;
 use crate::run::{Group, Matrix, Row, Sum};
 use crate::text::safe::visible;
 
-/// Writes what several executors made of the same cases, a row a case.
-///
-/// # Errors
-///
-/// What `out` returns.
-pub fn cases(out: &mut dyn Write, matrix: &Matrix) -> io::Result<()> {
-    head(out, &["case", "checkpoint"], matrix)?;
-    for (at, Row { id, checkpoint, cells }) in matrix.rows.iter().enumerate() {
-        let cell =
-            |column: usize| strong(message::sum(&Sum::of([&cells[column]])), matrix.fails(&matrix.rows[at], column));
-        let names = [code(id.as_str()), code(checkpoint.as_deref().unwrap_or("-"))];
-        write!(out, "{}", row(names.into_iter().chain((0..cells.len()).map(cell))))?;
-    }
-    Ok(())
-}
-
-/// Writes the same, a row for all cases of one checkpoint in one suite.
-///
-/// # Errors
-///
-/// What `out` returns.
-pub fn checkpoints(out: &mut dyn Write, matrix: &Matrix) -> io::Result<()> {
-    head(out, &["suite", "checkpoint", "cases"], matrix)?;
-    for Group { suite, checkpoint, cases, sums, failed } in matrix.groups() {
-        let names = [plain(&suite), code(checkpoint.as_deref().unwrap_or("-")), cases.to_string()];
-        let cells = sums.iter().zip(failed).map(|(sum, fails)| strong(message::sum(sum), fails));
-        write!(out, "{}", row(names.into_iter().chain(cells)))?;
-    }
-    Ok(())
-}
-
-fn head(out: &mut dyn Write, names: &[&str], matrix: &Matrix) -> io::Result<()> {
+/// What several executors made of the same cases, as a table.
+#[must_use]
+pub fn matrix(by: By, matrix: &Matrix) -> String {
+    let names = match by {
+        By::Case => &["case", "checkpoint"][..],
+        By::Checkpoint => &["suite", "checkpoint", "cases"],
+    };
     let executors = matrix.columns.iter().map(|column| plain(&column.executor));
-    write!(out, "{}", row(names.iter().map(|&name| name.to_owned()).chain(executors)))?;
-    write!(out, "{}", row((0..names.len() + matrix.columns.len()).map(|_| "---")))
+    let head = row(names.iter().map(|&name| name.to_owned()).chain(executors));
+    let line = row((0..names.len() + matrix.columns.len()).map(|_| "---"));
+    let named = |checkpoint: Option<&str>| code(checkpoint.unwrap_or("-"));
+    // What fails stands out.
+    let cell = |sum: &Sum, fails| match overview::sum(sum) {
+        text if fails => format!("**{text}**"),
+        text => text,
+    };
+    let of_case = |of: &Row| {
+        let cells = of.cells.iter().enumerate().map(|(at, one)| cell(&Sum::of([one]), matrix.fails(of, at)));
+        row([code(of.id.as_str()), named(of.checkpoint.as_deref())].into_iter().chain(cells))
+    };
+    let of_group = |Group { suite, checkpoint, cases, sums, failed }: Group| {
+        let cells = sums.iter().zip(failed).map(|(sum, fails)| cell(sum, fails));
+        row([plain(&suite), named(checkpoint.as_deref()), cases.to_string()].into_iter().chain(cells))
+    };
+    let rows: String = match by {
+        By::Case => matrix.rows.iter().map(of_case).collect(),
+        By::Checkpoint => matrix.groups().into_iter().map(of_group).collect(),
+    };
+    head + &line + &rows
 }
 
 /// A line of a table.
 pub(super) fn row<T: AsRef<str>>(cells: impl IntoIterator<Item = T>) -> String {
-    let mut line = String::from("|");
-    cells.into_iter().for_each(|cell| line += &format!(" {} |", cell.as_ref()));
-    line + "\n"
-}
-
-/// What fails stands out.
-fn strong(text: String, fails: bool) -> String {
-    if fails { format!("**{text}**") } else { text }
+    let cells: String = cells.into_iter().map(|cell| format!(" {} |", cell.as_ref())).collect();
+    format!("|{cells}\n")
 }
 
 /// A text as it is typed.

@@ -1,84 +1,342 @@
-//! Everything karat says about a problem: one function for each thing it can say, lines without indentation or colour.
-//! Every report takes its words from here. What to do about it is in `next`.
+//! Everything karat says about a case or one of its outputs, once and in order: what is wrong, where, how much, why if known,
+//! and one command to type. The reports only lay it out.
 
-use std::cmp::Reverse;
-use std::time::Duration;
+use std::path::Path;
 
-use super::signal::meaning;
-use super::voice::{Voice, quote};
-pub(super) use crate::compare::mismatch::{
-    are_both_nan, largest, measured, mismatch, non_finite_counts, tolerance, used_share,
-};
-use crate::compare::{Comparison, Mismatch, Tolerance, Vacuous};
+use super::voice::{Voice, quote, remove};
+use crate::compare::mismatch::{are_both_nan, largest, measured, mismatch, tolerance};
+use crate::compare::{Mismatch, Tolerance, Vacuous};
 use crate::explain::Explanation;
 use crate::fs::nearest_first;
-use crate::run::{
-    Amplifier, CaseOutcome, Difference, Finding, Gates, OutputOutcome, Part, Problem, RunOutcome, Step, Sum, Verdict,
-    vacuous_name,
-};
-use crate::tensor::{DType, Kind};
-use crate::text::number::{bytes, count, counted, exact, float, percent, ratio};
-use crate::text::safe::{name, visible};
+use crate::run::{CaseOutcome, Gate, OutputOutcome, Problem, Verdict};
+use crate::snapshot::Drift;
+use crate::snapshot::moved::moved_row;
+use crate::text::number::{bytes, count, counted, exact, percent, shape};
+use crate::text::safe::visible;
 
 /// What holds a case that names no reference.
 pub(super) const SNAPSHOT_ONLY: &str = "no reference, held by its snapshot alone";
 
-/// What is wrong with a case as a whole.
-pub(super) fn of_case(case: &CaseOutcome, problem: &Problem, voice: &Voice) -> Vec<String> {
-    said(problem, case, None, voice)
+/// What is said of a case as a whole, or of one of its outputs.
+pub(super) struct Message<'a> {
+    /// What decides whether it passes.
+    pub(super) verdict: Verdict,
+    /// The id of the case, or how many cases it is about.
+    pub(super) case: String,
+    /// The name of the output.
+    pub(super) output: Option<&'a str>,
+    /// The dtype and shape of the actual tensor.
+    pub(super) kind: Option<String>,
+    /// What is said, in the order in which it is read.
+    pub(super) parts: Vec<Part<'a>>,
 }
 
-/// What is wrong with an output, in one of the ways in which it is.
-pub(super) fn of_output(case: &CaseOutcome, output: &OutputOutcome, problem: &Problem, voice: &Voice) -> Vec<String> {
-    said(problem, case, Some(output), voice)
+/// A part of a message.
+pub(super) enum Part<'a> {
+    /// Lines, without indentation or colour.
+    Lines(Vec<String>),
+    /// The lines of a snapshot that moved.
+    Moved(&'a [Drift]),
+    /// What the mismatch looks like, best first.
+    Looks(&'a [Explanation]),
+    /// The file that keeps the actual tensor.
+    Kept(String),
+    /// What to do.
+    Next(Next),
 }
 
-fn said(problem: &Problem, case: &CaseOutcome, output: Option<&OutputOutcome>, voice: &Voice) -> Vec<String> {
-    let checkpoint = case.checkpoint.as_deref().unwrap_or("?");
-    let name = output.map_or("?", |output| output.name.as_str());
-    let said = match problem {
-        Problem::Error { text } | Problem::Missing { text } => lines(&voice.relative(text)),
-        Problem::Panicked { text } => panicked(checkpoint, text),
-        Problem::Failed { text } => failed(checkpoint, text),
-        Problem::Crashed { signal, printed } => crashed(checkpoint, signal, printed),
-        Problem::Exited { status, printed } => exited(checkpoint, *status, printed),
-        Problem::TimedOut { limit, printed } => timed_out(*limit, printed),
-        Problem::OutOfMemory { limit, printed } => out_of_memory(*limit, printed),
-        Problem::Interrupted { signal } => vec![format!("{signal} interrupted the run while this case ran")],
-        Problem::UnknownCheckpoint { name, known } => unknown_checkpoint(name, known),
-        Problem::ExtraOutput { known } => extra_output(name, known),
-        Problem::LeftOut { returned } => left_out(name, returned),
-        Problem::Mismatch(mismatch) => {
-            let measured = output.and_then(|output| output.comparison.as_ref());
-            let tolerance = output.and_then(|output| output.tolerance.as_ref());
-            let mut said = self::mismatch(mismatch, measured, tolerance);
-            said.extend(output.and_then(|output| to_allow(mismatch, case, output, voice)));
-            said
+/// The last line of a message: one command to type. A mismatch is never accepted by it.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Next {
+    /// What comes before the command, where something does.
+    pub(super) first: Option<String>,
+    /// What the command is for.
+    pub(super) label: &'static str,
+    /// The command.
+    pub(super) command: String,
+}
+
+impl<'a> Message<'a> {
+    fn new(verdict: Verdict, case: String) -> Message<'a> {
+        Message { verdict, case, output: None, kind: None, parts: Vec::new() }
+    }
+
+    fn say(&mut self, lines: impl IntoIterator<Item = String>) {
+        match self.parts.last_mut() {
+            Some(Part::Lines(said)) => said.extend(lines),
+            _ => self.parts.push(Part::Lines(lines.into_iter().collect())),
         }
-        Problem::NotRepeatable { repeat } => not_repeatable(*repeat),
-        Problem::ChainedOutside { comparison, tolerance } => chained_outside(comparison.as_deref(), tolerance),
-        Problem::NotChained { why } => not_chained(why),
-        Problem::Orphaned { snapshot } => orphaned(&voice.path(snapshot)),
-        Problem::Skipped { reason } => lines(reason),
-    };
-    said.iter().map(|line| visible(line)).collect()
-}
+    }
 
-/// Which executor ran, and whether it was held to accuracy alone: the last line of every run.
-pub(super) fn executor(run: &RunOutcome) -> String {
-    let executor = name(&run.executor);
-    match run.gates {
-        Gates::Both => format!("executor {executor}"),
-        Gates::Accuracy => format!("executor {executor}, accuracy alone: no snapshot was looked at"),
+    /// The head of what is said of an output.
+    pub(super) fn of_output(case: &CaseOutcome, output: &'a OutputOutcome) -> Message<'a> {
+        let kind = output.summary.as_ref().map(|summary| format!("{} {}", summary.dtype, shape(&summary.shape)));
+        Message { output: Some(&output.name), kind, ..Message::new(output.verdict, case.id.to_string()) }
     }
 }
 
-/// How many references changed since their snapshots, and how many outputs agree with the new ones; `None` where at most one did.
-pub(super) fn changed_references(cases: &[&CaseOutcome]) -> Option<String> {
-    let outputs = cases.iter().flat_map(|case| &case.outputs);
-    // Only of an output within its tolerance are the lines of the snapshot compared.
-    let changed = outputs.filter(|output| output.drift.iter().any(|line| line.quantity == "reference")).count();
-    (changed > 1).then(|| format!("{changed} references changed; all still agree, as each of these says:"))
+/// Everything about a case: its own problem, then every output, the ones that passed too.
+pub(super) fn messages<'a>(voice: &Voice, gate: &Gate, case: &'a CaseOutcome) -> Vec<Message<'a>> {
+    let whole = (!case.problems.is_empty() || case.outputs.is_empty()).then(|| whole(voice, gate, case, &[]));
+    whole.into_iter().chain(case.outputs.iter().map(|output| of_output(voice, gate, case, output))).collect()
+}
+
+/// What is wrong with the case itself, and with others in the same words.
+pub(super) fn whole<'a>(voice: &Voice, gate: &Gate, case: &CaseOutcome, alike: &[&CaseOutcome]) -> Message<'a> {
+    let mut message = Message::new(case.verdict, case.id.to_string());
+    message.say(case.problems.iter().flat_map(|of| said(voice, case, None, of).lines));
+    if !alike.is_empty() {
+        let others = counted(alike.len() as u64, "other case");
+        message.say([format!("the same breaks {others}: {}", listed(alike.iter().map(|case| case.id.as_str())))]);
+    }
+    match case.problems.first() {
+        None if case.verdict == Verdict::Unrecorded => message.say(unrecorded(None)),
+        Some(Problem::Skipped { .. }) if gate.fails(case) => {
+            let option = format!("--allow-skip={}", case.id);
+            message.say([format!("in CI a skipped case fails unless it is allowed by name: {}", quote(&option))]);
+        }
+        _ => {}
+    }
+    message.parts.extend(next(voice, gate, case, None).map(Part::Next));
+    message
+}
+
+/// That many cases have no accepted snapshot yet: some of them, and the one command.
+pub(super) fn unrecorded_cases<'a>(voice: &Voice, gate: &Gate, cases: &[&CaseOutcome]) -> Message<'a> {
+    let mut message = Message::new(Verdict::Unrecorded, counted(cases.len() as u64, "case"));
+    let ids = listed(cases.iter().map(|case| case.id.as_str()));
+    message.say([format!("within tolerance or without a reference, and no snapshot is accepted yet: {ids}")]);
+    message.parts.push(Part::Next(review(voice, gate, None)));
+    message
+}
+
+/// What is wrong with an output, or that nothing is.
+fn of_output<'a>(voice: &Voice, gate: &Gate, case: &CaseOutcome, output: &'a OutputOutcome) -> Message<'a> {
+    let OutputOutcome { verdict, problems, comparison, tolerance, drift, improved, explanations, .. } = output;
+    let mut message = Message::of_output(case, output);
+    message.say(problems.iter().flat_map(|of| said(voice, case, Some(output), of).lines));
+    match verdict {
+        Verdict::Drift => {
+            message.say([drifted(output)]);
+            message.parts.push(Part::Moved(drift));
+        }
+        Verdict::Unrecorded => message.say(unrecorded(Some(output))),
+        _ => {}
+    }
+    match (comparison, verdict) {
+        (_, Verdict::Unrecorded) => {}
+        (Some(measured), Verdict::Pass) => message.say([largest(measured)]),
+        (Some(measured), _) => message.say(self::measured(measured)),
+        (None, Verdict::Pass) => message.say([SNAPSHOT_ONLY.into()]),
+        (None, _) => {}
+    }
+    if let Some(measured) = comparison.as_ref().filter(|of| *verdict >= Verdict::Orphaned && of.outside > 0) {
+        let allowed = count(tolerance.as_ref().map_or(0, |tolerance| tolerance.outliers));
+        message.say([format!("{} outside tolerance; the case allows {allowed}", counted(measured.outside, "element"))]);
+    }
+    message.say(vacuous_in(output));
+    message.say(alternatives(output));
+    if !improved.is_empty() {
+        message.say(["much closer than its accepted snapshot:".into()]);
+        message.parts.push(Part::Moved(improved));
+    }
+    if !explanations.is_empty() && *verdict != Verdict::Pass {
+        message.parts.push(Part::Looks(explanations));
+    }
+    message.parts.extend(output.kept.iter().map(|kept| Part::Kept(format!("actual kept in {}", voice.path(kept)))));
+    message.parts.extend(next(voice, gate, case, Some(output)).map(Part::Next));
+    message
+}
+
+/// What is said of a problem: in a word or two, in full, and what to do about it.
+pub(super) struct Said {
+    pub(super) brief: &'static str,
+    pub(super) lines: Vec<String>,
+    pub(super) next: Next,
+}
+
+/// What is said of a problem of a case, or of one of its outputs.
+pub(super) fn said(voice: &Voice, case: &CaseOutcome, output: Option<&OutputOutcome>, problem: &Problem) -> Said {
+    let id = case.id.as_str();
+    let checkpoint = case.checkpoint.as_deref().unwrap_or("?");
+    let name = output.map_or("?", |output| output.name.as_str());
+    let file = |field: &str| voice.path(case.set_in(field));
+    let of_output = |field: &str| file(&format!("{field}.{name}"));
+    let again = |first: &str| again(voice, case, Some(first.to_owned()));
+    let alone = || step("to run it alone", voice.run(Some(id)));
+    let given = || step("to see what it was given", voice.show_case(id));
+    let chained = || step("to see its chain", voice.chained());
+    let (brief, text, next) = match problem {
+        Problem::Error { text } => ("an error", voice.relative(text), again("correct it")),
+        Problem::Missing { text } => {
+            ("a tensor is not there", voice.relative(text), again("put it back, or correct its name"))
+        }
+        Problem::Panicked { text } => {
+            ("the checkpoint panicked", format!("checkpoint {checkpoint} panicked: {text}"), given())
+        }
+        Problem::Failed { text } => {
+            ("the checkpoint returned an error", format!("checkpoint {checkpoint} returned an error: {text}"), given())
+        }
+        Problem::Crashed { signal, printed } => {
+            let what = format!("{signal} ended the process of checkpoint {checkpoint}{}", meaning(signal));
+            ("its process crashed", what + &last(printed), alone())
+        }
+        Problem::Exited { status, printed } => {
+            let what = format!("checkpoint {checkpoint} ended its process with status {status}");
+            ("its process ended early", format!("{what}, and so returned nothing{}", last(printed)), alone())
+        }
+        Problem::TimedOut { limit, printed } => {
+            let what = format!("it took longer than it may, which is {} s, and was ended", exact(limit.as_secs_f64()));
+            let next = format!("correct it, or set \"timeout\" in {}", file("timeout"));
+            ("it took too long", what + &last(printed), again(&next))
+        }
+        Problem::OutOfMemory { limit, printed } => {
+            let what = match limit {
+                Some(limit) => format!(", of which it may take {}", bytes(*limit)),
+                None => ": the system had no more".into(),
+            };
+            let what = format!("it ran out of memory{what}{}", last(printed));
+            ("it ran out of memory", what, again("correct it, or let it take more"))
+        }
+        Problem::Interrupted { signal } => {
+            ("interrupted", format!("{signal} interrupted the run while this case ran"), alone())
+        }
+        Problem::UnknownCheckpoint { name, known } => {
+            let known = match nearest_first(name, known.iter().map(String::as_str)).join(", ").as_str() {
+                "" => "no checkpoint is registered at all".to_owned(),
+                nearest => format!("registered, nearest first: {nearest}"),
+            };
+            let what = format!("nobody registered a checkpoint {name:?}\n{known}");
+            let next = format!("register it, or correct \"checkpoint\" in {}", file("checkpoint"));
+            ("nobody registered the checkpoint", what, again(&next))
+        }
+        Problem::ExtraOutput { known } => {
+            let what = format!("the checkpoint returned an output {name:?} that the case does not name");
+            let next = format!("name it in {} or do not return it", of_output("outputs"));
+            ("an output too many", format!("{what}; it names {}", names(known)), again(&next))
+        }
+        Problem::LeftOut { returned } => {
+            let what = format!("the checkpoint did not return the output {name:?}; it returned {}", names(returned));
+            let next = format!("return it, or take it out of {}", of_output("outputs"));
+            ("an output left out", what, again(&next))
+        }
+        Problem::Mismatch(of) => {
+            let measured = output.and_then(|output| output.comparison.as_ref());
+            let mut what = mismatch(of, measured, output.and_then(|output| output.tolerance.as_ref()));
+            what.extend(output.and_then(|output| to_allow(of, case, output, voice)));
+            let next = match of {
+                Mismatch::Mask { .. } => again(&format!("correct the mask in {}", of_output("outputs"))),
+                Mismatch::NoUlps { .. } => again(&format!("take \"max_ulps\" out of {}", of_output("tolerance"))),
+                _ => step("to see it", voice.explain(id)),
+            };
+            (brief_mismatch(of), what.join("\n"), next)
+        }
+        Problem::NotRepeatable { repeat } => {
+            let what = format!("repeat {repeat} returned other bits than the first, for the same inputs");
+            let command = format!("{} --repeat {repeat}", voice.run(Some(id)));
+            ("not repeatable", what, step("to see it again", command))
+        }
+        Problem::ChainedOutside { comparison, tolerance } => {
+            let what = match comparison {
+                Some(measured) => self::measured(measured).join("\n"),
+                None => "what comes out has another structure".into(),
+            };
+            let limit = self::tolerance(tolerance);
+            let what = format!("outside what \"chained\" allows: {limit}\nin its chain:\n{what}\non golden inputs:");
+            ("outside tolerance in its chain", what, chained())
+        }
+        Problem::NotChained { why } => {
+            let what = "the case has a tolerance for a chained run, and could not be followed to:";
+            ("its chain has a hole", format!("{what}\n{why}"), chained())
+        }
+        Problem::Orphaned { snapshot } => {
+            let snapshot = voice.path(snapshot);
+            let what = format!(
+                "no case has this output; its snapshot is {snapshot}\n\
+                 if the case went by accident, restore it; if not, delete the snapshot"
+            );
+            ("a snapshot without a case", what, step("to delete it", remove(&snapshot)))
+        }
+        Problem::Skipped { reason } => {
+            ("not run", reason.clone(), again(&format!("take \"skip\" out of {}", file("skip"))))
+        }
+    };
+    Said { brief, lines: text.lines().map(visible).collect(), next }
+}
+
+/// The first line of what is wrong with an output, or with the case.
+pub(super) fn first_line(voice: &Voice, case: &CaseOutcome, output: Option<&OutputOutcome>) -> Option<String> {
+    let problems = output.map_or(&case.problems, |output| &output.problems);
+    let said = match (problems.first(), output) {
+        (Some(of), _) => said(voice, case, output, of).lines,
+        (None, None) => Vec::new(),
+        (None, Some(output)) => match (output.verdict, output.drift.first()) {
+            (Verdict::Drift, Some(line)) => {
+                let [quantity, stored, measured, _] = moved_row(line);
+                let band = if line.band.is_empty() { String::new() } else { format!(" ({})", line.band) };
+                vec![format!("{quantity}: {stored} became {measured}{band}")]
+            }
+            (Verdict::Pass, _) => vacuous_in(output),
+            _ => unrecorded(Some(output)),
+        },
+    };
+    said.into_iter().next()
+}
+
+/// What is not as in the reference, in a word or two.
+pub(super) fn brief_mismatch(mismatch: &Mismatch) -> &'static str {
+    match mismatch {
+        Mismatch::Dtype { .. } => "another dtype",
+        Mismatch::Shape { .. } => "another shape",
+        Mismatch::Mask { .. } => "a mask that does not fit",
+        Mismatch::Empty => "nothing to compare",
+        Mismatch::NonFinite { .. } => "NaN or infinities differ",
+        Mismatch::Outside { .. } => "outside tolerance",
+        Mismatch::Ulps { .. } => "too many ulp apart",
+        Mismatch::NoUlps { .. } => "no ulp to measure",
+        Mismatch::RelRms { .. } => "rmse too large",
+    }
+}
+
+/// The problem that decides the verdict: the first of its kind.
+pub(super) fn deciding(verdict: Verdict, problems: &[Problem]) -> Option<&Problem> {
+    problems.iter().find(|problem| problem.verdict() == verdict).or(problems.first())
+}
+
+/// What a signal says of the process that it ended, where it says something.
+fn meaning(signal: &str) -> &'static str {
+    match signal {
+        "SIGABRT" => ": it aborted",
+        "SIGBUS" => ": it used memory that is not there",
+        "SIGFPE" => ": it divided an integer by zero, or the like",
+        "SIGILL" => ": it ran an instruction that this processor does not have, or a trap",
+        "SIGKILL" => ": something killed it; the system does where memory runs out",
+        "SIGSEGV" => ": segmentation fault: it used memory that is not its own, or overflowed its stack",
+        "SIGSYS" => ": a system call was forbidden",
+        "SIGTERM" => ": something asked it to end",
+        "SIGTRAP" => ": it ran into a trap",
+        _ => "",
+    }
+}
+
+/// The last that a process printed.
+fn last(printed: &[String]) -> String {
+    if printed.is_empty() { String::new() } else { format!("\nthe last that it printed:\n  {}", printed.join("\n  ")) }
+}
+
+fn names(names: &[String]) -> String {
+    if names.is_empty() { "nothing".into() } else { names.join(", ") }
+}
+
+/// The first few of some names, and how many more there are.
+pub(super) fn listed(names: impl IntoIterator<Item = impl Into<String>>) -> String {
+    const LISTED: usize = 3;
+    let mut names = names.into_iter().map(Into::into);
+    let listed: Vec<String> = names.by_ref().take(LISTED).collect();
+    match names.count() {
+        0 => listed.join(", "),
+        more => format!("{}, and {more} more", listed.join(", ")),
+    }
 }
 
 /// What a case declares where that mismatch is meant.
@@ -96,70 +354,9 @@ fn to_allow(mismatch: &Mismatch, case: &CaseOutcome, output: &OutputOutcome, voi
         }
         _ => return None,
     };
-    let file = match case.inherited.get(&format!("outputs.{}", output.name)) {
-        Some(suite) => voice.path(suite),
-        None => "case.json".to_owned(),
-    };
+    let suite = case.inherited.get(&format!("outputs.{}", output.name));
+    let file = suite.map_or("case.json".to_owned(), |suite| voice.path(suite));
     Some(format!("to allow it, in {file}: \"outputs\": {{ {name}: {{ \"tensor\": {tensor}, {field} }} }}"))
-}
-
-/// That other cases have the same problem.
-pub(super) fn alike(ids: &[&str]) -> String {
-    format!("the same breaks {}: {}", counted(ids.len() as u64, "other case"), listed(ids))
-}
-
-/// The first few of some names, and how many more there are.
-pub(super) fn listed(names: &[impl std::borrow::Borrow<str>]) -> String {
-    const LISTED: usize = 3;
-    let listed = names[..names.len().min(LISTED)].join(", ");
-    match names.len().saturating_sub(LISTED) {
-        0 => listed,
-        more => format!("{listed}, and {more} more"),
-    }
-}
-
-/// What sorts cases, the worst first: the verdict, then the share of the tolerance that it uses.
-pub(super) fn severity(case: &CaseOutcome) -> (Verdict, Reverse<u64>) {
-    let shares = case.outputs.iter().filter_map(|output| Some(output.comparison.as_ref()?.tolerance_used));
-    // The bits of numbers from 0 up are in their order.
-    (case.verdict, Reverse(shares.fold(0.0, f64::max).to_bits()))
-}
-
-/// The same in a word or two, for the line of a case.
-pub(super) fn brief(problem: &Problem) -> &'static str {
-    match problem {
-        Problem::Error { .. } => "an error",
-        Problem::Missing { .. } => "a tensor is not there",
-        Problem::Panicked { .. } => "the checkpoint panicked",
-        Problem::Failed { .. } => "the checkpoint returned an error",
-        Problem::Crashed { .. } => "its process crashed",
-        Problem::Exited { .. } => "its process ended early",
-        Problem::TimedOut { .. } => "it took too long",
-        Problem::OutOfMemory { .. } => "it ran out of memory",
-        Problem::Interrupted { .. } => "interrupted",
-        Problem::UnknownCheckpoint { .. } => "nobody registered the checkpoint",
-        Problem::ExtraOutput { .. } => "an output too many",
-        Problem::LeftOut { .. } => "an output left out",
-        Problem::Mismatch(mismatch) => brief_mismatch(mismatch),
-        Problem::NotRepeatable { .. } => "not repeatable",
-        Problem::ChainedOutside { .. } => "outside tolerance in its chain",
-        Problem::NotChained { .. } => "its chain has a hole",
-        Problem::Orphaned { .. } => "a snapshot without a case",
-        Problem::Skipped { .. } => "not run",
-    }
-}
-
-/// What decides the verdict of a case, in a line.
-pub(super) fn line(case: &CaseOutcome) -> String {
-    let outputs = case.outputs.iter().filter(|output| output.verdict == case.verdict);
-    let problems = case.problems.iter().chain(outputs.flat_map(|output| &output.problems));
-    match problems.map(brief).next() {
-        Some(brief) => format!("{}: {brief}", case.verdict.word()),
-        None if case.verdict == Verdict::Pass && case.is_vacuous() => {
-            format!("pass: {}", vacuous_in_case(case).unwrap_or_default())
-        }
-        None => case.verdict.word().to_owned(),
-    }
 }
 
 /// What else would have passed the comparisons of an output.
@@ -196,281 +393,54 @@ pub(super) fn brief_vacuous(found: Vacuous) -> &'static str {
     }
 }
 
-/// How many outputs of a run have such a comparison, and which; `None` where none has.
-pub(super) fn vacuous_outputs(run: &RunOutcome) -> Option<String> {
-    let names =
-        run.vacuous().map(|(case, output)| vacuous_name(&case.id, &output.name, output.own_vacuous().is_none()));
-    let names: Vec<String> = names.collect();
-    let denied = if run.gate.deny_vacuous { "" } else { " (--deny vacuous makes the run fail)" };
-    let count = counted(names.len() as u64, "output");
-    (!names.is_empty()).then(|| format!("{count} cannot fail, or not on zeros or NaN{denied}: {}", listed(&names)))
-}
-
-/// What is not as in the reference, in a word or two.
-pub(super) fn brief_mismatch(mismatch: &Mismatch) -> &'static str {
-    match mismatch {
-        Mismatch::Dtype { .. } => "another dtype",
-        Mismatch::Shape { .. } => "another shape",
-        Mismatch::Mask { .. } => "a mask that does not fit",
-        Mismatch::Empty => "nothing to compare",
-        Mismatch::NonFinite { .. } => "NaN or infinities differ",
-        Mismatch::Outside { .. } => "outside tolerance",
-        Mismatch::Ulps { .. } => "too many ulp apart",
-        Mismatch::NoUlps { .. } => "no ulp to measure",
-        Mismatch::RelRms { .. } => "rmse too large",
-    }
-}
-
-fn lines(text: &str) -> Vec<String> {
-    text.lines().map(str::to_owned).collect()
-}
-
-fn panicked(checkpoint: &str, text: &str) -> Vec<String> {
-    lines(&format!("checkpoint {checkpoint} panicked: {text}"))
-}
-
-fn failed(checkpoint: &str, text: &str) -> Vec<String> {
-    lines(&format!("checkpoint {checkpoint} returned an error: {text}"))
-}
-
-fn crashed(checkpoint: &str, signal: &str, printed: &[String]) -> Vec<String> {
-    let meaning = meaning(signal).map(|meaning| format!(": {meaning}")).unwrap_or_default();
-    with_printed(format!("{signal} ended the process of checkpoint {checkpoint}{meaning}"), printed)
-}
-
-fn exited(checkpoint: &str, status: i32, printed: &[String]) -> Vec<String> {
-    with_printed(
-        format!("checkpoint {checkpoint} ended its process with status {status}, and so returned nothing"),
-        printed,
-    )
-}
-
-fn timed_out(limit: Duration, printed: &[String]) -> Vec<String> {
-    with_printed(format!("it took longer than it may, which is {}, and was ended", seconds(limit)), printed)
-}
-
-fn out_of_memory(limit: Option<u64>, printed: &[String]) -> Vec<String> {
-    let what = match limit {
-        Some(limit) => format!("it ran out of memory, of which it may take {}", bytes(limit)),
-        None => "it ran out of memory: the system had no more".to_owned(),
-    };
-    with_printed(what, printed)
-}
-
-/// What is wrong, and the last that a process printed before.
-fn with_printed(what: String, printed: &[String]) -> Vec<String> {
-    let mut said = vec![what];
-    if !printed.is_empty() {
-        said.push("the last that it printed:".to_owned());
-        said.extend(printed.iter().map(|line| format!("  {line}")));
-    }
-    said
-}
-
-/// A time that somebody wrote, as it was written.
-pub(super) fn seconds(time: Duration) -> String {
-    format!("{} s", exact(time.as_secs_f64()))
-}
-
-/// What ended a run before its end, and how many cases did not run; `None` of one that ran to its end.
-pub(super) fn ended_early(run: &RunOutcome) -> Option<String> {
-    let not_run = match run.not_run as u64 {
-        0 => None,
-        count => Some(format!("{} did not run", counted(count, "case"))),
-    };
-    match (&run.interrupted, not_run) {
-        (Some(signal), None) => Some(format!("interrupted by {signal}: no case is left that did not run")),
-        (Some(signal), Some(not_run)) => Some(format!("interrupted by {signal}: {not_run}")),
-        (None, Some(not_run)) => Some(format!("{not_run}: the run ended early")),
-        (None, None) => None,
-    }
-}
-
-fn unknown_checkpoint(name: &str, known: &[String]) -> Vec<String> {
-    let mut said = vec![format!("nobody registered a checkpoint {name:?}")];
-    match known {
-        [] => said.push("no checkpoint is registered at all".into()),
-        _ => said.push(format!(
-            "registered, nearest first: {}",
-            nearest_first(name, known.iter().map(String::as_str)).join(", ")
-        )),
-    }
-    said
-}
-
-fn extra_output(name: &str, known: &[String]) -> Vec<String> {
-    vec![format!("the checkpoint returned an output {name:?} that the case does not name; it names {}", names(known))]
-}
-
-fn left_out(name: &str, returned: &[String]) -> Vec<String> {
-    vec![format!("the checkpoint did not return the output {name:?}; it returned {}", names(returned))]
-}
-
-fn names(names: &[String]) -> String {
-    match names {
-        [] => "nothing".into(),
-        names => names.join(", "),
-    }
-}
-
-fn not_repeatable(repeat: usize) -> Vec<String> {
-    vec![format!("repeat {repeat} returned other bits than the first, for the same inputs")]
-}
-
-fn chained_outside(comparison: Option<&Comparison>, tolerance: &Tolerance) -> Vec<String> {
-    let mut said =
-        vec![format!("outside what \"chained\" allows: {}", self::tolerance(tolerance)), "in its chain:".into()];
-    match comparison {
-        Some(measured) => said.extend(self::measured(measured)),
-        None => said.push("what comes out has another structure".into()),
-    }
-    said.push("on golden inputs:".into());
-    said
-}
-
-fn not_chained(why: &str) -> Vec<String> {
-    let mut said = vec!["the case has a tolerance for a chained run, and could not be followed to:".to_owned()];
-    said.extend(lines(why));
-    said
-}
-
-fn orphaned(snapshot: &str) -> Vec<String> {
-    vec![
-        format!("no case has this output; its snapshot is {snapshot}"),
-        "if the case went by accident, restore it; if not, delete the snapshot".into(),
-    ]
-}
-
-/// What a tolerance asks or allows besides its formula.
-pub(super) fn more_asked(tolerance: &Tolerance) -> Vec<String> {
-    let Tolerance { atol: _, rtol: _, outliers, max_ulps, max_rel_rms } = tolerance;
+/// A tolerance as its formula, and what it asks or allows besides.
+pub(super) fn limits(limit: &Tolerance) -> String {
+    let Tolerance { atol: _, rtol: _, outliers, max_ulps, max_rel_rms } = limit;
     let outliers = (*outliers > 0).then(|| format!("{} allowed", counted(*outliers, "outlier")));
     let ulps = max_ulps.map(|ulps| format!("at most {} ulp", count(ulps)));
     let rel_rms = max_rel_rms.map(|share| format!("rmse at most {} of the reference's rms", exact(share)));
-    [outliers, ulps, rel_rms].into_iter().flatten().collect()
-}
-
-/// What came of one or several cases by one executor: `pass 2.38e-7 24%`, `mismatch 0.0475 47,542x`, `2 holes`.
-pub(super) fn sum(sum: &Sum) -> String {
-    let Sum { counts: _, holes, verdict, max_abs_diff, tolerance_used } = sum;
-    let mut said = Vec::new();
-    if let Some(verdict) = verdict {
-        let largest = max_abs_diff.map(|largest| format!(" {}", float(largest))).unwrap_or_default();
-        let share = match tolerance_used {
-            Some(used) if *used > 0.0 && used.is_finite() => {
-                format!(" {}", if *used > 1.0 { ratio(*used) } else { percent(*used) })
-            }
-            _ => String::new(),
-        };
-        said.push(format!("{}{largest}{share}", verdict.word()));
-    }
-    match (*holes, verdict) {
-        (0, _) => {}
-        (1, None) => said.push("hole".into()),
-        (holes, _) => said.push(counted(holes as u64, "hole")),
-    }
-    said.join(", ")
-}
-
-/// The largest difference of a case's outputs, and the share of the tolerance: `2.38e-7 24%`.
-pub(super) fn difference(difference: &Difference) -> String {
-    let Difference { max_abs_diff, tolerance_used, rel_rms: _, is_close: _ } = difference;
-    let largest = max_abs_diff.map_or("unlike".to_owned(), float);
-    match tolerance_used {
-        used if *used > 0.0 && used.is_finite() => {
-            format!("{largest} {}", if *used > 1.0 { ratio(*used) } else { percent(*used) })
-        }
-        _ => largest,
-    }
-}
-
-/// What a case has to do with a divergence, in a word or two; nothing where it is sound.
-pub(super) fn part(step: &Step) -> String {
-    let why = step.why.as_deref().unwrap_or_default();
-    match step.part {
-        Part::Sound => String::new(),
-        Part::Diverges => "first divergence".into(),
-        Part::AtFaultToo => "at fault too".into(),
-        Part::PassesOn => "passes it on".into(),
-        Part::Accumulates => "accumulates".into(),
-        Part::Hole => format!("hole: {why}"),
-        Part::PastHole => format!("past the hole {why}"),
-    }
-}
-
-/// Where a chain leaves its reference.
-pub(super) fn finding(finding: &Finding) -> String {
-    match finding {
-        Finding::Sound => "no divergence: every own difference and every end of the chain is inside tolerance".into(),
-        Finding::Divergence { id } => format!("first divergence: {id}"),
-        Finding::Accumulation { end, amplifier } => {
-            let amplified = amplifier
-                .as_ref()
-                .map(|Amplifier { id, amplification }| format!("; {id} amplified most, {}", ratio(*amplification)));
-            let amplified = amplified.unwrap_or_default();
-            format!("accumulation: every own difference is inside tolerance, and {end} is outside{amplified}")
-        }
-        Finding::Unknown { hole } => format!("no divergence before the hole {hole}; past it nothing is claimed"),
-    }
+    let all = [Some(tolerance(limit)), outliers, ulps, rel_rms];
+    all.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 /// A case or output that has no accepted snapshot yet.
-pub(super) fn unrecorded(output: Option<&OutputOutcome>) -> Vec<String> {
-    let (held, largest) = match output.and_then(|output| output.comparison.as_ref()) {
+fn unrecorded(output: Option<&OutputOutcome>) -> Vec<String> {
+    let measured = output.and_then(|output| output.comparison.as_ref());
+    let (held, largest) = match measured {
         None => ("no reference", None),
         Some(measured) if measured.differing == 0 => ("no difference", None),
         Some(measured) => ("within tolerance", Some(largest(measured))),
     };
-    [Some(format!("{held}, and no snapshot is accepted yet")), largest].into_iter().flatten().collect()
-}
-
-/// Cases that have no accepted snapshot yet.
-pub(super) fn unrecorded_cases(cases: &[&CaseOutcome]) -> String {
-    let ids: Vec<&str> = cases.iter().map(|case| case.id.as_str()).collect();
-    format!("within tolerance or without a reference, and no snapshot is accepted yet: {}", listed(&ids))
+    [format!("{held}, and no snapshot is accepted yet")].into_iter().chain(largest).collect()
 }
 
 /// An output that is within tolerance, but not within its snapshot's band.
-pub(super) fn drift(output: &OutputOutcome) -> Vec<String> {
-    let held = match output.comparison.as_ref() {
+fn drifted(output: &OutputOutcome) -> String {
+    let held = match output.comparison.as_ref().map(|measured| (measured.differing, measured.tolerance_used)) {
         None => "no reference".to_owned(),
-        Some(measured) if measured.differing == 0 => "no difference".to_owned(),
-        Some(Comparison { tolerance_used, .. }) if *tolerance_used <= 1.0 => {
-            format!("within tolerance ({} used)", percent(*tolerance_used))
-        }
+        Some((0, _)) => "no difference".to_owned(),
+        Some((_, used)) if used <= 1.0 => format!("within tolerance ({} used)", percent(used)),
         // More than all of it: by outliers that the case allows.
         Some(_) => "within tolerance".to_owned(),
     };
-    vec![format!("{held}, but {} left the snapshot's band:", counted(output.drift.len() as u64, "line"))]
-}
-
-/// An output that is much closer than its snapshot remembers.
-pub(super) fn improved() -> Vec<String> {
-    vec!["much closer than its accepted snapshot:".into()]
-}
-
-/// Elements outside that the case allows.
-pub(super) fn outliers(outside: u64, tolerance: Option<&Tolerance>) -> Vec<String> {
-    let allowed = tolerance.map_or(0, |tolerance| tolerance.outliers);
-    vec![format!("{} outside tolerance; the case allows {}", counted(outside, "element"), count(allowed))]
+    format!("{held}, but {} left the snapshot's band:", counted(output.drift.len() as u64, "line"))
 }
 
 /// Which of several references the output was held against.
-pub(super) fn alternatives(verdict: Verdict, reference: &str, others: &[String]) -> Vec<String> {
-    let also = others.join(" or ");
-    vec![match verdict {
+fn alternatives(output: &OutputOutcome) -> Option<String> {
+    let reference = output.reference.as_ref().filter(|_| !output.alternatives.is_empty())?;
+    let also = output.alternatives.join(" or ");
+    Some(match output.verdict {
         Verdict::Mismatch => format!("that is from {reference}; the case accepts {also} as well, and it is none"),
         _ => format!("it is {reference}; the case accepts {also} as well"),
-    }]
+    })
 }
 
-/// The share of a difference that an explanation has to remove to be told with the failure.
-const CONVINCING: f64 = 0.9;
-
 /// What the failure looks like, if one explanation is convincing.
-pub(super) fn looks_like(explanations: &[Explanation]) -> Vec<String> {
-    let best = explanations.first().filter(|best| best.removes >= CONVINCING);
-    best.map(looks).into_iter().collect()
+pub(super) fn looks_like(explanations: &[Explanation]) -> Option<String> {
+    /// The share of a difference that an explanation has to remove to be told with the failure.
+    const CONVINCING: f64 = 0.9;
+    explanations.first().filter(|best| best.removes >= CONVINCING).map(looks)
 }
 
 /// One explanation in a line: a place is not told as a cause.
@@ -481,55 +451,125 @@ pub(super) fn looks(explanation: &Explanation) -> String {
 
 /// Whether an explanation says where elements are wrong, and not why.
 fn is_place(explanation: &Explanation) -> bool {
-    std::iter::once(&explanation.id).chain(&explanation.with).all(|id| id.is_place())
-}
-
-/// How good an explanation is: the share of the difference that undoing it removes, which a place does not undo.
-pub(super) fn removes(explanation: &Explanation) -> String {
-    match is_place(explanation) {
-        true => format!("holds {} of the difference", percent(explanation.removes)),
-        false => format!("removes {}", percent(explanation.removes)),
-    }
+    explanation.id.is_place() && explanation.with.iter().all(|id| id.is_place())
 }
 
 /// What explanations are headed with.
 pub(super) const LOOKS_LIKE: &str = "looks like, and how much of the difference undoing it removes:";
 
-/// The names of each explanation and of those that hold at the same time; those that hold together once.
-pub(super) fn together(explanations: &[Explanation]) -> Vec<(String, &Explanation)> {
-    let mut told: Vec<(String, &Explanation)> = Vec::new();
-    for explanation in explanations {
-        let is_part = |(_, other): &(String, &Explanation)| {
-            other.with.contains(&explanation.id) && explanation.with.contains(&other.id)
-        };
-        if !told.iter().any(is_part) {
-            let with = explanation.with.iter().map(|id| format!(" + {}", id.word()));
-            told.push((explanation.id.word().to_owned() + &with.collect::<String>(), explanation));
+/// That no hypothesis fits. Not all are tried of every pair: complex numbers have fewer.
+pub(super) const NOTHING_FITS: &str = "nothing fits: no hypothesis for tensors of this kind explains it";
+
+/// The names of each explanation and of those that hold at the same time, how good it is, and what speaks for it; those that
+/// hold together once.
+pub(super) fn together<'a>(explanations: &'a [Explanation]) -> Vec<(String, String, &'a str)> {
+    let mut told: Vec<&Explanation> = Vec::new();
+    for one in explanations {
+        if !told.iter().any(|other| other.with.contains(&one.id) && one.with.contains(&other.id)) {
+            told.push(one);
         }
     }
-    told
+    let row = |one: &'a Explanation| {
+        let names: Vec<&str> = [&one.id].into_iter().chain(&one.with).map(|id| id.word()).collect();
+        let share = percent(one.removes);
+        let good = if is_place(one) { format!("holds {share} of the difference") } else { format!("removes {share}") };
+        (names.join(" + "), good, one.evidence.as_str())
+    };
+    told.into_iter().map(row).collect()
 }
 
-/// What the extremes, the mean and the deviation of a summary are called: of complex numbers they are those of the moduli.
-pub(super) fn quantities(dtype: DType) -> [&'static str; 4] {
-    match dtype.kind() {
-        Kind::Complex => ["min |z|", "max |z|", "mean |z|", "std |z|"],
-        Kind::Integer | Kind::Float => ["min", "max", "mean", "std"],
+/// What to do about an output, or about a case as a whole; `None` where it passed, or where its outputs say what to do.
+pub(super) fn next(voice: &Voice, gate: &Gate, case: &CaseOutcome, output: Option<&OutputOutcome>) -> Option<Next> {
+    let (verdict, problems) = match output {
+        Some(output) => (output.verdict, &output.problems),
+        None => (case.verdict, &case.problems),
+    };
+    if let Some(of) = deciding(verdict, problems) {
+        return Some(said(voice, case, output, of).next);
+    }
+    match output {
+        None if !case.outputs.is_empty() => return None,
+        Some(output) if gate.denies(case) && output.vacuous().is_some() => {
+            return Some(substantiate(voice, case, output));
+        }
+        _ => {}
+    }
+    match verdict {
+        Verdict::Drift | Verdict::Unrecorded => Some(review(voice, gate, Some(case.id.as_str()))),
+        Verdict::Pass | Verdict::Skipped => None,
+        Verdict::Mismatch => Some(step("to see it", look(voice, case, output))),
+        Verdict::Broken | Verdict::Missing | Verdict::Orphaned => Some(again(voice, case, None)),
     }
 }
 
-/// That no hypothesis fits. Not all are tried of every pair: complex numbers have fewer.
-pub(super) fn nothing_fits() -> Vec<String> {
-    vec!["nothing fits: no hypothesis for tensors of this kind explains it".into()]
+/// What shows an output that was explained more closely: both tensors, or as much as there is of them.
+pub(super) fn closer(voice: &Voice, case: &CaseOutcome, output: &OutputOutcome) -> Next {
+    step("to see the numbers", look(voice, case, Some(output)))
 }
 
-/// Where the actual tensor is kept.
-pub(super) fn kept(path: &str) -> String {
-    format!("actual kept in {path}")
+/// The command that shows both tensors, or as much as there is of them.
+fn look(voice: &Voice, case: &CaseOutcome, output: Option<&OutputOutcome>) -> String {
+    let kept = output.and_then(|output| output.kept.as_deref()).map(|kept| voice.path(kept));
+    let reference = output.and_then(|output| output.reference.as_deref());
+    // Files alone do not say what a mask leaves out: their difference would be another.
+    let is_masked = output.and_then(|output| output.comparison.as_ref()).is_some_and(|measured| measured.left_out > 0);
+    match (kept, reference) {
+        (Some(kept), Some(reference)) if !is_masked => {
+            let folder = case.file.parent().unwrap_or(Path::new(""));
+            voice.diff(&kept, &voice.path(&folder.join(reference)), output.and_then(own_tolerance))
+        }
+        (Some(kept), _) => voice.show(&kept),
+        (None, _) => voice.show_case(case.id.as_str()),
+    }
 }
 
-/// A skipped case that fails in CI.
-pub(super) fn skip_fails(id: &str) -> String {
-    let option = quote(&format!("--allow-skip={id}")).into_owned();
-    format!("in CI a skipped case fails unless it is allowed by name: {option}")
+/// The tolerance of an output where it is not the one that files of its dtype are compared by anyway.
+fn own_tolerance(output: &OutputOutcome) -> Option<&Tolerance> {
+    let default = output.summary.as_ref().and_then(|summary| Tolerance::default_for(summary.dtype));
+    let is_own = |own: &&Tolerance| default.is_none_or(|default| (own.atol, own.rtol) != (default.atol, default.rtol));
+    output.tolerance.as_ref().filter(is_own)
+}
+
+/// What to do about what waits for a review: one case, or all.
+pub(super) fn review(voice: &Voice, gate: &Gate, id: Option<&str>) -> Next {
+    let from_the_run_on = || format!("{}; {}", voice.run(id), voice.review(id));
+    match gate.ci {
+        // CI writes no pending snapshot: there is nothing to review there.
+        true => step("if it is intended, on your machine", from_the_run_on()),
+        false if !voice.leaves_pending => step("if it is intended", from_the_run_on()),
+        false => step("if it is intended", voice.review(id)),
+    }
+}
+
+/// What to do about a comparison that is vacuous, where that fails.
+fn substantiate(voice: &Voice, case: &CaseOutcome, output: &OutputOutcome) -> Next {
+    let file = |field: &str| voice.path(case.set_in(&format!("{field}.{}", output.name)));
+    let first = match output.vacuous() {
+        Some(Vacuous::Masked) => format!("correct the mask in {}", file("outputs")),
+        Some(Vacuous::ZeroReference | Vacuous::NanReference) => "make a reference of inputs that show more".to_owned(),
+        _ if output.own_vacuous().is_some() => format!("narrow the tolerance in {}", file("tolerance")),
+        _ => format!("narrow \"chained\" in {}", file("chained")),
+    };
+    again(voice, case, Some(first))
+}
+
+fn again(voice: &Voice, case: &CaseOutcome, first: Option<String>) -> Next {
+    // What is wrong with a suite is told once, under the name of its file: every case below it is to run again.
+    let selected = case.id.as_str().strip_suffix("suite.json").unwrap_or(case.id.as_str());
+    Next { first, ..step("then", voice.run(Some(selected).filter(|text| !text.is_empty()))) }
+}
+
+fn step(label: &'static str, command: String) -> Next {
+    Next { first: None, label, command }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_has_a_meaning_where_one_is_known() {
+        assert!(meaning("SIGSEGV").starts_with(": segmentation fault"));
+        assert_eq!(meaning("signal 1000"), "");
+    }
 }

@@ -1,8 +1,8 @@
-//! Telling: finished outcomes become bytes for a reader. Decides nothing.
+//! Telling: finished outcomes become text for a reader. Decides nothing.
 //!
 //! [`terminal`] and [`html`] write for people, [`json`] for programs, [`markdown`] for pages, `junit` for test viewers and
-//! [`github`] for GitHub Actions; what they say about a problem is written once, in `message`. Nothing here reads the
-//! environment or a file: colours and commands are the caller's to choose.
+//! [`github`] for GitHub Actions. What they say is written once: of a case or an output in `message`, of a run in `overview`, of
+//! numbers in `figures`. Nothing here reads the environment or a file: colours and commands are the caller's to choose.
 
 #![cfg_attr(
     not(feature = "reports"),
@@ -10,11 +10,9 @@
 )]
 
 mod doctor;
-mod histogram;
+mod figures;
 mod message;
-mod next;
-mod palette;
-mod signal;
+mod overview;
 mod view;
 mod voice;
 
@@ -31,9 +29,8 @@ pub mod terminal;
 #[cfg(all(test, feature = "reports"))]
 mod tests;
 
-pub use crate::text::number;
-pub use histogram::{Bin, Histogram};
-pub use palette::Palette;
+pub use figures::Bin;
+pub use terminal::Palette;
 pub use view::{CaseLine, CaseView, DiffView, ExplainView, InputView, OutputView, PairView, TensorView, Unread};
 pub(crate) use voice::quote;
 pub use voice::{Review, Voice};

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use crate::compare::Tolerance;
-use crate::text::hidden::is_hidden;
+use crate::text::is_hidden;
 use crate::text::number::exact;
 
 /// What a message needs to know of the place where it is read, so that the commands in it work there.
@@ -63,17 +63,35 @@ impl Voice {
 
     /// The command that runs what `filter` selects, or everything.
     pub(crate) fn run(&self, filter: Option<&str>) -> String {
+        let options = self.options.as_deref().map(|options| format!(" {options}")).unwrap_or_default();
+        self.of_many("run", &(self.other() + &options), filter)
+    }
+
+    /// The command that lists what `filter` selects, or everything.
+    pub(crate) fn list(&self, filter: Option<&str>) -> String {
+        self.of_many("list", "", filter)
+    }
+
+    /// A verb that takes the root and a filter.
+    fn of_many(&self, verb: &str, options: &str, filter: Option<&str>) -> String {
         let root = self.root.as_deref().map(|root| format!(" {}", path_argument(root))).unwrap_or_default();
         let filter = filter.map(|filter| option("-k", filter)).unwrap_or_default();
-        let options = self.options.as_deref().map(|options| format!(" {options}")).unwrap_or_default();
-        let snapshots = folder("--snapshots", self.snapshots.as_deref());
-        format!("{} run{root}{snapshots}{}{options}{filter}", self.command, self.other())
+        format!("{} {verb}{root}{}{options}{filter}", self.command, self.snapshots())
+    }
+
+    /// The option that names the root.
+    fn root(&self) -> String {
+        folder("--root", self.root.as_deref())
+    }
+
+    /// The option that names the snapshots folder.
+    fn snapshots(&self) -> String {
+        folder("--snapshots", self.snapshots.as_deref())
     }
 
     /// The command that runs one case and says what its mismatch looks like.
     pub(crate) fn explain(&self, id: &str) -> String {
-        let options = folder("--root", self.root.as_deref()) + &self.other();
-        format!("{} explain{}", self.command, id_argument(id, &options))
+        format!("{} explain{}", self.command, id_argument(id, &(self.root() + &self.other())))
     }
 
     /// The option that names the executor, where it is not the default one.
@@ -81,17 +99,9 @@ impl Voice {
         self.executor.as_deref().map(|name| option("--executor", name)).unwrap_or_default()
     }
 
-    /// The command that lists what `filter` selects, or everything.
-    pub(crate) fn list(&self, filter: Option<&str>) -> String {
-        let root = self.root.as_deref().map(|root| format!(" {}", path_argument(root))).unwrap_or_default();
-        let filter = filter.map(|filter| option("-k", filter)).unwrap_or_default();
-        format!("{} list{root}{}{filter}", self.command, folder("--snapshots", self.snapshots.as_deref()))
-    }
-
     /// The command that adds a case, with names to replace.
     pub(crate) fn add(&self) -> String {
-        let root = folder("--root", self.root.as_deref());
-        format!("{} add CASE{root} --checkpoint NAME --input x=x.npy --output y=y.npy", self.command)
+        format!("{} add CASE{} --checkpoint NAME --input x=x.npy --output y=y.npy", self.command, self.root())
     }
 
     /// The command that follows every chain.
@@ -110,7 +120,7 @@ impl Voice {
 
     /// The command that accepts the pending snapshots of one case, or all.
     pub(crate) fn accept(&self, id: Option<&str>) -> String {
-        let options = folder("--root", self.root.as_deref()) + &folder("--snapshots", self.snapshots.as_deref());
+        let options = self.root() + &self.snapshots();
         // Alone the verb would be taken for a filter in a test target, which cargo hands to each.
         match id {
             None => format!("{} accept{options} --all", self.command),
@@ -126,7 +136,7 @@ impl Voice {
 
     /// The command that shows a case.
     pub(crate) fn show_case(&self, id: &str) -> String {
-        format!("{} show{}", self.command, id_argument(id, &folder("--root", self.root.as_deref())))
+        format!("{} show{}", self.command, id_argument(id, &self.root()))
     }
 
     /// The command that compares two tensor files, by the case's tolerance where one is given.

@@ -1,34 +1,32 @@
 //! Lines of a snapshot that moved.
 
-use std::io::{self, Write};
-
 use crate::snapshot::Drift;
-use crate::text::WIDTH;
+use crate::text::layout::{Table, WIDTH};
 use crate::text::safe::visible;
-use crate::text::table::Table;
 
 /// Lines of a snapshot, beside what holds now.
-pub(crate) fn moved(out: &mut dyn Write, indent: usize, lines: &[Drift]) -> io::Result<()> {
+pub(crate) fn moved(indent: usize, lines: &[Drift]) -> String {
     let mut table = Table::default();
-    table.row(["quantity", "snapshot", "now", "band"]);
-    for Drift { quantity, stored, measured, band } in lines {
-        table.row([quantity, or(stored, "none"), or(measured, "none"), or(band, "equal")]);
-    }
+    table.row(MOVED);
+    lines.iter().for_each(|line| table.row(moved_row(line)));
     if indent + 2 + table.width() <= WIDTH {
-        return table.write(out, indent + 2);
+        return table.text(indent + 2);
     }
     // Too wide side by side, as digests and the digits of a double are: one below the other.
-    for Drift { quantity, stored, measured, band } in lines {
+    let below = |line: &Drift| {
         let mut table = Table::default();
-        table.row(["snapshot", or(stored, "none")]);
-        table.row(["now", or(measured, "none")]);
-        table.row(["band", or(band, "equal")]);
-        writeln!(out, "{:indent$}  {}", "", visible(quantity))?;
-        table.write(out, indent + 4)?;
-    }
-    Ok(())
+        let cells = MOVED.into_iter().zip(moved_row(line)).skip(1);
+        cells.for_each(|(name, cell)| table.row([name, cell]));
+        format!("{:indent$}  {}\n{}", "", visible(&line.quantity), table.text(indent + 4))
+    };
+    lines.iter().map(below).collect()
 }
 
-fn or<'a>(text: &'a str, absent: &'a str) -> &'a str {
-    if text.is_empty() { absent } else { text }
+/// The columns of a table of such lines.
+pub(crate) const MOVED: [&str; 4] = ["quantity", "snapshot", "now", "band"];
+
+/// The cells of such a line.
+pub(crate) fn moved_row(Drift { quantity, stored, measured, band }: &Drift) -> [&str; 4] {
+    let or = |text, absent| if str::is_empty(text) { absent } else { text };
+    [quantity, or(stored, "none"), or(measured, "none"), or(band, "equal")]
 }

@@ -1,6 +1,6 @@
 //! What may be called what, so that every system reads the same names.
 
-use crate::text::hidden::is_hidden;
+use super::is_hidden;
 
 /// The longest name, in bytes: with `.snap.new` behind it, it is a file name everywhere.
 const LONGEST: usize = 200;

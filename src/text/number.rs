@@ -5,15 +5,7 @@ use std::time::Duration;
 use crate::tensor::Value;
 
 /// Three significant digits: `0.0312`, `222`, `2.1e-4`, `1.23e6`; `nan`, `inf` and `-inf` as words.
-///
-/// ```
-/// use karat::text::number::float;
-/// assert_eq!(float(0.00021), "2.1e-4");
-/// assert_eq!(float(-0.031249), "-0.0312");
-/// assert_eq!(float(f64::NAN), "nan");
-/// ```
-#[must_use]
-pub fn float(value: f64) -> String {
+pub(crate) fn float(value: f64) -> String {
     digits(value, 3)
 }
 
@@ -41,15 +33,7 @@ fn digits(value: f64, significant: usize) -> String {
 
 /// Numbers beside each other: with `least` significant digits, and as many more as it takes for no two that differ to print
 /// alike.
-///
-/// ```
-/// use karat::text::number::apart;
-/// assert_eq!(apart([0.5, 1.0], 3), ["0.5", "1"]);
-/// assert_eq!(apart([1.00042, 1.0], 3), ["1.0004", "1"]);
-/// assert_eq!(apart([f64::from(0.1f32), 0.1], 3), ["0.100000001", "0.1"]);
-/// ```
-#[must_use]
-pub fn apart<const N: usize>(values: [f64; N], least: usize) -> [String; N] {
+pub(crate) fn apart<const N: usize>(values: [f64; N], least: usize) -> [String; N] {
     let is_apart = |texts: &[String; N]| {
         let mut pairs = (0..N).flat_map(|left| (0..left).map(move |right| (left, right)));
         pairs.all(|(left, right)| values[left] == values[right] || texts[left] != texts[right])
@@ -61,15 +45,7 @@ pub fn apart<const N: usize>(values: [f64; N], least: usize) -> [String; N] {
 
 /// Both values of an element, which print alike only where they are equal: an `f32` has fewer digits than the `f64` that it is
 /// not.
-///
-/// ```
-/// use karat::tensor::Value;
-/// use karat::text::number::both;
-/// assert_eq!(both(Value::Float32(0.1), Value::Float32(0.2)), ["0.1", "0.2"]);
-/// assert_eq!(both(Value::Float32(0.1), Value::Float64(0.1)), ["0.10000000149011612", "0.1"]);
-/// ```
-#[must_use]
-pub fn both(actual: Value, reference: Value) -> [String; 2] {
+pub(crate) fn both(actual: Value, reference: Value) -> [String; 2] {
     let texts = [actual.to_string(), reference.to_string()];
     if texts[0] != texts[1] {
         return texts;
@@ -81,14 +57,7 @@ pub fn both(actual: Value, reference: Value) -> [String; 2] {
 }
 
 /// Like [`float`], but never less than the value: what is typed back as a limit must hold.
-///
-/// ```
-/// use karat::text::number::{float, float_up};
-/// assert_eq!(float(2.1041e-4), "2.1e-4");
-/// assert_eq!(float_up(2.1041e-4), "2.11e-4");
-/// ```
-#[must_use]
-pub fn float_up(value: f64) -> String {
+pub(crate) fn float_up(value: f64) -> String {
     let text = float(value);
     match text.parse::<f64>() {
         Ok(rounded) if rounded < value => {
@@ -101,43 +70,26 @@ pub fn float_up(value: f64) -> String {
 }
 
 /// A number exactly as it was given, with the fewest digits that read back the same: `1e-5`, `0`, `0.001`.
-#[must_use]
-pub fn exact(value: f64) -> String {
+pub(crate) fn exact(value: f64) -> String {
     let text = format!("{value:?}").to_ascii_lowercase();
     text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
 }
 
 /// A count with its thousands apart: `1,048,576`.
-#[must_use]
-pub fn count(value: u64) -> String {
-    let digits = value.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
+pub(crate) fn count(value: u64) -> String {
+    match value {
+        0..1000 => value.to_string(),
+        _ => format!("{},{:03}", count(value / 1000), value % 1000),
     }
-    text
 }
 
 /// A count and its noun, in the plural where it is not one: `1 case`, `2 cases`.
-#[must_use]
-pub fn counted(value: u64, noun: &str) -> String {
+pub(crate) fn counted(value: u64, noun: &str) -> String {
     format!("{} {noun}{}", count(value), if value == 1 { "" } else { "s" })
 }
 
 /// A share as a percentage: `24%`, `0.6%`. What is neither nothing nor all is never shown as such, nor is what is more than all.
-///
-/// ```
-/// use karat::text::number::percent;
-/// assert_eq!(percent(3.0 / 512.0), "0.6%");
-/// assert_eq!(percent(0.9999), ">99%");
-/// assert_eq!(percent(1.004), ">100%");
-/// assert_eq!(percent(1e-9), "<0.01%");
-/// ```
-#[must_use]
-pub fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     let percent = share * 100.0;
     match percent {
         _ if !percent.is_finite() => float(percent),
@@ -152,8 +104,7 @@ pub fn percent(share: f64) -> String {
 }
 
 /// How many times as much: `21x`. What is not exactly once is never shown as `1x`.
-#[must_use]
-pub fn ratio(times: f64) -> String {
+pub(crate) fn ratio(times: f64) -> String {
     match float(times) {
         _ if (999.5..1e6).contains(&times) => format!("{}x", count(times.round() as u64)),
         text if text == "1" && times > 1.0 => "just over 1x".into(),
@@ -162,9 +113,13 @@ pub fn ratio(times: f64) -> String {
     }
 }
 
+/// How much of a tolerance is used: as a percentage up to all of it, as a ratio above.
+pub(crate) fn share(used: f64) -> String {
+    if used <= 1.0 { percent(used) } else { ratio(used) }
+}
+
 /// A factor or a cosine, which says most where it is nearly 1: `1 - 3.2e-9`, `1 + 2e-4`, `0.97`.
-#[must_use]
-pub fn near_one(value: f64) -> String {
+pub(crate) fn near_one(value: f64) -> String {
     let rest = value - 1.0;
     match rest {
         _ if rest == 0.0 || rest.abs() >= 0.01 || rest.is_nan() => float(value),
@@ -174,8 +129,7 @@ pub fn near_one(value: f64) -> String {
 }
 
 /// A size: `512 B`, `1.5 KiB`, `3 GiB`.
-#[must_use]
-pub fn bytes(size: u64) -> String {
+pub(crate) fn bytes(size: u64) -> String {
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
     let mut value = size as f64;
     let mut unit = 0;
@@ -187,8 +141,7 @@ pub fn bytes(size: u64) -> String {
 }
 
 /// A time: `0.4 ms`, `12 ms`, `1.24 s`, `2 min 5 s`, `1 h 2 min`.
-#[must_use]
-pub fn duration(time: Duration) -> String {
+pub(crate) fn duration(time: Duration) -> String {
     let seconds = time.as_secs_f64();
     let whole = seconds.round() as u64;
     match seconds {
@@ -203,8 +156,7 @@ pub fn duration(time: Duration) -> String {
 }
 
 /// The extent of each axis: `[1, 8, 64]`; a scalar is `[]`.
-#[must_use]
-pub fn shape(extents: &[usize]) -> String {
+pub(crate) fn shape(extents: &[usize]) -> String {
     format!("{extents:?}")
 }
 
@@ -239,6 +191,8 @@ mod tests {
             (5.96e-8, "5.96e-8"),
             (2.0e-7, "2e-7"),
             (-7.753e-3, "-0.00775"),
+            (-0.031_249, "-0.0312"),
+            (f64::NAN, "nan"),
             (f64::INFINITY, "inf"),
             (f64::NEG_INFINITY, "-inf"),
             (5e-324, "4.94e-324"),
@@ -283,6 +237,9 @@ mod tests {
             (0.009_6, "1%"),
             (0.24, "24%"),
             (0.994, ">99%"),
+            (3.0 / 512.0, "0.6%"),
+            (0.999_9, ">99%"),
+            (1.004, ">100%"),
             (1.0, "100%"),
             (1.0f64.next_up(), ">100%"),
             (2.5, "250%"),
@@ -332,6 +289,16 @@ mod tests {
         ] {
             assert_eq!(duration(Duration::from_secs_f64(seconds)), text);
         }
+    }
+
+    #[test]
+    fn numbers_beside_each_other_have_as_many_digits_as_it_takes() {
+        assert_eq!(apart([0.5, 1.0], 3), ["0.5", "1"]);
+        assert_eq!(apart([1.00042, 1.0], 3), ["1.0004", "1"]);
+        assert_eq!(apart([f64::from(0.1f32), 0.1], 3), ["0.100000001", "0.1"]);
+        assert_eq!(both(Value::Float32(0.1), Value::Float32(0.2)), ["0.1", "0.2"]);
+        assert_eq!(both(Value::Float32(0.1), Value::Float64(0.1)), ["0.10000000149011612", "0.1"]);
+        assert_eq!((float(2.1041e-4), float_up(2.1041e-4)), ("2.1e-4".to_owned(), "2.11e-4".to_owned()));
     }
 
     fn near(value: f64) -> impl Strategy<Value = f64> {

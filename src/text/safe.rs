@@ -5,13 +5,26 @@
 //! [`visible`] and [`name`] make one line of a text where it is inserted; [`written`] guards every line as it leaves, after
 //! wrapping; [`lines`] does both to a whole message.
 
-#[cfg(feature = "harness")]
 use std::borrow::Cow;
-#[cfg(feature = "harness")]
 use std::io::{self, Write};
 
 use super::number::count;
-use crate::text::hidden::is_hidden;
+
+/// Whether a character is not seen, or changes how others are: control characters, format characters (bidi, zero width,
+/// tags), every blank but the space, separators of lines, fillers and selectors, and what is no character at all.
+pub(crate) fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || (c.is_whitespace() && c != ' ')
+        || matches!(c,
+            // Unicode's category Cf, the pattern of no dots in Braille, and the rest of its property Default_Ignorable_Code_Point.
+            '\u{ad}' | '\u{34f}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}'
+            | '\u{8e2}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2800}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{fdd0}'..='\u{fdef}'
+            | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+        || (c as u32) & 0xfffe == 0xfffe
+}
 
 /// How long a name in a column may be: no file name of 255 bytes is typed from a table.
 const NAME: usize = 160;
@@ -57,20 +70,17 @@ fn shortened(text: &str, limit: usize) -> String {
 }
 
 /// A message of several lines, each of them safe wherever it is printed.
-#[cfg(feature = "harness")]
 pub(crate) fn lines(text: &str) -> String {
     let lines: Vec<String> = text.lines().map(|line| Rule::Text.apply(&visible(line)).into_owned()).collect();
     lines.join("\n")
 }
 
 /// A name that stands alone on a line, or begins one.
-#[cfg(feature = "harness")]
 pub(crate) fn line(text: &str) -> String {
     Rule::Text.apply(&escaped(text)).into_owned()
 }
 
 /// What a stream of lines is.
-#[cfg(feature = "harness")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rule {
     /// Text without colours.
@@ -83,62 +93,28 @@ pub(crate) enum Rule {
     Commands,
 }
 
-/// Gives `write` a stream, each line of which is made safe before `out` has it.
-#[cfg(feature = "harness")]
+/// Gives `out` what `write` writes, each line made safe.
 pub(crate) fn written(
     out: &mut dyn Write,
     rule: Rule,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> io::Result<()> {
-    let mut lines = Lines { out, rule, rest: Vec::new() };
-    write(&mut lines)?;
-    lines.end()
+    let mut text = Vec::new();
+    write(&mut text)?;
+    out.write_all(rule.guard(&String::from_utf8_lossy(&text)).as_bytes())
 }
 
-/// Lines on their way out.
-#[cfg(feature = "harness")]
-struct Lines<'a> {
-    out: &'a mut dyn Write,
-    rule: Rule,
-    /// What has no line feed yet.
-    rest: Vec<u8>,
-}
-
-#[cfg(feature = "harness")]
-impl Lines<'_> {
-    fn line(&mut self, line: &[u8]) -> io::Result<()> {
-        self.out.write_all(self.rule.apply(&String::from_utf8_lossy(line)).as_bytes())
-    }
-
-    /// Writes what has no line feed.
-    fn end(mut self) -> io::Result<()> {
-        let rest = std::mem::take(&mut self.rest);
-        self.line(&rest)
-    }
-}
-
-#[cfg(feature = "harness")]
-impl Write for Lines<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
-            self.rest.extend_from_slice(part);
-            if self.rest.pop_if(|byte| *byte == b'\n').is_some() {
-                let line = std::mem::take(&mut self.rest);
-                self.line(&line)?;
-                self.out.write_all(b"\n")?;
-            }
-        }
-        Ok(bytes.len())
-    }
-
-    /// A line goes out as a whole: what has no end yet stays.
-    fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
-    }
-}
-
-#[cfg(feature = "harness")]
 impl Rule {
+    /// The text, each line made safe.
+    pub(crate) fn guard(self, text: &str) -> String {
+        text.split_inclusive('\n')
+            .map(|line| match line.strip_suffix('\n') {
+                Some(line) => self.apply(line).into_owned() + "\n",
+                None => self.apply(line).into_owned(),
+            })
+            .collect()
+    }
+
     /// The line as it may go out.
     fn apply(self, line: &str) -> Cow<'_, str> {
         let is_plain = line.bytes().all(|byte| matches!(byte, b' '..=b'~'));
@@ -175,14 +151,12 @@ impl Rule {
 }
 
 /// Whether a command begins here that a runner takes anywhere in a line: `##[error]`, `##vso[..]`, `##teamcity[..]`.
-#[cfg(feature = "harness")]
 fn is_mark(rest: &str) -> bool {
     let word = rest.strip_prefix("##").map(|rest| rest.trim_start_matches(|c: char| c.is_ascii_alphanumeric()));
     word.is_some_and(|rest| rest.starts_with('['))
 }
 
 /// The colour that a palette has put here.
-#[cfg(feature = "harness")]
 fn colour(rest: &str) -> Option<&str> {
     const COLOURS: [&str; 7] =
         ["\u{1b}[0m", "\u{1b}[1m", "\u{1b}[2m", "\u{1b}[31m", "\u{1b}[32m", "\u{1b}[33m", "\u{1b}[36m"];
@@ -237,7 +211,6 @@ mod tests {
         assert!(visible(&"ü".repeat(5_000_000)).chars().count() <= 4096);
     }
 
-    #[cfg(feature = "harness")]
     #[test]
     fn no_line_is_a_command_to_a_runner() {
         let guarded = |rule, text: &str| {

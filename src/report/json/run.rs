@@ -10,8 +10,8 @@ use serde::Serialize;
 use super::write;
 use crate::compare::{Comparison, Picture, Summary, Tolerance, Vacuous};
 use crate::explain::Explanation;
-use crate::report::next::{Next, next};
-use crate::report::{ExplainView, Voice, message};
+use crate::report::message::{self, Next, next};
+use crate::report::{ExplainView, Voice};
 use crate::run::{
     CaseOutcome, ChainOutcome, Counts, Gate, Gates, OutputOutcome, Partition, Problem, RunOutcome, Verdict,
 };
@@ -140,7 +140,7 @@ impl Run<'_> {
 impl Case<'_> {
     /// A case with all of its outputs, as that gate and that voice say.
     fn new<'a>(voice: &Voice, gate: &Gate, case: &'a CaseOutcome) -> Case<'a> {
-        let told = |problem| Told::new(voice, problem, &message::of_case(case, problem, voice));
+        let told = |problem| Told::new(voice, problem, &message::said(voice, case, None, problem).lines);
         Case {
             id: case.id.as_str(),
             file: voice.path(&case.file),
@@ -159,7 +159,7 @@ impl Case<'_> {
 
 impl Output<'_> {
     fn new<'a>(voice: &Voice, gate: &Gate, case: &CaseOutcome, output: &'a OutputOutcome) -> Output<'a> {
-        let told = |problem| Told::new(voice, problem, &message::of_output(case, output, problem, voice));
+        let told = |problem| Told::new(voice, problem, &message::said(voice, case, Some(output), problem).lines);
         Output {
             name: &output.name,
             verdict: output.verdict,

@@ -10,9 +10,10 @@ use super::write;
 use crate::compare::{Comparison, Mismatch, Picture, Summary, Tolerance};
 use crate::doctor::{Complaint, Health};
 use crate::explain::Explanation;
-use crate::report::doctor::{command, said};
+use crate::report::doctor::advice;
+use crate::report::figures::histogram;
 use crate::report::{
-    Bin, CaseLine, CaseView, DiffView, Histogram, InputView, OutputView, PairView, TensorView, Unread, Voice, message,
+    Bin, CaseLine, CaseView, DiffView, InputView, OutputView, PairView, TensorView, Unread, Voice, message,
 };
 use crate::run::{CaseOutcome, Cell, Column, Matrix, Row, Sum, Verdict};
 use crate::tensor::Tensor;
@@ -51,12 +52,10 @@ pub fn doctor(out: &mut dyn Write, voice: &Voice, health: &Health) -> io::Result
         next: String,
     }
     let Health { root, cases, snapshots, complaints } = health;
-    let complaint = |complaint: &Complaint| Told {
-        kind: complaint.ailment.word(),
-        is_fault: complaint.ailment.is_fault(),
-        message: said(voice, complaint),
-        files: complaint.files.iter().map(|file| voice.path(file)).collect(),
-        next: command(voice, complaint),
+    let complaint = |complaint: &Complaint| {
+        let (message, next) = advice(voice, complaint);
+        let files = complaint.files.iter().map(|file| voice.path(file)).collect();
+        Told { kind: complaint.ailment.word(), is_fault: complaint.ailment.is_fault(), message, files, next }
     };
     let content = Doctor {
         root: voice.path(root),
@@ -182,7 +181,7 @@ struct ShownOutput<'a> {
 ///
 /// What `out` returns.
 pub fn show_tensor(out: &mut dyn Write, place: &str, tensor: &Tensor, summary: &Summary) -> io::Result<()> {
-    let histogram = Some(Histogram::of(tensor).bins);
+    let histogram = Some(histogram(tensor));
     let shown = Shown { name: None, place, summary: Some(summary), error: None, histogram };
     write(out, "show", Show { tensors: vec![shown], case: None })
 }
@@ -342,10 +341,10 @@ impl ToldRow<'_> {
 
 /// What is wrong with the case and with each output.
 fn messages(voice: &Voice, case: &CaseOutcome) -> Vec<String> {
-    let own = case.problems.iter().map(|problem| message::of_case(case, problem, voice).join("\n"));
+    let own = case.problems.iter().map(|problem| message::said(voice, case, None, problem).lines.join("\n"));
     let outputs = case.outputs.iter().flat_map(|output| {
         output.problems.iter().map(move |problem| {
-            format!("{}: {}", output.name, message::of_output(case, output, problem, voice).join("\n"))
+            format!("{}: {}", output.name, message::said(voice, case, Some(output), problem).lines.join("\n"))
         })
     });
     own.chain(outputs).collect()

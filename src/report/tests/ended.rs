@@ -33,7 +33,7 @@ fn run() -> RunOutcome {
 
 #[test]
 fn what_ended_a_process_is_told_with_the_last_that_it_printed() {
-    let told = told(|out| terminal::failures(out, &Palette::plain(), &example::voice(), &run()));
+    let told = terminal::failures(&Palette::plain(), &example::voice(), &run());
     let should_be = "\
 broken    ends/crashed
           SIGSEGV ended the process of checkpoint mlp: segmentation fault: it
@@ -81,7 +81,7 @@ fn a_run_that_was_interrupted_is_no_pass_whatever_finished() {
     run.cases.iter_mut().for_each(|case| case.outputs.iter_mut().for_each(|output| output.improved.clear()));
     assert!(!run.passed() && run.failed() == 0);
     assert_eq!(run.verdict(), Verdict::Broken);
-    let end = told(|out| terminal::end(out, &Palette::plain(), &example::voice(), &run));
+    let end = terminal::end(&Palette::plain(), &example::voice(), &run);
     let last = "\ninterrupted by SIGTERM: 12 cases did not run\nto run all of it:  karat run\nexecutor builtin\n";
     assert!(end.ends_with(last), "{end}");
     (run.interrupted, run.not_run) = (None, 0);

@@ -2,17 +2,17 @@
 
 use std::path::Path;
 
-use super::{assert_told, example, told};
+use super::{assert_told, example};
 use crate::report::github::{annotations, summary};
 use crate::run::{CaseOutcome, Gate, Problem, RunOutcome, Verdict};
 
 fn annotated(run: &RunOutcome, workspace: Option<&str>) -> Vec<String> {
-    let told = told(|out| annotations(out, &example::voice(), run, workspace.map(Path::new)));
+    let told = annotations(&example::voice(), run, workspace.map(Path::new));
     told.lines().map(str::to_owned).collect()
 }
 
 fn summarised(run: &RunOutcome, limit: usize) -> String {
-    told(|out| summary(out, &example::voice(), run, limit))
+    summary(&example::voice(), run, limit)
 }
 
 /// A run of as many broken cases.

@@ -7,11 +7,11 @@ use serde_json::{Map, Value};
 
 use super::{example, matrix, record, told};
 use crate::report::html::{self, Detail};
-use crate::report::terminal::{self, Detail as Told};
+use crate::report::terminal::{self, By, Detail as Told};
 use crate::report::{Palette, github, json, junit, markdown};
 use crate::run::{Matrix, RunOutcome};
-use crate::text::hidden::is_hidden;
-use crate::text::safe::{Rule, lines, written};
+use crate::text::is_hidden;
+use crate::text::safe::{Rule, lines};
 
 /// What must reach nobody as it is: controls, bidi, blanks of no width, ends of lines, commands to runners, Markdown and HTML.
 fn hostile() -> String {
@@ -113,7 +113,7 @@ fn check(run: &RunOutcome, what: &str) {
     let voice = example::voice();
     for (palette, rule) in [(Palette::plain(), Rule::Text), (Palette::colored(), Rule::Colored)] {
         for detail in [Told::Failures, Told::Cases, Told::Measurements] {
-            let text = told(|out| written(out, rule, |out| terminal::run_in(detail, out, &palette, &voice, run)));
+            let text = rule.guard(&terminal::run(detail, &palette, &voice, run));
             // A colour of the text's own would follow what was written out.
             assert!(!text.contains("[2J\u{1b}"), "{what}\n{text}");
             let text = ["0", "1", "2", "31", "32", "33", "36"]
@@ -124,25 +124,24 @@ fn check(run: &RunOutcome, what: &str) {
     }
     let document = told(|out| json::run(out, &voice, run));
     assert_safe(&document, what);
-    assert_safe(&told(|out| junit::junit(out, &voice, run)), what);
-    let page = told(|out| html::run(out, &voice, run, Detail::All));
+    assert_safe(&junit::junit(&voice, run), what);
+    let page = html::run(&voice, run, Detail::All);
     let body = &page[page.find("<body>").expect("a body")..page.rfind("<script>").expect("a script")];
     assert_safe(body, what);
     assert!(!body.contains("<img"), "{what}");
-    let notes = told(|out| written(out, Rule::Commands, |out| github::annotations(out, &voice, run, None)));
+    let notes = Rule::Commands.guard(&github::annotations(&voice, run, None));
     assert_no_hidden(&notes, what);
     for line in notes.lines() {
         assert!(line.starts_with("::error ") || line.starts_with("::warning "), "{what}: {line}");
         let (_, message) = line[2..].split_once("::").expect("a command has a message");
         assert_safe(&message.replace("%0A", "\n"), what);
     }
-    assert_table(&told(|out| github::summary(out, &voice, run, usize::MAX)), what);
+    assert_table(&github::summary(&voice, run, usize::MAX), what);
     let matrix = Matrix::of(vec![run.clone()], &[]);
-    assert_table(&told(|out| markdown::cases(out, &matrix)), what);
-    assert_table(&told(|out| markdown::checkpoints(out, &matrix)), what);
-    for tell in [terminal::matrix, terminal::matrix_by_checkpoint] {
+    for by in [By::Case, By::Checkpoint] {
+        assert_table(&markdown::matrix(by, &matrix), what);
         let plain = Palette::plain();
-        assert_safe(&told(|out| written(out, Rule::Text, |out| tell(out, &plain, &voice, &matrix))), what);
+        assert_safe(&Rule::Text.guard(&terminal::matrix(by, &plain, &voice, &matrix)), what);
     }
     assert_safe(&told(|out| json::matrix(out, &voice, &matrix)), what);
 }
@@ -193,9 +192,9 @@ fn a_name_of_any_length_is_told_in_bounded_lines() {
     }
     let (voice, plain) = (example::voice(), Palette::plain());
     for text in [
-        told(|out| terminal::matrix(out, &plain, &voice, &matrix)),
-        told(|out| terminal::matrix_by_checkpoint(out, &plain, &voice, &matrix)),
-        told(|out| terminal::run_in(Told::Measurements, out, &plain, &voice, &run)),
+        terminal::matrix(By::Case, &plain, &voice, &matrix),
+        terminal::matrix(By::Checkpoint, &plain, &voice, &matrix),
+        terminal::run(Told::Measurements, &plain, &voice, &run),
     ] {
         assert!(text.contains("…69,860 more…"), "{}", &text[..2000]);
         // What is long is the command that names the executor.

@@ -2,12 +2,12 @@
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus};
 
-use super::{example, told};
+use super::example;
 use crate::report::junit::junit;
 use crate::run::{Gate, RunOutcome, Verdict};
 
 fn written(run: &RunOutcome) -> String {
-    told(|out| junit(out, &example::voice(), run))
+    junit(&example::voice(), run)
 }
 
 fn read(run: &RunOutcome) -> Report {

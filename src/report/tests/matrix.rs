@@ -1,6 +1,7 @@
 //! Two executors over the same cases, through every report of a matrix.
 
-use super::{assert_told, example, told};
+use super::{assert_told, example};
+use crate::report::terminal::By;
 use crate::report::{Palette, markdown, terminal};
 use crate::run::{CaseOutcome, Gates, Matrix, Problem, RunOutcome, Verdict};
 
@@ -22,13 +23,13 @@ pub(super) fn matrix() -> Matrix {
 
 #[test]
 fn every_case_has_a_row_and_every_executor_a_column() {
-    let told = told(|out| terminal::matrix(out, &Palette::plain(), &example::voice(), &matrix()));
+    let told = terminal::matrix(By::Case, &Palette::plain(), &example::voice(), &matrix());
     assert_told(&told, include_str!("../../../tests/data/report/matrix.txt"));
 }
 
 #[test]
 fn a_page_has_the_same_table() {
-    let told = told(|out| markdown::cases(out, &matrix()));
+    let told = markdown::matrix(By::Case, &matrix());
     assert_told(&told, include_str!("../../../tests/data/report/matrix.md"));
 }
 
@@ -36,7 +37,7 @@ fn a_page_has_the_same_table() {
 fn a_bar_in_a_name_ends_no_cell() {
     let mut matrix = matrix();
     matrix.rows[0].checkpoint = Some("a|b\n".into());
-    let told = told(|out| markdown::cases(out, &matrix));
+    let told = markdown::matrix(By::Case, &matrix);
     assert!(told.contains("| <code>a\\|b\\\\n</code> |"), "{told}");
 }
 
@@ -44,7 +45,7 @@ fn a_bar_in_a_name_ends_no_cell() {
 fn a_group_has_the_worst_verdict_the_largest_difference_and_counts_its_holes() {
     let mut matrix = matrix();
     matrix.rows.iter_mut().for_each(|row| row.checkpoint = Some("one".into()));
-    let told = told(|out| markdown::checkpoints(out, &matrix));
+    let told = markdown::matrix(By::Checkpoint, &matrix);
     let row = told.lines().last().expect("a row");
     assert_eq!(row, "| gpt2-tiny | `one` | 3 | **mismatch 2.1e-4 21x** | **mismatch 2.1e-4 21x, 1 hole** |");
 }

@@ -94,7 +94,7 @@ pub(super) fn back(case: &CaseOutcome) -> Result<CaseOutcome, String> {
 }
 
 fn on_screen(voice: &Voice, run: &RunOutcome) -> String {
-    told(|out| terminal::run(out, &Palette::colored(), voice, run))
+    terminal::run(terminal::Detail::Cases, &Palette::colored(), voice, run)
 }
 
 #[test]

@@ -1,22 +1,19 @@
 //! The hand-made run through every report of a run.
 
-use super::{assert_told, example, told, told_as_json};
-use crate::report::terminal::{self, Columns};
-use crate::report::{Palette, Review, Voice, json};
+use super::{assert_told, example, told_as_json};
+use crate::report::{Palette, Review, Voice, json, terminal};
 use crate::run::{Gate, RunOutcome, Verdict};
 
 fn lines(run: &RunOutcome) -> String {
-    let names = run.cases.iter().map(|case| (case.id.as_str(), case.checkpoint.as_deref().unwrap_or("-")));
-    let columns = Columns::of(names);
-    told(|out| run.cases.iter().try_for_each(|case| terminal::case_line(out, &Palette::plain(), columns, case)))
+    terminal::case_lines(&Palette::plain(), &example::voice(), run)
 }
 
 fn failures(voice: &Voice, run: &RunOutcome) -> String {
-    told(|out| terminal::failures(out, &Palette::plain(), voice, run))
+    terminal::failures(&Palette::plain(), voice, run)
 }
 
 fn end(voice: &Voice, run: &RunOutcome) -> String {
-    told(|out| terminal::end(out, &Palette::plain(), voice, run))
+    terminal::end(&Palette::plain(), voice, run)
 }
 
 /// The run and nothing of it but the cases of that verdict.
@@ -145,7 +142,7 @@ fn commands_are_those_that_work_where_they_are_read() {
 #[test]
 fn colours_change_no_letter() {
     let voice = example::voice();
-    let colored = told(|out| terminal::failures(out, &Palette::colored(), &voice, &example::run()));
+    let colored = terminal::failures(&Palette::colored(), &voice, &example::run());
     assert!(colored.contains("\u{1b}[1m\u{1b}[31mmismatch\u{1b}[0m  "), "{colored}");
     let mut plain = String::new();
     for (at, part) in colored.split('\u{1b}').enumerate() {

@@ -34,11 +34,11 @@ fn run(deny_vacuous: bool) -> RunOutcome {
 }
 
 fn terminal(run: &RunOutcome) -> String {
-    told(|out| terminal::run(out, &Palette::plain(), &example::voice(), run))
+    terminal::run(terminal::Detail::Cases, &Palette::plain(), &example::voice(), run)
 }
 
 fn told_of_failures(run: &RunOutcome) -> String {
-    told(|out| terminal::failures(out, &Palette::plain(), &example::voice(), run))
+    terminal::failures(&Palette::plain(), &example::voice(), run)
 }
 
 #[test]
@@ -112,16 +112,16 @@ pass      a/zeros  ›  y                                           f32 [1, 8, 6
 fn every_report_says_so() {
     for deny in [false, true] {
         let run = run(deny);
-        let xml = told(|out| junit::junit(out, &example::voice(), &run));
+        let xml = junit::junit(&example::voice(), &run);
         assert_eq!(xml.contains("<failure message=\"pass: cannot fail on zeros\" type=\"vacuous\">"), deny, "{xml}");
         assert!(xml.contains("accuracy cannot fail on zeros"), "{xml}");
-        let notes = told(|out| github::annotations(out, &example::voice(), &run, None));
+        let notes = github::annotations(&example::voice(), &run, None);
         let level = if deny { "error" } else { "notice" };
         assert_eq!(notes.matches(&format!("::{level} file=goldens/")).count(), 2, "{notes}");
         assert!(notes.contains("title=cannot fail%3A a/zeros"), "{notes}");
-        let summary = told(|out| github::summary(out, &example::voice(), &run, 1 << 20));
+        let summary = github::summary(&example::voice(), &run, 1 << 20);
         assert!(summary.contains("2 outputs cannot fail, or not on zeros or NaN"), "{summary}");
-        let page = told(|out| html::run(out, &example::voice(), &run, html::Detail::NotPassed));
+        let page = html::run(&example::voice(), &run, html::Detail::NotPassed);
         assert!(page.contains("accuracy cannot fail: `where` leaves out every element"), "{page}");
         assert!(page.contains("2 outputs cannot fail, or not on zeros or NaN"), "{page}");
     }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{assert_told, example, told};
+use super::{assert_told, example};
 use crate::case::CaseId;
 use crate::compare::{Mismatch, NonFinite, Pair, Picture, Rules, Summary, Tolerance, summarize};
 use crate::explain::{Explanation, Hypothesis};
@@ -102,7 +102,7 @@ pub(super) fn explained() -> ExplainView {
 
 #[test]
 fn an_output_is_explained_best_first_with_a_picture() {
-    let told = told(|out| terminal::explain(out, &Palette::plain(), &example::voice(), &explained()));
+    let told = terminal::explain(&Palette::plain(), &example::voice(), &explained());
     assert_told(&told, include_str!("../../../tests/data/report/explain.txt"));
 }
 
@@ -111,7 +111,7 @@ fn a_pair_is_explained_where_somebody_asks() {
     let explained = |explanations| {
         let mut view = one_pair();
         view.pairs[0].explanations = Some(explanations);
-        told(|out| terminal::diff(out, &Palette::plain(), &view))
+        terminal::diff(&Palette::plain(), &view)
     };
     let convinced = explained(vec![example::explanation()]);
     let end = "\nlooks like, and how much of the difference undoing it removes:\n\
@@ -121,7 +121,7 @@ fn a_pair_is_explained_where_somebody_asks() {
     assert!(lost.ends_with("\nnothing fits: no hypothesis for tensors of this kind explains it\n"), "{lost}");
     let mut many = many_pairs();
     many.pairs[0].explanations = Some(vec![example::explanation()]);
-    let told = told(|out| terminal::diff(out, &Palette::plain(), &many));
+    let told = terminal::diff(&Palette::plain(), &many);
     assert!(told.contains("          looks like: actual = 0.125 x reference, which is 1/sqrt(64)\n"), "{told}");
 }
 
@@ -173,7 +173,7 @@ pub(super) fn cases() -> Vec<CaseLine> {
 #[test]
 fn a_tensor_is_shown_with_its_spread() {
     let (tensor, summary) = tensor();
-    let told = told(|out| terminal::show_tensor(out, &Palette::plain(), "goldens/a/y.npy", &tensor, &summary));
+    let told = terminal::show_tensor(&Palette::plain(), "goldens/a/y.npy", &tensor, &summary);
     assert_told(&told, include_str!("../../../tests/data/report/show_tensor.txt"));
 }
 
@@ -182,7 +182,7 @@ fn the_statistics_of_complex_numbers_are_said_to_be_of_the_moduli() {
     use num_complex::Complex;
     let tensor = Tensor::new(&[2], vec![Complex::new(3.0f64, 4.0), Complex::new(0.0, -1.0)]).expect("two elements");
     let summary = summarize(&tensor, None);
-    let shown = told(|out| terminal::show_tensor(out, &Palette::plain(), "y.npy", &tensor, &summary));
+    let shown = terminal::show_tensor(&Palette::plain(), "y.npy", &tensor, &summary);
     for line in [
         "  min |z|     1\n",
         "  max |z|     5\n",
@@ -192,8 +192,7 @@ fn the_statistics_of_complex_numbers_are_said_to_be_of_the_moduli() {
     ] {
         assert!(shown.contains(line), "{line:?} is not in\n{shown}");
     }
-    let shown =
-        told(|out| terminal::show_members(out, &Palette::plain(), "all.npz", &[view("y", "all.npz#y", Ok(summary))]));
+    let shown = terminal::show_members(&Palette::plain(), "all.npz", &[view("y", "all.npz#y", Ok(summary))]);
     assert!(shown.contains("|z| 1 to 5, std 2"), "{shown}");
 }
 
@@ -201,7 +200,7 @@ fn the_statistics_of_complex_numbers_are_said_to_be_of_the_moduli() {
 fn what_has_no_finite_element_has_no_spread() {
     let tensor = Tensor::new(&[1], vec![f32::NAN]).expect("one element");
     let summary = Summary { min: None, max: None, mean: None, std: None, l2: None, ..self::tensor().1 };
-    let told = told(|out| terminal::show_tensor(out, &Palette::plain(), "y.npy", &tensor, &summary));
+    let told = terminal::show_tensor(&Palette::plain(), "y.npy", &tensor, &summary);
     assert!(
         told.ends_with(
             "  min         none\n  max         none\n  mean        none\n  std         none\n  l2          none\n"
@@ -223,24 +222,24 @@ all.npz
   ids    holds pickled objects
   y      f32  [17]        -4 to 24.1, std 9.01, 1 NaN, 0 inf, 0 -inf
 ";
-    assert_told(&told(|out| terminal::show_members(out, &Palette::plain(), "all.npz", &members)), should_be);
+    assert_told(&terminal::show_members(&Palette::plain(), "all.npz", &members), should_be);
 }
 
 #[test]
 fn a_case_is_shown_with_what_it_runs_on() {
-    let told = told(|out| terminal::show_case(out, &Palette::plain(), &example::voice(), &case()));
+    let told = terminal::show_case(&Palette::plain(), &example::voice(), &case());
     assert_told(&told, include_str!("../../../tests/data/report/show_case.txt"));
 }
 
 #[test]
 fn one_pair_is_compared_in_full() {
-    let told = told(|out| terminal::diff(out, &Palette::plain(), &one_pair()));
+    let told = terminal::diff(&Palette::plain(), &one_pair());
     assert_told(&told, include_str!("../../../tests/data/report/diff_one.txt"));
 }
 
 #[test]
 fn many_pairs_have_a_line_each_and_what_one_side_lacks_is_named() {
-    let told = told(|out| terminal::diff(out, &Palette::plain(), &many_pairs()));
+    let told = terminal::diff(&Palette::plain(), &many_pairs());
     assert_told(&told, include_str!("../../../tests/data/report/diff_many.txt"));
 }
 
@@ -255,6 +254,6 @@ fn nothing_in_common_is_not_close() {
 
 #[test]
 fn every_case_is_listed() {
-    let told = told(|out| terminal::list(out, &Palette::plain(), &cases()));
+    let told = terminal::list(&Palette::plain(), &cases());
     assert_told(&told, include_str!("../../../tests/data/report/list.txt"));
 }

@@ -1,0 +1,331 @@
+//! Tensors: what one is, what a case is made of, two held against each other, and where they differ.
+
+use serde_json::{Map, Value};
+
+use super::palette::Palette;
+use crate::compare::mismatch::{are_both_nan, mismatch, non_finite_counts};
+use crate::compare::{Comparison, HeatMap, NonFinite, Picture, Summary};
+use crate::explain::Explanation;
+use crate::report::figures::{self, Bin};
+use crate::report::message;
+use crate::report::overview::distance;
+use crate::report::view::{CaseView, DiffView, InputView, OutputView, PairView, TensorView, Unread};
+use crate::report::voice::Voice;
+use crate::run::Verdict;
+use crate::tensor::{Kind, Tensor};
+use crate::text::layout::{Table, bars, padded, paragraphs, width};
+use crate::text::number::{bytes, count, counted, exact, float, shape};
+use crate::text::safe::{name as shown, visible};
+
+/// The rows as a table below an indentation.
+fn table(indent: usize, rows: impl IntoIterator<Item = impl IntoIterator<Item = impl AsRef<str>>>) -> String {
+    let mut table = Table::default();
+    rows.into_iter().for_each(|row| table.row(row));
+    table.text(indent)
+}
+
+/// Everything that was measured where one pair of tensors is compared; else a line for each pair, what only one side has, and
+/// the count.
+#[must_use]
+pub fn diff(palette: &Palette, diff: &DiffView) -> String {
+    let DiffView { actual, reference, pairs, only_actual, only_reference, unread } = diff;
+    let mut text = table(0, [["actual", actual], ["reference", reference]]) + "\n";
+    if let ([pair], [], [], []) = (&pairs[..], &only_actual[..], &only_reference[..], &unread[..]) {
+        return text + &in_full(palette, pair);
+    }
+    let names = pairs.iter().map(|pair| &pair.name).chain(only_actual).chain(only_reference);
+    let widest = names.map(|name| width(&shown(name))).max().unwrap_or(0);
+    text.extend(pairs.iter().map(|pair| in_a_line(palette, pair, widest)));
+    for Unread { name, error } in unread {
+        let name = palette.strong(&shown(if name.is_empty() { actual } else { name }));
+        let error = paragraphs(10, &error.lines().collect::<Vec<_>>());
+        text += &format!("{}{name}\n{error}", palette.verdict(Verdict::Broken, 10));
+    }
+    for (names, side) in [(only_actual, "actual"), (only_reference, "reference")] {
+        for name in names {
+            let name = palette.strong(&padded(name, widest));
+            text += &format!("{}{name}  only in {side}\n", palette.verdict(Verdict::Missing, 10));
+        }
+    }
+    text + &total(palette, diff)
+}
+
+fn total(palette: &Palette, diff: &DiffView) -> String {
+    let DiffView { actual: _, reference: _, pairs, only_actual, only_reference, unread } = diff;
+    let passed = pairs.iter().filter(|pair| pair.is_close()).count();
+    let tallies = [
+        (unread.len(), Verdict::Broken),
+        (only_actual.len() + only_reference.len(), Verdict::Missing),
+        (pairs.len() - passed, Verdict::Mismatch),
+        (passed, Verdict::Pass),
+    ];
+    let all: usize = tallies.iter().map(|(count, _)| count).sum();
+    let there = tallies.into_iter().filter(|(count, _)| *count > 0);
+    let tallies: Vec<String> = there.map(|(count, verdict)| palette.tally(count, verdict)).collect();
+    let tallies = if tallies.is_empty() { "nothing to compare".into() } else { tallies.join(", ") };
+    let is_vacuous = |pair: &&PairView| pair.comparison.as_ref().is_ok_and(|measured| measured.vacuous.is_some());
+    let vacuous = match pairs.iter().filter(is_vacuous).count() as u64 {
+        0 => String::new(),
+        count => format!("{} cannot fail, or not on zeros or NaN\n", counted(count, "tensor")),
+    };
+    format!("{}: {tallies}\n{vacuous}", counted(all as u64, "tensor"))
+}
+
+fn verdict(palette: &Palette, pair: &PairView) -> String {
+    palette.verdict(if pair.is_close() { Verdict::Pass } else { Verdict::Mismatch }, 10)
+}
+
+fn in_a_line(palette: &Palette, pair: &PairView, widest: usize) -> String {
+    let PairView { name, tolerance: _, actual, reference, comparison, explanations, picture: _ } = pair;
+    let found = match comparison {
+        Err(mismatch) => {
+            let [actual, reference] = [actual, reference].map(|of| format!("{} {}", of.dtype, shape(&of.shape)));
+            visible(&format!("{}: {actual}, reference {reference}", message::brief_mismatch(mismatch)))
+        }
+        Ok(measured) => match (measured.mismatches.first(), measured.vacuous) {
+            (Some(mismatch), _) if measured.non_finite_mismatches > 0 => message::brief_mismatch(mismatch).into(),
+            (_, Some(found)) => format!("{}, {}", distance(&[measured]), message::brief_vacuous(found)),
+            (_, None) => distance(&[measured]),
+        },
+    };
+    let explained = match explanations.as_deref().filter(|_| !pair.is_close()) {
+        None => String::new(),
+        Some([]) => paragraphs(10, &[message::NOTHING_FITS]),
+        Some([best, ..]) => paragraphs(10, &[message::looks(best)]),
+    };
+    format!("{}{}  {found}\n{explained}", verdict(palette, pair), palette.strong(&padded(name, widest)))
+}
+
+fn in_full(palette: &Palette, pair: &PairView) -> String {
+    let PairView { name, tolerance, actual, reference, comparison, explanations, picture } = pair;
+    let mut said = Vec::new();
+    let mut measures = String::new();
+    match comparison {
+        Err(of) => said.extend(mismatch(of, None, Some(tolerance))),
+        Ok(measured) => {
+            let mismatches = measured.mismatches.iter();
+            said.extend(mismatches.flat_map(|of| mismatch(of, Some(measured), Some(tolerance))));
+            said.extend(measured.vacuous.map(message::vacuous));
+            if are_both_nan(measured) {
+                said.push("to let NaN match NaN, give --nan, or \"nan\": \"match\" in a case".into());
+            }
+            measures = self::measures(measured);
+        }
+    }
+    let limits = if pair.is_close() { message::limits(tolerance) } else { String::new() };
+    let gap = if name.is_empty() { "" } else { "  " };
+    let head = format!("{}{}{gap}{limits}", verdict(palette, pair), palette.strong(&shown(name)));
+    let sides = [["", "actual", "reference"].map(str::to_owned)].into_iter().chain(figures::beside(actual, reference));
+    let mut text = format!("{}\n{}\n{}{measures}", table(0, sides), head.trim_end(), paragraphs(10, &said));
+    if !pair.is_close() {
+        text.extend(explanations.iter().map(|found| format!("\n{}", self::explanations(0, found))));
+        text.extend(picture.iter().map(|drawn| self::picture(0, drawn)));
+    }
+    text
+}
+
+/// Every measure, those of single places first.
+fn measures(measured: &Comparison) -> String {
+    let row = |(quantity, cells): (&str, Option<[String; 4]>)| {
+        let cells = cells.map_or_else(|| vec!["none".to_owned()], Vec::from);
+        [quantity.to_owned()].into_iter().chain(cells).collect()
+    };
+    let head = ["", "largest", "at", "actual", "reference"].map(str::to_owned).to_vec();
+    let extremes: Vec<Vec<String>> = figures::extremes(measured).into_iter().map(row).collect();
+    let extremes = table(0, [head].into_iter().chain(extremes));
+    let measures = figures::measures(measured).map(|(quantity, value)| [quantity.to_owned(), value]);
+    format!("\n{extremes}\n{}", table(0, measures))
+}
+
+/// A line each, best first; those that hold together once.
+pub(super) fn explanations(indent: usize, explanations: &[Explanation]) -> String {
+    if explanations.is_empty() {
+        return paragraphs(indent, &[message::NOTHING_FITS]);
+    }
+    let told = message::together(explanations);
+    let widest = told.iter().map(|(names, ..)| width(names)).max().unwrap_or(0);
+    let line = |(place, (names, good, evidence)): (u32, (String, String, &str))| {
+        let evidence = paragraphs(indent + 3, &[evidence]);
+        format!("{:indent$}{place}. {}  {good}\n{evidence}", "", padded(&names, widest))
+    };
+    format!("{:indent$}{}\n", "", message::LOOKS_LIKE) + &(1..).zip(told).map(line).collect::<String>()
+}
+
+/// A difference in plain characters: where it is, and how large, a blank line before each.
+pub(super) fn picture(indent: usize, picture: &Picture) -> String {
+    // The worst of all is told before.
+    let Picture { map, decades, types: _, worst: _ } = picture;
+    let decades = figures::decades(decades).into_iter().map(|(label, row)| (label, row.count));
+    let decades = bars(indent, &decades.collect::<Vec<_>>());
+    format!("\n{}\n{:indent$}{}\n{decades}", self::map(indent, map), "", figures::DECADES)
+}
+
+/// A character a cell, and what the characters mean.
+pub(in crate::report) fn map(indent: usize, map: &HeatMap) -> String {
+    let HeatMap { shape: _, step, cells } = map;
+    let numbers = (cells.len().saturating_sub(1) * step[0]).to_string().len();
+    let row = |(row, cells): (usize, &Vec<Option<f64>>)| {
+        let cells: String = cells.iter().map(|cell| figures::mark(*cell)).collect();
+        format!("{:indent$}{:>numbers$} |{cells}|\n", "", row * step[0])
+    };
+    let rows: String = cells.iter().enumerate().map(row).collect();
+    let meanings = figures::meanings(map).into_iter().map(|(mark, meaning)| match mark {
+        ' ' => format!("blank {meaning}"),
+        mark => format!("{mark} {meaning}"),
+    });
+    let meanings = paragraphs(indent, &[meanings.collect::<Vec<_>>().join(", ")]);
+    paragraphs(indent, &[figures::axes(map)]) + &rows + &meanings
+}
+
+/// The summary of a tensor and how its elements are spread. `place` is its file as the reader named it.
+#[must_use]
+pub fn show_tensor(palette: &Palette, place: &str, tensor: &Tensor, summary: &Summary) -> String {
+    let size = summary.elements.saturating_add(summary.left_out).saturating_mul(summary.dtype.size() as u64);
+    let rows = figures::described(summary).map(|(quantity, value)| match quantity {
+        "elements" => [quantity.to_owned(), format!("{value} ({})", bytes(size))],
+        quantity => [quantity.to_owned(), value],
+    });
+    let rows = rows.into_iter().filter(|[quantity, _]| summary.left_out > 0 || quantity != figures::LEFT_OUT);
+    let label = |Bin { from, to, count: _ }: &Bin| match from == to {
+        true => float(*from),
+        false => format!("{} to {}", float(*from), float(*to)),
+    };
+    let bins: Vec<(String, u64)> = figures::histogram(tensor).iter().map(|bin| (label(bin), bin.count)).collect();
+    let mut text = format!("{}\n{}", palette.strong(&visible(place)), table(2, rows));
+    if !bins.is_empty() {
+        let is_complex = summary.dtype.kind() == Kind::Complex;
+        text += if is_complex { "\n  |z|, and how many elements\n" } else { "\n" };
+    }
+    text + &bars(2, &bins)
+}
+
+/// A line for each tensor of a container.
+#[must_use]
+pub fn show_members(palette: &Palette, place: &str, members: &[TensorView]) -> String {
+    format!("{}\n{}", palette.strong(&visible(place)), table(2, members.iter().map(row)))
+}
+
+/// A tensor in one row: name, dtype and shape, range, what is not finite.
+fn row(tensor: &TensorView) -> Vec<String> {
+    let TensorView { name, place: _, summary } = tensor;
+    let Summary { shape: extents, dtype, left_out, non_finite, min, max, std, .. } = match summary {
+        Ok(summary) => summary,
+        Err(error) => return vec![name.clone(), error.replace('\n', " ")],
+    };
+    let mut besides = Vec::new();
+    if let (Some(min), Some(max), Some(std)) = (min, max, std) {
+        let modulus = if dtype.kind() == Kind::Complex { "|z| " } else { "" };
+        besides.push(format!("{modulus}{} to {}, std {}", float(min.to_f64()), float(max.to_f64()), float(*std)));
+    }
+    besides.extend((*non_finite != NonFinite::default()).then(|| non_finite_counts(*non_finite)));
+    besides.extend((*left_out > 0).then(|| format!("{} left out", count(*left_out))));
+    vec![name.clone(), dtype.name().to_owned(), shape(extents), besides.join(", ")]
+}
+
+/// What a case is: what it runs, on what, held against what, and who made its goldens.
+#[must_use]
+pub fn show_case(palette: &Palette, voice: &Voice, case: &CaseView) -> String {
+    let CaseView { id, file, checkpoint, params, inputs, outputs, timeout, skip, reference } = case;
+    let head = |name: &str| palette.strong(name) + "\n";
+    let timeout = timeout.map(|timeout| ["timeout".to_owned(), format!("{} s", exact(timeout.as_secs_f64()))]);
+    let facts = [["file".to_owned(), voice.path(file)], ["checkpoint".to_owned(), checkpoint.clone()]];
+    let mut text = head(id.as_str()) + &table(2, facts.into_iter().chain(timeout));
+    text.extend(skip.iter().map(|reason| paragraphs(2, &[format!("skipped: {reason}")])));
+    let fields = |name: &str, fields: &Map<String, Value>| match fields.is_empty() {
+        true => String::new(),
+        false => head(name) + &table(2, flat("", fields)),
+    };
+    text += &fields("params", params);
+    text += &(head("inputs") + &table(2, inputs.iter().map(|input| row(&input.tensor))));
+    for InputView { tensor, from } in inputs {
+        let origin = from.as_ref().map(|from| format!(", from {from}")).unwrap_or_default();
+        text += &paragraphs(2, &[format!("{} is {}{origin}", tensor.name, tensor.place)]);
+    }
+    text += &(head("outputs") + &table(2, outputs.iter().map(|output| row(&output.tensor))));
+    if outputs.is_empty() {
+        text += &paragraphs(2, &[message::SNAPSHOT_ONLY]);
+    }
+    for OutputView { tensor, tolerance, chained_tolerance, alternatives, mask } in outputs {
+        let limit = tolerance.as_ref().map_or("no tolerance given".into(), message::limits);
+        let chained = chained_tolerance.as_ref();
+        let chained = chained.map(|chained| format!("; in a chained run {}", message::limits(chained)));
+        let mask = mask.as_ref().map(|mask| format!(", where {mask}")).unwrap_or_default();
+        let or: String = alternatives.iter().map(|place| format!(" or {place}")).collect();
+        let (name, place, chained) = (&tensor.name, &tensor.place, chained.unwrap_or_default());
+        text += &paragraphs(2, &[format!("{name} is {place}{or}{mask}; {limit}{chained}")]);
+    }
+    text + &fields("reference", reference)
+}
+
+/// A row for each field of a JSON object, those of objects inside by their path: `model.source`.
+fn flat(path: &str, fields: &Map<String, Value>) -> Vec<[String; 2]> {
+    let row = |(name, value): (&String, &Value)| {
+        let name = format!("{path}{name}");
+        let text = match value {
+            Value::Object(inner) if !inner.is_empty() => return flat(&format!("{name}."), inner),
+            Value::String(text) => text.clone(),
+            Value::Number(number) if number.is_f64() => number.as_f64().map_or_else(|| number.to_string(), exact),
+            value => value.to_string(),
+        };
+        vec![[name, text]]
+    };
+    fields.iter().flat_map(row).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compare::{Pair, Rules, Tolerance};
+    use crate::text::layout::WIDTH;
+
+    fn told(shape: &[usize], actual: Vec<f32>) -> String {
+        let reference = Tensor::new(shape, vec![1.0f32; actual.len()]).expect("as many");
+        let actual = Tensor::new(shape, actual).expect("as many");
+        let rules = Rules::new(Tolerance::new(1e-3, 0.0).expect("valid"));
+        picture(2, &Picture::of(Pair::new(&actual, &reference), &rules).expect("one shape"))
+    }
+
+    #[test]
+    fn a_difference_is_seen() {
+        let mut actual = vec![1.0f32; 3 * 40];
+        actual[40..80].iter_mut().for_each(|x| *x = 1.5);
+        (actual[0], actual[5], actual[119]) = (1.0005, 1.004, f32::NAN);
+        let expected = "
+  where it differs, of [3, 40]; down: axis 0, across: axis 1
+  0 |.----1----------------------------------|
+  1 |3333333333333333333333333333333333333333|
+  2 |---------------------------------------N|
+  - equal, . within, 1 up to 10x what is allowed, 3 up to 1,000x, N not finite
+
+  |actual - reference|, and how many elements
+  0             77  ############################################################
+  1e-4 to 1e-3   1  #
+  1e-3 to 1e-2   1  #
+  1e-2 to 1e-1   0
+  1e-1 to 1     40  ################################
+  not finite     1  #
+";
+        assert_eq!(told(&[3, 40], actual), expected);
+    }
+
+    #[test]
+    fn a_large_difference_is_drawn_small() {
+        let mut actual = vec![1.0f32; 4 * 64 * 640];
+        actual[2 * 64 * 640 + 17 * 640 + 300] = 9.0;
+        let text = told(&[4, 64, 640], actual);
+        assert!(text.lines().all(|line| line.len() <= WIDTH), "{text}");
+        let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(
+            flat.contains("down: axis 1 (4 each), across: axis 2 (11 each); the furthest over all other axes"),
+            "{text}"
+        );
+        assert_eq!(text.lines().filter(|line| line.contains(" |-")).count(), 16, "{text}");
+        assert!(text.contains(&format!("  16 |{}4{}|\n", "-".repeat(27), "-".repeat(31))), "{text}");
+    }
+
+    #[test]
+    fn a_vector_and_a_scalar_have_a_row() {
+        assert!(told(&[3], vec![1.0, 2.0, 1.0]).contains("where it differs, of [3]; across: axis 0\n  0 |-3-|"));
+        assert!(told(&[], vec![1.0]).contains("where it differs, of []; the only element\n  0 |-|"));
+    }
+}

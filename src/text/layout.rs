@@ -1,0 +1,121 @@
+//! Lines of at most 80 columns where ids and commands allow it: wrapped text, columns, bars.
+
+use super::number::count;
+use super::safe::{name, visible};
+
+/// How wide a line is where ids and commands allow it.
+pub(crate) const WIDTH: usize = 80;
+
+/// Between two columns.
+const GAP: usize = 2;
+
+/// The lines below an indentation, broken at words where they would be too wide.
+pub(crate) fn paragraphs(indent: usize, lines: &[impl AsRef<str>]) -> String {
+    let columns = WIDTH.saturating_sub(indent);
+    let lines = lines.iter().flat_map(|line| wrap(&visible(line.as_ref()), columns));
+    lines.map(|line| if line.is_empty() { "\n".to_owned() } else { format!("{:indent$}{line}\n", "") }).collect()
+}
+
+/// How many columns the text takes.
+pub(crate) fn width(text: &str) -> usize {
+    text.chars().count()
+}
+
+/// The name, made safe, and blanks after it up to that many columns.
+pub(crate) fn padded(text: &str, columns: usize) -> String {
+    filled(name(text), columns)
+}
+
+/// What is safe already, and blanks after it up to that many columns.
+pub(crate) fn filled(shown: String, columns: usize) -> String {
+    let blanks = " ".repeat(columns.saturating_sub(width(&shown)));
+    shown + &blanks
+}
+
+/// Breaks a line at blanks. A word wider than the line stays whole.
+fn wrap(line: &str, columns: usize) -> Vec<String> {
+    if width(line) <= columns {
+        return vec![line.trim_end().to_owned()];
+    }
+    let mut lines = Vec::new();
+    let mut current = String::new();
+    for word in line.split(' ') {
+        if !current.trim().is_empty() && width(&current) + 1 + width(word) > columns {
+            lines.push(std::mem::take(&mut current));
+        } else if !current.is_empty() || word.is_empty() {
+            current.push(' ');
+        }
+        current.push_str(word);
+    }
+    lines.push(current);
+    lines.iter().map(|line| line.trim_end().to_owned()).filter(|line| !line.is_empty()).collect()
+}
+
+/// Rows of cells in columns as wide as their widest cell. The last cell of a row ends the line.
+#[derive(Default)]
+pub(crate) struct Table {
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// Appends a row.
+    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = impl AsRef<str>>) {
+        let mut row: Vec<String> = cells.into_iter().map(|cell| cell.as_ref().to_owned()).collect();
+        let last = row.pop();
+        self.rows.push(row.iter().map(|cell| name(cell)).chain(last.map(|cell| visible(&cell))).collect());
+    }
+
+    /// Appends a row that begins with the id of a case, which is never cut: it is typed again.
+    pub(crate) fn case(&mut self, id: &str, cells: impl IntoIterator<Item = impl AsRef<str>>) {
+        self.row(cells);
+        if let Some(row) = self.rows.last_mut() {
+            row.insert(0, visible(id));
+        }
+    }
+
+    /// How many columns of the screen it takes.
+    pub(crate) fn width(&self) -> usize {
+        self.text(0).lines().map(width).max().unwrap_or(0)
+    }
+
+    /// Every row on a line below an indentation.
+    pub(crate) fn text(&self, indent: usize) -> String {
+        // A cell that ends its line needs no column: an error may stand beside numbers.
+        let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+        let inner = |at: usize| self.rows.iter().filter(move |row| row.len() > at + 1).map(move |row| width(&row[at]));
+        let widths: Vec<usize> = (0..columns).map(|at| inner(at).max().unwrap_or(0)).collect();
+        let line = |row: &Vec<String>| {
+            let cells: Vec<String> =
+                row.iter().zip(&widths).map(|(cell, width)| filled(cell.clone(), *width)).collect();
+            format!("{:indent$}{}", "", cells.join(&" ".repeat(GAP))).trim_end().to_owned() + "\n"
+        };
+        self.rows.iter().map(line).collect()
+    }
+}
+
+/// A bar for each count behind its label, the longest to the right margin.
+pub(crate) fn bars(indent: usize, rows: &[(String, u64)]) -> String {
+    let labels = rows.iter().map(|(label, _)| width(label)).max().unwrap_or(0);
+    let counts = rows.iter().map(|(_, number)| count(*number).len()).max().unwrap_or(0);
+    let most = rows.iter().map(|(_, number)| *number).max().unwrap_or(0).max(1);
+    let room = WIDTH.saturating_sub(indent + labels + GAP + counts + GAP);
+    let line = |(label, number): &(String, u64)| {
+        // What is there has a bar.
+        let bar = "#".repeat((*number as f64 / most as f64 * room as f64).ceil() as usize);
+        let line = format!("{:indent$}{}  {:>counts$}  {bar}", "", padded(label, labels), count(*number));
+        line.trim_end().to_owned() + "\n"
+    };
+    rows.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_lines_break_at_words_and_words_stay_whole() {
+        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrap("a/very/long/path is whole", 8), ["a/very/long/path", "is whole"]);
+        assert_eq!(wrap("short", 8), ["short"]);
+    }
+}
