@@ -25,6 +25,6 @@ pub use fields::{CaseFile, InputField, NanField, OutputField, SuiteFile, Toleran
 pub use id::CaseId;
 pub(crate) use object::{is_wide, read_value};
 pub(crate) use resolve::seconds_from;
-pub(crate) use share::share;
+pub(crate) use share::{cores, share};
 pub(crate) use suites::Suites;
 pub(crate) use walk::{Kind, Seen, walk};

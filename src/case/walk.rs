@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::share::together;
+use super::share::{cores, together};
 
 /// How many links may follow one another on the way to a folder. The system gives up at 40.
 const LONGEST_WAY: usize = 16;
@@ -51,7 +51,7 @@ pub(crate) fn walk<N: Default + Send>(root: &Path, note: impl Fn(&mut N, Seen<'_
         }),
         more: Condvar::new(),
     };
-    together(usize::MAX, || {
+    together(cores(), || {
         let mut noted = N::default();
         while let Some(mut turn) = queue.next() {
             list(root, &turn.folder, &mut turn.below, |seen| note(&mut noted, seen));

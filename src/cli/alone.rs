@@ -12,9 +12,7 @@ use super::cases::choose;
 use crate::case::{CaseId, Goldens};
 use crate::error::{Error, Result};
 use crate::explain::explain;
-use crate::run::{
-    Alone as Asked, CaseOutcome, Executors, Gates, Options, Pictures, Session, Skips, die_with, limit_memory,
-};
+use crate::run::{Alone as Asked, CaseOutcome, Executors, Gates, Options, Pictures, Session, die_with, limit_memory};
 use crate::snapshot::Caller;
 
 /// How the verb is called.
@@ -71,7 +69,7 @@ impl Alone {
         let options = Options {
             repeats: self.repeats,
             caller: if self.as_test { Caller::Test } else { Caller::CommandLine },
-            skips: if self.unskipped { Skips::Ignored } else { Skips::Honoured },
+            runs_skipped: self.unskipped,
             gates: if self.accuracy_only { Gates::Accuracy } else { Gates::Both },
             explain: Some(explain),
             ci: self.ci,

@@ -10,7 +10,7 @@ use crate::case::{CaseId, Goldens};
 use crate::error::Result;
 use crate::explain::explain;
 use crate::report::{ExplainView, Voice, json, terminal};
-use crate::run::{Executors, Gates, Options, Pictures, Session, Skips};
+use crate::run::{Executors, Gates, Options, Pictures, Session};
 
 /// The arguments of `karat explain`.
 #[derive(Debug, Args)]
@@ -44,7 +44,7 @@ impl Explain {
             gates: Gates::Accuracy,
             // Only the default executor has snapshots.
             looks_back: self.executor.is_none(),
-            skips: Skips::Ignored,
+            runs_skipped: true,
             explain: Some(explain),
             pictures: Pictures::NotPassed,
             ..Options::default()

@@ -10,7 +10,7 @@ use super::alone::ALONE;
 use super::cases::EXECUTION;
 use crate::case::{Goldens, seconds_from};
 use crate::error::{Error, Result};
-use crate::run::{Gates, Isolation, Pictures, Scope, Skips, can_limit_memory};
+use crate::run::{Gates, Isolation, Pictures, Scope, can_limit_memory};
 use crate::snapshot::Caller;
 
 /// The arguments that isolate cases.
@@ -50,7 +50,7 @@ pub(crate) struct Told<'a> {
     /// Who calls.
     pub(crate) caller: Caller,
     /// Whether cases with a `skip` run.
-    pub(crate) skips: Skips,
+    pub(crate) runs_skipped: bool,
     /// Of which outputs there is a picture.
     pub(crate) pictures: Pictures,
     /// Whether the run is one as in CI by an option, whatever the environment says.
@@ -82,7 +82,7 @@ impl Isolate {
 
 /// How this same program is started for one case.
 pub(crate) fn isolation(told: &Told<'_>, scope: Scope) -> Result<Isolation> {
-    let Told { goldens, executor, gates, repeats, caller, skips, pictures, ci } = told;
+    let Told { goldens, executor, gates, repeats, caller, runs_skipped, pictures, ci } = told;
     let program = std::env::current_exe().map_err(|error| Error::read("the path of this program", error))?;
     let mut arguments: Vec<OsString> = vec![
         ALONE.into(),
@@ -97,7 +97,7 @@ pub(crate) fn isolation(told: &Told<'_>, scope: Scope) -> Result<Isolation> {
     let flags = [
         (*gates == Gates::Accuracy, "--accuracy-only"),
         (*caller == Caller::Test, "--as-test"),
-        (*skips == Skips::Ignored, "--unskipped"),
+        (*runs_skipped, "--unskipped"),
         (*ci, "--ci"),
         (*pictures != Pictures::None, "--pictures"),
         (*pictures == Pictures::All, "--all-pictures"),

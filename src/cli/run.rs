@@ -1,7 +1,6 @@
 //! `karat run`: every case against its reference and its snapshot.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
@@ -16,7 +15,7 @@ use crate::case::Tree;
 use crate::error::Result;
 use crate::explain::explain;
 use crate::report::terminal::Detail;
-use crate::run::{Executors, Following, Gates, Options, Recalled, Session, Stop};
+use crate::run::{Executors, Gates, Options, Recalled, Session};
 
 /// The arguments of `karat run`.
 #[derive(Debug, Args)]
@@ -88,8 +87,8 @@ impl Run {
         let gates = if accuracy_only || other.is_some() { Gates::Accuracy } else { Gates::Both };
         let mut selected = cases.select(context, gates)?;
         reports.check(&[&selected.goldens.root, &selected.goldens.snapshots], &[])?;
-        selected.options.following = if chained { Following::Chained } else { Following::Isolated };
-        selected.options.stop = if fail_fast { Stop::AtFirstFailure } else { Stop::Never };
+        selected.options.chained = chained;
+        selected.options.fail_fast = fail_fast;
         selected.options.ci = ci;
         selected.options.deny_vacuous = context.home.deny_vacuous || deny.contains(&Deny::Vacuous);
         selected.filter.shard = part.shard(context)?;
@@ -101,7 +100,7 @@ impl Run {
             gates,
             repeats: options.repeats,
             caller: options.caller,
-            skips: options.skips,
+            runs_skipped: options.runs_skipped,
             pictures,
             ci,
         })?;
@@ -113,12 +112,12 @@ impl Run {
             interrupt: interrupt.clone(),
             ..options
         };
-        let session = Arc::new(Session::new(goldens, executor, options)?);
+        let session = Session::new(goldens, executor, options)?;
         if failed {
             filter.only = Some(again(&session, &tree, context)?);
         }
         let count = filter.select(&tree).cases.len();
-        let progress = Arc::new(Progress::start(count, context.screen.is_watched && !reports.is_document()));
+        let progress = Progress::start(count, context.screen.is_watched && !reports.is_document());
         let mut voice = context.voice(cases.root.as_ref(), Some(&cases.place), Some(session.recorder()));
         voice.executor = typed;
         let options = [
@@ -129,8 +128,7 @@ impl Run {
         ];
         voice.options = options.into_iter().flatten().reduce(|one, other| format!("{one} {other}"));
 
-        let advanced = Arc::clone(&progress);
-        let outcome = session.watched(&tree, &filter, move |case| advanced.advance(case))?;
+        let outcome = session.run(&tree, &filter, |case| progress.advance(case))?;
         guard::disarm();
         progress.finish();
         if let Err(error) = session.remember(&filter, &outcome) {

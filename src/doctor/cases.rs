@@ -3,295 +3,311 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use super::complaint::{Ailment, Complaint, Health};
-use crate::case::{Address, Case, CaseId, Goldens, Suites, Tree, sha256};
+use super::examine::{Ailment, Complaint, Health, Setup};
+use crate::case::{Address, Case, CaseId, Suites, Tree, sha256};
 use crate::compare::{NanRule, Summary, summarize};
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::fs::nearest_first;
-use crate::run::checkpoint::Executor;
-use crate::run::execute::{check_link, gather, read};
-use crate::run::judge::{Reference, facts, tolerance};
-use crate::snapshot::{Recorder, Shelf};
-use crate::tensor::{Containers, Pointer};
-use crate::tensor::{DType, Tensor};
+use crate::run::{Declared, Executor, Reference, check_link, facts, vacuous_name};
+use crate::snapshot::Shelf;
+use crate::tensor::{Containers, DType, Pointer, Tensor};
 
-/// What is looked at, and what a run of it would be given.
-pub(crate) struct Check<'a> {
-    pub(crate) goldens: &'a Goldens,
-    pub(crate) recorder: &'a Recorder,
-    /// What would run the cases, where that is known.
-    pub(crate) executor: Option<&'a Executor>,
-    /// The ids of the cases that may be skipped in CI.
-    pub(crate) allowed_skips: &'a [String],
+/// A case that a run would run, and what it says of each output with a reference that can be read.
+type Read = (Case, Vec<(String, Declared, Summary)>);
+
+/// Looks through the tree and the snapshots, for everything on which a run would fail that shows without running anything.
+pub(super) fn check(setup: &Setup<'_>, tree: &Tree, health: &mut Health) {
+    if tree.cases.is_empty() && tree.problems.is_empty() {
+        health.add(Complaint::of(Ailment::Empty));
+    }
+    let mut cases =
+        Cases { setup, suites: Suites::new(&setup.goldens.root), tensors: Tensors::default(), faults: BTreeMap::new() };
+    for (id, what) in &tree.problems {
+        cases.faults.insert(what.clone(), (id.clone(), id.below(&setup.goldens.root)));
+    }
+    let read = cases.references(tree, health);
+    cases.declarations(&read, health);
+    for (text, (id, file)) in cases.faults {
+        health.add(Complaint { case: Some(id), ..Complaint::about(Ailment::Broken, text, vec![file]) });
+    }
+    for (pointer, files) in cases.tensors.pointers {
+        health.add(Complaint::about(Ailment::Pointers, pointer.to_string(), files.into_iter().collect()));
+    }
+    health.complaints.extend(cases.tensors.complaints);
+    let cases: Vec<Case> = read.into_iter().map(|(case, _)| case).collect();
+    snapshots(setup, tree, &cases, health);
 }
 
-impl Check<'_> {
-    /// Looks through the tree and the snapshots: at all on which a run would fail that can be told without running anything.
-    pub(crate) fn all(&self, tree: &Tree, health: &mut Health) {
-        let Check { goldens, executor, allowed_skips, .. } = *self;
-        if tree.cases.is_empty() && tree.problems.is_empty() {
-            health.complain(Complaint::of(Ailment::Empty));
-        }
-        let suites = Suites::new(&goldens.root);
-        let mut known: BTreeMap<CaseId, Option<BTreeSet<String>>> =
-            tree.problems.keys().map(|id| (id.clone(), None)).collect();
-        let mut unread: BTreeMap<String, (CaseId, PathBuf)> =
-            tree.problems.iter().map(|(id, what)| (what.clone(), (id.clone(), id.below(&goldens.root)))).collect();
-        let mut tensors = Tensors::default();
-        let (mut expected, mut skipped, mut moved) = (Vec::new(), Vec::new(), BTreeMap::new());
+/// What is known of the cases so far.
+struct Cases<'a> {
+    setup: &'a Setup<'a>,
+    suites: Suites,
+    tensors: Tensors,
+    /// What is wrong with a `case.json` or `suite.json`, with the first case and the file. A suite is wrong once, however many
+    /// cases are below it.
+    faults: BTreeMap<String, (CaseId, PathBuf)>,
+}
+
+impl Cases<'_> {
+    fn tell(&mut self, id: &CaseId, error: &Error) {
+        let file = match error {
+            Error::Case { path, .. } => path.clone(),
+            _ => id.below(&self.setup.goldens.root).join("case.json"),
+        };
+        self.faults.entry(error.to_string()).or_insert_with(|| (id.clone(), file));
+    }
+
+    /// Reads every case and its references, and checks what it says of these.
+    fn references(&mut self, tree: &Tree, health: &mut Health) -> Vec<Read> {
+        let (mut skipped, mut vacuous) = (Vec::new(), Vec::new());
+        let mut read = Vec::new();
         for id in &tree.cases {
-            // A suite is wrong once, however many cases are below it.
-            let mut tell = |error: Error| {
-                let file = match &error {
-                    Error::Case { path, .. } => path.clone(),
-                    _ => id.below(&goldens.root).join("case.json"),
-                };
-                unread.entry(error.to_string()).or_insert_with(|| (id.clone(), file));
-            };
-            let outputs = match suites.case(id) {
+            match self.suites.case(id) {
+                Err(error) => self.tell(id, &error),
                 // Nothing of it is looked at in a run either.
                 Ok(case) if case.skip.is_some() => {
-                    if !allowed_skips.iter().any(|allowed| allowed == id.as_str()) {
-                        skipped.push((id.clone(), case.set_in("skip").to_path_buf()));
+                    if !self.setup.allowed_skips.iter().any(|allowed| allowed == id.as_str()) {
+                        skipped.push((id.clone(), id.to_string(), case.set_in("skip").to_path_buf()));
                     }
-                    None
                 }
                 Ok(case) => {
-                    if let Some(executor) = executor.filter(|executor| executor.get(&case.checkpoint).is_none()) {
-                        tell(unknown(&case, executor));
+                    if let Some(error) = self.setup.executor.and_then(|executor| unknown(&case, executor)) {
+                        self.tell(id, &error);
                     }
-                    tensors.check(&case, &mut tell);
-                    for (name, input) in case.inputs.iter().filter(|(_, input)| input.link.is_some()) {
-                        let digest = || Ok(sha256(&read(&input.address, input.dtype)?));
-                        // A tensor that cannot be read is told of by itself.
-                        if let Err(error @ Error::Case { .. }) =
-                            check_link(goldens, &suites, &case, (name, input), digest)
-                        {
-                            tell(error);
+                    let mut outputs = Vec::new();
+                    for name in case.outputs.keys() {
+                        let Some(reference) = self.reference(&case, name) else { continue };
+                        let Declared { rules, chained, .. } = &reference.declared;
+                        let is_vacuous = |tolerance| reference.vacuous(tolerance).is_some();
+                        let is_own = is_vacuous(rules.tolerance);
+                        if is_own || chained.is_some_and(is_vacuous) {
+                            vacuous.push((id.clone(), vacuous_name(id, name, !is_own), case.file.clone()));
                         }
+                        let mut summary = summarize(&reference.tensor, reference.mask.as_ref());
+                        if rules.nan == NanRule::Mismatch && summary.non_finite.nan > 0 {
+                            let what = ": the reference holds NaN, which match nothing without \"nan\": \"match\"";
+                            self.tell(id, &wrong(&case, name, what));
+                        }
+                        summary.dtype = rules.cast.unwrap_or(summary.dtype);
+                        outputs.push((name.clone(), reference.declared, summary));
                     }
-                    self.compare(&suites, &case, &mut tell, &mut moved);
-                    expected.push((id.clone(), case.outputs.keys().cloned().collect()));
-                    // The outputs of a case without a reference are known when it runs.
-                    (!case.outputs.is_empty()).then(|| case.outputs.into_keys().collect())
+                    read.push((case, outputs));
                 }
-                Err(error) => {
-                    tell(error);
-                    None
-                }
-            };
-            known.insert(id.clone(), outputs);
+            }
         }
-        for (text, (id, file)) in unread {
-            health.complain(Complaint { files: vec![file], case: Some(id), ..Complaint::about(Ailment::Broken, text) });
-        }
-        tensors.tell(health);
-        if let Some((first, _)) = skipped.first().cloned() {
-            let ids: Vec<&str> = skipped.iter().map(|(id, _)| id.as_str()).collect();
-            let of = Complaint::about(Ailment::Skipped, ids.join("\n"));
-            let mut files: Vec<PathBuf> = skipped.iter().map(|(_, file)| file.clone()).collect();
+        for (ailment, found, between) in [(Ailment::Skipped, skipped, "\n"), (Ailment::Vacuous, vacuous, ", ")] {
+            let Some((first, ..)) = found.first().cloned() else { continue };
+            let names: Vec<&str> = found.iter().map(|(_, name, _)| name.as_str()).collect();
+            let text = names.join(between);
+            let mut files: Vec<PathBuf> = found.into_iter().map(|(.., file)| file).collect();
             files.dedup();
-            health.complain(Complaint { files, case: Some(first), ..of });
+            health.add(Complaint { case: Some(first), ..Complaint::about(ailment, text, files) });
         }
-        if let Some((_, (first, quantity))) = moved.first_key_value() {
-            let of = Complaint::about(Ailment::Drift, quantity.clone());
-            health.complain(Complaint { case: Some(first.clone()), files: moved.into_keys().collect(), ..of });
-        }
-        snapshots(goldens, self.recorder, &known, &expected, health);
+        read
     }
 
-    /// Holds what a case declares against its snapshots: `moved` are those that hold something else, with the first such line.
-    /// What cannot be read is told of by itself.
-    fn compare(
-        &self,
-        suites: &Suites,
-        case: &Case,
-        tell: &mut impl FnMut(Error),
-        moved: &mut BTreeMap<PathBuf, (CaseId, String)>,
-    ) {
-        let mut compare =
-            |name: &str, digests: &BTreeMap<String, String>, reference: Option<&Reference>, summary: &Summary| {
-                let Ok(file) = self.recorder.file(&case.id, name) else { return };
-                let facts = facts(case, digests, reference, summary);
-                // One that is damaged is told of by itself.
-                let lines = self.recorder.inspect(&file, Some(&facts)).unwrap_or_default();
-                if let Some(line) = lines.into_iter().next() {
-                    moved.insert(file, (case.id.clone(), line.quantity));
+    /// Reads the tensors of an output, and checks whether they fit one another. What cannot be read is reported by itself.
+    fn reference(&mut self, case: &Case, name: &str) -> Option<Reference> {
+        let output = &case.outputs[name];
+        let tensors = &mut self.tensors;
+        let read = Reference::read(case, name, output, |address, dtype| tensors.read(case, address, dtype));
+        let reference = match read {
+            Ok(reference) => reference,
+            Err(error) => {
+                if matches!(error, Error::Case { .. }) {
+                    self.tell(&case.id, &error);
                 }
-            };
-        let gathered = gather(self.goldens, suites, case);
-        let digests = gathered.as_ref().ok().map(|gathered| &gathered.digests);
-        for (name, output) in &case.outputs {
-            let Ok(reference) = Reference::read(case, name, output) else { continue };
-            let wrong = |what: &str| Error::Case {
-                path: case.set_in(&format!("outputs.{name}")).to_path_buf(),
-                what: format!("outputs.{name}{what}"),
-            };
-            let is_mask = |mask: &Tensor| mask.shape() == reference.tensor.shape() && mask.dtype() == DType::Bool;
-            if !reference.mask.as_ref().is_none_or(is_mask) {
-                tell(wrong(".where: the mask is not bool, or has another shape than the reference"));
-                continue;
+                // Those that were not reached.
+                let same = [&output.address].into_iter().chain(&output.alternatives).map(|of| (of, output.dtype));
+                for (address, dtype) in same.chain(output.mask.iter().map(|mask| (mask, None))) {
+                    self.tensors.digest(case, address, dtype);
+                }
+                return None;
             }
-            let mut summary = summarize(&reference.tensor, reference.mask.as_ref());
-            if output.nan == NanRule::Mismatch && summary.non_finite.nan > 0 {
-                tell(wrong(": the reference holds NaN, which match nothing without \"nan\": \"match\""));
-            }
-            if let Some(digests) = digests {
-                summary.dtype = output.cast.unwrap_or(summary.dtype);
-                compare(name, digests, Some(&reference), &summary);
-            }
+        };
+        self.tensors.digests.insert(key(&output.address, output.dtype), Some(reference.declared.digest.clone()));
+        let is_mask = |mask: &Tensor| mask.shape() == reference.tensor.shape() && mask.dtype() == DType::Bool;
+        if reference.mask.as_ref().is_none_or(is_mask) {
+            return Some(reference);
         }
-        if let (true, Some(digests)) = (case.outputs.is_empty(), digests) {
-            let recorded = self.recorder.recorded(&case.id).unwrap_or_default();
-            let owned = recorded.iter().filter(|output| self.recorder.owns(&case.id, output));
-            let nothing = summarize(&Tensor::from(0.0f32), None);
-            owned.for_each(|name| compare(name, digests, None, &nothing));
-        }
-    }
-}
-
-/// The error that nobody registered the checkpoint of a case.
-fn unknown(case: &Case, executor: &Executor) -> Error {
-    let nearest = nearest_first(&case.checkpoint, executor.names()).join(", ");
-    let registered =
-        if nearest.is_empty() { "none is".to_owned() } else { format!("registered, nearest first: {nearest}") };
-    Error::Case {
-        path: case.set_in("checkpoint").to_path_buf(),
-        what: format!("nobody registered a checkpoint {:?}; {registered}", case.checkpoint),
-    }
-}
-
-/// The tensors of every case, each looked at once.
-#[derive(Default)]
-struct Tensors {
-    seen: BTreeMap<(PathBuf, Option<String>), Option<DType>>,
-    files: Containers,
-    pointers: BTreeMap<Pointer, BTreeSet<PathBuf>>,
-    others: Vec<Complaint>,
-}
-
-impl Tensors {
-    /// Looks at the header of every tensor that a case names, and whether what it says of its references fits them.
-    fn check(&mut self, case: &Case, tell: &mut impl FnMut(Error)) {
-        for input in case.inputs.values() {
-            self.look(case, &input.address, input.dtype);
-        }
-        for (name, output) in &case.outputs {
-            if let Some(dtype) = self.look(case, &output.address, output.dtype) {
-                tolerance(case, name, output, dtype).map(drop).unwrap_or_else(&mut *tell);
-            }
-            let dtype = output.dtype;
-            for (address, dtype) in
-                output.alternatives.iter().map(|or| (or, dtype)).chain(output.mask.iter().map(|mask| (mask, None)))
-            {
-                self.look(case, address, dtype);
-            }
-        }
-    }
-
-    /// The dtype of a tensor, where it can be read.
-    fn look(&mut self, case: &Case, address: &Address, dtype: Option<DType>) -> Option<DType> {
-        let Address { text: _, path, member } = address;
-        let key = (path.clone(), member.clone());
-        if let Some(seen) = self.seen.get(&key) {
-            return *seen;
-        }
-        let header = self.files.at(path).and_then(|file| file.inspect(member.as_deref(), dtype));
-        let read = header.as_ref().ok().map(|header| header.dtype);
-        self.seen.insert(key, read);
-        let Err(error) = header else { return read };
-        if let Error::Missing { what, .. } = &error
-            && let Some(pointer) = Pointer::named_in(what)
-        {
-            self.pointers.entry(pointer).or_default().insert(path.clone());
-            return None;
-        }
-        let ailment = if error.is_missing() { Ailment::Missing } else { Ailment::Damaged };
-        self.others.push(Complaint {
-            files: vec![path.clone()],
-            case: Some(case.id.clone()),
-            ..Complaint::about(ailment, error.to_string())
-        });
+        self.tell(
+            &case.id,
+            &wrong(case, name, ".where: the mask is not bool, or has another shape than the reference"),
+        );
         None
     }
 
-    fn tell(self, health: &mut Health) {
-        for (pointer, files) in self.pointers {
-            let files = files.into_iter().collect();
-            health.complain(Complaint { files, ..Complaint::about(Ailment::Pointers, pointer.to_string()) });
+    /// Checks the inputs of every case, and holds what it declares against its snapshots.
+    fn declarations(&mut self, read: &[Read], health: &mut Health) {
+        let mut moved = BTreeMap::new();
+        let Setup { recorder, .. } = *self.setup;
+        for (case, outputs) in read {
+            let Some(digests) = self.inputs(case) else { continue };
+            let mut compare = |name: &str, declared: Option<&Declared>, summary: &Summary| {
+                let Ok(file) = recorder.file(&case.id, name) else { return };
+                // One that is damaged is reported by itself.
+                let lines = recorder.inspect(&file, Some(&facts(case, &digests, declared, summary)));
+                if let Some(line) = lines.unwrap_or_default().into_iter().next() {
+                    moved.insert(file, (case.id.clone(), line.quantity));
+                }
+            };
+            outputs.iter().for_each(|(name, declared, summary)| compare(name, Some(declared), summary));
+            if case.outputs.is_empty() {
+                let nothing = summarize(&Tensor::from(0.0f32), None);
+                owned(self.setup, &case.id).iter().for_each(|name| compare(name, None, &nothing));
+            }
         }
-        health.complaints.extend(self.others);
+        if let Some((_, (first, quantity))) = moved.first_key_value() {
+            let (first, quantity) = (first.clone(), quantity.clone());
+            let of = Complaint::about(Ailment::Drift, quantity, moved.into_keys().collect());
+            health.add(Complaint { case: Some(first), ..of });
+        }
+    }
+
+    /// The sha256 of every input of a case; `None` where one cannot be read, or is not what it says it is.
+    fn inputs(&mut self, case: &Case) -> Option<BTreeMap<String, String>> {
+        let mut digests = Some(BTreeMap::new());
+        for (name, input) in &case.inputs {
+            let Some(digest) = self.tensors.digest(case, &input.address, input.dtype) else {
+                digests = None;
+                continue;
+            };
+            let (tensors, goldens) = (&mut self.tensors, self.setup.goldens);
+            let unread = || Error::Invalid("it is reported by itself".to_owned());
+            let digest_of = |address: &Address, dtype| tensors.digest(case, address, dtype).ok_or_else(unread);
+            if let Err(error) = check_link(goldens, &self.suites, case, (name, input), &digest, digest_of) {
+                digests = None;
+                if matches!(error, Error::Case { .. }) {
+                    self.tell(&case.id, &error);
+                }
+            }
+            digests.as_mut().map(|digests| digests.insert(name.clone(), digest));
+        }
+        digests
     }
 }
 
-/// Compares what is recorded and pending with what is known. `expected` are the outputs of each case that a run holds; none
-/// where its snapshots alone say which there are.
-fn snapshots(
-    goldens: &Goldens,
-    recorder: &Recorder,
-    known: &BTreeMap<CaseId, Option<BTreeSet<String>>>,
-    expected: &[(CaseId, Vec<String>)],
-    health: &mut Health,
-) {
-    let is_selected = |id: &CaseId| id.below(&goldens.root).starts_with(goldens.selected());
+fn wrong(case: &Case, name: &str, what: &str) -> Error {
+    let field = format!("outputs.{name}");
+    Error::Case { path: case.set_in(&field).to_path_buf(), what: format!("{field}{what}") }
+}
+
+/// The error that an executor lacks the checkpoint of a case, if it does.
+fn unknown(case: &Case, executor: &Executor) -> Option<Error> {
+    if executor.get(&case.checkpoint).is_some() {
+        return None;
+    }
+    let nearest = nearest_first(&case.checkpoint, executor.names()).join(", ");
+    let registered =
+        if nearest.is_empty() { "none is".to_owned() } else { format!("registered, nearest first: {nearest}") };
+    Some(Error::Case {
+        path: case.set_in("checkpoint").to_path_buf(),
+        what: format!("nobody registered a checkpoint {:?}; {registered}", case.checkpoint),
+    })
+}
+
+/// A tensor as a case names it.
+type Key = (PathBuf, Option<String>, Option<&'static str>);
+
+fn key(address: &Address, dtype: Option<DType>) -> Key {
+    (address.path.clone(), address.member.clone(), dtype.map(DType::name))
+}
+
+/// The tensors of all cases, each read once.
+#[derive(Default)]
+struct Tensors {
+    files: Containers,
+    /// The sha256 of each that was read; `None` where that failed, and was reported.
+    digests: BTreeMap<Key, Option<String>>,
+    pointers: BTreeMap<Pointer, BTreeSet<PathBuf>>,
+    complaints: Vec<Complaint>,
+}
+
+impl Tensors {
+    /// Reads a tensor. One that cannot be read is reported once.
+    fn read(&mut self, case: &Case, address: &Address, dtype: Option<DType>) -> Result<Tensor> {
+        let Address { path, member, .. } = address;
+        self.files.at(path).and_then(|file| file.read(member.as_deref(), dtype)).inspect_err(|error| {
+            if self.digests.insert(key(address, dtype), None).is_some() {
+                return;
+            }
+            if let Error::Missing { what, .. } = error
+                && let Some(pointer) = Pointer::named_in(what)
+            {
+                self.pointers.entry(pointer).or_default().insert(path.clone());
+                return;
+            }
+            let ailment = if error.is_missing() { Ailment::Missing } else { Ailment::Damaged };
+            let complaint = Complaint::about(ailment, error.to_string(), vec![path.clone()]);
+            self.complaints.push(Complaint { case: Some(case.id.clone()), ..complaint });
+        })
+    }
+
+    /// The sha256 of a tensor, which is read where none of that address was.
+    fn digest(&mut self, case: &Case, address: &Address, dtype: Option<DType>) -> Option<String> {
+        let key = key(address, dtype);
+        if let Some(known) = self.digests.get(&key) {
+            return known.clone();
+        }
+        let digest = self.read(case, address, dtype).ok().map(|tensor| sha256(&tensor));
+        self.digests.insert(key, digest.clone());
+        digest
+    }
+}
+
+/// The outputs of a case without references that have a snapshot of karat's.
+fn owned(setup: &Setup<'_>, id: &CaseId) -> Vec<String> {
+    let mut outputs = setup.recorder.recorded(id).unwrap_or_default();
+    outputs.retain(|output| setup.recorder.owns(id, output));
+    outputs
+}
+
+/// Compares what is recorded and pending with the cases that a run would run.
+fn snapshots(setup: &Setup<'_>, tree: &Tree, cases: &[Case], health: &mut Health) {
+    let Setup { goldens, recorder, .. } = *setup;
     let shelf = Shelf::read(recorder.snapshots());
     let pending = match shelf.check().and_then(|()| recorder.pending_files()) {
         Ok(pending) => pending,
-        Err(error) => {
-            health.complain(Complaint::about(Ailment::Broken, error.to_string()));
-            return;
-        }
+        Err(error) => return health.add(Complaint::about(Ailment::Broken, error.to_string(), Vec::new())),
     };
-    let mut complain = |ailment, files: Vec<PathBuf>, case: Option<CaseId>| {
-        if !files.is_empty() {
-            health.complaints.push(Complaint { files, case, ..Complaint::of(ailment) });
-        }
+    let is_selected = |id: &CaseId| id.below(&goldens.root).starts_with(goldens.selected());
+    let is_known = |id: &CaseId, output: &str| match cases.binary_search_by(|case| case.id.cmp(id)) {
+        // The outputs of a case without a reference are known when it runs.
+        Ok(at) => cases[at].outputs.is_empty() || cases[at].outputs.contains_key(output),
+        Err(_) => tree.cases.binary_search(id).is_ok() || tree.problems.contains_key(id),
     };
-    let is_known = |id: &CaseId, output: &str| match known.get(id) {
-        Some(outputs) => outputs.as_ref().is_none_or(|outputs| outputs.contains(output)),
-        None => false,
-    };
-    let orphans = shelf.orphans(recorder.snapshots(), is_known);
-    let orphans = orphans.into_iter().filter(|orphan| is_selected(&orphan.id)).map(|orphan| orphan.path);
-    complain(Ailment::Orphaned, orphans.collect(), None);
+    let orphans = shelf.orphans(recorder.snapshots(), is_known).into_iter().filter(|orphan| is_selected(&orphan.id));
+    health.list(Ailment::Orphaned, orphans.map(|orphan| orphan.path).collect());
     let pending = pending.into_iter().filter(|(id, ..)| is_selected(id));
     let (pending, stray): (Vec<_>, Vec<_>) = pending.partition(|(id, output, _)| is_known(id, output));
-    complain(Ailment::Pending, pending.iter().map(|(.., path)| path.clone()).collect(), None);
-    complain(Ailment::Stray, stray.into_iter().map(|(.., path)| path).collect(), None);
-    let (mut unrecorded, mut damaged) = (Vec::new(), Vec::new());
-    let mut first = None;
-    for (id, outputs) in expected {
-        let waits = |output: Option<&str>| {
-            pending.iter().any(|(case, name, _)| case == id && output.is_none_or(|output| name == output))
-        };
-        let recorded = || recorder.recorded(id).unwrap_or_default();
-        let held = match outputs.is_empty() {
-            true => recorded().into_iter().filter(|output| recorder.owns(id, output)).collect(),
-            false => outputs.clone(),
-        };
-        if held.is_empty() && !waits(None) {
+    health.list(Ailment::Pending, pending.iter().map(|(.., path)| path.clone()).collect());
+    health.list(Ailment::Stray, stray.into_iter().map(|(.., path)| path).collect());
+    let waiting: BTreeSet<(&CaseId, &str)> = pending.iter().map(|(id, output, _)| (id, output.as_str())).collect();
+    let (mut unrecorded, mut first) = (Vec::new(), None);
+    for Case { id, outputs, .. } in cases {
+        let held = if outputs.is_empty() { owned(setup, id) } else { outputs.keys().cloned().collect() };
+        let before = unrecorded.len();
+        if held.is_empty() && !waiting.iter().any(|(case, _)| *case == id) {
             unrecorded.push(id.below(recorder.snapshots()));
-            first.get_or_insert_with(|| id.clone());
         }
         for output in held {
             match recorder.file(id, &output) {
                 Ok(file) if file.exists() => {
                     health.snapshots += 1;
                     if let Err(error) = recorder.inspect(&file, None) {
-                        let of = Complaint::about(Ailment::Damaged, error.to_string());
-                        damaged.push(Complaint { files: vec![file], case: Some(id.clone()), ..of });
+                        let of = Complaint::about(Ailment::Damaged, error.to_string(), vec![file]);
+                        health.add(Complaint { case: Some(id.clone()), ..of });
                     }
                 }
-                Ok(file) if !waits(Some(&output)) => {
-                    unrecorded.push(file);
-                    first.get_or_insert_with(|| id.clone());
-                }
+                Ok(file) if !waiting.contains(&(id, output.as_str())) => unrecorded.push(file),
                 _ => {}
             }
         }
+        if unrecorded.len() > before {
+            first.get_or_insert(id);
+        }
     }
-    health.complaints.extend(damaged);
     if !unrecorded.is_empty() {
-        health.complain(Complaint { files: unrecorded, case: first, ..Complaint::of(Ailment::Unrecorded) });
+        health.add(Complaint { files: unrecorded, case: first.cloned(), ..Complaint::of(Ailment::Unrecorded) });
     }
 }

@@ -10,7 +10,7 @@ use super::{shard, trial};
 use crate::cli::{self, Home, Host, Told};
 use crate::error::{Error, Result};
 use crate::explain::explain;
-use crate::run::{CheckpointResult, Executor, Executors, Inputs, Options, Scope, Session, Skips};
+use crate::run::{CheckpointResult, Executor, Executors, Inputs, Options, Scope, Session};
 use crate::snapshot::{self, Caller};
 use crate::text::safe::lines;
 
@@ -163,23 +163,26 @@ pub(super) const FAILED: i32 = 101;
 /// Runs or lists the trials.
 fn test(executor: Executor, home: &Home, arguments: &Arguments) -> Result<ExitCode> {
     let goldens = home.goldens(None)?;
-    let skips = if arguments.ignored || arguments.include_ignored { Skips::Ignored } else { Skips::Honoured };
     let allowed_skips = home.allowed_skips.clone();
     let mut options = Options {
         allowed_skips,
         deny_vacuous: home.deny_vacuous,
-        skips,
+        runs_skipped: arguments.ignored || arguments.include_ignored,
         caller: Caller::Test,
         explain: Some(explain),
         ..Options::default()
     };
-    let Options { gates, repeats, caller, pictures, ci, .. } = options;
-    let told = Told { goldens: &goldens, executor: executor.name(), gates, repeats, caller, skips, pictures, ci };
-    options.isolation = Some(cli::isolation(&told, Scope::Timed)?);
+    let shard = shard::asked()?;
+    let single = trial::single(&goldens, arguments, shard);
+    if single.is_none() {
+        let Options { gates, repeats, caller, runs_skipped, pictures, ci, .. } = options;
+        let executor = executor.name();
+        let told = Told { goldens: &goldens, executor, gates, repeats, caller, runs_skipped, pictures, ci };
+        options.isolation = Some(cli::isolation(&told, Scope::Timed)?);
+    }
     let session = Session::new(goldens, executor, options)?;
     cli::arm(FAILED);
-    let shard = shard::asked()?;
-    let trials = trial::trials(session, skips, home, arguments, shard)?;
+    let trials = trial::trials(session, single, home, arguments, shard)?;
     if let Some(filter) = arguments.filter.as_deref().filter(|_| !arguments.list && shard.is_none()) {
         let is_found = trials.iter().any(|trial| trial.name().contains(filter));
         if let Some(meant) = meant(filter, &home.command).filter(|_| !is_found) {

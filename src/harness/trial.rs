@@ -6,11 +6,11 @@ use std::sync::Arc;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 use super::watchdog::watch;
-use crate::case::{Case, CaseId, Goldens, Tree, share};
+use crate::case::{Case, CaseId, Goldens, Tree, cores, share};
 use crate::cli::Home;
 use crate::error::{Error, Result};
 use crate::report::{Review, Voice, terminal};
-use crate::run::{CaseOutcome, Filter, Problem, Session, Shard, Skips, Survey, Verdict};
+use crate::run::{CaseOutcome, Filter, Problem, Session, Shard, Verdict};
 use crate::text::fold;
 use crate::text::safe::{line, lines};
 
@@ -21,11 +21,9 @@ const CHAINED: &str = "karat::chained";
 
 /// What every trial shares.
 pub(super) struct Shared {
-    pub(super) session: Session,
-    /// What the cases have in common, where this process runs them all.
-    survey: Survey,
+    pub(super) session: Arc<Session>,
     voice: Voice,
-    skips: Skips,
+    runs_skipped: bool,
 }
 
 /// The trials that the arguments can select, sorted by id.
@@ -33,8 +31,8 @@ pub(super) struct Shared {
 /// With `--exact` only what it names is read: nextest starts a process for each. Of a shard they are the trials at its
 /// places in the whole list, so that each is in exactly one.
 pub(super) fn trials(
-    session: Session,
-    skips: Skips,
+    session: Arc<Session>,
+    single: Option<CaseId>,
     home: &Home,
     arguments: &Arguments,
     shard: Option<Shard>,
@@ -50,25 +48,23 @@ pub(super) fn trials(
         leaves_pending: true,
         base: home.base.clone(),
     };
-    let exact = arguments.filter.as_ref().filter(|_| arguments.exact && !arguments.list && shard.is_none());
-    let single = exact.and_then(|name| case_named(session.goldens(), name));
     // libtest gives no reason for what it ignores by the flag; a case that is selected gives its own.
     let flagged = arguments.list || arguments.ignored;
-    let survey = session.survey();
-    let shared = Arc::new(Shared { session, survey, voice, skips });
+    let runs_skipped = arguments.ignored || arguments.include_ignored;
+    let shared = Arc::new(Shared { session, voice, runs_skipped });
     if let Some(id) = single {
         let is_ignored = flagged && skip(shared.session.goldens(), &id).is_some();
         return Ok(vec![case_trial(&shared, &id, is_ignored, Ending::WithProcess)]);
     }
     let tree = shared.session.goldens().discover()?;
-    let said = share(&tree.cases, |id| Said::of(&shared, id));
+    let said = share(&tree.cases, cores(), |id| Said::of(&shared, id));
     let cases = tree.cases.iter().zip(&said);
     let mut trials: Vec<Trial> =
         cases.map(|(id, said)| case_trial(&shared, id, flagged && said.skip.is_some(), Ending::Alone)).collect();
     trials.extend(tree.problems.iter().map(|(id, what)| problem_trial(&shared, id, what)));
     trials.sort_by(|a, b| a.name().cmp(b.name()));
     // The other of these trials, run alone, has nothing to do with the chains.
-    if exact.is_none_or(|name| name == CHAINED) && said.iter().any(|said| said.gates_chains) {
+    if exact(arguments, shard).is_none_or(|name| name == CHAINED) && said.iter().any(|said| said.gates_chains) {
         trials.push(chained_trial(&shared, tree.clone()));
     }
     let skips = tree.cases.iter().cloned().zip(said).filter_map(|(id, said)| Some((id, said.skip?))).collect();
@@ -79,6 +75,16 @@ pub(super) fn trials(
             places.zip(trials).filter(|(at, trial)| shard.keeps(*at, trial.name())).map(|(_, trial)| trial).collect();
     }
     Ok(trials)
+}
+
+/// The test that `--exact` names, if it alone runs.
+fn exact(arguments: &Arguments, shard: Option<Shard>) -> Option<&String> {
+    arguments.filter.as_ref().filter(|_| arguments.exact && !arguments.list && shard.is_none())
+}
+
+/// The case that has this process for its own, as nextest starts one for each.
+pub(super) fn single(goldens: &Goldens, arguments: &Arguments, shard: Option<Shard>) -> Option<CaseId> {
+    exact(arguments, shard).and_then(|name| case_named(goldens, name))
 }
 
 /// The case with exactly that id, if it is on disk and no other differs from it in case alone.
@@ -117,7 +123,7 @@ struct Said {
 impl Said {
     /// One that cannot be read says nothing, and is told of when it runs.
     fn of(shared: &Shared, id: &CaseId) -> Said {
-        let Ok(Case { skip, outputs, .. }) = shared.survey.suites.case(id) else { return Said::default() };
+        let Ok(Case { skip, outputs, .. }) = shared.session.suites.case(id) else { return Said::default() };
         Said { skip, gates_chains: outputs.values().any(|output| output.chained.is_some()) }
     }
 }
@@ -126,7 +132,10 @@ fn case_trial(shared: &Arc<Shared>, id: &CaseId, is_ignored: bool, ending: Endin
     let (shared, own) = (Arc::clone(shared), id.clone());
     let run = move || match ending {
         Ending::WithProcess => conclude(&shared, &watch(&shared, &own)),
-        Ending::Alone => conclude(&shared, &shared.session.case_in(&shared.survey, &own)),
+        Ending::Alone => {
+            shared.session.look_up();
+            conclude(&shared, &shared.session.case(&own))
+        }
     };
     Trial::ignorable_test(line(id.as_str()), run).with_ignored_flag(is_ignored)
 }
@@ -190,19 +199,19 @@ fn complete_trial(shared: &Arc<Shared>, tree: Tree, written: Vec<(CaseId, String
 
 /// What is wrong and belongs to no case. `written` are the cases with a written skip, and their reasons.
 fn faults(shared: &Shared, tree: &Tree, written: &[(CaseId, String)]) -> Vec<String> {
-    let Shared { session, survey, voice, skips } = shared;
+    let Shared { session, voice, runs_skipped } = shared;
     let goldens = session.goldens();
     if tree.cases.is_empty() && tree.problems.is_empty() {
         let nothing = Error::NoCases { place: goldens.root.clone(), exists: true };
         return vec![format!("{nothing}\nto add the first:  {}", voice.add())];
     }
     // Asking for a case that is skipped counts its snapshots as referenced; under nextest nothing else does.
-    let written = written.iter().filter(|_| *skips == Skips::Honoured);
-    let written = written.map(|(id, reason)| (session.case_in(survey, id), reason));
+    let written = written.iter().filter(|_| !runs_skipped);
+    let written = written.map(|(id, reason)| (session.case(id), reason));
     let fails = |case: &CaseOutcome| session.gate().fails(case);
     let mut faults: Vec<String> =
         written.filter(|(case, _)| fails(case)).map(|(case, reason)| skipped(&case.id, reason)).collect();
-    let orphans = session.orphans_in(survey, tree, &Filter::default());
+    let orphans = session.orphans(tree, &Filter::default());
     faults.extend(orphans.iter().filter(|case| fails(case)).map(|case| message(shared, case)));
     let is_case = |name: &str| tree.cases.binary_search_by(|id| id.as_str().cmp(name)).is_ok();
     let unknown = session.gate().allowed_skips.iter().filter(|name| !is_case(name));

@@ -14,7 +14,7 @@ use crate::run::CaseOutcome;
 pub(super) fn watch(shared: &Arc<Shared>, id: &CaseId) -> CaseOutcome {
     let session = &shared.session;
     let limit = Case::load(&session.goldens().root, id).ok().and_then(|case| case.timeout);
-    let Some(limit) = limit else { return session.here(id) };
+    let Some(limit) = limit else { return session.case(id) };
     let (ended, waits) = channel();
     let watched = (Arc::clone(shared), id.clone());
     thread::spawn(move || {
@@ -26,7 +26,7 @@ pub(super) fn watch(shared: &Arc<Shared>, id: &CaseId) -> CaseOutcome {
             std::process::exit(FAILED);
         }
     });
-    let outcome = session.here(id);
+    let outcome = session.case(id);
     // It may have been too late, and the process about to end.
     ended.send(()).ok();
     outcome

@@ -1,175 +1,234 @@
-//! One case: read, run, judged.
+//! One case: its inputs read, its checkpoint called, its outputs judged.
 
 use std::collections::BTreeMap;
-use std::panic::resume_unwind;
-use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::checkpoint::{Executor, Inputs};
-use super::execute::{Executed, Gathered, execute, gather};
-use super::isolate::Isolation;
-use super::judge::{Held, hold_all, keep_actual};
-use super::options::{Options, Skips};
-use super::outcome::{CaseOutcome, OutputOutcome, Problem, Verdict};
+use super::checkpoint::{Executor, Inputs, Skip};
+use super::judge::{Judge, keep_actual};
+use super::outcome::{CaseOutcome, Problem, Verdict};
 use super::running::begin;
-use super::survey::Survey;
-use crate::case::{Case, CaseId, Goldens};
-use crate::snapshot::Recorder;
-use crate::tensor::Tensor;
+use super::session::Session;
+use crate::case::{Address, Case, CaseId, Goldens, Input, Link, Suites, sha256};
+use crate::error::{Error, Result};
+use crate::snapshot::catch::catch;
+use crate::tensor::{Containers, DType, Element, Tensor, dispatch, read_tensor};
 
-/// Everything that one case needs to be run.
-#[derive(Clone, Copy)]
-pub(super) struct Examiner<'a> {
-    pub(super) goldens: &'a Goldens,
-    pub(super) survey: &'a Survey,
-    pub(super) executor: &'a Executor,
-    pub(super) options: &'a Options,
-    /// What holds summaries against snapshots, where drift is a gate.
-    pub(super) recorder: Option<&'a Recorder>,
-    /// Where accuracy alone is a gate and drift is told all the same.
-    pub(super) past: Option<&'a Recorder>,
-    /// Where actual tensors of outputs that did not pass are kept, where they are.
-    pub(super) keep: Option<&'a Path>,
-    /// How cases are given a process of their own, where they are.
-    pub(super) isolation: Option<&'a Isolation>,
-    /// Whether somebody asks for what came out, besides what is said of it.
-    pub(super) yields: bool,
+/// What is asked of a case besides its outcome.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Ask {
+    /// Whether nothing is recorded or kept, because the case is reported elsewhere.
+    pub(super) aside: bool,
+    /// Whether the tensors are wanted that it returned.
+    pub(super) outputs: bool,
 }
 
-/// What a case that ran was given, and what came out.
+/// A case that ran, what it was given, and what it returned.
 pub(super) struct Ran {
     pub(super) case: Case,
     pub(super) inputs: Inputs,
     pub(super) outputs: BTreeMap<String, Tensor>,
 }
 
+/// What all calls of a checkpoint returned.
+pub(super) struct Executed {
+    pub(super) outputs: BTreeMap<String, Tensor>,
+    /// The first call, counted from 1, in which each such output had other bits than in the first.
+    pub(super) unstable: BTreeMap<String, usize>,
+    /// How long they took together.
+    pub(super) elapsed: Duration,
+}
+
 /// Why a case without a reference is not run where no snapshot is looked at: nothing would hold it.
 const SNAPSHOT_ONLY: &str = "it names no reference: its snapshot alone holds it, and here no snapshot is looked at";
 
-impl Examiner<'_> {
-    /// The same, which records nothing and keeps nothing: for a case that somebody else tells of.
-    pub(super) fn aside(&self) -> Self {
-        Examiner { recorder: None, past: None, keep: None, ..*self }
-    }
-
-    /// Makes of an output that passed by itself one that does not: nothing of it is left for review, and the actual tensor
-    /// that is outside is kept.
-    pub(super) fn spoil(&self, id: &CaseId, output: &mut OutputOutcome, actual: &Tensor) {
-        if let Some(Err(error)) = self.recorder.map(|recorder| recorder.touch(id, &output.name)) {
-            let problem = Problem::from_error("", &error);
-            output.verdict = output.verdict.min(problem.verdict());
-            output.problems.push(problem);
-        }
-        if let Some(keep) = self.keep {
-            keep_actual(keep, id, output, actual);
-        }
-    }
-
-    /// Runs one case, and returns what it was given and what came out, where it ran.
-    pub(super) fn examine(&self, id: &CaseId) -> (CaseOutcome, Option<Ran>) {
-        let case = match self.survey.suites.case(id) {
+impl Session {
+    /// Runs one case; where it ran, returns with what and what came out.
+    pub(super) fn examine(&self, id: &CaseId, ask: Ask) -> (CaseOutcome, Option<Ran>) {
+        let case = match self.suites.case(id) {
             Ok(case) => case,
-            Err(error) => {
-                return (self.stopped(id, None, vec![Problem::from_error("", &error)]), None);
-            }
+            Err(error) => return (self.stopped(id, ask, vec![Problem::from_error("", &error)]), None),
         };
-        let inherited = case.inherited.clone();
-        let (outcome, ran) = self.take(case);
+        let (inherited, checkpoint) = (case.inherited.clone(), case.checkpoint.clone());
+        let (outcome, ran) = match self.run_case(case, ask) {
+            Ok((outcome, ran)) => (outcome, ran),
+            Err(problems) => (CaseOutcome { checkpoint: Some(checkpoint), ..self.stopped(id, ask, problems) }, None),
+        };
         (CaseOutcome { inherited, ..outcome }, ran)
     }
 
-    /// Runs a case that was read.
-    fn take(&self, case: Case) -> (CaseOutcome, Option<Ran>) {
-        let id = &case.id;
-        let stopped = |problems| (self.stopped(id, Some(case.checkpoint.clone()), problems), None);
-        if let (Some(reason), Skips::Honoured) = (&case.skip, self.options.skips) {
-            return stopped(vec![Problem::Skipped { reason: reason.clone() }]);
+    /// Runs a case that was read, or returns why it cannot be run.
+    fn run_case(&self, case: Case, ask: Ask) -> Result<(CaseOutcome, Option<Ran>), Vec<Problem>> {
+        let options = &self.options;
+        if let Some(reason) = case.skip.as_ref().filter(|_| !options.runs_skipped) {
+            return Err(vec![Problem::Skipped { reason: reason.clone() }]);
         }
-        if case.outputs.is_empty() && self.recorder.is_none() {
-            return stopped(vec![Problem::Skipped { reason: SNAPSHOT_ONLY.to_owned() }]);
+        if case.outputs.is_empty() && self.drift_gate(ask).is_none() {
+            return Err(vec![Problem::Skipped { reason: SNAPSHOT_ONLY.to_owned() }]);
         }
         if let Some(isolation) = self.isolation(&case) {
-            return self.apart(isolation, case);
+            return self.apart(isolation, case, ask);
         }
-        let _running = begin(id);
-        let Gathered { inputs, digests } = match gather(self.goldens, &self.survey.suites, &case) {
-            Ok(gathered) => gathered,
-            Err(problems) => return stopped(problems),
+        let _running = begin(&case.id);
+        let (inputs, digests) = gather(self.goldens(), &self.suites, &case)?;
+        let Executed { outputs, unstable, elapsed } =
+            execute(&self.executor, &case, &inputs, options.repeats.get()).map_err(|problem| vec![problem])?;
+        let judge = Judge {
+            session: self,
+            ask,
+            case: &case,
+            inputs: &inputs,
+            digests: &digests,
+            actuals: &outputs,
+            unstable: &unstable,
         };
-        match execute(self.executor, &case, &inputs, self.options.repeats.get()) {
-            Err(problem) => stopped(vec![problem]),
-            Ok(Executed { outputs, unstable, elapsed }) => {
-                let held = Held {
-                    case: &case,
-                    inputs: &inputs,
-                    digests: &digests,
-                    unstable: &unstable,
-                    survey: self.survey,
-                    recorder: self.recorder,
-                    past: self.past,
-                    keep: self.keep,
-                    explain: self.options.explain,
-                    pictures: self.options.pictures,
-                };
-                (self.finish(&case, hold_all(&held, &outputs), elapsed), Some(Ran { case, inputs, outputs }))
-            }
-        }
+        let judged = judge.all();
+        let none = || Problem::Failed { text: "the checkpoint returned no output, and the case names none".to_owned() };
+        let outcome = CaseOutcome {
+            verdict: judged.iter().map(|output| output.verdict).min().unwrap_or(Verdict::Broken),
+            problems: if judged.is_empty() { vec![none()] } else { Vec::new() },
+            outputs: judged,
+            snapshot_only: case.outputs.is_empty(),
+            elapsed,
+            ..CaseOutcome::whole(&case.id, case.file.clone(), Some(case.checkpoint.clone()), Vec::new())
+        };
+        Ok((outcome, Some(Ran { case, inputs, outputs })))
     }
 
     /// The outcome of a case that could not run; its snapshots count as referenced all the same.
-    pub(super) fn stopped(&self, id: &CaseId, checkpoint: Option<String>, mut problems: Vec<Problem>) -> CaseOutcome {
-        if let Some(Err(error)) = self.recorder.map(|recorder| recorder.touch_all(id)) {
+    pub(super) fn stopped(&self, id: &CaseId, ask: Ask, mut problems: Vec<Problem>) -> CaseOutcome {
+        if let Some(Err(error)) = self.drift_gate(ask).map(|recorder| recorder.touch_all(id)) {
             problems.push(Problem::from_error("", &error));
         }
-        CaseOutcome::whole(id, id.below(&self.goldens.root).join("case.json"), checkpoint, problems)
+        CaseOutcome::whole(id, id.below(&self.goldens().root).join("case.json"), None, problems)
     }
 
-    /// The outcome of a case that ran.
-    fn finish(&self, case: &Case, outputs: Vec<OutputOutcome>, elapsed: Duration) -> CaseOutcome {
-        let problems = match outputs.is_empty() {
-            true => {
-                vec![Problem::Failed { text: "the checkpoint returned no output, and the case names none".to_owned() }]
+    /// Adds a problem to an output that may have passed by itself: nothing of it is left for review, and the actual tensor is
+    /// kept.
+    pub(super) fn spoil(&self, case: &mut CaseOutcome, ask: Ask, name: &str, problem: Problem, actual: &Tensor) {
+        let (id, worst) = (case.id.clone(), problem.verdict());
+        let touched = self.drift_gate(ask).and_then(|recorder| recorder.touch(&id, name).err());
+        if let Some(output) = case.outputs.iter_mut().find(|output| output.name == name) {
+            output.chained_vacuous = None;
+            output.add(problem);
+            touched.into_iter().for_each(|error| output.add(Problem::from_error("", &error)));
+            if !ask.aside {
+                keep_actual(&self.keep, &id, output, actual);
             }
-            false => Vec::new(),
-        };
-        let worst = outputs.iter().map(|output| output.verdict).min();
-        CaseOutcome {
-            id: case.id.clone(),
-            file: case.file.clone(),
-            inherited: BTreeMap::new(),
-            checkpoint: Some(case.checkpoint.clone()),
-            verdict: worst.unwrap_or(Verdict::Broken),
-            problems,
-            outputs,
-            snapshot_only: case.outputs.is_empty(),
-            elapsed,
+            case.verdict = case.verdict.min(output.verdict);
+        }
+        case.verdict = case.verdict.min(worst);
+    }
+}
+
+/// Reads every input of a case, with its sha256, and checks each `from`; finds all problems, not only the first.
+pub(super) fn gather(
+    goldens: &Goldens,
+    suites: &Suites,
+    case: &Case,
+) -> Result<(Inputs, BTreeMap<String, String>), Vec<Problem>> {
+    let (mut tensors, mut digests, mut problems) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+    let mut files = Containers::default();
+    let digest_of = |address: &Address, dtype| Ok(sha256(&read(address, dtype)?));
+    for (name, input) in &case.inputs {
+        let Input { address, dtype, .. } = input;
+        match files.at(&address.path).and_then(|file| file.read(address.member.as_deref(), *dtype)) {
+            Ok(tensor) => {
+                let digest = sha256(&tensor);
+                if let Err(error) = check_link(goldens, suites, case, (name, input), &digest, digest_of) {
+                    problems.push(Problem::from_error("", &error));
+                }
+                tensors.insert(name.clone(), tensor);
+                digests.insert(name.clone(), digest);
+            }
+            Err(error) => problems.push(Problem::from_error(&format!("input `{name}`"), &error)),
         }
     }
-
-    /// Does that work for each of those cases, as many at a time as there are jobs, and begins none once the run is
-    /// interrupted.
-    ///
-    /// On threads of their own, not on rayon's: a checkpoint that waits for rayon inside a lock would be handed another
-    /// case to run meanwhile, on the thread that holds the lock.
-    pub(super) fn share<I: Sync, O: Send>(&self, cases: &[I], work: impl Fn(&I) -> O + Sync) -> Vec<O> {
-        let next = AtomicUsize::new(0);
-        let some = || {
-            let interrupt = &self.options.interrupt;
-            let take = || cases.get(next.fetch_add(1, Ordering::Relaxed)).filter(|_| interrupt.signal().is_none());
-            let cases = std::iter::from_fn(take);
-            cases.map(&work).collect::<Vec<_>>()
-        };
-        thread::scope(|scope| {
-            let jobs = self.options.jobs.get().min(cases.len()).max(1);
-            let threads: Vec<_> = (1..jobs).map(|_| scope.spawn(some)).collect();
-            let mut done = some();
-            for thread in threads {
-                // A checkpoint's panic is caught; this would be karat's own.
-                done.extend(thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
-            }
-            done
-        })
+    match problems.is_empty() {
+        true => Ok((Inputs::new(case.id.clone(), case.params.clone(), tensors), digests)),
+        false => Err(problems),
     }
+}
+
+/// Reads the tensor at that address.
+pub(super) fn read(address: &Address, declared: Option<DType>) -> Result<Tensor> {
+    read_tensor(&address.path, address.member.as_deref(), declared)
+}
+
+/// Checks that an input with `from` is the reference of the output that it names. `digest` is that of the input, and
+/// `digest_of` that of another tensor.
+pub(crate) fn check_link(
+    goldens: &Goldens,
+    suites: &Suites,
+    case: &Case,
+    (name, input): (&str, &Input),
+    digest: &str,
+    digest_of: impl FnOnce(&Address, Option<DType>) -> Result<String>,
+) -> Result<()> {
+    let Some(Link { case: source, output }) = &input.link else { return Ok(()) };
+    let field = format!("inputs.{name}");
+    let wrong =
+        |what: String| Error::Case { path: case.set_in(&field).to_path_buf(), what: format!("{field}.from: {what}") };
+    if *source == case.id {
+        return Err(wrong("names an output of the case itself; name the case that it comes from".to_owned()));
+    }
+    if !source.below(&goldens.root).is_dir() {
+        return Err(wrong(format!("there is no case {source} below {}", goldens.root.display())));
+    }
+    let source = suites.case(source).map_err(|error| wrong(format!("names the case {source}: {error}")))?;
+    let reference = source.outputs.get(output).ok_or_else(|| {
+        let known: Vec<&str> = source.outputs.keys().map(String::as_str).collect();
+        wrong(format!("the case {} has no output `{output}`; it has {}", source.id, known.join(", ")))
+    })?;
+    let same_place = (&reference.address.path, &reference.address.member, reference.dtype)
+        == (&input.address.path, &input.address.member, input.dtype);
+    if same_place || digest_of(&reference.address, reference.dtype)? == digest {
+        return Ok(());
+    }
+    Err(wrong(format!(
+        "names {}:{output}, whose reference is {}, another tensor than {}; name that file, or correct `from`",
+        source.id, reference.address, input.address
+    )))
+}
+
+/// Calls the checkpoint `repeats` times; the outputs are those of the first call.
+pub(super) fn execute(executor: &Executor, case: &Case, inputs: &Inputs, repeats: usize) -> Result<Executed, Problem> {
+    let Some(checkpoint) = executor.get(&case.checkpoint) else {
+        return Err(Problem::UnknownCheckpoint {
+            name: case.checkpoint.clone(),
+            known: executor.names().map(str::to_owned).collect(),
+        });
+    };
+    let call = || match catch(|| checkpoint(inputs)) {
+        Err(panic) => Err(Problem::Panicked { text: panic.to_string() }),
+        Ok(Err(error)) => Err(match error.downcast_ref::<Skip>() {
+            Some(skip) => Problem::Skipped { reason: skip.reason().to_owned() },
+            None => Problem::Failed { text: error.to_string() },
+        }),
+        Ok(Ok(outputs)) => outputs.into_map().map_err(|error| Problem::Failed { text: error.to_string() }),
+    };
+    let started = Instant::now();
+    let outputs = call()?;
+    let mut unstable = BTreeMap::new();
+    for repeat in 2..=repeats {
+        let again = call()?;
+        for name in outputs.keys().chain(again.keys()) {
+            let is_same = matches!((outputs.get(name), again.get(name)), (Some(a), Some(b)) if same_bits(a, b));
+            if !is_same {
+                unstable.entry(name.clone()).or_insert(repeat);
+            }
+        }
+    }
+    Ok(Executed { outputs, unstable, elapsed: started.elapsed() })
+}
+
+/// Whether two tensors are the same bit for bit, NaN payloads and signs of zero included.
+pub(super) fn same_bits(one: &Tensor, other: &Tensor) -> bool {
+    fn bytes<T: Element>(elements: &[T]) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(elements.len() * T::DTYPE.size());
+        elements.iter().for_each(|x| x.push_le(&mut bytes));
+        bytes
+    }
+    one.dtype() == other.dtype()
+        && one.shape() == other.shape()
+        && dispatch!(one.data(), elements => bytes(elements)) == dispatch!(other.data(), elements => bytes(elements))
 }

@@ -99,7 +99,7 @@ impl Session {
             return Ok(());
         }
         kept.karat = 1;
-        unlink(self.kept_folder(), &file)?;
+        unlink(&self.keep, &file)?;
         let wrong = |error| Error::write(&file, error);
         let folder = file.parent().expect("a file is in a folder");
         fs::create_dir_all(folder).map_err(wrong)?;
@@ -127,7 +127,7 @@ impl Session {
     }
 
     fn failed_file(&self) -> PathBuf {
-        self.kept_folder().join(FILE)
+        self.keep.join(FILE)
     }
 
     /// The root as the file names it.

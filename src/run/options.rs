@@ -1,14 +1,16 @@
-//! How a run is run, and over which cases.
+//! How a run is run, over which cases, and what stops it.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use super::interrupt::Interrupt;
 use super::isolate::Isolation;
 use super::outcome::{Gates, Verdict};
 use super::partition::Shard;
 use crate::case::CaseId;
-use crate::explain::explanation::Explain;
+use crate::explain::Explain;
 use crate::snapshot::Caller;
 
 /// How to run.
@@ -25,17 +27,17 @@ pub struct Options {
     /// Who calls: whether `cargo insta test` can be driving this process.
     pub caller: Caller,
     /// Whether cases with a `skip` run all the same.
-    pub skips: Skips,
+    pub runs_skipped: bool,
     /// What outputs are held against.
     pub gates: Gates,
-    /// Whether what is held to accuracy alone, and passes, is held against its snapshot besides: that nothing is written of.
+    /// Whether what is held to accuracy alone, and passes, is held against its snapshot too, without writing anything.
     pub looks_back: bool,
-    /// On what cases run.
-    pub following: Following,
+    /// Whether cases run once more, on what the cases before them really produced: each has a propagated difference then.
+    pub chained: bool,
     /// What finds the reason of a mismatch, where somebody wants to know.
     pub explain: Option<Explain>,
-    /// When a run ends early.
-    pub stop: Stop,
+    /// Whether no case is started after one that fails the gate.
+    pub fail_fast: bool,
     /// Whether this is CI, whatever the environment says.
     pub ci: bool,
     /// Of which outputs there is a picture.
@@ -44,16 +46,6 @@ pub struct Options {
     pub isolation: Option<Isolation>,
     /// What stops the run before its end.
     pub interrupt: Interrupt,
-}
-
-/// When a run ends before every case was run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Stop {
-    /// It does not.
-    #[default]
-    Never,
-    /// No case is started after one that fails the gate.
-    AtFirstFailure,
 }
 
 /// Of which outputs there is a [`Picture`](crate::compare::Picture) of where they differ from their references.
@@ -78,26 +70,6 @@ impl Pictures {
             Pictures::All => true,
         }
     }
-}
-
-/// On what cases run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Following {
-    /// On golden inputs alone: each has its own difference.
-    #[default]
-    Isolated,
-    /// On golden inputs, and once more on what the cases before them really produced: each has a propagated difference too.
-    Chained,
-}
-
-/// What becomes of a case with a written `skip`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Skips {
-    /// It is not run.
-    #[default]
-    Honoured,
-    /// It is run as if it had none.
-    Ignored,
 }
 
 /// Which cases of a tree are run.
@@ -129,16 +101,87 @@ impl Default for Options {
             allowed_skips: Vec::new(),
             deny_vacuous: false,
             caller: Caller::default(),
-            skips: Skips::default(),
+            runs_skipped: false,
             gates: Gates::default(),
             looks_back: false,
-            following: Following::default(),
+            chained: false,
             explain: None,
-            stop: Stop::default(),
+            fail_fast: false,
             ci: false,
             pictures: Pictures::default(),
             isolation: None,
             interrupt: Interrupt::default(),
         }
+    }
+}
+
+/// How long cases that run already may go on when the run is asked to stop.
+pub(super) const GRACE: Duration = Duration::from_secs(2);
+
+/// What asks a run to stop; until then nothing. Its clones are the same.
+#[derive(Clone, Debug, Default)]
+pub struct Interrupt(Arc<AtomicUsize>);
+
+impl Interrupt {
+    /// Where a signal's handler leaves the number of the signal.
+    #[must_use]
+    pub fn flag(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.0)
+    }
+
+    /// The number of the signal that asked to stop, if one did.
+    #[must_use]
+    pub fn signal(&self) -> Option<i32> {
+        i32::try_from(self.0.load(Ordering::SeqCst)).ok().filter(|&signal| signal > 0)
+    }
+
+    /// Its name.
+    pub(super) fn name(&self) -> Option<String> {
+        self.signal().map(signal_name)
+    }
+}
+
+/// The name of a signal, as this system numbers them.
+#[cfg(unix)]
+pub(super) fn signal_name(number: i32) -> String {
+    use rustix::process::Signal;
+    let known = [
+        (Signal::ABORT, "SIGABRT"),
+        (Signal::BUS, "SIGBUS"),
+        (Signal::FPE, "SIGFPE"),
+        (Signal::HUP, "SIGHUP"),
+        (Signal::ILL, "SIGILL"),
+        (Signal::INT, "SIGINT"),
+        (Signal::KILL, "SIGKILL"),
+        (Signal::PIPE, "SIGPIPE"),
+        (Signal::QUIT, "SIGQUIT"),
+        (Signal::SEGV, "SIGSEGV"),
+        (Signal::SYS, "SIGSYS"),
+        (Signal::TERM, "SIGTERM"),
+        (Signal::TRAP, "SIGTRAP"),
+        (Signal::XCPU, "SIGXCPU"),
+    ];
+    let name = known.iter().find(|(signal, _)| signal.as_raw() == number).map(|(_, name)| (*name).to_owned());
+    name.unwrap_or_else(|| format!("signal {number}"))
+}
+
+/// The name of a signal; those of C alone, where a system has no others.
+#[cfg(not(unix))]
+pub(super) fn signal_name(number: i32) -> String {
+    match number {
+        2 => "SIGINT".to_owned(),
+        15 => "SIGTERM".to_owned(),
+        number => format!("signal {number}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_has_its_name() {
+        assert_eq!(signal_name(15), "SIGTERM");
+        assert_eq!(signal_name(1000), "signal 1000");
     }
 }

@@ -463,6 +463,12 @@ impl OutputOutcome {
         self.comparison.as_ref()?.vacuous
     }
 
+    /// Adds a problem.
+    pub(super) fn add(&mut self, problem: Problem) {
+        self.verdict = self.verdict.min(problem.verdict());
+        self.problems.push(problem);
+    }
+
     /// A snapshot whose case or output does not exist.
     pub(crate) fn orphaned(name: String, snapshot: PathBuf) -> OutputOutcome {
         let problems = vec![Problem::Orphaned { snapshot }];
@@ -502,15 +508,6 @@ impl CaseOutcome {
     pub(crate) fn add(&mut self, problem: Problem) {
         self.verdict = self.verdict.min(problem.verdict());
         self.problems.push(problem);
-    }
-
-    /// Adds a problem of the output of that name.
-    pub(crate) fn add_to(&mut self, name: &str, problem: Problem) {
-        self.verdict = self.verdict.min(problem.verdict());
-        if let Some(output) = self.outputs.iter_mut().find(|output| output.name == name) {
-            output.verdict = output.verdict.min(problem.verdict());
-            output.problems.push(problem);
-        }
     }
 
     /// A case that could not be run as a whole: the worst of its problems is its verdict.

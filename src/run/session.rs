@@ -1,34 +1,50 @@
-//! A run from its parts: the cases of a tree, its problems, the snapshots that belong to nothing.
+//! A run: discovers nothing, prints nothing; runs the selected cases of a tree, and adds its problems and orphaned snapshots.
 
 use std::collections::BTreeMap;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use super::chain::{ChainOutcome, follow};
+use super::chain::ChainOutcome;
 use super::checkpoint::Executor;
-use super::interrupt::Interrupt;
-use super::journal::Journal;
-use super::options::{Filter, Following, Options, Stop};
+use super::examine::Ask;
+use super::options::{Filter, GRACE, Options};
 use super::outcome::{CaseOutcome, Gate, Gates, OutputOutcome, Problem, RunOutcome, Verdict};
 use super::partition::Selection;
-use super::survey::Survey;
-use crate::case::{Case, CaseId, Goldens, Tree};
+use super::running::running;
+use crate::case::{CaseId, Goldens, Suites, Tree, share};
 use crate::error::{Error, Result};
 use crate::fs::sweep;
-use crate::run::examine::Examiner;
 use crate::snapshot::{Orphan, Recorder, Shelf, in_ci};
 
+/// How much longer than their grace cases are waited for after an interrupt: those in processes of their own report it
+/// themselves.
+const MARGIN: Duration = Duration::from_millis(500);
+
+/// The stack of the thread that runs cases: as much as that of a main thread.
+const STACK: usize = 8 << 20;
+
 /// Everything that a run needs besides the list of cases.
-#[derive(Debug)]
+///
+/// It sees suites and snapshots as they were when it first looked, and lives no longer than one run.
 pub struct Session {
-    goldens: Goldens,
-    executor: Executor,
+    pub(super) goldens: Goldens,
+    pub(super) executor: Executor,
     recorder: Recorder,
-    options: Options,
+    pub(super) options: Options,
     gate: Gate,
     /// Where actual tensors of outputs that did not pass are kept.
-    keep: PathBuf,
+    pub(super) keep: PathBuf,
+    /// Whether an earlier run may have kept one.
+    pub(super) has_kept: bool,
+    /// The suites above the cases.
+    pub(crate) suites: Suites,
+    /// Every snapshot; not read where only one case runs.
+    shelf: OnceLock<Shelf>,
 }
 
 impl Session {
@@ -37,7 +53,7 @@ impl Session {
     /// # Errors
     ///
     /// [`Error::Usage`] where a setting of insta would turn the gate off or is invalid.
-    pub fn new(goldens: Goldens, executor: Executor, options: Options) -> Result<Session> {
+    pub fn new(goldens: Goldens, executor: Executor, options: Options) -> Result<Arc<Session>> {
         let mut recorder = Recorder::new(&goldens.root, &goldens.snapshots, options.caller)?;
         if options.ci || options.looks_back {
             recorder.assume_ci();
@@ -52,18 +68,18 @@ impl Session {
             deny_vacuous: options.deny_vacuous,
         };
         let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
+        let target = recorder.workspace().join(target);
+        check_target(&target, &goldens)?;
         // A run of another executor leaves what the gate has kept.
-        let folder = match options.gates {
+        let mut folder = match options.gates {
             Gates::Both => "karat".to_owned(),
             Gates::Accuracy => format!("karat-{}", executor.name()),
         };
         // Members of a workspace share one target folder, and may have cases of one name: `karat+crates+port`.
-        let member = recorder.member();
-        let member: String = member.iter().map(|part| format!("+{}", part.to_string_lossy())).collect();
-        let target = recorder.workspace().join(target);
-        check_target(&target, &goldens)?;
-        let keep = target.join(folder + &member);
-        Ok(Session { goldens, executor, recorder, options, gate, keep })
+        recorder.member().iter().for_each(|part| folder.extend(["+", &part.to_string_lossy()]));
+        let keep = target.join(folder);
+        let (has_kept, suites, shelf) = (keep.exists(), Suites::new(&goldens.root), OnceLock::new());
+        Ok(Arc::new(Session { goldens, executor, recorder, options, gate, keep, has_kept, suites, shelf }))
     }
 
     /// The goldens it runs over.
@@ -78,89 +94,92 @@ impl Session {
         &self.recorder
     }
 
-    /// Where actual tensors of outputs that did not pass are kept.
-    pub(super) fn kept_folder(&self) -> &Path {
-        &self.keep
-    }
-
     /// What the run lets through besides a pass.
     #[must_use]
     pub fn gate(&self) -> &Gate {
         &self.gate
     }
 
+    /// What holds summaries against snapshots, where drift is a gate.
+    pub(super) fn drift_gate(&self, ask: Ask) -> Option<&Recorder> {
+        Some(&self.recorder).filter(|_| self.options.gates == Gates::Both && !ask.aside)
+    }
+
+    /// What shows drift where it is no gate, if that is wanted.
+    pub(super) fn past(&self, ask: Ask) -> Option<&Recorder> {
+        Some(&self.recorder).filter(|_| self.options.looks_back && !ask.aside)
+    }
+
+    /// Reads which snapshots there are, once, for many cases: one case would look only for its own.
+    pub(crate) fn look_up(&self) -> &Shelf {
+        self.shelf.get_or_init(|| Shelf::read(self.recorder.snapshots()))
+    }
+
+    /// Every snapshot, where they were looked up and all of the folder could be read.
+    pub(super) fn shelf(&self) -> Option<&Shelf> {
+        self.shelf.get().filter(|shelf| shelf.check().is_ok())
+    }
+
+    /// The outputs of a case that have a snapshot, sorted.
+    pub(super) fn recorded(&self, id: &CaseId) -> Result<Vec<String>> {
+        match self.shelf().and_then(|shelf| shelf.recorded(id)) {
+            Some(outputs) => Ok(outputs),
+            // The folder may be there by another spelling.
+            None => self.recorder.recorded(id),
+        }
+    }
+
     /// Runs the cases of the tree that the filter selects, and looks for orphaned snapshots among what it selects.
+    /// `progress` is called with each case as it finishes.
     ///
-    /// `progress` is called once a case as it finishes, from any thread.
+    /// The cases run on other threads. Where the run is interrupted and a case in this process does not end, the outcome is
+    /// of what there is, and the case goes on until the process ends.
     ///
     /// # Errors
     ///
-    /// [`Error::NoCases`] where there is no case; [`Error::Usage`] where none is selected, naming root and filter.
-    pub fn run(&self, tree: &Tree, filter: &Filter, progress: impl Fn(&CaseOutcome) + Sync) -> Result<RunOutcome> {
-        self.run_into(&Journal::default(), tree, filter, progress)
-    }
-
-    /// The same; what is done so far is in the journal, until the outcome of the whole is made of it.
-    pub(super) fn run_into(
-        &self,
-        journal: &Journal,
+    /// [`Error::NoCases`] where there is no case; [`Error::Usage`] where none is selected, naming root and filter;
+    /// [`Error::Read`] where no thread can be started.
+    pub fn run(
+        self: &Arc<Session>,
         tree: &Tree,
         filter: &Filter,
-        progress: impl Fn(&CaseOutcome) + Sync,
+        mut progress: impl FnMut(&CaseOutcome),
     ) -> Result<RunOutcome> {
         let started = Instant::now();
         // What a run before this one was writing when it was killed.
         sweep(&[&self.keep]);
+        let (sender, finished) = channel();
+        let work = {
+            let (session, tree, filter) = (Arc::clone(self), tree.clone(), filter.clone());
+            move || session.run_all(&tree, &filter, &sender)
+        };
+        let thread = thread::Builder::new().stack_size(STACK).spawn(work);
+        let thread = thread.map_err(|error| Error::read("a thread", error))?;
         let selection = filter.select(tree);
-        let ids = &selection.cases;
-        let report = |outcome: CaseOutcome| {
-            progress(&outcome);
-            journal.add(outcome);
-        };
-        let survey = self.survey();
-        let chains = match self.options.following {
-            Following::Isolated => {
-                self.isolated(&survey, ids, &report);
-                None
-            }
-            Following::Chained => {
-                let note = |outcome: CaseOutcome| {
-                    report(outcome.clone());
-                    outcome
-                };
-                let is_selected = |id: &CaseId| ids.binary_search(&id).is_ok();
-                let (cases, chains) = follow(&self.examiner(&survey), &tree.cases, is_selected, &note);
-                // What was found out since they were reported is in these.
-                journal.replace(cases);
-                chains
+        let (mut cases, mut interrupted) = (Vec::new(), None);
+        let chains = loop {
+            match finished.recv_timeout(Duration::from_millis(50)) {
+                Ok(case) => {
+                    progress(&case);
+                    cases.push(case);
+                }
+                // The sender is gone: it is done.
+                Err(RecvTimeoutError::Disconnected) => {
+                    break thread.join().unwrap_or_else(|panic| resume_unwind(panic))?;
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    let is_asked = self.options.interrupt.signal().is_some();
+                    if is_asked && interrupted.get_or_insert_with(Instant::now).elapsed() >= GRACE + MARGIN {
+                        self.name_running(&mut cases, &selection);
+                        break None;
+                    }
+                }
             }
         };
-        selection.problems.iter().for_each(|(id, what)| report(self.problem(id, what)));
-        let orphans = self.orphans_in(&survey, tree, filter);
-        if selection.is_empty && orphans.is_empty() {
-            return Err(nothing_selected(&self.goldens, tree, filter));
-        }
-        if selection.holds_the_rest() {
-            orphans.into_iter().for_each(report);
-        }
-        let cases = journal.take().unwrap_or_default();
-        Ok(self.conclude(tree, filter, &selection, cases, chains, started))
-    }
-
-    /// The outcome of a run of which that was found out.
-    pub(super) fn conclude(
-        &self,
-        tree: &Tree,
-        filter: &Filter,
-        selection: &Selection<'_>,
-        mut cases: Vec<CaseOutcome>,
-        chains: Option<Vec<ChainOutcome>>,
-        started: Instant,
-    ) -> RunOutcome {
         cases.sort_by(|a, b| a.id.cmp(&b.id));
         let is_done = |id: &&&CaseId| cases.binary_search_by(|case| case.id.cmp(id)).is_ok();
         let not_run = selection.cases.len() - selection.cases.iter().filter(is_done).count();
-        RunOutcome {
+        Ok(RunOutcome {
             root: self.goldens.root.clone(),
             snapshots: self.goldens.snapshots.clone(),
             executor: self.executor.name().to_owned(),
@@ -168,128 +187,134 @@ impl Session {
             cases,
             chains,
             filtered_out: selection.filtered_out,
-            partition: selection.partition.clone().map(|partition| {
+            partition: selection.partition.map(|partition| {
                 let whole = Filter { shard: None, ..filter.clone() };
                 partition.with_contents(&self.goldens, &whole.select(tree))
             }),
             not_run,
             gate: self.gate.clone(),
-            interrupted: self.interrupt().name(),
+            interrupted: self.options.interrupt.name(),
             elapsed: started.elapsed(),
+        })
+    }
+
+    /// Runs what the filter selects, and sends the outcome of each case.
+    fn run_all(&self, tree: &Tree, filter: &Filter, sender: &Sender<CaseOutcome>) -> Result<Option<Vec<ChainOutcome>>> {
+        let selection = filter.select(tree);
+        // After an interrupt nobody may be waiting any more.
+        let report = |case: CaseOutcome| drop(sender.send(case));
+        if self.options.gates == Gates::Both {
+            self.look_up();
         }
+        let mut chains = None;
+        if self.options.chained {
+            let is_selected = |id: &CaseId| selection.cases.binary_search(&id).is_ok();
+            chains = self.follow(&tree.cases, false, is_selected, report);
+        } else {
+            let is_over = AtomicBool::new(false);
+            self.share(&selection.cases, |id| {
+                if !is_over.load(Ordering::Relaxed) {
+                    let case = self.case(id);
+                    if self.options.fail_fast && self.gate.fails(&case) {
+                        is_over.store(true, Ordering::Relaxed);
+                    }
+                    report(case);
+                }
+            });
+        }
+        selection.problems.iter().for_each(|(id, what)| report(self.problem(id, what)));
+        let orphans = self.orphans(tree, filter);
+        if selection.is_empty && orphans.is_empty() {
+            return Err(nothing_selected(&self.goldens, tree, filter));
+        }
+        if selection.holds_the_rest() {
+            orphans.into_iter().for_each(report);
+        }
+        Ok(chains)
     }
 
-    /// What stops the run before its end.
-    pub(super) fn interrupt(&self) -> &Interrupt {
-        &self.options.interrupt
+    /// Does that work for each of those cases, as many at a time as there are jobs, and begins none once the run is
+    /// interrupted.
+    ///
+    /// On threads of its own, not on rayon's: a checkpoint that waits for rayon inside a lock would be handed another case to
+    /// run meanwhile, on the thread that holds the lock.
+    pub(super) fn share<I: Sync, O: Send>(&self, cases: &[I], work: impl Fn(&I) -> O + Sync) -> Vec<O> {
+        let work = |case: &I| self.options.interrupt.signal().is_none().then(|| work(case));
+        share(cases, self.options.jobs.get(), work).into_iter().flatten().collect()
     }
 
-    /// Runs those cases; where the first failure ends the run, not those that were not started before it.
-    fn isolated(&self, survey: &Survey, ids: &[&CaseId], report: &(impl Fn(CaseOutcome) + Sync)) {
-        let is_over = AtomicBool::new(false);
-        let examiner = self.examiner(survey);
-        let run = |id: &&CaseId| {
-            if is_over.load(Ordering::Relaxed) {
-                return;
+    /// Adds the selected cases that still run, each as interrupted.
+    fn name_running(&self, cases: &mut Vec<CaseOutcome>, selection: &Selection<'_>) {
+        let signal = self.options.interrupt.name().unwrap_or_default();
+        for id in running().into_iter().filter(|id| selection.cases.contains(&id)) {
+            if !cases.iter().any(|case| case.id == id) {
+                let ask = Ask { aside: true, ..Ask::default() };
+                cases.push(self.ended(&id, ask, Problem::Interrupted { signal: signal.clone() }));
             }
-            let (case, _) = examiner.examine(id);
-            let is_last = self.options.stop == Stop::AtFirstFailure && self.gate.fails(&case);
-            report(case);
-            if is_last {
-                is_over.store(true, Ordering::Relaxed);
-            }
-        };
-        examiner.share(ids, run);
+        }
     }
 
     /// Follows every chain, and returns the cases that are outside their tolerance for a chained run, or that have one and
     /// could not be followed to. It looks at no snapshot.
     pub fn chained(&self, tree: &Tree) -> Vec<CaseOutcome> {
-        // Each case records and keeps by itself.
-        let survey = self.survey();
-        let (cases, _) = follow(&self.examiner(&survey).aside(), &tree.cases, |_| true, &|case| case);
         let is_chained =
             |problem: &Problem| matches!(problem, Problem::ChainedOutside { .. } | Problem::NotChained { .. });
-        let of = |case: &CaseOutcome| {
-            case.problems.iter().chain(case.outputs.iter().flat_map(|output| &output.problems)).any(is_chained)
-        };
-        cases.into_iter().filter(of).collect()
-    }
-
-    /// Looks up what the cases of one run have in common.
-    pub(crate) fn survey(&self) -> Survey {
-        Survey::of_run(&self.goldens, &self.keep)
+        let cases = Mutex::new(Vec::new());
+        // Each case records and keeps by itself.
+        self.follow(
+            &tree.cases,
+            true,
+            |_| true,
+            |case| {
+                if case.problems.iter().chain(case.outputs.iter().flat_map(|output| &output.problems)).any(is_chained) {
+                    cases.lock().unwrap_or_else(PoisonError::into_inner).push(case);
+                }
+            },
+        );
+        let mut cases = cases.into_inner().unwrap_or_else(PoisonError::into_inner);
+        cases.sort_by(|a, b| a.id.cmp(&b.id));
+        cases
     }
 
     /// Runs one case.
     pub fn case(&self, id: &CaseId) -> CaseOutcome {
-        self.case_in(&Survey::of_one(&self.goldens), id)
-    }
-
-    /// Runs one case of many.
-    pub(crate) fn case_in(&self, survey: &Survey, id: &CaseId) -> CaseOutcome {
-        self.examiner(survey).examine(id).0
-    }
-
-    /// Runs one case in this process, whatever the options say.
-    pub fn here(&self, id: &CaseId) -> CaseOutcome {
-        let survey = Survey::of_one(&self.goldens);
-        Examiner { isolation: None, ..self.examiner(&survey) }.examine(id).0
+        self.examine(id, Ask::default()).0
     }
 
     /// The outcome of a case that takes longer than that, from another thread than that which runs it.
     pub fn timed_out(&self, id: &CaseId, limit: Duration) -> CaseOutcome {
-        let case = Case::load(&self.goldens.root, id).ok();
-        let (checkpoint, inherited) = case.map(|case| (case.checkpoint, case.inherited)).unzip();
-        let problems = vec![Problem::TimedOut { limit, printed: Vec::new() }];
-        let outcome = self.examiner(&Survey::of_one(&self.goldens)).stopped(id, checkpoint, problems);
-        CaseOutcome { inherited: inherited.unwrap_or_default(), ..outcome }
+        self.ended(id, Ask::default(), Problem::TimedOut { limit, printed: Vec::new() })
     }
 
-    /// What runs one case.
-    pub(super) fn examiner<'a>(&'a self, survey: &'a Survey) -> Examiner<'a> {
-        let Session { goldens, executor, recorder: _, options, gate: _, keep } = self;
-        let isolation = options.isolation.as_ref();
-        let recorder = self.holding();
-        let past = Some(&self.recorder).filter(|_| options.looks_back);
-        Examiner { goldens, survey, executor, options, recorder, past, keep: Some(keep), isolation, yields: false }
-    }
-
-    /// What holds summaries against snapshots, where drift is a gate.
-    fn holding(&self) -> Option<&Recorder> {
-        Some(&self.recorder).filter(|_| self.options.gates == Gates::Both)
+    /// The outcome of a case that is ended from outside.
+    fn ended(&self, id: &CaseId, ask: Ask, problem: Problem) -> CaseOutcome {
+        let outcome = self.stopped(id, ask, vec![problem]);
+        match self.suites.case(id) {
+            Ok(case) => CaseOutcome { checkpoint: Some(case.checkpoint), inherited: case.inherited, ..outcome },
+            Err(_) => outcome,
+        }
     }
 
     /// The outcome of what could not be walked, or may not be a case.
     pub fn problem(&self, id: &CaseId, what: &str) -> CaseOutcome {
-        let survey = Survey::of_one(&self.goldens);
-        let outcome = self.examiner(&survey).stopped(id, None, vec![Problem::Error { text: what.to_owned() }]);
+        let mut outcome = self.stopped(id, Ask::default(), vec![Problem::Error { text: what.to_owned() }]);
+        // A suite is no folder.
         let place = id.below(&self.goldens.root);
-        // A suite, which is no folder.
-        CaseOutcome { file: if place.is_file() { place } else { outcome.file.clone() }, ..outcome }
+        if place.is_file() {
+            outcome.file = place;
+        }
+        outcome
     }
 
     /// Every snapshot without a case, among what the filter selects, a case outcome for each folder; or a broken one where
     /// the snapshots folder cannot be searched. None where accuracy alone is a gate, and where `cargo insta test --unreferenced` sees to them.
     pub fn orphans(&self, tree: &Tree, filter: &Filter) -> Vec<CaseOutcome> {
-        self.orphans_in(&self.survey(), tree, filter)
-    }
-
-    /// The same, where somebody has looked already at which snapshots there are.
-    pub(crate) fn orphans_in(&self, survey: &Survey, tree: &Tree, filter: &Filter) -> Vec<CaseOutcome> {
-        let Some(recorder) = self.holding().filter(|recorder| !recorder.leaves_orphans()) else {
+        let Some(recorder) = self.drift_gate(Ask::default()).filter(|recorder| !recorder.leaves_orphans()) else {
             return Vec::new();
         };
         // What a known case does not produce any more is found when the case runs.
         let is_known = |id: &CaseId, _: &str| tree.cases.binary_search(id).is_ok() || tree.problems.contains_key(id);
-        let own;
-        let shelf = match survey.whole(recorder) {
-            Some(shelf) => shelf,
-            None => {
-                own = Shelf::read(recorder.snapshots());
-                &own
-            }
-        };
+        let shelf = self.look_up();
         let mut outcomes = Vec::new();
         match shelf.check() {
             Ok(()) => {}
@@ -309,21 +334,14 @@ impl Session {
                 folders.entry((id, is_in_root)).or_default().push(OutputOutcome::orphaned(output, path));
             }
         }
-        let found = folders.into_iter().map(|((id, is_in_root), outputs)| CaseOutcome {
-            file: match is_in_root {
+        outcomes.extend(folders.into_iter().map(|((id, is_in_root), outputs)| {
+            let file = match is_in_root {
                 true => self.goldens.snapshots.clone(),
                 false => id.below(&self.goldens.root).join("case.json"),
-            },
-            id,
-            inherited: BTreeMap::new(),
-            checkpoint: None,
-            verdict: Verdict::Orphaned,
-            problems: Vec::new(),
-            outputs,
-            snapshot_only: false,
-            elapsed: Duration::ZERO,
-        });
-        outcomes.extend(found);
+            };
+            let whole = CaseOutcome::whole(&id, file, None, Vec::new());
+            CaseOutcome { verdict: Verdict::Orphaned, outputs, ..whole }
+        }));
         outcomes
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use karat::case::{Address, Case, CaseId, Goldens, Tree};
 use karat::run::{CaseOutcome, Filter, Options, RunOutcome, Session};
@@ -87,7 +88,7 @@ impl Suite {
         cases.iter().map(|golden| session.case(&golden.case.id)).collect()
     }
 
-    fn session(&self, executor: Executor) -> Session {
+    fn session(&self, executor: Executor) -> Arc<Session> {
         Session::new(self.goldens(), executor, Options::default()).expect("insta's settings are sound")
     }
 }

@@ -5,12 +5,10 @@ use std::path::{Path, PathBuf};
 use super::exchange;
 use crate::case::CaseId;
 use crate::error::Result;
-use crate::run::examine::Examiner;
-use crate::run::execute::{Gathered, execute, gather};
+use crate::run::examine::{Ask, execute, gather};
 use crate::run::outcome::{CaseOutcome, Problem};
 use crate::run::running::begin;
 use crate::run::session::Session;
-use crate::run::survey::Survey;
 
 /// What the process of one case is asked for.
 #[derive(Clone, Debug)]
@@ -34,13 +32,10 @@ impl Session {
     /// [`Error::Read`](crate::Error::Read) and [`Error::Write`](crate::Error::Write) where the folders of tensors cannot be.
     pub fn alone(&self, alone: &Alone) -> Result<CaseOutcome> {
         let Alone { id, inputs, outputs, is_aside } = alone;
-        let survey = Survey::of_one(self.goldens());
-        let examiner = self.examiner(&survey);
-        let examiner = if *is_aside { examiner.aside() } else { examiner };
         if let Some(inputs) = inputs {
-            return again(&examiner, id, inputs, outputs.as_deref());
+            return again(self, id, inputs, outputs.as_deref());
         }
-        let (outcome, ran) = examiner.examine(id);
+        let (outcome, ran) = self.examine(id, Ask { aside: *is_aside, outputs: outputs.is_some() });
         if let (Some(folder), Some(ran)) = (outputs, ran) {
             exchange::write(folder, ran.outputs.iter().map(|(name, tensor)| (name.as_str(), tensor)))?;
         }
@@ -49,11 +44,11 @@ impl Session {
 }
 
 /// Runs a checkpoint on what the cases before it produced.
-fn again(examiner: &Examiner<'_>, id: &CaseId, inputs: &Path, outputs: Option<&Path>) -> Result<CaseOutcome> {
-    let case = examiner.survey.suites.case(id)?;
+fn again(session: &Session, id: &CaseId, inputs: &Path, outputs: Option<&Path>) -> Result<CaseOutcome> {
+    let case = session.suites.case(id)?;
     let ended =
         |problems: Vec<Problem>| Ok(CaseOutcome::whole(id, case.file.clone(), Some(case.checkpoint.clone()), problems));
-    let Gathered { inputs: mut given, digests: _ } = match gather(examiner.goldens, &examiner.survey.suites, &case) {
+    let (mut given, _) = match gather(session.goldens(), &session.suites, &case) {
         Ok(gathered) => gathered,
         Err(problems) => return ended(problems),
     };
@@ -61,7 +56,7 @@ fn again(examiner: &Examiner<'_>, id: &CaseId, inputs: &Path, outputs: Option<&P
         given = given.with(&name, tensor);
     }
     let _running = begin(id);
-    match execute(examiner.executor, &case, &given, 1) {
+    match execute(&session.executor, &case, &given, 1) {
         Err(problem) => ended(vec![problem]),
         Ok(executed) => {
             if let Some(folder) = outputs {

@@ -11,10 +11,10 @@ use super::{Isolation, exchange};
 use crate::case::Case;
 use crate::error::Error;
 use crate::run::checkpoint::Inputs;
-use crate::run::examine::{Examiner, Ran};
-use crate::run::execute::{Gathered, execute, gather};
+use crate::run::examine::{Ask, Ran, execute, gather};
 use crate::run::outcome::{CaseOutcome, Problem};
 use crate::run::running::begin;
+use crate::run::session::Session;
 use crate::tensor::Tensor;
 
 /// What the process of a case wrote.
@@ -24,33 +24,33 @@ struct Answer {
     outputs: Option<BTreeMap<String, Tensor>>,
 }
 
-impl Examiner<'_> {
+impl Session {
     /// How that case is given a process of its own, if it is to have one.
     pub(in crate::run) fn isolation(&self, case: &Case) -> Option<&Isolation> {
-        self.isolation.filter(|isolation| isolation.covers(case))
+        self.options.isolation.as_ref().filter(|isolation| isolation.covers(case))
     }
 
     /// Runs one case in a process of its own.
-    pub(in crate::run) fn apart(&self, isolation: &Isolation, case: Case) -> (CaseOutcome, Option<Ran>) {
-        let stopped = |problem| (self.stopped(&case.id, Some(case.checkpoint.clone()), vec![problem]), None);
-        match self.ask(isolation, &case, None) {
-            Err(problem) => stopped(problem),
-            Ok(Answer { outcome, outputs: None }) => (outcome, None),
-            Ok(Answer { outcome, outputs: Some(outputs) }) => match gather(self.goldens, &self.survey.suites, &case) {
-                // It was read a moment ago.
-                Err(mut problems) => stopped(problems.swap_remove(0)),
-                Ok(Gathered { inputs, digests: _ }) => (outcome, Some(Ran { case, inputs, outputs })),
-            },
-        }
+    pub(in crate::run) fn apart(
+        &self,
+        isolation: &Isolation,
+        case: Case,
+        ask: Ask,
+    ) -> Result<(CaseOutcome, Option<Ran>), Vec<Problem>> {
+        let Answer { outcome, outputs } = self.ask(isolation, &case, None, ask).map_err(|problem| vec![problem])?;
+        let Some(outputs) = outputs else { return Ok((outcome, None)) };
+        let (inputs, _) = gather(self.goldens(), &self.suites, &case)?;
+        Ok((outcome, Some(Ran { case, inputs, outputs })))
     }
 
     /// Runs the checkpoint of a case once more, on other inputs than golden ones, where its case runs.
     pub(in crate::run) fn again(&self, case: &Case, inputs: &Inputs) -> Result<BTreeMap<String, Tensor>, Problem> {
         let Some(isolation) = self.isolation(case) else {
             let _running = begin(&case.id);
-            return execute(self.executor, case, inputs, 1).map(|executed| executed.outputs);
+            return execute(&self.executor, case, inputs, 1).map(|executed| executed.outputs);
         };
-        let Answer { mut outcome, outputs } = self.ask(isolation, case, Some(inputs))?;
+        let Answer { mut outcome, outputs } =
+            self.ask(isolation, case, Some(inputs), Ask { aside: true, outputs: true })?;
         match (outcome.problems.is_empty(), outputs) {
             (false, _) => Err(outcome.problems.swap_remove(0)),
             (true, Some(outputs)) => Ok(outputs),
@@ -59,7 +59,7 @@ impl Examiner<'_> {
     }
 
     /// Starts the process, and reads what it wrote.
-    fn ask(&self, isolation: &Isolation, case: &Case, inputs: Option<&Inputs>) -> Result<Answer, Problem> {
+    fn ask(&self, isolation: &Isolation, case: &Case, inputs: Option<&Inputs>, ask: Ask) -> Result<Answer, Problem> {
         let error = |what: &str, error: &dyn std::fmt::Display| Problem::Error { text: format!("{what}: {error}") };
         let folder = tempfile::Builder::new().prefix("karat-").tempdir();
         let folder = folder.map_err(|e| error("the case was given no folder to write its outcome to", &e))?;
@@ -67,10 +67,10 @@ impl Examiner<'_> {
         let (given, taken) = (folder.path().join("inputs"), folder.path().join("outputs"));
         let mut command = Command::new(&isolation.program);
         command.args(&isolation.arguments).arg(format!("--case={}", case.id)).arg("--outcome").arg(&file);
-        if self.recorder.is_none() && self.keep.is_none() {
+        if ask.aside {
             command.arg("--aside");
         }
-        if self.yields || inputs.is_some() {
+        if ask.outputs {
             command.arg("--outputs").arg(&taken);
             fs::create_dir(&taken).map_err(|e| error("its tensors have no place", &e))?;
         }
@@ -84,7 +84,7 @@ impl Examiner<'_> {
         let limit = case.timeout.or(isolation.timeout);
         let ended = run(command, limit, &self.options.interrupt)
             .map_err(|e| error(&format!("{} could not be started", isolation.program.display()), &e))?;
-        if let Some(problem) = self.problem(isolation, case, &ended, file.exists()) {
+        if let Some(problem) = self.ending(isolation, case, &ended, file.exists()) {
             return Err(problem);
         }
         let read = |file: &Path| -> Result<Answer, Error> {
@@ -99,7 +99,7 @@ impl Examiner<'_> {
     }
 
     /// What is wrong with how the process ended, if something is.
-    fn problem(&self, isolation: &Isolation, case: &Case, ended: &Ended, has_outcome: bool) -> Option<Problem> {
+    fn ending(&self, isolation: &Isolation, case: &Case, ended: &Ended, has_outcome: bool) -> Option<Problem> {
         let Ended { how, printed } = ended;
         let printed = printed.clone();
         Some(match how {

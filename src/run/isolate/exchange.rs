@@ -54,7 +54,7 @@ mod tests {
         let read = read(folder.path()).expect("they are read");
         assert_eq!(read.len(), 3);
         for (name, tensor) in tensors {
-            assert!(crate::run::execute::same_bits(tensor, &read[name]), "{name:?}");
+            assert!(crate::run::examine::same_bits(tensor, &read[name]), "{name:?}");
         }
     }
 }

@@ -6,8 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::tail::Tail;
-use crate::run::interrupt::{GRACE, Interrupt};
-use crate::run::signal;
+use crate::run::options::{GRACE, Interrupt, signal_name};
 
 /// How a process ended, and the last lines that it printed.
 pub(super) struct Ended {
@@ -126,14 +125,14 @@ fn how(status: ExitStatus) -> How {
     use std::os::unix::process::ExitStatusExt;
     match (status.code(), status.signal()) {
         (Some(code), _) => How::Status(code),
-        (None, number) => How::Signal(signal::name(number.unwrap_or(0))),
+        (None, number) => How::Signal(signal_name(number.unwrap_or(0))),
     }
 }
 
 #[cfg(not(unix))]
 fn how(status: ExitStatus) -> How {
     // A crash is a status too, here.
-    status.code().map_or_else(|| How::Signal(signal::name(0)), How::Status)
+    status.code().map_or_else(|| How::Signal(signal_name(0)), How::Status)
 }
 
 #[cfg(all(test, unix))]

@@ -1,8 +1,44 @@
-//! One thing that is wrong with a setup.
+//! What is wrong with a setup, found without running a checkpoint.
 
 use std::path::PathBuf;
 
-use crate::case::CaseId;
+use super::{cases, project};
+use crate::case::{CaseId, Goldens};
+use crate::error::Result;
+use crate::run::Executor;
+use crate::snapshot::Recorder;
+
+/// What is looked at, and what a run of it would be given.
+pub(super) struct Setup<'a> {
+    pub(super) goldens: &'a Goldens,
+    pub(super) recorder: &'a Recorder,
+    /// What would run the cases, where that is known.
+    pub(super) executor: Option<&'a Executor>,
+    /// The ids of the cases that may be skipped in CI.
+    pub(super) allowed_skips: &'a [String],
+}
+
+/// Looks at goldens, snapshots, the settings of insta, version control and the tools, for everything on which a run in CI
+/// would fail that shows without running anything. `executor` is what would run the cases, where that is known.
+///
+/// # Errors
+///
+/// [`Error::Usage`](crate::Error::Usage) where the root cannot be read.
+pub fn examine(
+    goldens: &Goldens,
+    recorder: &Recorder,
+    executor: Option<&Executor>,
+    allowed_skips: &[String],
+) -> Result<Health> {
+    let setup = Setup { goldens, recorder, executor, allowed_skips };
+    let tree = goldens.discover()?;
+    let mut health =
+        Health { root: goldens.root.clone(), cases: tree.cases.len(), snapshots: 0, complaints: Vec::new() };
+    cases::check(&setup, &tree, &mut health);
+    project::check(&setup, &mut health);
+    health.complaints.sort_by_key(|complaint| complaint.ailment);
+    Ok(health)
+}
 
 /// What was found out about a setup.
 #[derive(Clone, Debug)]
@@ -25,8 +61,15 @@ impl Health {
         self.complaints.iter().all(|complaint| !complaint.ailment.is_fault())
     }
 
-    pub(crate) fn complain(&mut self, complaint: Complaint) {
+    pub(super) fn add(&mut self, complaint: Complaint) {
         self.complaints.push(complaint);
+    }
+
+    /// Adds a complaint about files, if there are any.
+    pub(super) fn list(&mut self, ailment: Ailment, files: Vec<PathBuf>) {
+        if !files.is_empty() {
+            self.add(Complaint { files, ..Complaint::of(ailment) });
+        }
     }
 }
 
@@ -35,7 +78,7 @@ impl Health {
 pub struct Complaint {
     /// What kind of thing.
     pub ailment: Ailment,
-    /// The words of whoever found it, where it has words of its own.
+    /// The words of what found it, where it has words of its own.
     pub text: Option<String>,
     /// The files that it is about, sorted.
     pub files: Vec<PathBuf>,
@@ -44,12 +87,12 @@ pub struct Complaint {
 }
 
 impl Complaint {
-    pub(crate) fn of(ailment: Ailment) -> Complaint {
+    pub(super) fn of(ailment: Ailment) -> Complaint {
         Complaint { ailment, text: None, files: Vec::new(), case: None }
     }
 
-    pub(crate) fn about(ailment: Ailment, text: impl Into<String>) -> Complaint {
-        Complaint { text: Some(text.into()), ..Complaint::of(ailment) }
+    pub(super) fn about(ailment: Ailment, text: String, files: Vec<PathBuf>) -> Complaint {
+        Complaint { text: Some(text), files, ..Complaint::of(ailment) }
     }
 }
 
