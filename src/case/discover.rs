@@ -5,12 +5,12 @@ use std::ffi::OsStr;
 use std::io::{self, ErrorKind};
 use std::path::{Component, Path, PathBuf};
 
-use super::case::CASE_FILE;
+use super::case::{CASE_FILE, SUITE_FILE, Suites};
+use super::format::Layer;
 use super::id::CaseId;
-use super::idle::idle;
-use super::layer::SUITE_FILE;
 use super::walk::{Seen, walk};
 use crate::error::{Error, Result};
+use crate::fs::nearest::{ALIKE, nearest};
 use crate::tensor::file::is_tensor_file;
 use crate::tensor::pointer::Pointer;
 use crate::text::name::fold;
@@ -35,14 +35,14 @@ pub struct Tree {
     pub problems: BTreeMap<CaseId, String>,
 }
 
-/// What one thread of a walk has found.
+/// What a walk has found.
 #[derive(Default)]
-struct Noted {
+struct Found {
     cases: Vec<CaseId>,
     suites: Vec<PathBuf>,
     problems: Vec<(CaseId, String)>,
     /// Links behind which there are too many others.
-    tangles: Vec<PathBuf>,
+    tangles: BTreeSet<PathBuf>,
 }
 
 impl Goldens {
@@ -91,137 +91,159 @@ impl Goldens {
     /// [`Error::Usage`] where the root itself cannot be read.
     pub fn discover(&self) -> Result<Tree> {
         check_folder(&self.selected())?;
-        let mut tree = Tree::default();
-        let mut suites = Vec::new();
-        let mut problems = Vec::new();
-        let mut tangles = BTreeSet::new();
-        for noted in walk(&self.selected(), |noted: &mut Noted, seen| self.note(noted, seen)) {
-            tree.cases.extend(noted.cases);
-            suites.extend(noted.suites);
-            problems.extend(noted.problems);
-            tangles.extend(noted.tangles);
-        }
-        // Which places behind it were seen depends on the threads: none of them counts.
+        let mut found = Found::default();
+        walk(&self.selected(), |seen| self.note(&mut found, seen));
+        let Found { mut cases, mut suites, mut problems, tangles } = found;
+        // Where the walk gave up, what it saw before does not count.
         let is_seen = |path: &Path| !tangles.iter().any(|tangle| path.starts_with(tangle));
         if !tangles.is_empty() {
-            tree.cases.retain(|id| is_seen(&id.below(&self.root)));
+            cases.retain(|id| is_seen(&id.below(&self.root)));
             suites.retain(|suite| is_seen(suite));
-            problems.retain(|(id, _): &(CaseId, String)| is_seen(&id.below(&self.root)));
+            problems.retain(|(id, _)| is_seen(&id.below(&self.root)));
         }
         problems.extend(tangles.iter().map(|place| {
-            let what = "there are too many links behind this link; remove it, or some of those";
-            (self.lossy_id(place), format!("{}: {what}", place.display()))
+            self.problem(place, "there are too many links behind this link; remove it, or some of those")
         }));
-        // Of two at one place the same is told in every run.
-        problems.sort();
-        tree.problems.extend(problems);
-        tree.cases.sort();
+        cases.sort();
         suites.sort();
-        self.refuse_twins(&mut tree, &suites);
-        refuse_strange(&mut tree);
-        tree.cases.retain(|id| !tree.problems.contains_key(id));
-        for (suite, what) in idle(&self.root, &suites, &tree.cases) {
-            tree.problems.insert(self.lossy_id(suite), what);
-        }
-        Ok(tree)
-    }
-
-    /// Turns cases into problems whose ids, or folders above them, some system takes for one: they differ in case alone, or in
-    /// the form in which Unicode writes an accent. A folder with a suite alone counts: it would be the suite of the other.
-    fn refuse_twins(&self, tree: &mut Tree, suites: &[PathBuf]) {
-        let of_suite = |file: &PathBuf| CaseId::from_path(file.parent()?.strip_prefix(&self.root).ok()?).ok();
-        let suites: Vec<CaseId> = suites.iter().filter_map(of_suite).collect();
-        let names = || tree.cases.iter().chain(&suites).map(CaseId::as_str);
-        let mut spellings: HashMap<String, BTreeSet<&str>> = HashMap::new();
-        let mut before = "";
-        for id in names().filter(|id| has_twin(id)) {
-            // Neighbours share most of their folders, which need be looked at but once.
-            for folder in above(id).filter(|folder| !is_in(before, folder)) {
-                spellings.entry(fold(folder)).or_default().insert(folder);
-            }
-            before = id;
-        }
-        if spellings.is_empty() {
-            return;
-        }
-        let mut before = "";
-        for id in names().filter(|id| !has_twin(id)) {
-            for folder in above(id).filter(|folder| !is_in(before, folder)) {
-                if let Some(spellings) = spellings.get_mut(folder) {
-                    spellings.insert(folder);
-                }
-            }
-            before = id;
-        }
-        spellings.retain(|_, spellings| spellings.len() > 1);
-        if spellings.is_empty() {
-            return;
-        }
-        let twins: BTreeMap<CaseId, String> = tree
-            .cases
-            .iter()
-            .filter_map(|id| {
-                let spellings = above(id.as_str()).find_map(|folder| spellings.get(&fold(folder)))?;
-                let names: Vec<&str> = spellings.iter().copied().collect();
-                let is_case_alone = names.iter().all(|name| name.to_lowercase() == names[0].to_lowercase());
-                let how = if is_case_alone { "case alone" } else { "case or Unicode form alone" };
-                Some((id.clone(), format!("the folders {} differ in {how}; rename all but one", names.join(" and "))))
-            })
-            .collect();
-        tree.cases.retain(|id| !twins.contains_key(id));
-        tree.problems.extend(twins);
+        problems.extend(self.twins(&cases, &suites));
+        problems.extend(cases.iter().filter_map(|id| Some((id.clone(), id.check_portable().err()?.to_string()))));
+        // Of two problems at one place every run shows the same.
+        problems.sort();
+        let mut problems: BTreeMap<CaseId, String> = problems.into_iter().collect();
+        cases.retain(|id| !problems.contains_key(id));
+        problems.extend(self.idle_tolerances(&suites, &cases));
+        Ok(Tree { cases, problems })
     }
 
     /// Notes what is of interest in what the walk sees.
-    fn note(&self, noted: &mut Noted, seen: Seen<'_>) {
+    fn note(&self, found: &mut Found, seen: Seen<'_>) {
         match seen {
-            Seen::Entry { folder, name, .. } if name == CASE_FILE => self.add(noted, folder),
-            Seen::Entry { folder, name, .. } if name == SUITE_FILE => noted.suites.push(folder.join(name)),
-            Seen::Entry { folder, name, .. } if is_twin(name, CASE_FILE) => {
-                let what = format!("{}: is not a case by this name; call it {CASE_FILE}", folder.join(name).display());
-                noted.problems.push((self.lossy_id(folder), what));
-            }
-            Seen::Entry { folder, name, .. } if is_twin(name, SUITE_FILE) => {
-                let file = folder.join(name);
-                let what = format!("{}: is not a suite by this name; call it {SUITE_FILE}", file.display());
-                noted.problems.push((self.lossy_id(&file), what));
-            }
-            Seen::Entry { .. } => {}
-            Seen::Loop { place, ancestor } => {
-                let what = format!("is a link to its own ancestor {}; remove it", ancestor.display());
-                noted.problems.push((self.lossy_id(place), format!("{}: {what}", place.display())));
-            }
-            Seen::Tangle { place } => noted.tangles.push(place.to_path_buf()),
-            // The case says itself why its file cannot be read.
-            Seen::Unreadable { place, .. } if place.file_name() == Some(OsStr::new(CASE_FILE)) => {
-                self.add(noted, place.parent().expect("a file is in a folder"));
-            }
-            Seen::Unreadable { place, error } => {
-                if let Some(what) = unwalked(place, &error) {
-                    noted.problems.push((self.lossy_id(place), format!("{}: {what}", place.display())));
+            Seen::Entry(entry) => {
+                let (place, name) = (entry.path(), entry.file_name());
+                let is_twin =
+                    |of: &str| name.len() <= 2 * of.len() && name.to_str().is_some_and(|name| fold(name) == of);
+                if name == CASE_FILE {
+                    self.add(found, place);
+                } else if name == SUITE_FILE {
+                    found.suites.push(place.to_path_buf());
+                } else if is_twin(CASE_FILE) {
+                    let (folder, _) = self.problem(place.parent().unwrap_or(place), "");
+                    let what = format!("is not a case by this name; call it {CASE_FILE}");
+                    found.problems.push((folder, self.problem(place, &what).1));
+                } else if is_twin(SUITE_FILE) {
+                    found
+                        .problems
+                        .push(self.problem(place, &format!("is not a suite by this name; call it {SUITE_FILE}")));
                 }
             }
+            Seen::Loop { place, ancestor } => {
+                let what = format!("is a link to its own ancestor {}; remove it", ancestor.display());
+                found.problems.push(self.problem(place, &what));
+            }
+            Seen::Tangle { place } => drop(found.tangles.insert(place.to_path_buf())),
+            // The case says itself why its file cannot be read.
+            Seen::Unreadable { place, .. } if place.file_name() == Some(OsStr::new(CASE_FILE)) => {
+                self.add(found, place)
+            }
+            Seen::Unreadable { place, error } => {
+                found.problems.extend(unwalked(place, &error).map(|what| self.problem(place, &what)));
+            }
         }
     }
 
-    /// Adds the case in that folder, or the problem with it.
-    fn add(&self, noted: &mut Noted, folder: &Path) {
+    /// Adds the case of that `case.json`, or the problem with it.
+    fn add(&self, found: &mut Found, file: &Path) {
+        let folder = file.parent().expect("a file is in a folder");
         let relative = folder.strip_prefix(&self.root).expect("the walk stays below the root");
-        if relative.as_os_str().is_empty() {
-            let file = folder.join(CASE_FILE);
-            let what = format!("{}: a case is a folder below the root; move it into one", file.display());
-            noted.problems.push((self.lossy_id(&file), what));
-            return;
-        }
         match CaseId::from_path(relative) {
-            Ok(id) => noted.cases.push(id),
-            Err(error) => noted.problems.push((self.lossy_id(folder), error.to_string())),
+            _ if relative.as_os_str().is_empty() => {
+                found.problems.push(self.problem(file, "a case is a folder below the root; move it into one"));
+            }
+            Ok(id) => found.cases.push(id),
+            Err(error) => found.problems.push((self.lossy_id(folder), error.to_string())),
         }
     }
 
-    /// An id to report a path under that may not be one.
-    fn lossy_id(&self, path: &Path) -> CaseId {
-        CaseId::lossy(path.strip_prefix(&self.root).unwrap_or(path), "goldens")
+    /// What is wrong with a place, under an id that may not be one.
+    fn problem(&self, place: &Path, what: &str) -> (CaseId, String) {
+        (self.lossy_id(place), format!("{}: {what}", place.display()))
+    }
+
+    fn lossy_id(&self, place: &Path) -> CaseId {
+        CaseId::lossy(place.strip_prefix(&self.root).unwrap_or(place), "goldens")
+    }
+
+    /// The cases whose ids, or folders above them, some system takes for one: they differ in case alone, or in the form in
+    /// which Unicode writes an accent. A folder with a suite alone counts: it would be the suite of the other.
+    fn twins(&self, cases: &[CaseId], suites: &[PathBuf]) -> Vec<(CaseId, String)> {
+        let of_suite = |file: &PathBuf| CaseId::from_path(file.parent()?.strip_prefix(&self.root).ok()?).ok();
+        let suites: Vec<CaseId> = suites.iter().filter_map(of_suite).collect();
+        let folders: BTreeSet<&str> = cases.iter().chain(&suites).flat_map(|id| above(id.as_str())).collect();
+        let mut spellings: HashMap<String, Vec<&str>> = HashMap::new();
+        for folder in folders {
+            spellings.entry(fold(folder)).or_default().push(folder);
+        }
+        spellings.retain(|_, spellings| spellings.len() > 1);
+        if spellings.is_empty() {
+            return Vec::new();
+        }
+        let twin = |id: &CaseId| {
+            let names = above(id.as_str()).find_map(|folder| spellings.get(&fold(folder)))?;
+            let is_case_alone = names.iter().all(|name| name.to_lowercase() == names[0].to_lowercase());
+            let how = if is_case_alone { "case alone" } else { "case or Unicode form alone" };
+            Some((id.clone(), format!("the folders {} differ in {how}; rename all but one", names.join(" and "))))
+        };
+        cases.iter().filter_map(twin).collect()
+    }
+
+    /// The suites with a tolerance for an output that no case below them has: a misspelt name would loosen or tighten nothing,
+    /// silently. `cases` are sorted.
+    ///
+    /// Where a case cannot be read, its outputs are unknown, and nothing is said: it says itself what is wrong.
+    fn idle_tolerances(&self, suites: &[PathBuf], cases: &[CaseId]) -> Vec<(CaseId, String)> {
+        let known = Suites::new(&self.root);
+        suites
+            .iter()
+            .filter_map(|suite| Some(self.problem(suite, &self.idle_tolerance(&known, suite, cases)?)))
+            .collect()
+    }
+
+    fn idle_tolerance(&self, suites: &Suites, suite: &Path, cases: &[CaseId]) -> Option<String> {
+        let says = Layer::read(suite).ok()??.says;
+        let fields = [("tolerance", says.tolerance), ("chained", says.chained)];
+        let named = fields.into_iter().flat_map(|(field, entries)| {
+            entries.flatten().unwrap_or_default().into_keys().map(move |name| (field, name))
+        });
+        let mut idle: Vec<(&str, String)> = named.filter(|(_, name)| name != "*").collect();
+        let mut outputs = BTreeSet::new();
+        let mut below = self.below(suite.parent()?, cases).peekable();
+        // A suite without a case holds nothing to anything.
+        below.peek()?;
+        for id in below {
+            if idle.is_empty() {
+                return None;
+            }
+            let case = suites.case(id).ok()?;
+            idle.retain(|(_, name)| !case.outputs.contains_key(name));
+            outputs.extend(case.outputs.into_keys());
+        }
+        let (field, name) = idle.first()?;
+        let near = nearest(name, outputs.iter().map(String::as_str), ALIKE);
+        let near = near.map(|near| format!("; the nearest is {near}")).unwrap_or_default();
+        Some(format!("{field}.{name}: no case below it has such an output{near}"))
+    }
+
+    /// The cases in a folder and below it, of all cases, sorted.
+    fn below<'a>(&self, folder: &Path, cases: &'a [CaseId]) -> impl Iterator<Item = &'a CaseId> {
+        let inside = match folder == self.root {
+            true => String::new(),
+            false => format!("{}/", self.lossy_id(folder)),
+        };
+        let own = cases.binary_search_by(|case| case.as_str().cmp(inside.trim_end_matches('/'))).ok();
+        let start = cases.partition_point(|case| case.as_str() < inside.as_str());
+        let within = cases[start..].iter().take_while(move |case| case.as_str().starts_with(&inside));
+        own.map(|at| &cases[at]).into_iter().chain(within)
     }
 }
 
@@ -240,31 +262,6 @@ fn unwalked(place: &Path, error: &io::Error) -> Option<String> {
 
 fn is_hidden(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
-}
-
-/// Whether some system takes that name for the other.
-fn is_twin(name: &OsStr, other: &str) -> bool {
-    name.len() <= 2 * other.len() && name.to_str().is_some_and(|name| fold(name) == other)
-}
-
-/// Turns cases into problems whose folders another system cannot have, or would have under other names.
-fn refuse_strange(tree: &mut Tree) {
-    let strange = |id: &CaseId| Some((id.clone(), id.check_portable().err()?.to_string()));
-    let strange: Vec<(CaseId, String)> = tree.cases.iter().filter_map(strange).collect();
-    tree.problems.extend(strange);
-}
-
-/// Whether a text may be another in lower case, or in the composed form. A sharp one is asked only of what is not ASCII.
-fn has_twin(text: &str) -> bool {
-    match text.is_ascii() {
-        true => text.bytes().any(|byte| byte.is_ascii_uppercase()),
-        false => fold(text) != text,
-    }
-}
-
-/// Whether a path is that folder, or one below it.
-fn is_in(path: &str, folder: &str) -> bool {
-    path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// The paths of the folders from the root down to that one, itself included.

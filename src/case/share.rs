@@ -29,7 +29,7 @@ pub(crate) fn share<I: Sync, O: Send>(items: &[I], threads: usize, work: impl Fn
 }
 
 /// Does the same work on that many threads: this one, and as many others as can be started.
-pub(crate) fn together<O: Send>(threads: usize, work: impl Fn() -> O + Sync) -> Vec<O> {
+fn together<O: Send>(threads: usize, work: impl Fn() -> O + Sync) -> Vec<O> {
     thread::scope(|scope| {
         let spawn = |_| thread::Builder::new().spawn_scoped(scope, &work).ok();
         let others: Vec<_> = (1..threads).filter_map(spawn).collect();

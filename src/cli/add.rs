@@ -8,14 +8,13 @@ use clap::Args;
 use super::made::Made;
 use super::param::{param, wide};
 use super::{Context, Gate, near, own, source};
-use crate::case::{Address, Case, CaseFile, CaseId, Goldens, InputField, OutputField, ToleranceField, absolute};
+use crate::case::{Address, Case, CaseFile, CaseId, Goldens, InputField, Limits, OutputField, absolute};
 use crate::compare::Tolerance;
 use crate::error::{Error, Result};
 use crate::fs::{link_below, refusal, sweep};
 use crate::report::Voice;
 use crate::run::Executors;
-use crate::tensor::DType;
-use crate::tensor::read_tensor;
+use crate::tensor::{DType, read_tensor};
 use crate::text::{check_name, fold};
 
 /// The arguments of `karat add`.
@@ -154,42 +153,45 @@ impl Add {
     /// What would be written, with everything checked that can be: nothing of it is on disk yet.
     fn plan(&self, context: &Context<'_>, goldens: &Goldens) -> Result<Plan> {
         let id = self.id(goldens)?;
-        let file = CaseFile { karat: 1, checkpoint: self.checkpoint.clone(), ..CaseFile::default() };
-        let mut plan =
-            Plan { folder: id.below(&goldens.root), id, copies: BTreeMap::new(), file, wide: BTreeSet::new() };
+        let folder = id.below(&goldens.root);
+        let mut plan = Plan { id, folder, copies: BTreeMap::new(), file: CaseFile::default(), wide: BTreeSet::new() };
         unique("--input", &self.inputs)?;
         unique("--output", &self.outputs)?;
         unique("--param", &self.params)?;
+        let mut params = BTreeMap::new();
         for (name, text) in &self.params {
             let value = param(name, text).map_err(|error| Error::Usage(format!("--param {name}={text}: {error}")))?;
-            plan.file.params.insert(name.clone(), value);
+            params.insert(name.clone(), value);
             plan.wide.extend(wide(text).map(str::to_owned));
         }
+        let mut inputs = BTreeMap::new();
         for (name, text) in &self.inputs {
             let (tensor, dtype) = self.refer(&mut plan, goldens, context, (name, text))?;
-            plan.file.inputs.insert(name.clone(), InputField { tensor, from: None, dtype });
+            inputs.insert(name.clone(), Some(InputField { dtype, ..InputField::of(&tensor) }));
         }
+        let mut outputs = BTreeMap::new();
         for (name, text) in &self.outputs {
             let (tensor, dtype) = self.refer(&mut plan, goldens, context, (name, text))?;
-            let field = OutputField {
-                tensor,
-                alternatives: Vec::new(),
-                mask: None,
-                dtype,
-                cast: None,
-                nan: None,
-                empty: false,
-            };
-            plan.file.outputs.insert(name.clone(), field);
+            outputs.insert(name.clone(), Some(OutputField { dtype, ..OutputField::of(&tensor) }));
         }
+        let mut tolerance = BTreeMap::new();
         if let (Some(atol), Some(rtol)) = (self.atol, self.rtol) {
             Tolerance::new(atol, rtol)?;
-            if self.outputs.is_empty() {
+            if outputs.is_empty() {
                 return Err(Error::Usage("--atol and --rtol are for outputs; name one with --output".to_owned()));
             }
-            let field = ToleranceField { atol: Some(atol), rtol: Some(rtol), ..ToleranceField::default() };
-            plan.file.tolerance = plan.file.outputs.keys().map(|name| (name.clone(), field.clone())).collect();
+            let limits = Limits { atol: Some(atol), rtol: Some(rtol), ..Limits::default() };
+            tolerance = outputs.keys().map(|name| (name.clone(), Some(limits.clone()))).collect();
         }
+        plan.file = CaseFile {
+            karat: Some(1),
+            checkpoint: Some(Some(self.checkpoint.clone())),
+            params: entries(params),
+            inputs: entries(inputs),
+            outputs: entries(outputs),
+            tolerance: entries(tolerance),
+            ..CaseFile::default()
+        };
         Ok(plan)
     }
 
@@ -200,13 +202,13 @@ impl Add {
         goldens: &Goldens,
         context: &Context<'_>,
         (name, typed): (&str, &str),
-    ) -> Result<(String, Option<String>)> {
+    ) -> Result<(String, Option<DType>)> {
         check_name(name).map_err(Error::Usage)?;
         let address = Address::typed(typed);
         let read = |declared| read_tensor(&address.path, address.member.as_deref(), declared);
         let dtype = match (read(None), self.dtype) {
             (Ok(_), _) => None,
-            (Err(_), Some(dtype)) => read(Some(dtype)).map(|_| Some(dtype.name().to_owned()))?,
+            (Err(_), Some(dtype)) => read(Some(dtype)).map(|_| Some(dtype))?,
             (Err(Error::Missing { place, what }), None) if !address.path.exists() => {
                 return Err(Error::Missing { place, what: what + &context.looked(&address.path) });
             }
@@ -251,6 +253,11 @@ impl Plan {
         let text: String = text.lines().map(|line| unquoted(line, wide) + "\n").collect();
         made.write(&folder.join("case.json"), text.as_bytes())
     }
+}
+
+/// An object field of the file, where it has any entry.
+fn entries<T>(entries: BTreeMap<String, T>) -> Option<Option<BTreeMap<String, T>>> {
+    (!entries.is_empty()).then_some(Some(entries))
 }
 
 /// A line of JSON, where its value is one of these integers: without the quotes around that. The checkpoint has the same of both.

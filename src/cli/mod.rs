@@ -293,7 +293,7 @@ enum Gate {
 /// Runs the verb that `arguments` name, the program's name first.
 ///
 /// Prints to stdout and stderr. The exit code is 0 where all passed, 1 where the gate failed, 2 where karat could not do
-/// its job. Call it from `main`, before any thread is started: insta is silenced by way of the environment.
+/// its job.
 pub fn main(executors: Executors, home: &Home, arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     if let [_, only] = &arguments[..]
@@ -301,8 +301,6 @@ pub fn main(executors: Executors, home: &Home, arguments: impl IntoIterator<Item
     {
         return printed(print(|out| out.write_all(version().as_bytes())));
     }
-    // SAFETY: the caller is `main`, and no thread has been started.
-    unsafe { crate::snapshot::silence() };
     let command = examples::with(Cli::command().bin_name(&home.command), &home.command);
     let cli = match command.try_get_matches_from(&arguments).and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,

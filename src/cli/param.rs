@@ -2,21 +2,22 @@
 
 use serde_json::Value;
 
-use crate::case::{is_wide, read_value};
+use crate::case::{is_wide, numbers, read_value};
 use crate::report::quote;
 
 /// A parameter as it was typed: JSON, or else text. Refused are a number that JSON or a `f64` would change, and what another
 /// language takes for a number, a boolean, a null or a list: as text it would reach the checkpoint in silence.
 pub(super) fn param(name: &str, text: &str) -> Result<Value, String> {
     match read_value(text) {
-        Ok(_) if !numbers(text).all(is_exact) => Err(inexact()),
+        Ok(_) if !numbers(text).all(|(_, number)| is_exact(number)) => Err(inexact()),
         Ok(value) => Ok(value),
         Err(error) if error.to_string().starts_with("number out of range") => Err(inexact()),
         Err(_) => match foreign(text.trim()) {
             None => Ok(Value::String(text.to_owned())),
             Some(Foreign { kind, meant }) => {
                 let write = |value: &str| format!("--param {}", quote(&format!("{name}={value}")));
-                let meant = meant.filter(|meant| read_value(meant).is_ok() && numbers(meant).all(is_exact));
+                let meant = meant
+                    .filter(|meant| read_value(meant).is_ok() && numbers(meant).all(|(_, number)| is_exact(number)));
                 let meant = meant.map(|meant| format!("write {}, or ", write(&meant))).unwrap_or_default();
                 let quoted = Value::from(text).to_string();
                 Err(format!("looks like {kind}, and is not JSON; {meant}as text:  {}", write(&quoted)))
@@ -100,21 +101,7 @@ fn number(text: &str) -> Option<Option<String>> {
 
 /// The integers in a JSON text that 64 bits cannot hold, which the value of it has as text.
 pub(super) fn wide(json: &str) -> impl Iterator<Item = &str> {
-    numbers(json).filter(|number| is_wide(number))
-}
-
-/// The numbers in a JSON text.
-fn numbers(json: &str) -> impl Iterator<Item = &str> {
-    // Every second part is a string; an escaped quote belongs to one.
-    let mut is_escaped = false;
-    let mut is_text = false;
-    let parts = json.split(move |c: char| {
-        let is_quote = c == '"' && !is_escaped;
-        is_escaped = c == '\\' && !is_escaped;
-        is_text ^= is_quote;
-        is_text || !(c.is_ascii_alphanumeric() || "+-.".contains(c))
-    });
-    parts.filter(|part| part.starts_with(|c: char| c == '-' || c.is_ascii_digit()))
+    numbers(json).map(|(_, number)| number).filter(|number| is_wide(number))
 }
 
 /// Whether a JSON number is what it is read as: the same decimal digits. An integer always is.

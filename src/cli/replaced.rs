@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use crate::case::{Kind, Seen, absolute, walk};
+use crate::case::{Seen, absolute, walk};
 
 /// A file that is to be written, by its real name.
 pub(super) struct Place(PathBuf);
@@ -45,12 +45,15 @@ impl Place {
             return true;
         }
         // What is not there is nothing else either.
-        let note = |found: &mut bool, seen: Seen<'_>| {
-            if let Seen::Entry { folder, name, kind: Kind::File } = seen {
-                *found |= is_same(&folder.join(name), &self.0);
-            }
-        };
-        self.0.is_file() && walk(folder, note).contains(&true)
+        let mut is_found = false;
+        if self.0.is_file() {
+            walk(folder, |seen| {
+                if let Seen::Entry(entry) = seen {
+                    is_found |= entry.file_type().is_file() && is_same(entry.path(), &self.0);
+                }
+            });
+        }
+        is_found
     }
 
     /// Whether there is a file with something in it that is not such a report, by what karat alone writes at its beginning.

@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 
 use super::Gate;
 use super::output::print;
-use crate::case::{CaseFile, SuiteFile};
+use crate::case::CaseFile;
 use crate::error::Result;
 use crate::report::json::run_schema;
 
@@ -30,7 +30,7 @@ impl Schema {
     pub(super) fn main(self) -> Result<Gate> {
         let schema = match self.file {
             File::Case => schemars::schema_for!(CaseFile),
-            File::Suite => schemars::schema_for!(SuiteFile),
+            File::Suite => suite_schema(),
             File::Run => run_schema(),
         };
         print(|out| {
@@ -39,4 +39,13 @@ impl Schema {
         })?;
         Ok(Gate::Passed)
     }
+}
+
+/// The fields of a suite are those of a case.
+fn suite_schema() -> schemars::Schema {
+    let mut schema = schemars::schema_for!(CaseFile);
+    let what = "A `suite.json`: defaults for every case below its folder. Objects merge by key; the nearest wins, entry by entry.";
+    schema.insert("title".to_owned(), "SuiteFile".into());
+    schema.insert("description".to_owned(), what.into());
+    schema
 }

@@ -142,7 +142,7 @@ fn view(case: Case) -> CaseView {
             .collect(),
         timeout,
         skip,
-        reference: Arc::unwrap_or_clone(reference),
+        reference: Arc::unwrap_or_clone(reference).into_iter().collect(),
     }
 }
 

@@ -17,6 +17,8 @@ pub struct Pair<'a> {
 
 /// Whether a NaN may match a NaN.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "harness", derive(serde::Deserialize, serde::Serialize), serde(rename_all = "lowercase"))]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub enum NanRule {
     /// A NaN matches nothing.
     #[default]

@@ -276,7 +276,7 @@ fn snapshots(setup: &Setup<'_>, tree: &Tree, cases: &[Case], health: &mut Health
         Ok(at) => cases[at].outputs.is_empty() || cases[at].outputs.contains_key(output),
         Err(_) => tree.cases.binary_search(id).is_ok() || tree.problems.contains_key(id),
     };
-    let orphans = shelf.orphans(recorder.snapshots(), is_known).into_iter().filter(|orphan| is_selected(&orphan.id));
+    let orphans = shelf.orphans(is_known).into_iter().filter(|orphan| is_selected(&orphan.id));
     health.list(Ailment::Orphaned, orphans.map(|orphan| orphan.path).collect());
     let pending = pending.into_iter().filter(|(id, ..)| is_selected(id));
     let (pending, stray): (Vec<_>, Vec<_>) = pending.partition(|(id, output, _)| is_known(id, output));

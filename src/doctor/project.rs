@@ -9,8 +9,7 @@ use walkdir::{DirEntry, WalkDir};
 use super::examine::{Ailment, Complaint, Health, Setup};
 use crate::case::absolute;
 use crate::fs::{Found, TEXT_LIMIT, leftovers, read_regular};
-use crate::snapshot::in_ci;
-use crate::snapshot::tool::cargo_insta;
+use crate::snapshot::{cargo_insta, in_ci};
 use crate::tensor::is_tensor_file;
 
 /// The first `cargo insta` that knows `INSTA_PENDING_DIR`, and takes only insta's own files for snapshots.

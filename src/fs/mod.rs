@@ -5,8 +5,9 @@ pub(crate) mod link;
 pub(crate) mod nearest;
 pub(crate) mod regular;
 
+pub(crate) use atomic::beside;
 #[cfg(feature = "harness")]
-pub(crate) use atomic::{beside, leftovers, sweep};
+pub(crate) use atomic::{leftovers, sweep};
 pub(crate) use link::{link_below, refusal};
 #[cfg(feature = "harness")]
 pub(crate) use nearest::{likeness, nearest_first};

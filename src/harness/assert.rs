@@ -8,7 +8,7 @@ use num_complex::Complex;
 
 use super::assertion::mismatches;
 use crate::compare::{Pair, Rules, Tolerance, compare, summarize};
-use crate::snapshot::moved::moved;
+use crate::snapshot::moved;
 use crate::snapshot::{Facts, Recorded, TestSite, has_cargo_insta, in_ci, record_in_test, reviewed};
 use crate::tensor::{Element, Tensor};
 

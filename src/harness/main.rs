@@ -118,8 +118,6 @@ impl Harness {
 
     /// Runs the tests that the command line asks for, or the verb that it names. To be called from `main`, first thing.
     pub fn main(self) -> ExitCode {
-        // SAFETY: the caller is `main`, and no thread has been started.
-        unsafe { snapshot::silence() };
         let arguments: Vec<OsString> = std::env::args_os().collect();
         let package = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default();
         let Harness { root, snapshots, executor, others, allowed_skips, deny_vacuous } = self;

@@ -10,7 +10,7 @@ use crate::explain::Explanation;
 use crate::fs::nearest_first;
 use crate::run::{CaseOutcome, Gate, OutputOutcome, Problem, Verdict};
 use crate::snapshot::Drift;
-use crate::snapshot::moved::moved_row;
+use crate::snapshot::moved_row;
 use crate::text::number::{bytes, count, counted, exact, percent, shape};
 use crate::text::safe::visible;
 

@@ -327,7 +327,7 @@ impl Session {
         }
         let mut folders: BTreeMap<(CaseId, bool), Vec<OutputOutcome>> = BTreeMap::new();
         let selected = self.goldens.selected();
-        for orphan in shelf.orphans(recorder.snapshots(), is_known) {
+        for orphan in shelf.orphans(is_known) {
             let is_in_root = orphan.is_in_root(recorder.snapshots());
             let Orphan { id, output, path } = orphan;
             if id.below(&self.goldens.root).starts_with(&selected) && filter.selects(&id) {

@@ -2,10 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::drift::Drift;
-use super::parse::{Fault, finite_count, number, parse, value};
-use super::text::{Facts, Line, join, lines};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::text::{Facts, Fault, Line, finite_count, join, lines, number, parse, value};
 use crate::tensor::{DType, Kind};
+use crate::text::layout::{Table, WIDTH};
+use crate::text::safe::visible;
 
 /// How many eps a statistic may move. Between honest references (other machines, other BLAS) at most 14 were measured;
 /// this leaves room for those nobody measured, and is far below what a wrong formula does.
@@ -14,6 +16,74 @@ const MARGIN: f64 = 64.0;
 /// How many times a difference may grow. The largest of many rounding errors varies by about two from one summation order
 /// to another.
 const GROWTH: f64 = 4.0;
+
+/// A line of a snapshot whose stored value no longer holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+pub struct Drift {
+    /// The quantity, such as `largest difference`.
+    pub quantity: String,
+    /// What the snapshot says; empty where it has no such line.
+    #[serde(serialize_with = "write", deserialize_with = "read")]
+    #[cfg_attr(feature = "cli", schemars(with = "Option<String>"))]
+    pub stored: String,
+    /// What this run measured; empty where it has no such line.
+    #[serde(serialize_with = "write", deserialize_with = "read")]
+    #[cfg_attr(feature = "cli", schemars(with = "Option<String>"))]
+    pub measured: String,
+    /// The band that the stored value allows, in words, such as `up to 3.8e-6`; empty where it must be equal.
+    #[serde(serialize_with = "write", deserialize_with = "read")]
+    #[cfg_attr(feature = "cli", schemars(with = "Option<String>"))]
+    pub band: String,
+}
+
+impl Drift {
+    /// Whether it is what came out that moved, not what the case says or is given.
+    #[must_use]
+    pub fn is_measured(&self) -> bool {
+        let facts = ["checkpoint", "reference", "or", "where", "cast", "empty", "nan rule"];
+        let rules = ["atol", "rtol", "outliers", "max_ulps", "max_rel_rms"];
+        let quantity = self.quantity.strip_prefix("chained ").unwrap_or(&self.quantity);
+        let is_named = quantity.starts_with("param ") || quantity.starts_with("input ");
+        !is_named && !facts.contains(&quantity) && !rules.contains(&quantity)
+    }
+}
+
+/// Writes a text, which is `null` where it is empty.
+fn write<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    Some(text).filter(|text| !text.is_empty()).serialize(serializer)
+}
+
+fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+/// Lines of a snapshot, beside what holds now.
+pub(crate) fn moved(indent: usize, lines: &[Drift]) -> String {
+    let mut table = Table::default();
+    table.row(MOVED);
+    lines.iter().for_each(|line| table.row(moved_row(line)));
+    if indent + 2 + table.width() <= WIDTH {
+        return table.text(indent + 2);
+    }
+    // Too wide side by side, as digests and the digits of a double are: one below the other.
+    let below = |line: &Drift| {
+        let mut table = Table::default();
+        let cells = MOVED.into_iter().zip(moved_row(line)).skip(1);
+        cells.for_each(|(name, cell)| table.row([name, cell]));
+        format!("{:indent$}  {}\n{}", "", visible(&line.quantity), table.text(indent + 4))
+    };
+    lines.iter().map(below).collect()
+}
+
+/// The columns of a table of such lines.
+pub(crate) const MOVED: [&str; 4] = ["quantity", "snapshot", "now", "band"];
+
+/// The cells of such a line.
+pub(crate) fn moved_row(Drift { quantity, stored, measured, band }: &Drift) -> [&str; 4] {
+    let or = |text, absent| if str::is_empty(text) { absent } else { text };
+    [quantity, or(stored, "none"), or(measured, "none"), or(band, "equal")]
+}
 
 /// What a summary is, held against its snapshot.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,21 +125,21 @@ pub(super) fn judge(stored: &str, facts: &Facts<'_>) -> Result<Judgement, Fault>
     for mut line in lines(facts) {
         let Line { quantity, value: measured } = &mut line;
         let Some(old) = old_values.get(quantity.as_str()).copied() else {
-            drift.push(moved(quantity, "", measured, String::new()));
+            drift.push(drifted(quantity, "", measured, String::new()));
             pending.push(line);
             continue;
         };
         let band = if same_dtype { scale.band(quantity) } else { Band::Exact };
         match scale.place(&band, quantity, old, measured) {
             Place::Inside => old.clone_into(measured),
-            Place::Better(words) => improved.push(moved(quantity, old, measured, words)),
-            Place::Outside(words) => drift.push(moved(quantity, old, measured, words)),
+            Place::Better(words) => improved.push(drifted(quantity, old, measured, words)),
+            Place::Outside(words) => drift.push(drifted(quantity, old, measured, words)),
         }
         pending.push(line);
     }
     let new: HashSet<&str> = pending.iter().map(|line| &*line.quantity).collect();
     let gone = stored.iter().filter(|line| !new.contains(&*line.quantity));
-    drift.extend(gone.map(|line| moved(&line.quantity, &line.value, "", String::new())));
+    drift.extend(gone.map(|line| drifted(&line.quantity, &line.value, "", String::new())));
     Ok(Judgement { drift, improved, pending: join(&pending) })
 }
 
@@ -150,13 +220,13 @@ pub(super) fn is_declared(quantity: &str, declared: &Facts<'_>) -> bool {
     }
 }
 
-fn moved(quantity: &str, stored: &str, measured: &str, band: String) -> Drift {
+fn drifted(quantity: &str, stored: &str, measured: &str, band: String) -> Drift {
     Drift { quantity: quantity.to_owned(), stored: stored.to_owned(), measured: measured.to_owned(), band }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample::{BAND, Sample, comparison, sample};
+    use super::super::text::sample::{BAND, Sample, comparison, sample};
     use super::*;
     use crate::compare::{NonFinite, Summary, Tolerance};
     use crate::tensor::Value;

@@ -1,35 +1,35 @@
-//! The drift gate: a summary as text, held against the accepted text in a band, recorded and reviewed through insta.
+//! The drift gate: a summary as text, held against the accepted text in a band, and left for review by insta.
 //!
-//! *text* writes what a snapshot says, *parse* reads it back, *band* judges, *store* knows insta and the files, and *hold* puts
-//! these together for one file. *site* does so for an assertion in an ordinary test, *cases* for a whole tree.
+//! *text* writes what a snapshot says and reads it back, *band* judges, *file* knows insta and the files, and *recorder* puts
+//! these together for one file: of an assertion in an ordinary test, or, in *cases*, of a whole tree.
 
 mod band;
 #[cfg(feature = "harness")]
 mod cases;
 pub(crate) mod catch;
-mod drift;
-mod hold;
-mod lock;
-pub(crate) mod moved;
-mod parse;
-#[cfg(test)]
-mod sample;
+mod file;
+mod recorder;
 mod settings;
-mod site;
-mod store;
+#[cfg(feature = "harness")]
+mod shelf;
 mod text;
-pub(crate) mod tool;
 mod workspace;
 
+pub use band::Drift;
+#[cfg(feature = "reports")]
+pub(crate) use band::MOVED;
+pub(crate) use band::moved;
 #[cfg(feature = "harness")]
-pub(crate) use cases::Shelf;
+pub(crate) use band::moved_row;
 #[cfg(feature = "harness")]
-pub use cases::{Accepted, Orphan, Recorder};
-pub use drift::Drift;
-pub use hold::Recorded;
+pub use cases::Accepted;
+pub use recorder::{Recorded, Recorder, TestSite, record_in_test};
 pub use settings::{Caller, in_ci, reviewed};
-pub use site::{TestSite, record_in_test};
-pub use store::silence;
+#[cfg(feature = "harness")]
+pub use shelf::Orphan;
+#[cfg(feature = "harness")]
+pub(crate) use shelf::Shelf;
 pub use text::{Facts, text};
-pub use tool::has_cargo_insta;
-pub use workspace::workspace;
+#[cfg(feature = "harness")]
+pub(crate) use workspace::cargo_insta;
+pub use workspace::{has_cargo_insta, workspace};

@@ -20,11 +20,38 @@ const VALUES: [(&str, &[&str]); 4] = [
     ("INSTA_REQUIRE_FULL_MATCH", &["0", "1"]),
 ];
 
-/// The values of `INSTA_UPDATE` that write accepted snapshots without a review.
-const REWRITING: [&str; 4] = ["always", "force", "unseen", "1"];
+const PASSES: &str = "lets every drift pass";
+const REWRITES: &str = "makes insta rewrite snapshots without a review";
 
-/// The values of `update` in a file that keep the review.
-const HARMLESS_UPDATES: [&str; 3] = ["auto", "new", "no"];
+/// The variables that can disarm the gate, with the values that do not, and what the others do.
+const VARIABLES: [(&str, &[&str], &str); 4] = [
+    ("INSTA_UPDATE", HARMLESS_UPDATES, REWRITES),
+    ("INSTA_FORCE_PASS", &["0"], PASSES),
+    ("INSTA_FORCE_UPDATE", &["0"], REWRITES),
+    ("INSTA_FORCE_UPDATE_SNAPSHOTS", &["0"], REWRITES),
+];
+
+/// A key of insta's file that can disarm the gate.
+#[derive(Debug)]
+struct Key {
+    name: &'static str,
+    /// The variable that goes before it, and a value of that for this run.
+    variable: &'static str,
+    instead: &'static str,
+    /// The values that do not disarm the gate.
+    harmless: &'static [&'static str],
+}
+
+static KEYS: [Key; 3] = [
+    Key { name: "force_pass", variable: "INSTA_FORCE_PASS", instead: "0", harmless: &["false"] },
+    Key { name: UPDATE, variable: "INSTA_UPDATE", instead: "auto", harmless: HARMLESS_UPDATES },
+    Key { name: "force_update", variable: "INSTA_UPDATE", instead: "auto", harmless: &["false"] },
+];
+
+const UPDATE: &str = "update";
+
+/// The values of an update that keep the review.
+const HARMLESS_UPDATES: &[&str] = &["auto", "new", "no"];
 
 /// The places where insta looks for its file; the first that can be read counts.
 const FILES: [&str; 3] = [".config/insta.yaml", "insta.yaml", ".insta.yaml"];
@@ -61,11 +88,6 @@ pub(super) fn is_driven(caller: Caller, env: Env<'_>) -> bool {
     caller == Caller::Test && env("INSTA_CARGO_INSTA").as_deref() == Some("1")
 }
 
-/// Whether insta knows that value of `INSTA_OUTPUT`.
-pub(super) fn is_output(value: &str) -> bool {
-    value.is_empty() || VALUES.iter().any(|(name, values)| *name == "INSTA_OUTPUT" && values.contains(&value))
-}
-
 pub(super) fn is_ci(env: Env<'_>) -> bool {
     match env("CI").as_deref() {
         Some("false" | "0" | "") => false,
@@ -99,8 +121,46 @@ pub(super) fn check(workspace: &Path, caller: Caller, env: Env<'_>) -> Result<()
     if is_driven(caller, env) {
         return Ok(());
     }
-    check_environment(env)?;
+    for (name, harmless, effect) in VARIABLES {
+        if let Some(value) = set(env, name).filter(|value| !harmless.contains(&value.as_str())) {
+            return Err(Error::Usage(format!(
+                "{name}={value} in the environment {effect}, and karat gates nothing that way: unset {name}"
+            )));
+        }
+    }
     file.map_or(Ok(()), |(path, yaml)| check_file(&path, &yaml, env))
+}
+
+/// What becomes of a text that differs from its snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Update {
+    Nothing,
+    /// It is left for review.
+    Pending,
+    /// It replaces the snapshot at once.
+    Accepted,
+}
+
+/// What insta's settings say about such a text, as insta reads them; `is_recorded` where it has a snapshot.
+pub(super) fn update(workspace: &Path, is_recorded: bool, env: Env<'_>) -> Result<Update> {
+    if ["INSTA_FORCE_UPDATE", "INSTA_FORCE_UPDATE_SNAPSHOTS"].iter().any(|name| env(name).as_deref() == Some("1")) {
+        return Ok(Update::Accepted);
+    }
+    let said = match set(env, "INSTA_UPDATE") {
+        Some(said) => Some(said),
+        None => read_file(workspace)?.and_then(|(_, yaml)| {
+            let mut settings = settings(&tokens(&yaml)).into_iter();
+            settings.find(|(key, _)| key.name == UPDATE).map(|(_, value)| value)
+        }),
+    };
+    Ok(match said.as_deref() {
+        Some("no") => Update::Nothing,
+        Some("always" | "1" | "force") => Update::Accepted,
+        Some("unseen") if !is_recorded => Update::Accepted,
+        Some("new" | "unseen") => Update::Pending,
+        _ if is_ci(env) => Update::Nothing,
+        _ => Update::Pending,
+    })
 }
 
 /// The file that insta reads, if there is one, and its text.
@@ -122,26 +182,6 @@ fn read_file(workspace: &Path) -> Result<Option<(PathBuf, String)>> {
     Ok(None)
 }
 
-fn check_environment(env: Env<'_>) -> Result<()> {
-    let refuse = |name: &str, value: &str, effect: &str| {
-        Err(Error::Usage(format!(
-            "{name}={value} in the environment {effect}, and karat gates nothing that way: unset {name}"
-        )))
-    };
-    if let Some(value) = set(env, "INSTA_UPDATE").filter(|value| REWRITING.contains(&value.as_str())) {
-        return refuse("INSTA_UPDATE", &value, "makes insta rewrite snapshots without a review");
-    }
-    if let Some(value) = set(env, "INSTA_FORCE_PASS").filter(|value| value != "0") {
-        return refuse("INSTA_FORCE_PASS", &value, "lets every drift pass");
-    }
-    for name in ["INSTA_FORCE_UPDATE", "INSTA_FORCE_UPDATE_SNAPSHOTS"] {
-        if let Some(value) = set(env, name).filter(|value| value != "0") {
-            return refuse(name, &value, "makes insta rewrite snapshots without a review");
-        }
-    }
-    Ok(())
-}
-
 /// The environment goes before the file, as in insta: a variable that is set makes the line in the file idle.
 fn check_file(path: &Path, yaml: &str, env: Env<'_>) -> Result<()> {
     let tokens = tokens(yaml);
@@ -151,18 +191,12 @@ fn check_file(path: &Path, yaml: &str, env: Env<'_>) -> Result<()> {
             path.display()
         )));
     }
-    for (key, value) in settings(&tokens) {
-        let (variable, harmless, instead): (_, &[&str], _) = match key {
-            Key::ForcePass => ("INSTA_FORCE_PASS", &["false"], "0"),
-            Key::Update => ("INSTA_UPDATE", &HARMLESS_UPDATES, "auto"),
-            Key::ForceUpdate => ("INSTA_UPDATE", &["false"], "auto"),
-        };
+    for (Key { name, variable, instead, harmless }, value) in settings(&tokens) {
         if set(env, variable).is_none() && !harmless.contains(&value.as_str()) {
             return Err(Error::Usage(format!(
-                "{}: `{}: {value}` lets drift pass or rewrites snapshots without a review, and karat gates nothing that \
+                "{}: `{name}: {value}` lets drift pass or rewrites snapshots without a review, and karat gates nothing that \
                  way: remove it, or for this run set {variable}={instead}",
                 path.display(),
-                key.name(),
             )));
         }
     }
@@ -174,37 +208,12 @@ fn set(env: Env<'_>, name: &str) -> Option<String> {
     env(name).filter(|value| !value.is_empty())
 }
 
-/// The keys of insta's file that can disarm the gate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Key {
-    ForcePass,
-    Update,
-    ForceUpdate,
-}
-
-impl Key {
-    const ALL: [Key; 3] = [Key::ForcePass, Key::Update, Key::ForceUpdate];
-
-    fn name(self) -> &'static str {
-        match self {
-            Key::ForcePass => "force_pass",
-            Key::Update => "update",
-            Key::ForceUpdate => "force_update",
-        }
-    }
-}
-
-/// Every such key among the tokens of a YAML text with what follows it, wherever it is nested. No YAML parser: what this reads wrongly it
-/// reads as a value nobody knows, and a false alarm is better than silence.
-fn settings(tokens: &[String]) -> Vec<(Key, String)> {
-    let mut found = Vec::new();
-    for (index, token) in tokens.iter().enumerate() {
-        let key = Key::ALL.into_iter().find(|key| key.name() == token);
-        if let (Some(key), Some(":")) = (key, tokens.get(index + 1).map(String::as_str)) {
-            found.push((key, tokens.get(index + 2).cloned().unwrap_or_default()));
-        }
-    }
-    found
+/// Every such key among the tokens of a YAML text with what follows it, wherever it is nested. No YAML parser: what this reads
+/// wrongly it reads as a value nobody knows, and a false alarm is better than silence.
+fn settings(tokens: &[String]) -> Vec<(&'static Key, String)> {
+    let pairs = tokens.windows(2).enumerate().filter(|(_, pair)| pair[1] == ":");
+    let keys = pairs.filter_map(|(at, pair)| Some((KEYS.iter().find(|key| key.name == pair[0])?, at)));
+    keys.map(|(key, at)| (key, tokens.get(at + 2).cloned().unwrap_or_default())).collect()
 }
 
 /// What YAML could spell a key by that the scan for keys does not read: an escape between double quotes, or an alias as a key.
@@ -413,6 +422,36 @@ mod tests {
         assert!(check(workspace.path(), Caller::Test, &|_| None).is_ok());
         fs::remove_file(workspace.path().join(".config/insta.yaml")).expect("a file");
         assert!(check(workspace.path(), Caller::Test, &|_| None).is_err());
+    }
+
+    #[test]
+    fn what_is_to_be_reviewed_goes_where_insta_would_put_it() {
+        let put = |variables: &[(&str, &str)], yaml: &str, is_recorded| {
+            let workspace = tempfile::tempdir().expect("a temporary folder");
+            fs::write(workspace.path().join("insta.yaml"), yaml).expect("a file");
+            let env = |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+            update(workspace.path(), is_recorded, &env).expect("it can be read")
+        };
+        for (value, recorded, unrecorded) in [
+            ("", Update::Pending, Update::Pending),
+            ("auto", Update::Pending, Update::Pending),
+            ("new", Update::Pending, Update::Pending),
+            ("no", Update::Nothing, Update::Nothing),
+            ("always", Update::Accepted, Update::Accepted),
+            ("1", Update::Accepted, Update::Accepted),
+            ("force", Update::Accepted, Update::Accepted),
+            // The other way round than its name has it, as in insta.
+            ("unseen", Update::Pending, Update::Accepted),
+        ] {
+            assert_eq!(put(&[("INSTA_UPDATE", value)], "", true), recorded, "{value}");
+            assert_eq!(put(&[("INSTA_UPDATE", value)], "", false), unrecorded, "{value}");
+            let yaml = format!("behavior:\n  output: none\n  update: {value}\n");
+            assert_eq!(put(&[], &yaml, true), recorded, "{value}");
+        }
+        assert_eq!(put(&[("INSTA_UPDATE", "new")], "behavior: {update: no}", true), Update::Pending);
+        assert_eq!(put(&[("INSTA_FORCE_UPDATE", "1")], "", true), Update::Accepted);
+        assert_eq!(put(&[("CI", "1")], "", true), Update::Nothing);
+        assert_eq!(put(&[("CI", "1"), ("INSTA_UPDATE", "new")], "", true), Update::Pending);
     }
 
     #[test]

@@ -1,5 +1,6 @@
-//! The folder that snapshot headers and pending files are relative to.
+//! The project that snapshots belong to, which their headers and pending files are relative to, and its tools.
 
+use std::env::{consts::EXE_SUFFIX, home_dir, split_paths, var_os};
 use std::path::{Component, Path, PathBuf};
 
 use crate::error::{Error, Result};
@@ -69,6 +70,20 @@ fn is_workspace(manifest: &str) -> bool {
         let line: String = line.chars().filter(|c| !c.is_whitespace()).collect();
         line.starts_with("[workspace]") || line.starts_with("[workspace.")
     })
+}
+
+/// Whether cargo finds `cargo insta`: among its own programs, or on the path.
+#[must_use]
+pub fn has_cargo_insta() -> bool {
+    cargo_insta().is_some()
+}
+
+/// The program of `cargo insta`, where cargo finds it.
+pub(crate) fn cargo_insta() -> Option<PathBuf> {
+    let own = var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(home_dir()?.join(".cargo")));
+    let path = var_os("PATH").unwrap_or_default();
+    let folders = own.into_iter().map(|home| home.join("bin")).chain(split_paths(&path));
+    folders.map(|folder| folder.join(format!("cargo-insta{EXE_SUFFIX}"))).find(|program| program.is_file())
 }
 
 #[cfg(test)]

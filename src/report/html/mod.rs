@@ -17,7 +17,7 @@ use super::{Voice, figures, message, terminal};
 use crate::case::CaseId;
 use crate::compare::{Comparison, Decade, Size, Tolerance};
 use crate::run::{CaseOutcome, Finding, Gates, OutputOutcome, Part as RunPart, RunOutcome, Verdict};
-use crate::snapshot::moved::{MOVED, moved_row};
+use crate::snapshot::{MOVED, moved_row};
 use crate::text::number::{count, counted, duration};
 use crate::text::safe::is_hidden;
 use drawing::{Map, Plot, px};

@@ -14,7 +14,7 @@ use crate::run::{
     CaseOutcome, Cell, ChainOutcome, Column, Gate, Group, Matrix, OutputOutcome, Partition, Problem, Row, RunOutcome,
     Sum, Verdict,
 };
-use crate::snapshot::moved::moved;
+use crate::snapshot::moved;
 use crate::text::layout::{Table, WIDTH, filled, padded, paragraphs, width};
 use crate::text::number::{counted, duration};
 use crate::text::safe::{lines, name, visible};
