@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use karat::compare::{Rules, measure_sources};
+use karat::compare::{Rules, measure};
 use karat::tensor::{Access, Element, Slice, Source};
 use karat::tensor::{Container, Contents, TensorFile, contents, read_tensor};
 use karat::{DType, Tensor, Tolerance};
@@ -280,7 +280,7 @@ fn what_comes_in_turn_and_is_read_twice_is_an_error() {
         let file = TensorFile::open(&path, Some(member), None).unwrap();
         assert_eq!(file.access(), Access::InTurn);
         let rules = Rules::new(Tolerance::new(0.0, 0.0).unwrap());
-        let error = measure_sources(&file, &file, &rules).unwrap_err().to_string();
+        let error = measure(&file, &file, None, &rules, usize::MAX).unwrap_err().to_string();
         assert!(
             error.contains(&format!("w.npz#{member}: is read from its first element to its last, once")),
             "{error}"

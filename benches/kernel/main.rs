@@ -12,7 +12,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use half::{bf16, f16};
-use karat::compare::{Pair, Rules, measure};
+use karat::compare::{Pair, Rules, compare};
 use karat::{Tensor, Tolerance};
 use serde_json::json;
 
@@ -151,13 +151,13 @@ impl<T: Number + Addend> Large<T> {
     /// The seconds of everything that is measured of a pair.
     fn measure(&self) -> f64 {
         let started = Instant::now();
-        drop(black_box(measure(black_box(self.pair()), &self.rules)));
+        drop(black_box(compare(black_box(self.pair()), &self.rules)));
         started.elapsed().as_secs_f64()
     }
 
     /// The share of the elements outside the tolerance: whether the data is what its name says.
     fn outside(&self) -> f64 {
-        let comparison = measure(self.pair(), &self.rules).comparison.expect("one shape and dtype");
+        let comparison = compare(self.pair(), &self.rules).expect("one shape and dtype");
         comparison.outside as f64 / comparison.elements as f64
     }
 

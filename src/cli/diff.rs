@@ -8,7 +8,7 @@ use walkdir::WalkDir;
 
 use super::{Context, Gate, shrunk};
 use crate::case::Address;
-use crate::compare::{Comparison, Measurement, NanRule, Pair, Picture, Rules, Summary, Tolerance, measure_sources};
+use crate::compare::{Comparison, LARGE, Measurement, NanRule, Pair, Picture, Rules, Summary, Tolerance, measure};
 use crate::error::{Error, Result};
 use crate::explain::{Explanation, Other, Question, explain};
 use crate::report::{DiffView, PairView, Unread, json, terminal};
@@ -142,7 +142,7 @@ impl Diff {
             .ok_or_else(|| Error::Usage(format!("{dtype} has no default tolerance; give --atol and --rtol")))?;
         let mut rules = Rules::new(tolerance);
         rules.nan = if self.nan { NanRule::Match } else { NanRule::Mismatch };
-        let measured = measure_sources(&actual_file, &reference_file, &rules)?;
+        let measured = measure(&actual_file, &reference_file, None, &rules, LARGE)?;
         let is_close = measured.comparison.as_ref().is_ok_and(Comparison::is_close);
         let (explanations, picture) = match (self.explain, is_close) {
             (false, _) => (None, None),

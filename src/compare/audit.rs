@@ -1,13 +1,12 @@
 //! Whether figures go together that are said to be measured of one pair: for those that were read from a file.
 
-use super::compare::{Comparison, Extreme, Mismatch, Rated, object};
+use super::comparison::{Comparison, Extreme, Mismatch, object};
+use super::rules::Tolerance;
 use super::summary::Summary;
-use super::tolerance::Tolerance;
-use super::twin::share;
 use super::ulp::ulp_distance;
 use super::vacuous::Vacuous;
-use super::wide::{Split, Wide};
-use crate::tensor::tensor::Value;
+use super::wide::Gap;
+use crate::tensor::Value;
 
 /// By what share figures may differ that were rounded on different ways from the same elements.
 const ROUNDING: f64 = 1e-3;
@@ -18,7 +17,7 @@ impl Comparison {
         Tolerance::new(tolerance.atol, tolerance.rtol).map_err(|error| error.to_string())?;
         self.check_counts()?;
         self.check_figures(tolerance)?;
-        let judged = object(&self.rated(), tolerance);
+        let judged = object(self, self.ulps(), tolerance);
         if judged == self.mismatches {
             return Ok(());
         }
@@ -29,26 +28,18 @@ impl Comparison {
         })
     }
 
-    /// What decides about it.
-    fn rated(&self) -> Rated {
-        let is_no_ulps = |mismatch: &&Mismatch| matches!(mismatch, Mismatch::NoUlps { .. });
+    /// The largest ULP difference, or that there is none.
+    fn ulps(&self) -> Result<Option<u64>, Mismatch> {
+        let Some(Extreme { value, .. }) = &self.max_ulp_diff else {
+            let no_ulps = self.mismatches.iter().find(|mismatch| matches!(mismatch, Mismatch::NoUlps { .. }));
+            return no_ulps.map_or(Ok(None), |no_ulps| Err(no_ulps.clone()));
+        };
         // The figure is a float, and the mismatch has the count exactly.
         let exact = self.mismatches.iter().find_map(|mismatch| match mismatch {
-            Mismatch::Ulps { ulps, .. } => Some(*ulps),
+            Mismatch::Ulps { ulps, .. } if *ulps as f64 == *value => Some(*ulps),
             _ => None,
         });
-        let ulps = self
-            .max_ulp_diff
-            .as_ref()
-            .map(|peak| exact.filter(|ulps| *ulps as f64 == peak.value).unwrap_or(peak.value as u64));
-        Rated {
-            non_finite: self.non_finite_mismatches,
-            outside: self.outside - self.non_finite_mismatches,
-            no_ulps: self.mismatches.iter().find(is_no_ulps).cloned().filter(|_| self.max_ulp_diff.is_none()),
-            ulps,
-            rel_rms: self.rel_rms,
-            differs: value(&self.max_abs_diff) > Some(0.0),
-        }
+        Ok(Some(exact.unwrap_or(*value as u64)))
     }
 
     fn check_counts(&self) -> Result<(), String> {
@@ -174,7 +165,7 @@ impl Comparison {
             let Some(gap) = Gap::of(*actual, *reference, tolerance) else {
                 return Err(format!("its {name} is of elements that are no numbers"));
             };
-            let Gap { distance, allowed, share: _, size: _ } = gap;
+            let Gap { distance, allowed, .. } = gap;
             if numbers_outside == 0 && distance > allowed * (1.0 + ROUNDING) {
                 return Err(format!("its {name} is outside the tolerance, and no element is said to be"));
             }
@@ -201,7 +192,7 @@ impl Comparison {
     fn check_steps(&self, tolerance: &Tolerance) -> Result<(), String> {
         if let Some(Extreme { value, actual, reference, .. }) = &self.max_rel_diff {
             let gap = Gap::of(*actual, *reference, tolerance);
-            if gap.is_none_or(|gap| gap.size == 0.0 || is_off(*value, gap.distance / gap.size)) {
+            if gap.is_none_or(|gap| gap.magnitude == 0.0 || is_off(*value, gap.distance / gap.magnitude)) {
                 return Err(format!("its largest relative difference is {value}, and its elements have another"));
             }
         }
@@ -361,39 +352,6 @@ impl Summary {
             },
             None => Ok(()),
         }
-    }
-}
-
-/// What is between two numbers, measured as a run measures it.
-struct Gap {
-    distance: f64,
-    allowed: f64,
-    share: f64,
-    /// The magnitude of the reference.
-    size: f64,
-}
-
-impl Gap {
-    /// `None` where one is no finite number, or none that a tensor can hold.
-    fn of(actual: Value, reference: Value, tolerance: &Tolerance) -> Option<Gap> {
-        use Value::{Bool, Complex, Float32, Float64, Integer};
-        match (actual, reference) {
-            (Integer(x), _) | (_, Integer(x)) if x.unsigned_abs() > u64::MAX.into() => None,
-            (Complex(_), _) | (_, Complex(_)) => {
-                Gap::between::<num_complex::Complex<f64>>(actual, reference, tolerance)
-            }
-            (Bool(_) | Integer(_), Bool(_) | Integer(_)) => Gap::between::<i128>(actual, reference, tolerance),
-            (Float32(_) | Float64(_), Float32(_) | Float64(_)) => Gap::between::<f64>(actual, reference, tolerance),
-            _ => Gap::between::<Split>(actual, reference, tolerance),
-        }
-    }
-
-    fn between<W: Wide>(actual: Value, reference: Value, tolerance: &Tolerance) -> Option<Gap> {
-        let (actual, reference) = (W::from_value(actual), W::from_value(reference));
-        let (distance, size) = (actual.distance(reference), reference.magnitude());
-        let allowed = tolerance.atol + tolerance.rtol * size;
-        let share = share(distance, allowed, actual.is_within(reference, allowed));
-        (actual.is_finite() && reference.is_finite()).then_some(Gap { distance, allowed, share, size })
     }
 }
 

@@ -6,9 +6,11 @@
 
 use std::ops::Range;
 
-use super::threads;
+#[cfg(feature = "harness")]
+use rayon::{current_num_threads, join as in_parallel};
+
 use crate::error::Result;
-use crate::tensor::source::Access;
+use crate::tensor::Access;
 
 /// Elements in a block. A block of both sides stays in the first-level cache, and at the same time what a block costs once
 /// is spread over many elements. Another value changes the last bits of every sum.
@@ -42,45 +44,17 @@ pub(crate) fn fold<P: Send>(
     len: usize,
     size: usize,
     access: Access,
-    measure: impl Fn(Branch) -> Result<P> + Sync,
+    measure: impl Fn(&Branch) -> Result<P> + Sync,
     join: impl Fn(P, P) -> P + Sync,
 ) -> Result<P> {
     let blocks = len.div_ceil(BLOCK).max(1);
-    let threads = threads::count();
+    let threads = current_num_threads();
     let longest = (LONGEST.min(TOGETHER / (2 * threads)) / (BLOCK * size)).max(SHORTEST);
     let alone = match access {
         Access::Any => (blocks / (SHARE * threads)).clamp(SHORTEST, longest),
         Access::InTurn => longest,
     };
-    Tree { alone, access, measure, join }.fold(Branch { blocks: 0..blocks, len })
-}
-
-/// What a fold needs on every branch.
-struct Tree<M, J> {
-    alone: usize,
-    access: Access,
-    measure: M,
-    join: J,
-}
-
-impl<M, J> Tree<M, J> {
-    fn fold<P: Send>(&self, branch: Branch) -> Result<P>
-    where
-        M: Fn(Branch) -> Result<P> + Sync,
-        J: Fn(P, P) -> P + Sync,
-    {
-        if branch.blocks.len() <= self.alone {
-            return (self.measure)(branch);
-        }
-        let (left, right) = branch.halves();
-        let (left, right) = match self.access {
-            Access::Any if threads::splits(branch.blocks.len(), branch.len.div_ceil(BLOCK)) => {
-                threads::join(|| self.fold(left), || self.fold(right.clone()))
-            }
-            _ => (self.fold(left), self.fold(right)),
-        };
-        Ok((self.join)(left?, right?))
-    }
+    Branch { blocks: 0..blocks, len }.fold_apart(alone, access, &measure, &join)
 }
 
 impl Branch {
@@ -89,21 +63,51 @@ impl Branch {
         self.blocks.start * BLOCK..self.len.min(self.blocks.end * BLOCK)
     }
 
+    /// Measures it in branches of at most so many blocks.
+    fn fold_apart<P: Send>(
+        &self,
+        alone: usize,
+        access: Access,
+        measure: &(impl Fn(&Branch) -> Result<P> + Sync),
+        join: &(impl Fn(P, P) -> P + Sync),
+    ) -> Result<P> {
+        if self.blocks.len() <= alone {
+            return measure(self);
+        }
+        let [left, right] = self.halves().map(|half| move || half.fold_apart(alone, access, measure, join));
+        let (left, right) = match access {
+            Access::Any => in_parallel(left, right),
+            Access::InTurn => (left(), right()),
+        };
+        Ok(join(left?, right?))
+    }
+
     /// Measures it a block at a time, from left to right, and joins along the tree. A block is given as its positions.
     pub(crate) fn fold<P>(&self, measure: &mut impl FnMut(Range<usize>) -> P, join: &impl Fn(P, P) -> P) -> P {
         if self.blocks.len() == 1 {
             return measure(self.elements());
         }
-        let (left, right) = self.halves();
+        let [left, right] = self.halves();
         let left = left.fold(measure, join);
         join(left, right.fold(measure, join))
     }
 
-    fn halves(&self) -> (Branch, Branch) {
-        let Branch { blocks, len } = self.clone();
-        let middle = blocks.start + blocks.len() / 2;
-        (Branch { blocks: blocks.start..middle, len }, Branch { blocks: middle..blocks.end, len })
+    fn halves(&self) -> [Branch; 2] {
+        let Branch { blocks: Range { start, end }, len } = *self;
+        let middle = start + (end - start) / 2;
+        [start..middle, middle..end].map(|blocks| Branch { blocks, len })
     }
+}
+
+/// Without the harness there are only assertions, of tensors that are small.
+#[cfg(not(feature = "harness"))]
+fn current_num_threads() -> usize {
+    1
+}
+
+#[cfg(not(feature = "harness"))]
+fn in_parallel<A, B>(left: impl FnOnce() -> A, right: impl FnOnce() -> B) -> (A, B) {
+    (left(), right())
 }
 
 #[cfg(test)]
@@ -113,11 +117,10 @@ mod tests {
     fn bits(len: usize, alone: usize, access: Access, threads: usize) -> u64 {
         let join = |left: f64, right: f64| left + right;
         let mut block = |range: Range<usize>| range.map(|i| 1.0 / (i as f64 + 0.1)).sum::<f64>();
-        let measure = |branch: Branch| Ok(branch.fold(&mut block.clone(), &join));
-        let tree = Tree { alone, access, measure: &measure, join };
+        let measure = |branch: &Branch| Ok(branch.fold(&mut block.clone(), &join));
         let branch = Branch { blocks: 0..len.div_ceil(BLOCK).max(1), len };
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a small pool");
-        let sum = pool.install(|| tree.fold(branch.clone())).expect("no source");
+        let sum = pool.install(|| branch.fold_apart(alone, access, &measure, &join)).expect("no source");
         assert_eq!(sum.to_bits(), branch.fold(&mut block, &join).to_bits());
         sum.to_bits()
     }
@@ -140,7 +143,7 @@ mod tests {
         for len in [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 67 * BLOCK + 3] {
             for access in [Access::Any, Access::InTurn] {
                 let join = |left: Vec<usize>, right: Vec<usize>| [left, right].concat();
-                let measure = |branch: Branch| {
+                let measure = |branch: &Branch| {
                     let all = branch.fold(&mut |range| range.collect::<Vec<_>>(), &join);
                     assert_eq!(all, branch.elements().collect::<Vec<_>>());
                     Ok(all)

@@ -1,41 +1,21 @@
-//! The atol that would have done.
-
-use std::sync::atomic::{AtomicU64, Ordering};
+//! The atol that would have been enough.
 
 use super::wide::Wide;
 
 /// The largest of the smallest atols that single elements need: as many as outliers are allowed, and one more, which is
 /// what the whole needs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Excess {
-    limit: usize,
-    /// At most `limit` of them after [`prune`](Excess::prune), in no order.
+    outliers: usize,
+    /// At most one more than outliers after [`prune`](Excess::prune), in no order.
     atols: Vec<f64>,
-    /// At least `limit` elements need this much, so that one that needs no more changes nothing.
+    /// More elements than outliers need at least this much, so that one that needs no more changes nothing.
     floor: f64,
 }
 
-/// The highest value that any branch knows of, so that the others pass over what is lower. Which branch raises it when is a
-/// matter of chance; what is left in the end is not.
-#[derive(Debug, Default)]
-pub(crate) struct Floor(AtomicU64);
-
-impl Floor {
-    pub(crate) fn get(&self) -> f64 {
-        f64::from_bits(self.0.load(Ordering::Relaxed))
-    }
-
-    /// Raises it to a value that is not below 0.
-    pub(crate) fn raise(&self, value: f64) {
-        // The bits of numbers from 0 up are in their order.
-        self.0.fetch_max(value.abs().to_bits(), Ordering::Relaxed);
-    }
-}
-
 impl Excess {
-    pub(crate) fn new(outliers: u64, floor: &Floor) -> Excess {
-        let limit = usize::try_from(outliers).unwrap_or(usize::MAX).saturating_add(1);
-        Excess { limit, atols: Vec::new(), floor: floor.get() }
+    pub(crate) fn new(outliers: u64) -> Excess {
+        Excess { outliers: usize::try_from(outliers).unwrap_or(usize::MAX), ..Excess::default() }
     }
 
     /// Takes one pair into account, with `relative` allowed by rtol.
@@ -43,31 +23,30 @@ impl Excess {
     pub(crate) fn add<W: Wide>(&mut self, actual: W, reference: W, relative: f64) {
         if !actual.is_within(reference, self.floor + relative) {
             self.atols.push(smallest_atol(actual, reference, relative));
-            if self.atols.len() / 2 >= self.limit {
+            if self.atols.len() / 2 > self.outliers {
                 self.prune();
             }
         }
     }
 
     /// That of two sets of elements together.
-    pub(crate) fn join(mut self, mut other: Excess, floor: &Floor) -> Excess {
-        self.atols.append(&mut other.atols);
-        self.floor = self.floor.max(other.floor);
+    pub(crate) fn join(mut self, later: Excess) -> Excess {
+        self.atols.extend(later.atols);
+        self.floor = self.floor.max(later.floor);
         self.prune();
-        floor.raise(self.floor);
         self
     }
 
     /// Drops what cannot matter.
     pub(crate) fn prune(&mut self) {
-        if self.atols.len() >= self.limit {
-            let (_, lowest, _) = self.atols.select_nth_unstable_by(self.limit - 1, |left, right| right.total_cmp(left));
+        if self.atols.len() > self.outliers {
+            let descending = |left: &f64, right: &f64| right.total_cmp(left);
+            let (_, lowest, _) = self.atols.select_nth_unstable_by(self.outliers, descending);
             self.floor = self.floor.max(*lowest);
-            self.atols.truncate(self.limit);
+            self.atols.truncate(self.outliers + 1);
         }
     }
 
-    /// What at least as many elements need as matter: one that needs no more changes nothing.
     pub(crate) fn floor(&self) -> f64 {
         self.floor
     }
@@ -87,39 +66,23 @@ fn smallest_atol<W: Wide>(actual: W, reference: W, relative: f64) -> f64 {
     let passes = |bits: u64| actual.is_within(reference, f64::from_bits(bits) + relative);
     let guess = actual.distance(reference) - relative;
     // Where the share of a huge reference overflows, a difference that does not is within it.
-    if guess.is_nan() || guess == f64::INFINITY {
+    if guess.is_nan() || guess == f64::INFINITY || !passes(f64::MAX.to_bits()) {
         return f64::INFINITY;
     }
     // The bits of numbers from 0 up are in their order. Bracket the place where it begins to pass, then halve.
     let guess = guess.max(0.0).to_bits();
-    let (mut fails, mut passing);
+    let (mut fails, mut passing) = (guess, guess);
     let mut step = 1;
-    if passes(guess) {
-        passing = guess;
-        loop {
-            if passing == 0 {
-                return 0.0;
-            }
-            fails = passing.saturating_sub(step);
-            if !passes(fails) {
-                break;
-            }
-            passing = fails;
-            step *= 2;
+    while passes(fails) {
+        if fails == 0 {
+            return 0.0;
         }
-    } else {
-        fails = guess;
-        loop {
-            passing = (fails + step).min(f64::MAX.to_bits());
-            if passes(passing) {
-                break;
-            }
-            if passing == f64::MAX.to_bits() {
-                return f64::INFINITY;
-            }
-            fails = passing;
-            step *= 2;
-        }
+        (passing, fails) = (fails, fails.saturating_sub(step));
+        step *= 2;
+    }
+    while !passes(passing) {
+        (fails, passing) = (passing, (passing + step).min(f64::MAX.to_bits()));
+        step *= 2;
     }
     while passing - fails > 1 {
         let middle = fails + (passing - fails) / 2;
@@ -127,7 +90,6 @@ fn smallest_atol<W: Wide>(actual: W, reference: W, relative: f64) -> f64 {
     }
     f64::from_bits(passing)
 }
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,18 +121,15 @@ mod tests {
 
     #[test]
     fn the_largest_are_kept_in_whatever_order_they_come() {
-        let floor = Floor::default();
         let excess = |atols: &[f64]| {
-            let mut excess = Excess::new(2, &floor);
+            let mut excess = Excess::new(2);
             atols.iter().for_each(|&x| excess.add(x, 0.0, 0.0));
             excess
         };
         assert_eq!(excess(&[3.0, 1.0, 5.0, 4.0, 2.0, 0.5, 6.0]).smallest_atol(), Some(4.0));
         assert_eq!(excess(&[3.0, 0.0, 5.0]).smallest_atol(), Some(0.0));
-        let joined = excess(&[4.5, 0.5]).join(excess(&[3.0, 1.0, 5.0, 4.0]), &floor);
-        // A later block starts where this one has arrived.
-        assert!(excess(&[3.9]).atols.is_empty());
-        assert_eq!(joined.join(excess(&[9.0]), &floor).smallest_atol(), Some(4.5));
+        let joined = excess(&[4.5, 0.5]).join(excess(&[3.0, 1.0, 5.0, 4.0]));
+        assert_eq!(joined.join(excess(&[9.0])).smallest_atol(), Some(4.5));
     }
 
     proptest! {

@@ -2,11 +2,25 @@
 
 use std::cmp::Ordering;
 
-use super::class::NonFinite;
-use super::excess::{Excess, Floor};
+use super::excess::Excess;
+use super::moments::Moments;
+use super::rules::Rules;
+use super::summary::NonFinite;
+use super::sums::Sums;
 use super::vacuous::Slack;
-use crate::tensor::source::Slice;
-use crate::tensor::tensor::Value;
+use super::wide::{Gap, Wide};
+use crate::tensor::{Slice, Value};
+
+/// Some elements of both sides.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Block<'a> {
+    pub(crate) actual: Slice<'a>,
+    pub(crate) reference: Slice<'a>,
+    /// Of these elements.
+    pub(crate) mask: Option<&'a [bool]>,
+    /// The position of the first in C order.
+    pub(crate) start: usize,
+}
 
 /// A place, and what both sides have there.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +47,7 @@ pub(crate) struct Seen {
 }
 
 /// What was found so far. Peaks are over the pairs of which both are finite: the numbers.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Found {
     pub(crate) elements: u64,
     pub(crate) left_out: u64,
@@ -55,85 +69,55 @@ pub(crate) struct Found {
     pub(crate) slack: Slack,
 }
 
-/// What all branches know of the largest values that any of them has found: none looks for the place of a lower one.
-#[derive(Debug, Default)]
-pub(crate) struct Known {
-    pub(crate) distance: Floor,
-    pub(crate) relative: Floor,
-    pub(crate) ulps: Floor,
-    pub(crate) share: Floor,
-    pub(crate) excess: Floor,
-    /// Above 0 where it is settled that only the right output passes.
-    pub(crate) slack: Floor,
-}
-
-/// Some elements of both sides, the first of which stands at `start`.
+/// The sums over some blocks of a pair, and the moments of either side: the order in which they are joined shows in the last bits.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Sides<'a> {
-    pub(crate) actual: Slice<'a>,
-    pub(crate) reference: Slice<'a>,
-    pub(crate) start: usize,
+pub(crate) struct Tally {
+    pub(crate) sums: Sums,
+    pub(crate) actual: Option<Moments>,
+    pub(crate) reference: Option<Moments>,
 }
 
-impl Sides<'_> {
-    /// What stands at that position.
-    pub(crate) fn spot(&self, position: usize) -> Spot {
-        let at = position - self.start;
-        Spot { position, actual: self.actual.value(at), reference: self.reference.value(at) }
+impl<'a> Block<'a> {
+    /// The elements from one place to another.
+    pub(crate) fn part(&self, from: usize, to: usize) -> Block<'a> {
+        Block {
+            actual: self.actual.part(from..to),
+            reference: self.reference.part(from..to),
+            // A mask that keeps all is none.
+            mask: self.mask.map(|mask| &mask[from..to]).filter(|mask| mask.contains(&false)),
+            start: self.start + from,
+        }
+    }
+
+    pub(crate) fn keeps(&self, place: usize) -> bool {
+        self.mask.is_none_or(|mask| mask[place])
+    }
+
+    /// What stands at that place.
+    pub(crate) fn spot(&self, place: usize) -> Spot {
+        Spot { position: self.start + place, actual: self.actual.value(place), reference: self.reference.value(place) }
     }
 }
 
 impl Found {
-    pub(crate) fn nothing(excess: Excess) -> Found {
-        Found {
-            elements: 0,
-            left_out: 0,
-            numbers: 0,
-            differing: 0,
-            numbers_outside: 0,
-            first_outside: None,
-            zero_references: 0,
-            non_finite_mismatches: 0,
-            first_non_finite_mismatch: None,
-            distance: None,
-            relative: None,
-            ulps: None,
-            share: None,
-            excess,
-            actual: Seen::default(),
-            reference: Seen::default(),
-            slack: Slack::default(),
-        }
+    pub(crate) fn new(rules: &Rules) -> Found {
+        Found { excess: Excess::new(rules.tolerance.outliers), ..Found::default() }
     }
 
-    /// Counts a block of numbers, of which so many differ, and so many references are 0.
-    pub(crate) fn count(&mut self, numbers: usize, differing: u64, zeros: u64) {
-        self.elements += numbers as u64;
-        self.numbers += numbers as u64;
-        self.differing += differing;
-        self.zero_references += zeros;
-    }
-
-    /// Counts numbers of a block that are outside; where the first stands is looked for once in a branch.
-    pub(crate) fn count_outside(&mut self, outside: u64, first: impl FnOnce() -> Option<usize>) {
-        self.numbers_outside += outside;
-        if outside > 0 && self.first_outside.is_none() {
-            self.first_outside = first();
+    /// Holds two numbers that stand at that spot against the tolerance.
+    #[inline]
+    pub(crate) fn judge<W: Wide>(&mut self, actual: W, reference: W, rules: &Rules, spot: impl Fn() -> Spot) -> Gap {
+        let gap = Gap::between(actual, reference, &rules.tolerance);
+        raise(&mut self.share, gap.share, &spot);
+        if gap.magnitude > 0.0 {
+            raise(&mut self.relative, gap.distance / gap.magnitude, &spot);
         }
-    }
-
-    /// Lets the other branches know.
-    pub(crate) fn tell(&self, known: &Known) {
-        let peaks = [(&known.distance, self.distance), (&known.relative, self.relative), (&known.share, self.share)];
-        for (known, peak) in peaks {
-            known.raise(peak.map_or(0.0, |peak| peak.value));
-        }
-        known.ulps.raise(self.ulps.map_or(0.0, |peak| peak.value as f64));
-        known.excess.raise(self.excess.floor());
+        self.excess.add(actual, reference, rules.tolerance.rtol * gap.magnitude);
+        gap
     }
 
     /// What was found in both, `self` first in C order.
-    pub(crate) fn join(self, later: Found, known: &Known) -> Found {
+    pub(crate) fn join(self, later: Found) -> Found {
         Found {
             elements: self.elements + later.elements,
             left_out: self.left_out + later.left_out,
@@ -144,11 +128,11 @@ impl Found {
             zero_references: self.zero_references + later.zero_references,
             non_finite_mismatches: self.non_finite_mismatches + later.non_finite_mismatches,
             first_non_finite_mismatch: self.first_non_finite_mismatch.or(later.first_non_finite_mismatch),
-            distance: Peak::higher(self.distance, later.distance),
-            relative: Peak::higher(self.relative, later.relative),
-            ulps: Peak::higher(self.ulps, later.ulps),
-            share: Peak::higher(self.share, later.share),
-            excess: self.excess.join(later.excess, &known.excess),
+            distance: higher(self.distance, later.distance),
+            relative: higher(self.relative, later.relative),
+            ulps: higher(self.ulps, later.ulps),
+            share: higher(self.share, later.share),
+            excess: self.excess.join(later.excess),
             actual: self.actual.join(later.actual),
             reference: self.reference.join(later.reference),
             slack: self.slack.join(later.slack),
@@ -156,46 +140,57 @@ impl Found {
     }
 }
 
-impl<V: PartialOrd + Copy> Peak<V> {
-    /// Takes a later value in the place of the best, where it is higher.
-    pub(crate) fn raise(best: &mut Option<Peak<V>>, value: V, spot: impl FnOnce() -> Spot) {
-        if best.is_none_or(|best| value > best.value) {
-            *best = Some(Peak { value, spot: spot() });
-        }
-    }
-
-    /// The higher of the two; the earlier where they are equal.
-    fn higher(earlier: Option<Peak<V>>, later: Option<Peak<V>>) -> Option<Peak<V>> {
-        match (earlier, later) {
-            (Some(earlier), Some(later)) if later.value > earlier.value => Some(later),
-            (earlier, later) => earlier.or(later),
+impl Tally {
+    /// Of the elements of both, `self` first in C order.
+    pub(crate) fn join(self, later: Tally) -> Tally {
+        Tally {
+            sums: self.sums.join(later.sums),
+            actual: Moments::join_some(self.actual, later.actual),
+            reference: Moments::join_some(self.reference, later.reference),
         }
     }
 }
 
 impl Seen {
     /// What was seen in both, `self` first in C order.
-    pub(crate) fn join(mut self, later: Seen) -> Seen {
+    fn join(mut self, later: Seen) -> Seen {
         if let Some([smallest, largest]) = later.ends {
-            self.widen(smallest, largest);
+            self.widen(smallest);
+            self.widen(largest);
         }
         Seen { non_finite: self.non_finite.join(later.non_finite), ..self }
     }
 
-    /// Takes later extremes into account.
-    pub(crate) fn widen(&mut self, smallest: Value, largest: Value) {
-        let [least, most] = self.ends.get_or_insert([smallest, largest]);
-        if order(smallest, *least).is_lt() {
-            *least = smallest;
+    /// Takes a later finite element into account.
+    pub(crate) fn widen(&mut self, value: Value) {
+        let [least, most] = self.ends.get_or_insert([value; 2]);
+        if order(value, *least).is_lt() {
+            *least = value;
         }
-        if order(largest, *most).is_gt() {
-            *most = largest;
+        if order(value, *most).is_gt() {
+            *most = value;
         }
     }
 }
 
+/// Takes a later value in the place of the best, where it is higher.
+#[inline]
+pub(crate) fn raise<V: PartialOrd + Copy>(best: &mut Option<Peak<V>>, value: V, spot: impl FnOnce() -> Spot) {
+    if best.is_none_or(|best| value > best.value) {
+        *best = Some(Peak { value, spot: spot() });
+    }
+}
+
+/// The higher of the two; the earlier where they are equal.
+fn higher<V: PartialOrd + Copy>(earlier: Option<Peak<V>>, later: Option<Peak<V>>) -> Option<Peak<V>> {
+    match (earlier, later) {
+        (Some(earlier), Some(later)) if later.value > earlier.value => Some(later),
+        (earlier, later) => earlier.or(later),
+    }
+}
+
 /// The order of two finite numbers of one dtype: exact also of integers that no `f64` holds.
-pub(crate) fn order(left: Value, right: Value) -> Ordering {
+fn order(left: Value, right: Value) -> Ordering {
     match (left, right) {
         (Value::Integer(left), Value::Integer(right)) => left.cmp(&right),
         (left, right) => left.to_f64().partial_cmp(&right.to_f64()).unwrap_or(Ordering::Equal),

@@ -1,72 +1,124 @@
-//! Sums of one block: four running sums, so that a processor can keep several at once, joined in a fixed order.
+//! Sums of one block in four running sums, so that a processor can keep several at once, joined in a fixed order.
 //!
 //! Element `i` goes to sum `i % 4`, whatever the width of the machine's vectors. Products are rounded before they are
 //! added: Rust contracts nothing into a fused multiply-add.
 
-/// How many running sums a sum has. Four doubles are a vector of AVX2, and eight different sums of them fit its registers.
-/// Another number changes the last bits of every sum.
+use std::ops::{Add, AddAssign, Mul, Sub};
+
+/// How many running sums a sum has. Four doubles are a vector of AVX2. Another number changes the last bits of every sum.
 pub(crate) const LANES: usize = 4;
+
+/// Four doubles, of which the compiler makes a vector where the target has one.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Four(pub(crate) [f64; LANES]);
+
+impl Four {
+    #[inline(always)]
+    fn zip(self, other: Four, of: impl Fn(f64, f64) -> f64) -> Four {
+        // Not `array::from_fn`, of which the compiler makes no vector.
+        let mut out = Four::default();
+        for lane in 0..LANES {
+            out.0[lane] = of(self.0[lane], other.0[lane]);
+        }
+        out
+    }
+
+    #[inline(always)]
+    pub(crate) fn abs(self) -> Four {
+        Four(self.0.map(f64::abs))
+    }
+
+    /// The larger of each two; the first where either is NaN.
+    #[inline(always)]
+    pub(crate) fn most(self, other: Four) -> Four {
+        self.zip(other, |x, y| if y > x { y } else { x })
+    }
+
+    /// `self * factor + term`, rounded once if `FMA`: on targets without the instruction that is a slow function call.
+    #[inline(always)]
+    pub(crate) fn fused<const FMA: bool>(self, factor: Four, term: Four) -> Four {
+        if !FMA {
+            return self * factor + term;
+        }
+        let mut out = Four::default();
+        for lane in 0..LANES {
+            out.0[lane] = self.0[lane].mul_add(factor.0[lane], term.0[lane]);
+        }
+        out
+    }
+
+    /// The sum of the running sums.
+    pub(crate) fn join(self) -> f64 {
+        let [a, b, c, d] = self.0;
+        (a + c) + (b + d)
+    }
+}
+
+impl Add for Four {
+    type Output = Four;
+
+    #[inline(always)]
+    fn add(self, other: Four) -> Four {
+        self.zip(other, |x, y| x + y)
+    }
+}
+
+impl AddAssign for Four {
+    #[inline(always)]
+    fn add_assign(&mut self, other: Four) {
+        *self = *self + other;
+    }
+}
+
+impl Sub for Four {
+    type Output = Four;
+
+    #[inline(always)]
+    fn sub(self, other: Four) -> Four {
+        self.zip(other, |x, y| x - y)
+    }
+}
+
+impl Mul for Four {
+    type Output = Four;
+
+    #[inline(always)]
+    fn mul(self, other: Four) -> Four {
+        self.zip(other, |x, y| x * y)
+    }
+}
 
 /// The sum of the column.
 pub(crate) fn sum(column: &[f64]) -> f64 {
-    let (chunks, rest) = column.as_chunks::<LANES>();
-    let mut sums = [0.0; LANES];
-    for chunk in chunks {
-        for lane in 0..LANES {
-            sums[lane] += chunk[lane];
-        }
+    let (fours, rest) = column.as_chunks();
+    let mut sums = Four::default();
+    for four in fours {
+        sums += Four(*four);
     }
-    for (sum, x) in sums.iter_mut().zip(rest) {
-        *sum += x;
-    }
-    join(sums)
+    (sums + Four(fill(rest))).join()
 }
 
 /// The sum of the products of two columns of one length.
 pub(crate) fn dot(left: &[f64], right: &[f64]) -> f64 {
-    let (left, left_rest) = left.as_chunks::<LANES>();
-    let (right, right_rest) = right.as_chunks::<LANES>();
-    let mut sums = [0.0; LANES];
+    let ((left, left_rest), (right, right_rest)) = (left.as_chunks(), right.as_chunks());
+    let mut sums = Four::default();
     for (left, right) in left.iter().zip(right) {
-        for lane in 0..LANES {
-            sums[lane] += left[lane] * right[lane];
-        }
+        sums += Four(*left) * Four(*right);
     }
-    for (sum, (left, right)) in sums.iter_mut().zip(left_rest.iter().zip(right_rest)) {
-        *sum += left * right;
-    }
-    join(sums)
-}
-
-/// The sum of the running sums.
-pub(crate) fn join([a, b, c, d]: [f64; LANES]) -> f64 {
-    (a + c) + (b + d)
+    (sums + Four(fill(left_rest)) * Four(fill(right_rest))).join()
 }
 
 /// The largest magnitude in the column, which holds no NaN; 0 where it is empty.
 pub(crate) fn largest(column: &[f64]) -> f64 {
-    highest(column, 0.0, f64::abs)
+    column.iter().fold(0.0, |largest, x| largest.max(x.abs()))
 }
 
-/// The largest number of the column that is not below 0, and the first place where it stands. There is no NaN in it.
-pub(crate) fn peak(column: &[f64]) -> Option<(f64, usize)> {
-    let peak = highest(column, -1.0, |x| x);
-    column.iter().position(|&x| x == peak && x >= 0.0).map(|place| (peak, place))
-}
-
-/// The largest of the column's values, but no less than the least.
-fn highest(column: &[f64], least: f64, value: impl Fn(f64) -> f64) -> f64 {
-    // A plain comparison, unlike `f64::max`, is one instruction.
-    let higher = |left: f64, right: f64| if right > left { right } else { left };
-    let (chunks, rest) = column.as_chunks::<LANES>();
-    let mut highest = [least; LANES];
-    for chunk in chunks {
-        for lane in 0..LANES {
-            highest[lane] = higher(highest[lane], value(chunk[lane]));
-        }
-    }
-    let rest = rest.iter().fold(least, |highest, x| higher(highest, value(*x)));
-    highest.into_iter().fold(rest, higher)
+/// Elements that fill no vector, with zeros behind them, which change no sum: one that began at 0 is never -0.
+#[inline(always)]
+pub(crate) fn fill<T: Copy + Default, const N: usize>(rest: &[T]) -> [T; N] {
+    let mut filled = [T::default(); N];
+    filled[..rest.len()].copy_from_slice(rest);
+    filled
 }
 
 #[cfg(test)]
@@ -89,18 +141,6 @@ mod tests {
             let mut column = [1.0; 19];
             column[place] = -2.0;
             assert_eq!(largest(&column), 2.0);
-        }
-    }
-
-    #[test]
-    fn the_peak_is_the_first_of_the_largest() {
-        assert_eq!(peak(&[]), None);
-        assert_eq!(peak(&[-1.0, -1.0]), None);
-        assert_eq!(peak(&[0.0; 20]), Some((0.0, 0)));
-        let mut column = vec![1.0; 30];
-        for place in [29, 24, 17, 8, 3] {
-            column[place] = f64::INFINITY;
-            assert_eq!(peak(&column), Some((f64::INFINITY, place)));
         }
     }
 }

@@ -6,8 +6,8 @@
 //! nothing of 1e8 and a little noise.
 
 use super::lanes::{dot, sum};
-use super::scaled::{Scaled, ldexp, tame};
-use super::wide::nearest;
+use super::scaled::{Scaled, tame};
+use crate::tensor::float::{ldexp, nearest};
 
 /// The spread is taken from the sum of squares where it is at least this share of it: the difference costs three bits of 53.
 const ENOUGH: f64 = 0.125;
@@ -29,64 +29,52 @@ pub(crate) struct Moments {
     squares: f64,
 }
 
-/// What is summed over a block at first.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Powers {
-    pub(crate) count: usize,
-    pub(crate) sum: f64,
-    pub(crate) squares: f64,
-    /// The smallest and the largest sample.
-    pub(crate) ends: [f64; 2],
-}
-
 impl Moments {
     /// Of one block of finite numbers; `None` where it is empty.
     pub(crate) fn of(mut samples: Vec<f64>) -> Option<Moments> {
         let exponent = tame(&mut samples);
-        let lower = |left: f64, right: f64| if right < left { right } else { left };
-        let higher = |left: f64, right: f64| if right > left { right } else { left };
-        let powers = Powers {
-            count: samples.len(),
-            sum: sum(&samples),
-            squares: dot(&samples, &samples),
-            ends: [samples.iter().copied().reduce(lower)?, samples.iter().copied().reduce(higher)?],
-        };
-        let about = |base: f64| {
-            let deviations: Vec<f64> = samples.iter().map(|x| x - base).collect();
-            [sum(&deviations), dot(&deviations, &deviations)]
-        };
-        Some(Moments { exponent, ..Moments::from_powers(powers, about) })
+        let ends = [samples.iter().copied().reduce(f64::min)?, samples.iter().copied().reduce(f64::max)?];
+        let (sum, squares) = (sum(&samples), dot(&samples, &samples));
+        let moments = Moments::of_sums(samples.len(), sum, squares, ends, || samples.iter().copied());
+        Some(Moments { exponent, ..moments })
     }
 
     /// Of one block of integers; `None` where it is empty.
     pub(crate) fn of_integers(samples: &[i128]) -> Option<Moments> {
         let values: Vec<f64> = samples.iter().map(|&x| nearest(x)).collect();
-        if samples.iter().all(|x| is_exact(*x)) {
+        if samples.iter().all(|x| x.unsigned_abs() <= EXACT) {
             return Moments::of(values);
         }
-        let total = samples.iter().sum();
-        let base = base(total, samples.len());
-        let deviations: Vec<f64> = samples.iter().map(|&x| nearest(x - base as i128)).collect();
-        let about = [excess(total, base, samples.len()), dot(&deviations, &deviations)];
-        Some(Moments::settle(samples.len(), base, dot(&values, &values), about))
+        // An integer near the mean, so that every deviation is exact before it is rounded.
+        let count = samples.len() as i128;
+        let total: i128 = samples.iter().sum();
+        let base = nearest(total.div_euclid(count));
+        let whole = base as i128;
+        let deviations: Vec<f64> = samples.iter().map(|&x| nearest(x - whole)).collect();
+        let about = [nearest(total - whole * count), dot(&deviations, &deviations)];
+        Some(Moments::about(samples.len(), base, dot(&values, &values), about))
     }
 
-    /// Of one block that is not empty, of which squares neither overflow nor vanish. `about` sums the deviations from a base,
-    /// and their squares; it is called where the first sums leave too little of the spread.
-    #[inline]
-    pub(crate) fn from_powers(powers: Powers, about: impl FnOnce(f64) -> [f64; 2]) -> Moments {
-        let Powers { count, sum, squares, ends: [smallest, largest] } = powers;
+    /// Of one block that is not empty, by its sum, the sum of its squares, and its extremes. The squares neither overflow nor vanish.
+    pub(crate) fn of_sums<I: Iterator<Item = f64>>(
+        count: usize,
+        total: f64,
+        squares: f64,
+        [smallest, largest]: [f64; 2],
+        samples: impl Fn() -> I,
+    ) -> Moments {
         // Rounding may carry the quotient out of the range: of equal samples the mean is the sample.
-        let base = (sum / count as f64).clamp(smallest, largest);
-        let spread = squares - sum * (sum / count as f64);
+        let base = (total / count as f64).clamp(smallest, largest);
+        let spread = squares - total * (total / count as f64);
         if spread >= ENOUGH * squares {
             return Moments { count: count as u64, exponent: 0, base, rest: 0.0, deviation: spread, squares };
         }
-        Moments::settle(count, base, squares, about(base))
+        let deviations: Vec<f64> = samples().map(|x| x - base).collect();
+        Moments::about(count, base, squares, [sum(&deviations), dot(&deviations, &deviations)])
     }
 
-    /// Of one block, by the deviations from a base near its mean.
-    pub(crate) fn settle(count: usize, base: f64, squares: f64, [excess, squared]: [f64; 2]) -> Moments {
+    /// Of one block, by the sum of the deviations from a base near its mean, and of their squares.
+    fn about(count: usize, base: f64, squares: f64, [excess, squared]: [f64; 2]) -> Moments {
         let rest = excess / count as f64;
         // The second term corrects for the base not being the mean.
         let deviation = (squared - excess * rest).max(0.0);
@@ -159,22 +147,6 @@ impl Moments {
     pub(crate) fn l2(&self) -> f64 {
         Scaled::new(self.squares, 2 * self.exponent).sqrt().to_f64()
     }
-}
-
-/// Whether a double holds the integer, and all that are smaller.
-pub(crate) fn is_exact(x: i128) -> bool {
-    x.unsigned_abs() <= EXACT
-}
-
-/// What deviations of integers of that total are taken from: an integer near the mean, so that every deviation is exact before it is
-/// rounded.
-pub(crate) fn base(total: i128, count: usize) -> f64 {
-    nearest(total.div_euclid(count as i128))
-}
-
-/// The sum of the deviations of integers of that total from such a base, rounded once: those of the ends of the range are no doubles.
-pub(crate) fn excess(total: i128, base: f64, count: usize) -> f64 {
-    nearest(total - base as i128 * count as i128)
 }
 
 /// The sum and what rounding took from it, exactly: Knuth, "The Art of Computer Programming" 2, 4.2.2.

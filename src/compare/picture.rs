@@ -4,18 +4,13 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
-use std::iter::zip;
 
-use num_complex::Complex;
 use serde::{Deserialize, Serialize};
 
-use super::blocks::BLOCK;
 use super::rules::{Pair, Rules};
-use super::twin::{load, share};
-use super::wide::{Split, Wide};
-use crate::tensor::dtype::Kind;
+use super::wide::{Gap, Wide, dispatch_wide};
 use crate::tensor::json::{Float, Rows, Types, nullable};
-use crate::tensor::tensor::{Tensor, Value};
+use crate::tensor::{Tensor, Value};
 
 /// Rows of a map at most: it stands between other lines on a screen.
 const ROWS: usize = 16;
@@ -144,32 +139,22 @@ impl Picture {
         if pair.actual.shape() != pair.reference.shape() || pair.reference.is_empty() {
             return None;
         }
-        Some(match (pair.actual.dtype().kind(), pair.reference.dtype().kind()) {
-            (Kind::Integer, Kind::Integer) => draw::<i128>(pair, rules),
-            (Kind::Float, Kind::Float) => draw::<f64>(pair, rules),
-            (Kind::Complex, _) | (_, Kind::Complex) => draw::<Complex<f64>>(pair, rules),
-            (Kind::Integer, Kind::Float) | (Kind::Float, Kind::Integer) => draw::<Split>(pair, rules),
-        })
+        let kinds = [pair.actual, pair.reference].map(|tensor| tensor.dtype().kind());
+        Some(dispatch_wide!(kinds[0], kinds[1], W => draw::<W>(pair, rules)))
     }
 }
 
-/// Looks at every element, a block at a time.
+/// Looks at every element.
 fn draw<W: Wide>(pair: Pair<'_>, rules: &Rules) -> Picture {
     let Pair { actual, reference, mask } = pair;
     let mask = mask.filter(|mask| mask.shape() == reference.shape()).and_then(Tensor::as_slice::<bool>);
     let mut sketch = Sketch::new(reference.shape());
-    for start in (0..reference.len()).step_by(BLOCK) {
-        let range = start..reference.len().min(start + BLOCK);
-        let part = |tensor: &Tensor| load::<W>(tensor.data().view().part(range.clone()));
-        let (actual, reference) = (part(actual), part(reference));
-        for (position, (actual, reference)) in zip(range, zip(actual, reference)) {
-            if mask.is_none_or(|mask| mask[position]) {
-                sketch.add(position, Gap::of(actual, reference, rules));
-            }
-        }
+    for position in (0..reference.len()).filter(|position| mask.is_none_or(|mask| mask[*position])) {
+        let [actual, reference] = [actual, reference].map(|tensor| W::from_value(tensor.value(position)));
+        sketch.add(position, Reach::of(actual, reference, rules));
     }
     let Sketch { shape, step, cells, counts, worst } = sketch;
-    let element = |(position, gap): (usize, Gap)| WorstElement {
+    let element = |(position, gap): (usize, Reach)| WorstElement {
         index: reference.index(position),
         actual: actual.value(position),
         reference: reference.value(position),
@@ -196,7 +181,7 @@ struct Sketch<'a> {
     cells: Vec<Vec<Option<f64>>>,
     counts: BTreeMap<Size, u64>,
     /// The worst first.
-    worst: Vec<(usize, Gap)>,
+    worst: Vec<(usize, Reach)>,
 }
 
 impl Sketch<'_> {
@@ -209,13 +194,13 @@ impl Sketch<'_> {
     }
 
     /// Adds the element at that position; positions come in C order.
-    fn add(&mut self, position: usize, gap: Gap) {
+    fn add(&mut self, position: usize, gap: Reach) {
         let [rows, columns] = extents(self.shape);
         let cell = &mut self.cells[position / columns % rows / self.step[0]][position % columns / self.step[1]];
         let share = if gap.size == Size::NotFinite { f64::INFINITY } else { gap.share.min(f64::MAX) };
         *cell = Some(cell.map_or(share, |other| other.max(share)));
         *self.counts.entry(gap.size).or_default() += 1;
-        let is_among_the_worst = |(_, last): &(usize, Gap)| gap.order(last) == Ordering::Greater;
+        let is_among_the_worst = |(_, last): &(usize, Reach)| gap.order(last) == Ordering::Greater;
         if gap.size != Size::Zero && (self.worst.len() < WORST || self.worst.last().is_some_and(is_among_the_worst)) {
             let place = self.worst.partition_point(|(_, other)| other.order(&gap) != Ordering::Less);
             self.worst.insert(place, (position, gap));
@@ -235,34 +220,29 @@ fn extents(shape: &[usize]) -> [usize; 2] {
 
 /// How far apart the two values of an element are.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Gap {
+struct Reach {
     difference: f64,
     share: f64,
     size: Size,
 }
 
-impl Gap {
-    fn of<W: Wide>(actual: W, reference: W, rules: &Rules) -> Gap {
-        let not_finite = Gap { difference: f64::INFINITY, share: f64::INFINITY, size: Size::NotFinite };
-        let equal = Gap { difference: 0.0, share: 0.0, size: Size::Zero };
+impl Reach {
+    fn of<W: Wide>(actual: W, reference: W, rules: &Rules) -> Reach {
+        let not_finite = Reach { difference: f64::INFINITY, share: f64::INFINITY, size: Size::NotFinite };
+        let equal = Reach { difference: 0.0, share: 0.0, size: Size::Zero };
         if !actual.is_finite() || !reference.is_finite() {
             return if actual.matches(reference, rules.nan) { equal } else { not_finite };
         }
-        let difference = actual.distance(reference);
-        if !difference.is_finite() {
-            return not_finite;
+        match Gap::between(actual, reference, &rules.tolerance) {
+            Gap { distance: 0.0, .. } => equal,
+            Gap { distance: f64::INFINITY, .. } => not_finite,
+            Gap { distance, share, .. } => Reach { difference: distance, share, size: Size::Power(power(distance)) },
         }
-        if difference == 0.0 {
-            return equal;
-        }
-        let allowed = rules.tolerance.atol + rules.tolerance.rtol * reference.magnitude();
-        let share = share(difference, allowed, actual.is_within(reference, allowed));
-        Gap { difference, share, size: Size::Power(power(difference)) }
     }
 
     /// Which of two is worse: the greater.
-    fn order(&self, other: &Gap) -> Ordering {
-        let is_finite = |gap: &Gap| gap.size != Size::NotFinite;
+    fn order(&self, other: &Reach) -> Ordering {
+        let is_finite = |gap: &Reach| gap.size != Size::NotFinite;
         is_finite(other)
             .cmp(&is_finite(self))
             .then(self.share.total_cmp(&other.share))
@@ -326,7 +306,7 @@ mod tests {
     fn a_power_of_ten_begins_its_decade() {
         for power in -20..20 {
             let at = format!("1e{power}").parse().expect("a number");
-            assert_eq!(Gap::of(at, 0.0f64, &Rules::new(Tolerance::EXACT)).size, Size::Power(power), "{power}");
+            assert_eq!(Reach::of(at, 0.0f64, &Rules::new(Tolerance::EXACT)).size, Size::Power(power), "{power}");
         }
     }
 

@@ -1,8 +1,10 @@
-//! What is compared, and by which rules.
+//! What is compared, and what counts as close.
 
-use super::tolerance::Tolerance;
-use crate::tensor::dtype::DType;
-use crate::tensor::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::tensor::json::{Float, MaybeFloat, nullable};
+use crate::tensor::{DType, Tensor};
 
 /// The two tensors of a comparison, by name: the golden is always the reference.
 #[derive(Clone, Copy, Debug)]
@@ -13,6 +15,27 @@ pub struct Pair<'a> {
     pub reference: &'a Tensor,
     /// A boolean tensor of the same shape; elements where it is false are neither compared nor summarised.
     pub mask: Option<&'a Tensor>,
+}
+
+/// How far an actual element may be from its reference: `|actual - reference| <= atol + rtol * |reference|`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct Tolerance {
+    /// The absolute part.
+    #[serde(with = "Float")]
+    pub atol: f64,
+    /// The part relative to the magnitude of the reference.
+    #[serde(with = "Float")]
+    pub rtol: f64,
+    /// How many elements may be outside. 0 unless a case opts in.
+    pub outliers: u64,
+    /// The largest ULP difference allowed besides, if the case asks.
+    #[serde(deserialize_with = "nullable")]
+    pub max_ulps: Option<u64>,
+    /// The largest RMSE allowed besides, as a share of the reference's RMS, if the case asks.
+    #[serde(with = "MaybeFloat")]
+    pub max_rel_rms: Option<f64>,
 }
 
 /// Whether a NaN may match a NaN.
@@ -85,4 +108,95 @@ impl Rules {
     pub fn with_empty(self) -> Rules {
         Rules { empty: true, ..self }
     }
+}
+
+impl Tolerance {
+    /// Nothing may differ.
+    pub const EXACT: Tolerance = Tolerance { atol: 0.0, rtol: 0.0, outliers: 0, max_ulps: None, max_rel_rms: None };
+
+    /// A tolerance of both parts, no outliers, nothing more asked. There is no default for either part: they are given
+    /// together or not at all.
+    ///
+    /// ```
+    /// # use karat::numeric::Tolerance;
+    /// let tolerance = Tolerance::new(1e-5, 1e-3)?;
+    /// assert_eq!((tolerance.atol, tolerance.rtol, tolerance.outliers), (1e-5, 1e-3, 0));
+    /// for nonsense in [-1e-5, f64::NAN, f64::INFINITY] {
+    ///     assert!(Tolerance::new(nonsense, 0.0).is_err());
+    ///     assert!(Tolerance::new(0.0, nonsense).is_err());
+    ///     assert!(tolerance.with_max_rel_rms(nonsense).is_err());
+    /// }
+    /// # Ok::<(), karat::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] where a part is negative, NaN or infinite.
+    pub fn new(atol: f64, rtol: f64) -> Result<Tolerance> {
+        check("atol", atol)?;
+        check("rtol", rtol)?;
+        Ok(Tolerance { atol, rtol, ..Tolerance::EXACT })
+    }
+
+    /// The same, with that many elements allowed outside. An outlier is a number: a NaN or an infinity out of place is
+    /// never one.
+    #[must_use]
+    pub fn with_outliers(self, outliers: u64) -> Tolerance {
+        Tolerance { outliers, ..self }
+    }
+
+    /// The same, and no element more than that many ULP from its reference.
+    #[must_use]
+    pub fn with_max_ulps(self, max_ulps: u64) -> Tolerance {
+        Tolerance { max_ulps: Some(max_ulps), ..self }
+    }
+
+    /// The same, and the RMSE no more than that share of the reference's root mean square.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] where the share is negative, NaN or infinite.
+    pub fn with_max_rel_rms(self, max_rel_rms: f64) -> Result<Tolerance> {
+        check("max_rel_rms", max_rel_rms)?;
+        Ok(Tolerance { max_rel_rms: Some(max_rel_rms), ..self })
+    }
+
+    /// The default of that dtype, as [`torch.testing.assert_close`] has it; `None` for 8-bit floats, which have none.
+    ///
+    /// ```
+    /// # use karat::numeric::{DType, Tolerance};
+    /// let default = |dtype| Tolerance::default_for(dtype).map(|it| (it.rtol, it.atol));
+    ///
+    /// assert_eq!(default(DType::F64), Some((1e-7, 1e-7)));
+    /// assert_eq!(default(DType::F32), Some((1.3e-6, 1e-5)));
+    /// assert_eq!(default(DType::F16), Some((1e-3, 1e-5)));
+    /// assert_eq!(default(DType::BF16), Some((1.6e-2, 1e-5)));
+    /// assert_eq!(default(DType::C128), default(DType::F64));
+    /// assert_eq!(default(DType::C64), default(DType::F32));
+    /// assert_eq!(default(DType::Bool), Some((0.0, 0.0)));
+    /// assert_eq!(default(DType::I64), Some((0.0, 0.0)));
+    /// assert_eq!(default(DType::F8E4M3), None);
+    /// assert_eq!(default(DType::F8E5M2), None);
+    /// ```
+    ///
+    /// [`torch.testing.assert_close`]: https://docs.pytorch.org/docs/stable/testing.html#torch.testing.assert_close
+    #[must_use]
+    pub fn default_for(dtype: DType) -> Option<Tolerance> {
+        let (rtol, atol) = match dtype {
+            DType::F64 | DType::C128 => (1e-7, 1e-7),
+            DType::F32 | DType::C64 => (1.3e-6, 1e-5),
+            DType::F16 => (1e-3, 1e-5),
+            DType::BF16 => (1.6e-2, 1e-5),
+            DType::F8E4M3 | DType::F8E5M2 => return None,
+            _ => (0.0, 0.0),
+        };
+        Some(Tolerance { atol, rtol, ..Tolerance::EXACT })
+    }
+}
+
+fn check(name: &str, value: f64) -> Result<()> {
+    if value.is_finite() && value >= 0.0 {
+        return Ok(());
+    }
+    Err(Error::Invalid(format!("{name} is {value}; it must be finite and not negative")))
 }

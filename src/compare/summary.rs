@@ -2,14 +2,24 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::class::NonFinite;
-use super::compare::Form;
 use super::found::Seen;
-use super::pass::{By, Described, describe};
-use crate::tensor::dtype::DType;
+use super::kernel::Kernel;
+use super::measure::describe;
+use super::moments::Moments;
+use super::wide::Wide;
 use crate::tensor::json::{ElementType, MaybeFloat, nullable};
-use crate::tensor::source::Source;
-use crate::tensor::tensor::{Tensor, Value};
+use crate::tensor::{DType, Source, Tensor, Value};
+
+/// How many elements are not finite. A complex number counts as NaN where a component is NaN, else by the sign of its
+/// first infinite component.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[expect(missing_docs, reason = "each field is the count of its name")]
+pub struct NonFinite {
+    pub nan: u64,
+    pub pos_inf: u64,
+    pub neg_inf: u64,
+}
 
 /// The numbers that describe one tensor. Statistics are over its finite elements that no mask leaves out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -72,29 +82,61 @@ pub struct Summary {
 /// Where the mask has another shape, or is not boolean.
 #[must_use]
 pub fn summarize(tensor: &Tensor, mask: Option<&Tensor>) -> Summary {
-    let mask = mask.map(|mask| {
+    if let Some(mask) = mask {
         assert_eq!(mask.shape(), tensor.shape(), "the mask has another shape than the tensor");
-        mask.as_slice::<bool>().unwrap_or_else(|| panic!("the mask is {}, not bool", mask.dtype()))
-    });
-    let described = describe(tensor, mask, By::best()).expect("a tensor has its elements in memory");
-    Summary::new(tensor, described)
+        assert_eq!(mask.dtype(), DType::Bool, "the mask is not boolean");
+    }
+    describe(tensor, mask, Some(Kernel::best())).expect("a tensor has its elements in memory")
+}
+
+impl NonFinite {
+    /// All of them.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.nan.saturating_add(self.pos_inf).saturating_add(self.neg_inf)
+    }
+
+    /// Counts one more element, which is not finite.
+    pub(crate) fn add<W: Wide>(&mut self, element: W) {
+        let [first, second] = element.parts();
+        match () {
+            () if element.is_nan() => self.nan += 1,
+            () if first == f64::INFINITY || first.is_finite() && second > 0.0 => self.pos_inf += 1,
+            () => self.neg_inf += 1,
+        }
+    }
+
+    /// The counts of two sets of elements together.
+    pub(crate) fn join(self, other: NonFinite) -> NonFinite {
+        NonFinite {
+            nan: self.nan + other.nan,
+            pos_inf: self.pos_inf + other.pos_inf,
+            neg_inf: self.neg_inf + other.neg_inf,
+        }
+    }
 }
 
 impl Summary {
-    /// Of a tensor of which no element was read.
-    pub(super) fn of_form(Form { dtype, shape }: Form<'_>) -> Summary {
+    /// What was measured of a tensor.
+    pub(super) fn new(source: &dyn Source, elements: u64, seen: Seen, moments: Option<Moments>) -> Summary {
+        let len = source.shape().iter().product::<usize>() as u64;
         Summary {
-            shape: shape.to_vec(),
-            dtype,
-            elements: 0,
-            left_out: 0,
-            non_finite: NonFinite::default(),
-            min: None,
-            max: None,
-            mean: None,
-            std: None,
-            l2: None,
+            shape: source.shape().to_vec(),
+            dtype: source.dtype(),
+            elements,
+            left_out: len - elements,
+            non_finite: seen.non_finite,
+            min: seen.ends.map(|[smallest, _]| smallest),
+            max: seen.ends.map(|[_, largest]| largest),
+            mean: moments.map(|moments| moments.mean()),
+            std: moments.map(|moments| moments.std()),
+            l2: moments.map(|moments| moments.l2()),
         }
+    }
+
+    /// Of a tensor that was not read.
+    pub(super) fn unread(source: &dyn Source) -> Summary {
+        Summary { left_out: 0, ..Summary::new(source, 0, Seen::default(), None) }
     }
 
     /// Makes of a summary that was read the one that was written.
@@ -108,23 +150,5 @@ impl Summary {
     #[cfg(feature = "harness")]
     pub(crate) fn is_unread(&self) -> bool {
         self.elements + self.left_out != self.shape.iter().product::<usize>() as u64
-    }
-
-    /// What was measured of a source, as a reader wants it.
-    pub(crate) fn new(source: &dyn Source, described: Described) -> Summary {
-        let Described { elements, seen: Seen { non_finite, ends }, moments } = described;
-        let len = source.shape().iter().product::<usize>() as u64;
-        Summary {
-            shape: source.shape().to_vec(),
-            dtype: source.dtype(),
-            elements,
-            left_out: len - elements,
-            non_finite,
-            min: ends.map(|[smallest, _]| smallest),
-            max: ends.map(|[_, largest]| largest),
-            mean: moments.map(|moments| moments.mean()),
-            std: moments.map(|moments| moments.std()),
-            l2: moments.map(|moments| moments.l2()),
-        }
     }
 }

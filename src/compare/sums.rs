@@ -1,8 +1,10 @@
 //! The sums from which the means, the norms and the angle between two tensors come.
 
+use super::kernel::PairSums;
 use super::lanes::{dot, largest, sum};
-use super::scaled::{Scaled, modulus, tame};
+use super::scaled::{Scaled, tame};
 use super::wide::Wide;
+use crate::tensor::float::modulus;
 
 /// Sums over the numbers of both sides. Complex numbers count as vectors of two components.
 #[derive(Clone, Copy, Debug, Default)]
@@ -21,9 +23,9 @@ impl Sums {
     /// Of the numbers of a block, which are as many on both sides.
     pub(crate) fn of<W: Wide>(actual: &[W], reference: &[W]) -> Sums {
         let count = actual.len();
-        let mut actuals = column::<W>(count, |place, part| actual[place].part(part));
-        let mut references = column::<W>(count, |place, part| reference[place].part(part));
-        let mut differences = column::<W>(count, |place, part| actual[place].part_difference(reference[place], part));
+        let mut actuals = column(actual.iter().map(|x| x.parts()));
+        let mut references = column(reference.iter().map(|x| x.parts()));
+        let mut differences = column(actual.iter().zip(reference).map(|(actual, reference)| actual.minus(*reference)));
         let overflows = largest(&differences) == f64::INFINITY;
         if overflows {
             // The difference of the halves is finite.
@@ -33,37 +35,18 @@ impl Sums {
         let in_reference = tame(&mut references);
         let in_difference = tame(&mut differences) + i32::from(overflows);
         let (first, second) = differences.split_at(count);
-        let distances: Vec<f64> = match W::PARTS {
-            1 => first.iter().map(|x| x.abs()).collect(),
-            _ => first.iter().zip(second).map(|(&re, &im)| modulus(re, im)).collect(),
+        let distances: Vec<f64> = match W::IS_COMPLEX {
+            false => first.iter().map(|x| x.abs()).collect(),
+            true => first.iter().zip(second).map(|(&re, &im)| modulus(re, im)).collect(),
         };
         Sums {
             difference: Scaled::new(sum(first), in_difference),
-            imaginary_difference: (W::PARTS == 2).then(|| Scaled::new(sum(second), in_difference)),
+            imaginary_difference: W::IS_COMPLEX.then(|| Scaled::new(sum(second), in_difference)),
             distance: Scaled::new(sum(&distances), in_difference),
             squared_distance: Scaled::new(dot(&differences, &differences), 2 * in_difference),
             squared_actual: Scaled::new(dot(&actuals, &actuals), 2 * in_actual),
             squared_reference: Scaled::new(dot(&references, &references), 2 * in_reference),
             product: Scaled::new(dot(&actuals, &references), in_actual + in_reference),
-        }
-    }
-
-    /// Of sums that overflow nowhere: of the differences, of the distances, and of the squares of the distances, of both sides,
-    /// and of their products.
-    pub(crate) fn unscaled(
-        difference: f64,
-        distance: f64,
-        [squared_distance, actual, reference, product]: [f64; 4],
-    ) -> Sums {
-        let unscaled = |sum| Scaled::new(sum, 0);
-        Sums {
-            difference: unscaled(difference),
-            imaginary_difference: None,
-            distance: unscaled(distance),
-            squared_distance: unscaled(squared_distance),
-            squared_actual: unscaled(actual),
-            squared_reference: unscaled(reference),
-            product: unscaled(product),
         }
     }
 
@@ -116,11 +99,25 @@ impl Sums {
     }
 }
 
-/// The values of that many numbers: of the first component of all, then of the second where there is one.
-fn column<W: Wide>(count: usize, value: impl Fn(usize, usize) -> f64) -> Vec<f64> {
-    let mut column = Vec::with_capacity(count * W::PARTS);
-    for part in 0..W::PARTS {
-        column.extend((0..count).map(|place| value(place, part)));
+/// The real parts of all numbers, then the imaginary ones.
+fn column(parts: impl Iterator<Item = [f64; 2]>) -> Vec<f64> {
+    let (mut real, imaginary): (Vec<f64>, Vec<f64>) = parts.map(|[re, im]| (re, im)).unzip();
+    real.extend(imaginary);
+    real
+}
+
+impl From<&PairSums> for Sums {
+    /// Nothing of it was scaled.
+    fn from(sums: &PairSums) -> Sums {
+        let unscaled = |sum| Scaled::new(sum, 0);
+        Sums {
+            difference: unscaled(sums.difference),
+            imaginary_difference: None,
+            distance: unscaled(sums.distance),
+            squared_distance: unscaled(sums.squared_distance),
+            squared_actual: unscaled(sums.squared_actual),
+            squared_reference: unscaled(sums.squared_reference),
+            product: unscaled(sums.product),
+        }
     }
-    column
 }

@@ -1,4 +1,4 @@
-//! The vector loops against the twin, to the last bit, with every instruction set that this machine has.
+//! The vector loops against `scalar.rs`, to the last bit, with every instruction set that this machine has.
 
 mod integers;
 mod ties;
@@ -6,30 +6,27 @@ mod ties;
 use half::{bf16, f16};
 use proptest::prelude::*;
 
-use super::kernel::Kernel;
-use super::measurement::{Limit, Measurement, measure_by};
-use super::pass::{By, describe};
-use super::plain::Plain;
-use super::{NanRule, Rules, Summary, Tolerance};
-use crate::tensor::{DType, Element, F8E4M3, F8E5M2, Tensor};
+use super::kernel::{Kernel, Real};
+use super::measure::{Measurement, describe, measure_by};
+use super::{NanRule, Pair, Rules, Tolerance, compare};
+use crate::tensor::{DType, Element, F8E4M3, F8E5M2, Kind, Tensor};
 
 /// All that is measured, as text in which equal digits are equal bits, and -0 is not 0.
-fn text(actual: &Tensor, reference: &Tensor, mask: Option<&Tensor>, rules: &Rules, by: By) -> String {
+fn text(actual: &Tensor, reference: &Tensor, mask: Option<&Tensor>, rules: &Rules, kernel: Option<Kernel>) -> String {
     let measured: Measurement =
-        measure_by([actual, reference], mask, rules, by, Limit::None).expect("a tensor has its elements in memory");
-    let mask = mask.and_then(Tensor::as_slice::<bool>);
-    let described = describe(actual, mask, by).expect("a tensor has its elements in memory");
-    format!("{measured:#?}\n{:#?}", Summary::new(actual, described))
+        measure_by([actual, reference], mask, rules, usize::MAX, kernel).expect("it is in memory");
+    let summary = describe(actual, mask, kernel).expect("it is in memory");
+    format!("{measured:#?}\n{summary:#?}")
 }
 
 #[track_caller]
 fn agree(actual: &Tensor, reference: &Tensor, mask: Option<&Tensor>, rules: &Rules) {
-    let twin = text(actual, reference, mask, rules, By::Twin);
+    let scalar = text(actual, reference, mask, rules, None);
     for kernel in Kernel::all() {
-        let loops = text(actual, reference, mask, rules, By::Kernel(*kernel));
-        if loops != twin {
-            let differing = loops.lines().zip(twin.lines()).filter(|(loops, twin)| loops != twin);
-            let differing: Vec<String> = differing.map(|(loops, twin)| format!("{loops} is not {twin}")).collect();
+        let loops = text(actual, reference, mask, rules, Some(*kernel));
+        if loops != scalar {
+            let differing = loops.lines().zip(scalar.lines()).filter(|(loops, scalar)| loops != scalar);
+            let differing: Vec<String> = differing.map(|(loops, scalar)| format!("{loops} is not {scalar}")).collect();
             panic!("{kernel:?}, {} {:?}: {differing:#?}", actual.dtype(), actual.shape());
         }
     }
@@ -133,7 +130,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(150))]
 
     #[test]
-    fn the_loops_measure_what_the_twin_does(dtype in dtype(), pairs in numbers(), rules in rules()) {
+    fn the_loops_measure_what_the_scalar_does(dtype in dtype(), pairs in numbers(), rules in rules()) {
         let (actual, reference): (Vec<f64>, Vec<f64>) = pairs.into_iter().unzip();
         agree(&tensor(dtype, &actual), &tensor(dtype, &reference), None, &rules);
     }
@@ -231,9 +228,8 @@ fn a_peak_that_is_higher_by_the_last_bit_is_found() {
             }
             let (actual, reference) = (vector(actual), vector(reference));
             agree(&actual, &reference, None, &rules);
-            let found =
-                measure_by([&actual, &reference], None, &rules, By::best(), Limit::None).expect("they are in memory");
-            let worst = found.comparison.expect("one shape").worst.expect("there are numbers");
+            let found = compare(Pair::new(&actual, &reference), &rules).expect("one shape");
+            let worst = found.worst.expect("there are numbers");
             assert_eq!(worst.index, [(blocks - 1) * 1024 + 31 * (blocks - 1)]);
         }
     }

@@ -1,6 +1,7 @@
 //! Distance in units in the last place.
 
-use crate::tensor::dtype::Element;
+use crate::tensor::source::dispatch_slice;
+use crate::tensor::{Element, Slice};
 
 /// How many steps from one representable value to the next lie between the two; `None` for NaN, and for integers,
 /// booleans and complex numbers, which have no such steps.
@@ -33,14 +34,9 @@ pub fn ulp_distance<T: Element>(actual: T, reference: T) -> Option<u64> {
     Some(actual.ulp_key()?.abs_diff(reference.ulp_key()?))
 }
 
-/// The integer that orders floats as their values do: the magnitude bits, with the sign applied.
-///
-/// `bits` is the whole pattern, `sign` its sign bit, `infinity` the largest magnitude that is no NaN.
-#[inline]
-pub(crate) fn key(bits: u64, sign: u64, infinity: u64) -> Option<i64> {
-    let magnitude = bits & (sign - 1);
-    let distance = magnitude as i64; // below 2^63: the sign bit is gone
-    (magnitude <= infinity).then_some(if bits & sign == 0 { distance } else { -distance })
+/// The key of the element at that place: see [`ulp_distance`].
+pub(crate) fn key_at(elements: Slice<'_>, place: usize) -> Option<i64> {
+    dispatch_slice!(elements, elements => elements[place].ulp_key())
 }
 
 #[cfg(test)]

@@ -1,20 +1,16 @@
 //! What else would pass: a comparison that cannot fail, or that passes on an output that was never computed.
 
-use std::ops::Range;
-
 use half::{bf16, f16};
 use num_complex::Complex;
 
 use super::blocks::BLOCK;
-use super::class::Class;
-use super::excess::Floor;
+use super::comparison::{Form, check_structure};
+use super::found::Block;
 use super::rules::{NanRule, Rules};
-use super::twin::load;
-use super::wide::{Split, Wide};
+use super::ulp::key_at;
+use super::wide::{Wide, dispatch_wide};
 use crate::error::Result;
-use crate::tensor::dtype::{DType, Element, F8E4M3, F8E5M2, Kind};
-use crate::tensor::source::{Slice, Source, dispatch_slice};
-use crate::tensor::tensor::{Tensor, Value};
+use crate::tensor::{DType, F8E4M3, F8E5M2, Kind, Source, Tensor, Value};
 use crate::text::word::words;
 
 /// What passes a comparison besides the right output, where that is more than the tolerance is meant to let through.
@@ -142,24 +138,27 @@ words!(Vacuous, "kind of vacuous pass", word, {
 ///
 /// What the source says.
 pub fn vacuous(reference: &dyn Source, mask: Option<&Tensor>, rules: &Rules) -> Result<Option<Vacuous>> {
-    let len: usize = reference.shape().iter().product();
-    let actual = rules.cast.unwrap_or(reference.dtype());
-    let cannot_be = mask.is_some_and(|mask| mask.dtype() != DType::Bool || mask.shape() != reference.shape())
-        || rules.tolerance.max_ulps.is_some() && (actual != reference.dtype() || actual.kind() != Kind::Float);
-    if cannot_be {
+    let form = Form::of(reference);
+    let actual = Form { dtype: rules.cast.unwrap_or(form.dtype), ..form };
+    let has_ulps = actual.dtype == form.dtype && form.dtype.kind() == Kind::Float;
+    if check_structure(actual, form, mask.map(|mask| Form::of(mask)), rules).is_err()
+        || rules.tolerance.max_ulps.is_some() && !has_ulps
+    {
         return Ok(None);
     }
     let mask = mask.and_then(Tensor::as_slice::<bool>);
-    let (known, mut slack) = (Floor::default(), Slack::default());
-    for start in (0..len).step_by(BLOCK) {
-        let range: Range<usize> = start..len.min(start + BLOCK);
+    let mut slack = Slack::default();
+    for start in (0..form.len()).step_by(BLOCK) {
+        let range = start..form.len().min(start + BLOCK);
         let mask = mask.map(|mask| &mask[range.clone()]);
-        reference.visit(range, &mut |block| slack.look(block, mask, actual, rules, &known))?;
+        reference.visit(range, &mut |reference| {
+            slack.add(&Block { actual: reference, reference, mask, start }, actual.dtype, rules);
+        })?;
         if slack.is_settled(rules) {
             break;
         }
     }
-    let found = slack.found(rules, reference.dtype(), len as u64);
+    let found = slack.found(rules, form.dtype, form.len() as u64);
     Ok(found.filter(|found| match found {
         Vacuous::Masked => rules.empty,
         Vacuous::NanReference => rules.nan == NanRule::Match,
@@ -187,43 +186,23 @@ pub(crate) struct Slack {
 }
 
 impl Slack {
-    /// Takes a block of the reference into account, of which the mask is given. The actual tensor has that dtype.
-    pub(crate) fn look(
-        &mut self,
-        reference: Slice<'_>,
-        mask: Option<&[bool]>,
-        actual: DType,
-        rules: &Rules,
-        known: &Floor,
-    ) {
-        if self.is_settled(rules) || known.get() > 0.0 {
-            return;
-        }
-        match (actual.kind(), reference.dtype().kind()) {
-            (Kind::Integer, Kind::Integer) => self.add::<i128>(reference, mask, actual, rules),
-            (Kind::Float, Kind::Float) => self.add::<f64>(reference, mask, actual, rules),
-            (Kind::Complex, _) | (_, Kind::Complex) => self.add::<Complex<f64>>(reference, mask, actual, rules),
-            (Kind::Integer, Kind::Float) | (Kind::Float, Kind::Integer) => {
-                self.add::<Split>(reference, mask, actual, rules);
-            }
-        }
-        if self.is_settled(rules) {
-            known.raise(1.0);
+    /// Takes a block of the reference into account. The actual tensor has that dtype.
+    pub(crate) fn add(&mut self, block: &Block<'_>, actual: DType, rules: &Rules) {
+        if !self.is_settled(rules) {
+            dispatch_wide!(actual.kind(), block.reference.dtype().kind(), W => self.add_as::<W>(block, actual, rules));
         }
     }
 
-    fn add<W: Wide>(&mut self, reference: Slice<'_>, mask: Option<&[bool]>, actual: DType, rules: &Rules) {
+    fn add_as<W: Wide>(&mut self, block: &Block<'_>, actual: DType, rules: &Rules) {
         let tolerance = rules.tolerance;
         let zero = W::from_value(zero(actual));
         let farthest = farthest(actual).map(W::from_value);
-        for (place, element) in load::<W>(reference).into_iter().enumerate() {
-            if mask.is_some_and(|mask| !mask[place]) {
-                continue;
-            }
+        for place in (0..block.reference.len()).filter(|place| block.keeps(*place)) {
+            let element = W::from_value(block.reference.value(place));
             self.elements += 1;
-            self.has_number |= element.class() != Class::Nan;
+            self.has_number |= !element.is_nan();
             if !element.is_finite() {
-                self.zeros_fail |= element.class() == Class::Nan && rules.nan == NanRule::Mismatch;
+                self.zeros_fail |= element.is_nan() && rules.nan == NanRule::Mismatch;
             } else {
                 self.numbers += 1;
                 let allowed = tolerance.atol + tolerance.rtol * element.magnitude();
@@ -234,13 +213,12 @@ impl Slack {
                 if self.farthest_outside <= tolerance.outliers {
                     self.farthest_outside += u64::from(farthest.into_iter().any(is_outside));
                 }
+                let ulps = || key_at(block.reference, place).map_or(0, i64::unsigned_abs);
+                self.zeros_fail |= tolerance.max_ulps.is_some_and(|allowed| ulps() > allowed);
             }
             if self.is_settled(rules) {
                 return;
             }
-        }
-        if let Some(allowed) = tolerance.max_ulps {
-            self.zeros_fail |= is_beyond(reference, mask, allowed);
         }
     }
 
@@ -286,14 +264,6 @@ impl Slack {
     }
 }
 
-/// Whether a number that the mask keeps is more than so many ULP from 0.
-fn is_beyond(reference: Slice<'_>, mask: Option<&[bool]>, allowed: u64) -> bool {
-    dispatch_slice!(reference, elements => elements.iter().enumerate().any(|(place, x)| {
-        let is_number = mask.is_none_or(|mask| mask[place]) && x.value().to_f64().is_finite();
-        is_number && x.ulp_key().is_some_and(|key| key.unsigned_abs() > allowed)
-    }))
-}
-
 /// The 0 of a dtype.
 fn zero(dtype: DType) -> Value {
     match dtype.kind() {
@@ -336,6 +306,7 @@ fn farthest(dtype: DType) -> [Value; 4] {
 mod tests {
     use super::*;
     use crate::compare::{Pair, Tolerance, compare};
+    use crate::tensor::Element;
     use proptest::prelude::*;
     use std::iter::zip;
 

@@ -2,93 +2,78 @@
 
 use num_complex::Complex;
 
-use super::class::Class;
-use super::rules::NanRule;
-use super::scaled::modulus;
-use crate::tensor::tensor::Value;
+use super::rules::{NanRule, Tolerance};
+use crate::tensor::float::{modulus, nearest};
+use crate::tensor::{Kind, Value};
 
 /// A number of a measurement: `i128` for integers, `f64` for floats, `Complex<f64>`, and [`Split`] where a cast holds
 /// integers against floats.
-pub(crate) trait Wide: Copy + PartialEq + Send + Sync {
-    /// Real components: 2 for complex numbers.
-    const PARTS: usize = 1;
+pub(crate) trait Wide: Copy + PartialEq {
+    /// Whether it has an imaginary part.
+    const IS_COMPLEX: bool = false;
 
     /// The element, exactly (but an integer held against complex numbers is taken in `f64`).
     fn from_value(value: Value) -> Self;
 
-    /// Whether it is a number.
-    fn class(self) -> Class;
+    /// The real and the imaginary part, each to the nearest `f64`.
+    fn parts(self) -> [f64; 2];
 
-    /// Whether it is a finite number.
+    /// `self - reference`, each part to the nearest `f64`.
+    fn minus(self, reference: Self) -> [f64; 2];
+
     fn is_finite(self) -> bool {
-        self.class() == Class::Finite
+        self.parts().into_iter().all(f64::is_finite)
+    }
+
+    fn is_nan(self) -> bool {
+        self.parts().into_iter().any(f64::is_nan)
     }
 
     /// Whether two elements match of which one at least is not finite.
-    fn matches(self, reference: Self, nan: NanRule) -> bool;
+    fn matches(self, reference: Self, nan: NanRule) -> bool {
+        let is_match = |(x, y): (f64, f64)| x == y || nan == NanRule::Match && x.is_nan() && y.is_nan();
+        self.parts().into_iter().zip(reference.parts()).all(is_match)
+    }
 
     /// The absolute value of a finite number, to the nearest `f64`, which is finite too.
-    fn magnitude(self) -> f64;
+    fn magnitude(self) -> f64 {
+        size::<Self>(self.parts()).min(f64::MAX)
+    }
 
     /// `|self - reference|`, to the nearest `f64`.
-    fn distance(self, reference: Self) -> f64;
+    fn distance(self, reference: Self) -> f64 {
+        size::<Self>(self.minus(reference))
+    }
 
     /// Whether `|self - reference| <= allowed`. A difference that overflows is never within.
     fn is_within(self, reference: Self, allowed: f64) -> bool {
         let distance = self.distance(reference);
         distance <= allowed && distance < f64::INFINITY
     }
+}
 
-    /// A real component, to the nearest `f64`.
-    fn part(self, part: usize) -> f64;
-
-    /// The difference of that component, to the nearest `f64`.
-    fn part_difference(self, reference: Self, part: usize) -> f64;
+#[inline]
+fn size<W: Wide>([re, im]: [f64; 2]) -> f64 {
+    if W::IS_COMPLEX { modulus(re, im) } else { re.abs() }
 }
 
 impl Wide for f64 {
-    #[inline]
     fn from_value(value: Value) -> f64 {
         value.to_f64()
     }
 
     #[inline]
-    fn class(self) -> Class {
-        Class::of(self)
+    fn parts(self) -> [f64; 2] {
+        [self, 0.0]
     }
 
     #[inline]
-    fn is_finite(self) -> bool {
-        f64::is_finite(self)
-    }
-
-    fn matches(self, reference: f64, nan: NanRule) -> bool {
-        self == reference || (nan == NanRule::Match && self.is_nan() && reference.is_nan())
-    }
-
-    #[inline]
-    fn magnitude(self) -> f64 {
-        self.abs()
-    }
-
-    #[inline]
-    fn distance(self, reference: f64) -> f64 {
-        (self - reference).abs()
-    }
-
-    #[inline]
-    fn part(self, _: usize) -> f64 {
-        self
-    }
-
-    #[inline]
-    fn part_difference(self, reference: f64, _: usize) -> f64 {
-        self - reference
+    fn minus(self, reference: f64) -> [f64; 2] {
+        [self - reference, 0.0]
     }
 }
 
 impl Wide for i128 {
-    #[inline]
     fn from_value(value: Value) -> i128 {
         match value {
             Value::Bool(x) => x.into(),
@@ -97,64 +82,24 @@ impl Wide for i128 {
         }
     }
 
-    #[inline]
-    fn class(self) -> Class {
-        Class::Finite
+    fn parts(self) -> [f64; 2] {
+        [nearest(self), 0.0]
     }
 
-    fn matches(self, reference: i128, _: NanRule) -> bool {
-        self == reference
+    fn minus(self, reference: i128) -> [f64; 2] {
+        [nearest(self - reference), 0.0]
     }
 
-    #[inline]
-    fn magnitude(self) -> f64 {
-        nearest(self).abs()
-    }
-
-    #[inline]
-    fn distance(self, reference: i128) -> f64 {
-        nearest(self - reference).abs()
-    }
-
-    #[inline]
     fn is_within(self, reference: i128, allowed: f64) -> bool {
-        // A whole number is within a bound if it is within the bound's whole part; the conversions saturate, and would
+        // A whole number is within a bound if it is within the bound's whole part; the conversion saturates, and would
         // make 0 of NaN and of negative bounds.
-        let distance = (self - reference).unsigned_abs();
-        allowed >= 0.0
-            && match u64::try_from(distance) {
-                Ok(distance) => distance <= allowed as u64,
-                Err(_) => distance <= allowed as u128,
-            }
+        allowed >= 0.0 && (self - reference).unsigned_abs() <= allowed as u128
     }
-
-    #[inline]
-    fn part(self, _: usize) -> f64 {
-        nearest(self)
-    }
-
-    #[inline]
-    fn part_difference(self, reference: i128, _: usize) -> f64 {
-        nearest(self - reference)
-    }
-}
-
-/// The integer to the nearest `f64`: by the machine's own instruction where 64 bits are enough.
-#[inline]
-pub(crate) fn nearest(x: i128) -> f64 {
-    // Not inline: the compiler would convert both ways and then choose, and this one takes long.
-    #[cold]
-    #[inline(never)]
-    fn beyond(x: i128) -> f64 {
-        x as f64
-    }
-    i64::try_from(x).map_or_else(|_| beyond(x), |x| x as f64)
 }
 
 impl Wide for Complex<f64> {
-    const PARTS: usize = 2;
+    const IS_COMPLEX: bool = true;
 
-    #[inline]
     fn from_value(value: Value) -> Complex<f64> {
         match value {
             Value::Complex(x) => x,
@@ -162,37 +107,12 @@ impl Wide for Complex<f64> {
         }
     }
 
-    #[inline]
-    fn class(self) -> Class {
-        match (Class::of(self.re), Class::of(self.im)) {
-            (Class::Nan, _) | (_, Class::Nan) => Class::Nan,
-            (Class::Finite, im) => im,
-            (re, _) => re,
-        }
+    fn parts(self) -> [f64; 2] {
+        [self.re, self.im]
     }
 
-    fn matches(self, reference: Complex<f64>, nan: NanRule) -> bool {
-        self.re.matches(reference.re, nan) && self.im.matches(reference.im, nan)
-    }
-
-    #[inline]
-    fn magnitude(self) -> f64 {
-        modulus(self.re, self.im).min(f64::MAX)
-    }
-
-    #[inline]
-    fn distance(self, reference: Complex<f64>) -> f64 {
-        modulus(self.re - reference.re, self.im - reference.im)
-    }
-
-    #[inline]
-    fn part(self, part: usize) -> f64 {
-        if part == 0 { self.re } else { self.im }
-    }
-
-    #[inline]
-    fn part_difference(self, reference: Complex<f64>, part: usize) -> f64 {
-        self.part(part) - reference.part(part)
+    fn minus(self, reference: Complex<f64>) -> [f64; 2] {
+        [self.re - reference.re, self.im - reference.im]
     }
 }
 
@@ -203,16 +123,7 @@ pub(crate) struct Split {
     low: f64,
 }
 
-impl Split {
-    /// `self - reference`. Where the two are close the first subtraction is exact, so that nothing gets lost.
-    #[inline]
-    fn minus(self, reference: Split) -> f64 {
-        (self.high - reference.high) + (self.low - reference.low)
-    }
-}
-
 impl Wide for Split {
-    #[inline]
     fn from_value(value: Value) -> Split {
         let high = value.to_f64();
         match value {
@@ -221,32 +132,92 @@ impl Wide for Split {
         }
     }
 
-    #[inline]
-    fn class(self) -> Class {
-        self.high.class()
+    fn parts(self) -> [f64; 2] {
+        [self.high, 0.0]
     }
 
-    fn matches(self, reference: Split, nan: NanRule) -> bool {
-        self.high.matches(reference.high, nan)
+    /// Where the two are close the first subtraction is exact, so that nothing gets lost.
+    fn minus(self, reference: Split) -> [f64; 2] {
+        [(self.high - reference.high) + (self.low - reference.low), 0.0]
+    }
+}
+
+/// Runs one expression with the type that numbers of two kinds are measured in.
+macro_rules! dispatch_wide {
+    ($actual:expr, $reference:expr, $wide:ident => $body:expr) => {{
+        use $crate::tensor::Kind::{Complex, Float, Integer};
+        match ($actual, $reference) {
+            (Integer, Integer) => {
+                type $wide = i128;
+                $body
+            }
+            (Float, Float) => {
+                type $wide = f64;
+                $body
+            }
+            (Complex, _) | (_, Complex) => {
+                type $wide = num_complex::Complex<f64>;
+                $body
+            }
+            (Integer, Float) | (Float, Integer) => {
+                type $wide = $crate::compare::wide::Split;
+                $body
+            }
+        }
+    }};
+}
+pub(crate) use dispatch_wide;
+
+/// How far apart two finite numbers are.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Gap {
+    pub(crate) distance: f64,
+    /// The magnitude of the reference.
+    pub(crate) magnitude: f64,
+    /// What the tolerance allows.
+    pub(crate) allowed: f64,
+    pub(crate) is_within: bool,
+    /// The share of the tolerance that is used: more than 1 if and only if it is outside.
+    pub(crate) share: f64,
+}
+
+impl Gap {
+    #[inline]
+    pub(crate) fn between<W: Wide>(actual: W, reference: W, tolerance: &Tolerance) -> Gap {
+        let (distance, magnitude) = (actual.distance(reference), reference.magnitude());
+        let allowed = tolerance.atol + tolerance.rtol * magnitude;
+        let is_within = actual.is_within(reference, allowed);
+        // The quotient of a 64-bit integer may round down to 1, and of two infinities there is none.
+        let least = match is_within {
+            true => 0.0,
+            false if distance == f64::INFINITY => f64::INFINITY,
+            false => 1.0 + f64::EPSILON,
+        };
+        let quotient = if distance == 0.0 { 0.0 } else { distance / allowed };
+        let share = if quotient >= least { quotient } else { least };
+        Gap { distance, magnitude, allowed, is_within, share }
     }
 
-    #[inline]
-    fn magnitude(self) -> f64 {
-        self.high.abs()
+    /// Of two values, as a run measures them; `None` where one is no finite number, or none that a tensor can hold.
+    #[cfg(feature = "harness")]
+    pub(crate) fn of(actual: Value, reference: Value, tolerance: &Tolerance) -> Option<Gap> {
+        fn of<W: Wide>(actual: Value, reference: Value, tolerance: &Tolerance) -> Option<Gap> {
+            let (actual, reference) = (W::from_value(actual), W::from_value(reference));
+            (actual.is_finite() && reference.is_finite()).then(|| Gap::between(actual, reference, tolerance))
+        }
+        let is_beyond = |value| matches!(value, Value::Integer(x) if x.unsigned_abs() > u64::MAX.into());
+        if is_beyond(actual) || is_beyond(reference) {
+            return None;
+        }
+        dispatch_wide!(kind(actual), kind(reference), W => of::<W>(actual, reference, tolerance))
     }
+}
 
-    #[inline]
-    fn distance(self, reference: Split) -> f64 {
-        self.minus(reference).abs()
-    }
-
-    #[inline]
-    fn part(self, _: usize) -> f64 {
-        self.high
-    }
-
-    #[inline]
-    fn part_difference(self, reference: Split, _: usize) -> f64 {
-        self.minus(reference)
+#[cfg(feature = "harness")]
+fn kind(value: Value) -> Kind {
+    match value {
+        Value::Bool(_) | Value::Integer(_) => Kind::Integer,
+        Value::Float32(_) | Value::Float64(_) => Kind::Float,
+        Value::Complex(_) => Kind::Complex,
     }
 }

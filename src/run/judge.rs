@@ -294,7 +294,10 @@ impl Reference {
 
     /// Measures against the first of all references that the tensor is close to, or else against the first; and which it is.
     fn hold(&self, actual: &Tensor) -> (usize, Measurement) {
-        let measure = |reference| measure(Pair { actual, reference, mask: self.mask.as_ref() }, &self.declared.rules);
+        let measure = |reference: &Tensor| {
+            let measured = measure(actual, reference, self.mask.as_ref(), &self.declared.rules, usize::MAX);
+            measured.expect("tensors have their elements in memory")
+        };
         let is_close = |found: &Measurement| found.comparison.as_ref().is_ok_and(Comparison::is_close);
         let mut measured = self.all().map(measure).enumerate();
         let first = measured.next().expect("there is a reference");
@@ -318,7 +321,7 @@ impl Reference {
 /// large and of another number of elements.
 fn misfit(output: &Output, actual: &Tensor) -> Result<Option<(Mismatch, DType)>> {
     let (actual, rules) = (Form::of(actual), rules(output, Tolerance::EXACT));
-    let is_odd = |form: Form<'_>| form.is_large() && form.len() != actual.len();
+    let is_odd = |form: Form<'_>| form.bytes() > LARGE && form.len() != actual.len();
     let look = |address: &Address, dtype| inspect_large(&address.path, address.member.as_deref(), dtype, LARGE);
     if let Some(mask) = output.mask.as_ref().map(|mask| look(mask, None)).transpose()?.flatten()
         && is_odd(form(&mask))

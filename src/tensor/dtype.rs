@@ -5,9 +5,9 @@ use std::fmt;
 use half::{bf16, f16};
 use num_complex::Complex;
 
+use super::float::key;
 use super::source::Slice;
 use super::tensor::{Data, Value};
-use crate::compare::ulp::key;
 use crate::text::word::words;
 
 /// The type of a tensor's elements.

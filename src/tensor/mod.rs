@@ -6,6 +6,7 @@ pub(crate) mod dtype;
 pub(crate) mod elements;
 pub(crate) mod entry;
 pub(crate) mod file;
+pub(crate) mod float;
 pub(crate) mod fortran;
 pub(crate) mod gathered;
 pub(crate) mod json;

@@ -82,38 +82,27 @@ pub enum Slice<'a> {
 macro_rules! dispatch_slice {
     ($slice:expr, $elements:ident => $body:expr) => {
         match $slice {
-            $crate::tensor::Slice::I64($elements) => $body,
-            $crate::tensor::Slice::U64($elements) => $body,
-            $crate::tensor::Slice::C64($elements) => $body,
-            $crate::tensor::Slice::C128($elements) => $body,
-            slice => $crate::tensor::source::dispatch_plain!(slice, $elements => $body, unreachable!("these were above")),
-        }
-    };
-}
-pub(crate) use dispatch_slice;
-
-/// The same where an element is one real number that a double holds; else the last expression.
-macro_rules! dispatch_plain {
-    ($slice:expr, $elements:ident => $body:expr, $else:expr) => {
-        match $slice {
             $crate::tensor::Slice::Bool($elements) => $body,
             $crate::tensor::Slice::I8($elements) => $body,
             $crate::tensor::Slice::I16($elements) => $body,
             $crate::tensor::Slice::I32($elements) => $body,
+            $crate::tensor::Slice::I64($elements) => $body,
             $crate::tensor::Slice::U8($elements) => $body,
             $crate::tensor::Slice::U16($elements) => $body,
             $crate::tensor::Slice::U32($elements) => $body,
+            $crate::tensor::Slice::U64($elements) => $body,
             $crate::tensor::Slice::F8E4M3($elements) => $body,
             $crate::tensor::Slice::F8E5M2($elements) => $body,
             $crate::tensor::Slice::F16($elements) => $body,
             $crate::tensor::Slice::BF16($elements) => $body,
             $crate::tensor::Slice::F32($elements) => $body,
             $crate::tensor::Slice::F64($elements) => $body,
-            _ => $else,
+            $crate::tensor::Slice::C64($elements) => $body,
+            $crate::tensor::Slice::C128($elements) => $body,
         }
     };
 }
-pub(crate) use dispatch_plain;
+pub(crate) use dispatch_slice;
 
 impl<'a> Slice<'a> {
     /// The type of the elements.

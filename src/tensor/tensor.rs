@@ -7,9 +7,8 @@ use ndarray::{Array, ArrayBase, ArrayD, Data as NdData, Dimension, IxDyn};
 use num_complex::Complex;
 
 use super::dtype::{DType, Element, F8E4M3, F8E5M2};
+use super::float::{modulus, nearest};
 use super::source::Slice;
-use crate::compare::scaled::modulus;
-use crate::compare::wide::nearest;
 use crate::error::{Error, Result};
 
 /// A dense tensor: a shape, and elements of one [`DType`] in C order (the last axis varies fastest).

@@ -1,9 +1,6 @@
 //! Elements that equal the largest so far, nearly equal it, or are larger by as little as can be: what the lines of the loops have
 //! to tell apart.
 
-use super::super::excess::Excess;
-use super::super::fast::Fast;
-use super::super::found::{Found, Known, Sides};
 use super::*;
 use crate::tensor::source::Source;
 
@@ -99,44 +96,6 @@ fn the_first_relative_difference_is_found_behind_references_of_zero() {
         let tensor = tensor(dtype, &reference);
         agree(&tensor, &tensor, None, &Rules::new(tolerance(1.0, 1.0)));
     }
-}
-
-#[test]
-fn what_a_later_branch_has_found_may_stand_here_as_well() {
-    let (step, rules) = (2f64.powi(-7), Rules::new(tolerance(0.25, 0.75)));
-    for equal in 0..3 {
-        let known = Known::default();
-        for (place, floor) in [&known.relative, &known.share, &known.distance].into_iter().enumerate() {
-            floor.raise(if place == equal { step } else { 1e3 });
-        }
-        for dtype in [DType::F16, DType::BF16, DType::F32, DType::F64] {
-            let mut numbers = vec![1.0; 1000];
-            let reference = tensor(dtype, &numbers);
-            numbers[5..].fill(1.0 + step);
-            let actual = tensor(dtype, &numbers);
-            for kernel in Kernel::all() {
-                let found = found(&actual, &reference, &rules, *kernel, &known);
-                let peak = [found.relative, found.share, found.distance][equal];
-                assert_eq!(peak.map(|peak| (peak.value, peak.spot.position)), Some((step, 5)), "{dtype} {kernel:?}");
-            }
-        }
-    }
-}
-
-/// What is found in one block, while that is known.
-pub(super) fn found(actual: &Tensor, reference: &Tensor, rules: &Rules, kernel: Kernel, known: &Known) -> Found {
-    let mut found = Found::nothing(Excess::new(0, &known.excess));
-    let mut measure = |sides: Sides<'_>| {
-        let tally = Fast::new(kernel, rules, known).block(&sides, None, 0..sides.actual.len(), &mut found);
-        assert!(tally.is_some(), "it is a block of plain numbers");
-    };
-    let range = 0..actual.shape().iter().product();
-    let visited = actual.visit(range.clone(), &mut |actual| {
-        let visited = reference.visit(range.clone(), &mut |reference| measure(Sides { actual, reference, start: 0 }));
-        visited.expect("it is in memory");
-    });
-    visited.expect("it is in memory");
-    found
 }
 
 #[test]

@@ -2,17 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::class::NonFinite;
 use super::found::{Found, Peak, Spot};
-use super::pass::{By, Measured, measure};
-use super::rules::{Pair, Rules};
+use super::measure::{Measured, measure};
+use super::rules::{Pair, Rules, Tolerance};
 use super::scaled::Scaled;
-use super::tolerance::Tolerance;
+use super::summary::NonFinite;
 use super::vacuous::Vacuous;
-use crate::tensor::dtype::{DType, Kind};
 use crate::tensor::json::{Float, MaybeFloat, Types, nullable};
-use crate::tensor::source::Source;
-use crate::tensor::tensor::{Tensor, Value, index};
+use crate::tensor::tensor::index;
+use crate::tensor::{DType, Kind, Source, Value};
 
 /// A largest difference, and where it is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -335,7 +333,7 @@ impl Comparison {
 /// let actual = Tensor::new(&[1], vec![f32::NAN])?;
 /// let reference = Tensor::new(&[1], vec![1.0f32])?;
 /// let rules = Rules::new(tolerance.with_outliers(1));
-/// let comparison = karat::compare::compare(Pair::new(&actual, &reference), &rules).unwrap();
+/// let comparison = karat::numeric::compare(Pair::new(&actual, &reference), &rules).unwrap();
 /// assert_eq!(comparison.mismatches, [Mismatch::NonFinite { count: 1 }]);
 /// # Ok::<(), karat::Error>(())
 /// ```
@@ -372,13 +370,9 @@ impl Comparison {
 /// [`torch.testing.assert_close`]: https://docs.pytorch.org/docs/stable/testing.html#torch.testing.assert_close
 pub fn compare(pair: Pair<'_>, rules: &Rules) -> Result<Comparison, Mismatch> {
     let Pair { actual, reference, mask } = pair;
-    check_structure(Form::of(actual), Form::of(reference), mask.map(|mask| Form::of(mask)), rules)?;
-    let measured = measure(actual, reference, mask.and_then(Tensor::as_slice), rules, By::best());
-    judge(actual, reference, rules, &measured.expect("a tensor has its elements in memory"))
+    let measured = measure(actual, reference, mask, rules, 0).expect("a tensor has its elements in memory");
+    measured.comparison
 }
-
-/// How many bytes of elements are read at most where the structure is wrong already.
-pub(crate) const LARGE: usize = 64 << 20;
 
 /// What is known of a tensor before its elements.
 #[derive(Clone, Copy, Debug)]
@@ -397,9 +391,9 @@ impl<'a> Form<'a> {
         self.shape.iter().product()
     }
 
-    /// Whether the elements take so many bytes that they are not read where the structure is wrong already.
-    pub(crate) fn is_large(self) -> bool {
-        self.len().saturating_mul(self.dtype.size()) > LARGE
+    /// How many bytes the elements take.
+    pub(crate) fn bytes(self) -> usize {
+        self.len().saturating_mul(self.dtype.size())
     }
 }
 
@@ -431,65 +425,47 @@ pub(crate) fn judge(
     actual: &dyn Source,
     reference: &dyn Source,
     rules: &Rules,
-    measured: &Measured,
+    measured: Measured,
 ) -> Result<Comparison, Mismatch> {
     if measured.found.elements == 0 && !rules.empty {
         return Err(Mismatch::Empty);
     }
-    let rated = Rated::of(actual.dtype(), reference.dtype(), measured);
-    let mismatches = object(&rated, &rules.tolerance);
-    let len = reference.shape().iter().product::<usize>() as u64;
-    let vacuous = measured.found.slack.found(rules, reference.dtype(), len).filter(|_| mismatches.is_empty());
-    Ok(Comparison { vacuous, mismatches, ..describe(reference.shape(), measured) })
+    let (actual, dtype, shape) = (actual.dtype(), reference.dtype(), reference.shape());
+    let ulps = match actual == dtype && dtype.kind() == Kind::Float {
+        true => Ok(measured.found.ulps.map(|peak| peak.value)),
+        false => Err(Mismatch::NoUlps { actual, reference: dtype }),
+    };
+    let vacuous = measured.found.slack.found(rules, dtype, Form { dtype, shape }.len() as u64);
+    let figures = describe(shape, measured);
+    let mismatches = object(&figures, ulps, &rules.tolerance);
+    Ok(Comparison { vacuous: vacuous.filter(|_| mismatches.is_empty()), mismatches, ..figures })
 }
 
-/// What decides whether a pair is close, besides its structure.
-pub(crate) struct Rated {
-    pub(crate) non_finite: u64,
-    /// How many numbers are outside the tolerance.
-    pub(crate) outside: u64,
-    /// What there is to say where a ULP difference is limited and there is none.
-    pub(crate) no_ulps: Option<Mismatch>,
-    /// The largest ULP difference.
-    pub(crate) ulps: Option<u64>,
-    pub(crate) rel_rms: Option<f64>,
-    /// Whether any number differs.
-    pub(crate) differs: bool,
-}
-
-impl Rated {
-    fn of(actual: DType, reference: DType, measured: &Measured) -> Rated {
-        let Measured { found, tally } = measured;
-        let has_ulps = actual == reference && actual.kind() == Kind::Float;
-        Rated {
-            non_finite: found.non_finite_mismatches,
-            outside: found.numbers_outside,
-            no_ulps: (!has_ulps).then_some(Mismatch::NoUlps { actual, reference }),
-            ulps: found.ulps.map(|peak| peak.value),
-            rel_rms: tally.sums.rel_rms(),
-            differs: !tally.sums.squared_distance.is_zero(),
-        }
-    }
-}
-
-/// Everything that a tolerance objects to.
-pub(crate) fn object(rated: &Rated, tolerance: &Tolerance) -> Vec<Mismatch> {
+/// Everything that a tolerance objects to in figures, of which the ULP difference is not exact: `ulps` is, or is a mismatch where a limit
+/// of it has no meaning.
+pub(crate) fn object(
+    figures: &Comparison,
+    ulps: Result<Option<u64>, Mismatch>,
+    tolerance: &Tolerance,
+) -> Vec<Mismatch> {
     let mut mismatches = Vec::new();
-    if rated.non_finite > 0 {
-        mismatches.push(Mismatch::NonFinite { count: rated.non_finite });
+    if figures.non_finite_mismatches > 0 {
+        mismatches.push(Mismatch::NonFinite { count: figures.non_finite_mismatches });
     }
-    if rated.outside > tolerance.outliers {
-        mismatches.push(Mismatch::Outside { count: rated.outside });
+    let outside = figures.outside - figures.non_finite_mismatches;
+    if outside > tolerance.outliers {
+        mismatches.push(Mismatch::Outside { count: outside });
     }
     if let Some(allowed) = tolerance.max_ulps {
-        match (&rated.no_ulps, rated.ulps) {
-            (Some(no_ulps), _) => mismatches.push(no_ulps.clone()),
-            (None, Some(ulps)) if ulps > allowed => mismatches.push(Mismatch::Ulps { ulps, allowed }),
-            _ => {}
+        match ulps {
+            Err(no_ulps) => mismatches.push(no_ulps),
+            Ok(Some(ulps)) if ulps > allowed => mismatches.push(Mismatch::Ulps { ulps, allowed }),
+            Ok(_) => {}
         }
     }
     if let Some(allowed) = tolerance.max_rel_rms {
-        let rel_rms = rated.rel_rms.unwrap_or(if rated.differs { f64::INFINITY } else { 0.0 });
+        let differs = figures.max_abs_diff.as_ref().is_some_and(|largest| largest.value > 0.0);
+        let rel_rms = figures.rel_rms.unwrap_or(if differs { f64::INFINITY } else { 0.0 });
         // Should either be NaN, it is no pass.
         let is_within = rel_rms <= allowed;
         if !is_within {
@@ -500,7 +476,7 @@ pub(crate) fn object(rated: &Rated, tolerance: &Tolerance) -> Vec<Mismatch> {
 }
 
 /// What was measured, as a reader wants it.
-fn describe(shape: &[usize], measured: &Measured) -> Comparison {
+fn describe(shape: &[usize], measured: Measured) -> Comparison {
     let Measured { found, tally } = measured;
     let extreme = |value: f64, spot: Spot| Extreme {
         value,
@@ -511,7 +487,7 @@ fn describe(shape: &[usize], measured: &Measured) -> Comparison {
     let at = |peak: Option<Peak<f64>>| peak.map(|peak| extreme(peak.value, peak.spot));
     let sums = tally.sums;
     let mean = |sum: Scaled| (found.numbers > 0).then(|| (sum / found.numbers).to_f64());
-    let Found { elements, left_out, differing, non_finite_mismatches, zero_references, .. } = *found;
+    let Found { elements, left_out, differing, non_finite_mismatches, zero_references, .. } = found;
     let first = found.first_non_finite_mismatch.or(found.distance.map(|peak| peak.spot));
     Comparison {
         types: first.map(|spot| Types::of(spot.actual, spot.reference)),
@@ -537,7 +513,7 @@ fn describe(shape: &[usize], measured: &Measured) -> Comparison {
             0 => found.share.map_or(0.0, |peak| peak.value),
             _ => f64::INFINITY,
         },
-        smallest_atol: found.excess.clone().smallest_atol().filter(|_| non_finite_mismatches == 0),
+        smallest_atol: found.excess.smallest_atol().filter(|_| non_finite_mismatches == 0),
         actual_non_finite: found.actual.non_finite,
         reference_non_finite: found.reference.non_finite,
         vacuous: None,

@@ -1,0 +1,469 @@
+//! The loops over one block of real numbers, written once and compiled for every instruction set in [`Kernel`].
+//!
+//! All of them give the same bits: element `i` of a block goes to running sum `i % 4`, and nothing is contracted whose rounding could
+//! show. What they measure is what `scalar.rs` measures one element after the other; tests hold the two together.
+//!
+//! They are for blocks of finite numbers whose squares neither overflow nor vanish.
+
+use std::iter::zip;
+use std::ops::{Add, Mul, Sub};
+
+use half::{bf16, f16};
+
+use super::lanes::{Four, LANES, fill};
+use crate::tensor::Element;
+
+/// Elements in a chunk of a block. Where one of them may matter, all of them are looked at one by one.
+pub(crate) const CHUNK: usize = 64;
+
+/// The instruction set that the loops are run with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kernel {
+    /// What every machine of the target has.
+    Portable,
+    /// AVX2 and FMA, which x86-64 has had since 2013. AVX-512 would wait for memory all the same.
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+}
+
+impl Kernel {
+    /// The best that this machine has.
+    pub(crate) fn best() -> Kernel {
+        *Kernel::all().last().unwrap_or(&Kernel::Portable)
+    }
+
+    /// All that this machine has, the best last.
+    pub(crate) fn all() -> &'static [Kernel] {
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            return &[Kernel::Portable, Kernel::Avx2];
+        }
+        &[Kernel::Portable]
+    }
+}
+
+/// An element that is one real number, which a double holds.
+pub(crate) trait Real: Element {
+    /// What the loops calculate with. It holds every element exactly.
+    type Number: Number;
+
+    /// A signed integer that stands in the order of the elements: of floats one a step, and 0 for both zeros.
+    type Key: Key;
+
+    /// Up to here, two relative differences that are not equal are at least 2^-17 of the larger apart.
+    ///
+    /// A reference `r` of `p` bits is `R` units of its last place, `R < 2^p`; where `|a - r| <= |r| / 4`, `a - r` is `D` halves of that
+    /// unit. Two quotients `D / 2R` and `E / 2S` that are not equal differ by `1 / 2RS` at least, which is `1 / RE` of the second, and
+    /// `E <= 2^(p+1) q` where that is `q`: so by `2^-(2p+1) / q` of it.
+    const DISTINCT: f64 = 0.0;
+
+    /// The element, which is finite.
+    fn number(self) -> Self::Number;
+
+    fn key(self) -> Self::Key;
+
+    /// The element of a key; of two zeros either.
+    fn of_key(key: Self::Key) -> f64;
+
+    /// The block as numbers, in the buffer where they are not what it is made of.
+    fn numbers<'a>(kernel: Kernel, block: &'a [Self], buffer: &'a mut Vec<Self::Number>) -> &'a [Self::Number] {
+        kernel.convert(block, buffer);
+        buffer
+    }
+}
+
+/// What the loops calculate with.
+pub(crate) trait Number:
+    Copy + Default + PartialOrd + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Into<f64>
+{
+    /// Whether a double holds every product of two exactly, so that it makes no difference whether it is rounded.
+    const EXACT_PRODUCTS: bool;
+
+    /// Some factors of a product each round by half a unit in the last place: this is far more.
+    const LOWER: f64;
+
+    /// Taken off a line, so that no product below the normal numbers, which loses digits, hides an element.
+    const SLACK: f64;
+
+    /// Where a distance is below this, a line that is an infinity hides no element.
+    const LARGEST: f64;
+
+    fn abs(self) -> Self;
+
+    /// The largest finite number that is not above `x`.
+    fn below(x: f64) -> Self;
+}
+
+impl Number for f32 {
+    const EXACT_PRODUCTS: bool = true;
+    const LOWER: f64 = 1.0 - 1.0 / (1u64 << 20) as f64;
+    const SLACK: f64 = 2.0 * f32::MIN_POSITIVE as f64;
+    const LARGEST: f64 = f32::MAX as f64 / 2.0;
+
+    #[inline(always)]
+    fn abs(self) -> f32 {
+        self.abs()
+    }
+
+    fn below(x: f64) -> f32 {
+        let nearest = x as f32;
+        if f64::from(nearest) > x { nearest.next_down() } else { nearest }.min(f32::MAX)
+    }
+}
+
+impl Number for f64 {
+    const EXACT_PRODUCTS: bool = false;
+    const LOWER: f64 = 1.0 - 1.0 / (1u64 << 48) as f64;
+    const SLACK: f64 = f64::from_bits((1023 - 960) << 52);
+    const LARGEST: f64 = f64::MAX / 2.0;
+
+    #[inline(always)]
+    fn abs(self) -> f64 {
+        self.abs()
+    }
+
+    fn below(x: f64) -> f64 {
+        x.min(f64::MAX)
+    }
+}
+
+/// A signed integer.
+pub(crate) trait Key: Copy + Ord + Default {
+    /// The distance of two, and a count of elements of a block.
+    type Steps: Copy + Ord + Default + From<bool> + Into<u64> + std::ops::AddAssign;
+
+    fn steps(self, other: Self) -> Self::Steps;
+}
+
+macro_rules! keys {
+    ($($key:ty, $steps:ty;)*) => {$(
+        impl Key for $key {
+            type Steps = $steps;
+
+            #[inline(always)]
+            fn steps(self, other: $key) -> $steps {
+                self.abs_diff(other)
+            }
+        }
+    )*};
+}
+
+keys! { i16, u16; i32, u32; i64, u64; }
+
+macro_rules! reals {
+    ($($type:ty => $number:ty, $key:ty, $to_number:expr, $to_key:expr, $of_key:expr, { $($rest:item)* };)*) => {$(
+        impl Real for $type {
+            type Number = $number;
+            type Key = $key;
+
+            #[inline(always)]
+            fn number(self) -> $number {
+                let number: fn($type) -> $number = $to_number;
+                number(self)
+            }
+
+            #[inline(always)]
+            fn key(self) -> $key {
+                let key: fn($type) -> $key = $to_key;
+                key(self)
+            }
+
+            fn of_key(key: $key) -> f64 {
+                let of: fn($key) -> f64 = $of_key;
+                of(key)
+            }
+
+            $($rest)*
+        }
+    )*};
+}
+
+/// Sign and magnitude as a number, or back. Both zeros are 0.
+macro_rules! flip {
+    ($bits:expr, $int:ty) => {{
+        let bits: $int = $bits;
+        if bits < 0 { <$int>::MIN.wrapping_sub(bits) } else { bits }
+    }};
+}
+
+reals! {
+    f64 => f64, i64, |x| x, |x| flip!(x.to_bits() as i64, i64), |key| f64::from_bits(flip!(key, i64) as u64), {
+        fn numbers<'a>(_: Kernel, block: &'a [f64], _: &'a mut Vec<f64>) -> &'a [f64] {
+            block
+        }
+    };
+    f32 => f32, i32, |x| x, |x| flip!(x.to_bits() as i32, i32), |key| f32::from_bits(flip!(key, i32) as u32).into(), {
+        fn numbers<'a>(_: Kernel, block: &'a [f32], _: &'a mut Vec<f32>) -> &'a [f32] {
+            block
+        }
+    };
+    f16 => f32, i16, finite, |x| flip!(x.to_bits() as i16, i16), |key| f16::from_bits(flip!(key, i16) as u16).into(), {
+        const DISTINCT: f64 = 0.015625;
+    };
+    bf16 => f32, i16, |x| f32::from_bits(u32::from(x.to_bits()) << 16), |x| flip!(x.to_bits() as i16, i16),
+        |key| bf16::from_bits(flip!(key, i16) as u16).into(), {
+        // Not 2^-17 / 2^-17: that would be more than the fourth that the rule asks for.
+        const DISTINCT: f64 = 0.125;
+    };
+    bool => f64, i32, |x| f64::from(u8::from(x)), i32::from, f64::from, {};
+    i8 => f64, i32, f64::from, i32::from, f64::from, {};
+    i16 => f64, i32, f64::from, i32::from, f64::from, {};
+    i32 => f64, i32, f64::from, |x| x, f64::from, {};
+    u8 => f64, i32, f64::from, i32::from, f64::from, {};
+    u16 => f64, i32, f64::from, i32::from, f64::from, {};
+    u32 => f64, i64, f64::from, i64::from, |key| key as f64, {};
+}
+
+/// A finite half as a single, in steps that vectors have, and not by the instruction for it, which a machine may not have: its bits in
+/// their places, and the difference of the exponents' biases as a factor.
+#[inline(always)]
+fn finite(x: f16) -> f32 {
+    const BIAS: f32 = f32::from_bits((127 + 127 - 15) << 23);
+    let extended = (i32::from(x.to_bits() as i16) as u32) << 13;
+    f32::from_bits(extended & 0x8fff_e000) * BIAS
+}
+
+/// Extremes, and what is counted of a pair of blocks: all that needs no arithmetic.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ends<K> {
+    /// The smallest and the largest.
+    pub(crate) actual: [K; 2],
+    pub(crate) reference: [K; 2],
+    /// The largest distance.
+    pub(crate) steps: u64,
+    /// Elements that are not equal.
+    pub(crate) differing: u64,
+    /// References that are 0.
+    pub(crate) zeros: u64,
+}
+
+#[inline(always)]
+fn ends<const FMA: bool, T: Real>(actual: &[T], reference: &[T]) -> Ends<T::Key> {
+    let (first, first_reference) = (actual[0].key(), reference[0].key());
+    let ([mut least, mut most], [mut least_reference, mut most_reference]) = ([first; 2], [first_reference; 2]);
+    let zero = T::Key::default();
+    let [mut steps, mut differing, mut zeros] = [<T::Key as Key>::Steps::default(); 3];
+    for (a, r) in zip(actual, reference) {
+        let (a, r) = (a.key(), r.key());
+        (least, most) = (least.min(a), most.max(a));
+        (least_reference, most_reference) = (least_reference.min(r), most_reference.max(r));
+        steps = steps.max(a.steps(r));
+        differing += (a != r).into();
+        zeros += (r == zero).into();
+    }
+    Ends {
+        actual: [least, most],
+        reference: [least_reference, most_reference],
+        steps: steps.into(),
+        differing: differing.into(),
+        zeros: zeros.into(),
+    }
+}
+
+/// What is summed over a pair of blocks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PairSums {
+    pub(crate) difference: f64,
+    pub(crate) distance: f64,
+    pub(crate) squared_distance: f64,
+    pub(crate) actual: f64,
+    pub(crate) reference: f64,
+    pub(crate) squared_actual: f64,
+    pub(crate) squared_reference: f64,
+    pub(crate) product: f64,
+    /// The largest distance.
+    pub(crate) furthest: f64,
+}
+
+#[inline(always)]
+fn pair<const FMA: bool, N: Number>(actual: &[N], reference: &[N]) -> PairSums {
+    let ((actual, actual_rest), (reference, reference_rest)) = (actual.as_chunks(), reference.as_chunks());
+    let mut running = Running::default();
+    for (a, r) in zip(actual, reference) {
+        running.add::<FMA, N>(a, r);
+    }
+    if !actual_rest.is_empty() {
+        running.add::<FMA, N>(&fill(actual_rest), &fill(reference_rest));
+    }
+    running.sums()
+}
+
+/// The running sums, in registers.
+#[derive(Default)]
+struct Running {
+    sums: [Four; 8],
+    furthest: Four,
+}
+
+impl Running {
+    #[inline(always)]
+    fn add<const FMA: bool, N: Number>(&mut self, a: &[N; LANES], r: &[N; LANES]) {
+        let (a, r) = (Four(a.map(Into::into)), Four(r.map(Into::into)));
+        let difference = a - r;
+        let distance = difference.abs();
+        let [differences, distances, squares, actual, reference, actual_squares, reference_squares, products] =
+            &mut self.sums;
+        *differences += difference;
+        *distances += distance;
+        *squares += difference * difference;
+        *actual += a;
+        *reference += r;
+        if N::EXACT_PRODUCTS {
+            *actual_squares = a.fused::<FMA>(a, *actual_squares);
+            *reference_squares = r.fused::<FMA>(r, *reference_squares);
+            *products = a.fused::<FMA>(r, *products);
+        } else {
+            *actual_squares += a * a;
+            *reference_squares += r * r;
+            *products += a * r;
+        }
+        self.furthest = self.furthest.most(distance);
+    }
+
+    /// Not inline: the compiler would mix the running sums up to add them in fewer steps, and spill them all.
+    #[inline(never)]
+    fn sums(&self) -> PairSums {
+        let [difference, distance, squared_distance, actual, reference, squared_actual, squared_reference, product] =
+            self.sums.map(Four::join);
+        PairSums {
+            difference,
+            distance,
+            squared_distance,
+            actual,
+            reference,
+            squared_actual,
+            squared_reference,
+            product,
+            furthest: self.furthest.0.into_iter().fold(0.0, f64::max),
+        }
+    }
+}
+
+/// Lines over the magnitude of the reference, constant and slope of each, of which the lowest counts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lines<N>([[N; 2]; 3]);
+
+impl<N: Number> Lines<N> {
+    /// Each a little lower, so that no rounding hides an element above them.
+    pub(crate) fn below(lines: &[[f64; 2]; 3]) -> Lines<N> {
+        let lower = |[constant, slope]: [f64; 2]| [constant * N::LOWER - N::SLACK, slope * N::LOWER];
+        Lines(lines.map(|line| lower(line).map(N::below)))
+    }
+
+    /// By how much the distance of two may be above the lowest line; else not above 0. What equals 0 is above nothing.
+    #[inline(always)]
+    pub(crate) fn excess(&self, actual: N, reference: N) -> N {
+        let (distance, magnitude) = ((actual - reference).abs(), reference.abs());
+        let [share, relative, excess] = self.0.map(|[constant, slope]| constant + slope * magnitude);
+        let least = |x: N, y: N| if y < x { y } else { x };
+        distance - most(least(share, least(relative, excess)), N::default())
+    }
+
+    #[inline(always)]
+    fn most_excess(&self, mut largest: [N; WIDTH], actual: &[N; WIDTH], reference: &[N; WIDTH]) -> [N; WIDTH] {
+        for lane in 0..WIDTH {
+            largest[lane] = most(largest[lane], self.excess(actual[lane], reference[lane]));
+        }
+        largest
+    }
+}
+
+/// A vector of singles, or two of doubles.
+const WIDTH: usize = 2 * LANES;
+
+#[inline(always)]
+fn most<N: Number>(x: N, y: N) -> N {
+    if y > x { y } else { x }
+}
+
+#[inline(always)]
+fn marks<const FMA: bool, N: Number>(actual: &[N], reference: &[N], lines: &Lines<N>) -> u64 {
+    let mut marks = 0;
+    for (place, (actual, reference)) in zip(actual.chunks(CHUNK), reference.chunks(CHUNK)).enumerate() {
+        let (actual, actual_rest) = actual.as_chunks::<WIDTH>();
+        let (reference, reference_rest) = reference.as_chunks::<WIDTH>();
+        let mut most = [N::default(); WIDTH];
+        for (a, r) in zip(actual, reference) {
+            most = lines.most_excess(most, a, r);
+        }
+        if !actual_rest.is_empty() {
+            most = lines.most_excess(most, &fill(actual_rest), &fill(reference_rest));
+        }
+        marks |= u64::from(most.iter().any(|excess| *excess > N::default())) << place;
+    }
+    marks
+}
+
+#[inline(always)]
+fn outside<const FMA: bool, N: Number>(actual: &[N], reference: &[N], [atol, rtol]: [f64; 2]) -> u64 {
+    let is_outside = |a: f64, r: f64| u64::from((a - r).abs() > atol + rtol * r.abs());
+    zip(actual, reference).map(|(a, r)| is_outside((*a).into(), (*r).into())).sum()
+}
+
+#[inline(always)]
+fn convert<const FMA: bool, T: Real>(block: &[T], numbers: &mut Vec<T::Number>) {
+    numbers.resize(block.len(), T::Number::default());
+    for (number, x) in zip(numbers, block) {
+        *number = x.number();
+    }
+}
+
+/// Compiles loops for every instruction set.
+macro_rules! loops {
+    ($($(#[$doc:meta])* $name:ident<$t:ident: $bound:ident>($($arg:ident: $type:ty),*) $(-> $out:ty)?;)*) => {
+        impl Kernel {$(
+            $(#[$doc])*
+            pub(crate) fn $name<$t: $bound>(self, $($arg: $type),*) $(-> $out)? {
+                #[cfg(target_arch = "x86_64")]
+                #[target_feature(enable = "avx2,fma")]
+                fn avx2<$t: $bound>($($arg: $type),*) $(-> $out)? {
+                    $name::<true, $t>($($arg),*)
+                }
+                match self {
+                    Kernel::Portable => $name::<false, $t>($($arg),*),
+                    // SAFETY: there is an `Avx2` only where both were found: see `all`.
+                    #[cfg(target_arch = "x86_64")]
+                    Kernel::Avx2 => unsafe { avx2($($arg),*) },
+                }
+            }
+        )*}
+    };
+}
+
+loops! {
+    /// Extremes and counts of a pair of blocks of one length, which are not empty.
+    ends<T: Real>(actual: &[T], reference: &[T]) -> Ends<T::Key>;
+    /// Sums over a pair of blocks of one length.
+    pair<N: Number>(actual: &[N], reference: &[N]) -> PairSums;
+    /// The chunks of a pair of blocks with an element whose distance may be above the lines, one bit each.
+    marks<N: Number>(actual: &[N], reference: &[N], lines: &Lines<N>) -> u64;
+    /// How many elements are outside `atol + rtol * |reference|`.
+    outside<N: Number>(actual: &[N], reference: &[N], tolerance: [f64; 2]) -> u64;
+    /// Converts a block of finite elements.
+    convert<T: Real>(block: &[T], numbers: &mut Vec<T::Number>);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_in_the_order_of_the_values_and_lead_back_to_them() {
+        let mut halves: Vec<f16> = (0..=u16::MAX).map(f16::from_bits).filter(|x| !x.is_nan()).collect();
+        halves.sort_by(f16::total_cmp);
+        for pair in halves.windows(2) {
+            // -0 and 0 are neighbours, and equal.
+            assert_eq!(pair[0].key().steps(pair[1].key()), u16::from(pair[0] != pair[1]), "{pair:?}");
+            assert_eq!(f16::of_key(pair[0].key()), f64::from(pair[0]));
+        }
+        assert_eq!(f64::MAX.key().steps(f64::MIN.key()), 2 * f64::MAX.to_bits());
+        assert_eq!(i32::MIN.steps(i32::MAX), u32::MAX);
+    }
+
+    #[test]
+    fn every_finite_half_is_converted_exactly() {
+        for x in (0..=u16::MAX).map(f16::from_bits).filter(|x| x.is_finite()) {
+            assert_eq!(finite(x).to_bits(), x.to_f32().to_bits(), "{x}");
+        }
+    }
+}
