@@ -46,6 +46,7 @@ impl Screen {
     }
 
     /// Prints to stdout karat's own commands to a CI runner, a line each.
+    #[cfg(feature = "reports")]
     pub(super) fn print_commands(&self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
         print(|out| written(out, Rule::Commands, write))
     }

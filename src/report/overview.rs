@@ -109,7 +109,7 @@ pub(super) fn severity(case: &CaseOutcome) -> (Verdict, Reverse<u64>) {
 }
 
 /// The first problem of a case, or of its outputs that have its verdict, of that kind where there is one.
-fn worst<'a>(case: &'a CaseOutcome) -> Option<(Option<&'a OutputOutcome>, &'a Problem)> {
+fn worst(case: &CaseOutcome) -> Option<(Option<&OutputOutcome>, &Problem)> {
     let output = case.outputs.iter().find(|output| output.verdict == case.verdict);
     let own = deciding(case.verdict, &case.problems).map(|problem| (None, problem));
     own.or_else(|| Some((output, deciding(case.verdict, &output?.problems)?)))

@@ -1,6 +1,6 @@
 //! Text that every report and message shares: numbers, names, columns, lines, and what is not printed as it is.
 
-#![cfg_attr(not(feature = "harness"), allow(dead_code, reason = "an assertion says less than a report"))]
+#![cfg_attr(not(feature = "reports"), allow(dead_code, reason = "an assertion or a test says less than a report"))]
 
 pub(crate) mod layout;
 pub(crate) mod name;
