@@ -44,7 +44,7 @@ pub(super) struct Add {
     #[arg(long, value_name = "RTOL", requires = "atol", allow_negative_numbers = true)]
     rtol: Option<f64>,
     /// What the anonymous bytes of an npy element are: bf16, f8_e4m3, f8_e5m2
-    #[arg(long, value_name = "DTYPE", value_parser = super::parse_dtype)]
+    #[arg(long, value_name = "DTYPE", value_parser = super::param::parse_dtype)]
     dtype: Option<DType>,
     /// The goldens root [default: goldens]
     #[arg(long, value_name = "ROOT")]

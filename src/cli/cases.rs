@@ -6,16 +6,11 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
+use super::context::{EXECUTION, GATE, SELECTION};
 use super::{Context, Place, source};
 use crate::case::{CaseId, Goldens, Tree, absolute};
 use crate::error::{Error, Result};
 use crate::run::{Executor, Executors, Filter, Gates, Options};
-
-/// The headings of help for what selects cases, how they run, what they are held to, and what is shown.
-pub(super) const SELECTION: &str = "Which cases";
-pub(super) const EXECUTION: &str = "How they run";
-pub(super) const GATE: &str = "What fails";
-pub(super) const OUTPUT: &str = "What is shown and written";
 
 /// The arguments that select cases and say how they run.
 #[derive(Debug, Args)]

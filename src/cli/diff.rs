@@ -32,7 +32,7 @@ pub(super) struct Diff {
     #[arg(long)]
     nan: bool,
     /// What the anonymous bytes of an npy element are: bf16, f8_e4m3, f8_e5m2
-    #[arg(long, value_name = "DTYPE", value_parser = super::parse_dtype)]
+    #[arg(long, value_name = "DTYPE", value_parser = super::param::parse_dtype)]
     dtype: Option<DType>,
     /// Say what the differences look like, and where they are
     #[arg(long)]

@@ -2,6 +2,25 @@
 
 use clap::Command;
 
+/// The names of the verbs, as they are typed.
+pub(crate) const VERBS: &[&str] = &[
+    "run",
+    "matrix",
+    "report",
+    "merge",
+    "list",
+    "show",
+    "diff",
+    "explain",
+    "add",
+    "accept",
+    "doctor",
+    #[cfg(feature = "cli")]
+    "completions",
+    #[cfg(feature = "cli")]
+    "schema",
+];
+
 /// What is typed behind each verb, and what it does.
 const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
     (
@@ -63,8 +82,8 @@ pub(super) fn with(command: Command, name: &str) -> Command {
 mod tests {
     use clap::CommandFactory;
 
-    use super::super::{Cli, VERBS};
     use super::*;
+    use crate::cli::main::Cli;
 
     #[test]
     fn the_help_of_every_verb_ends_with_an_example_that_can_be_typed() {

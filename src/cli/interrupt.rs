@@ -1,16 +1,20 @@
-//! Ctrl-C and SIGTERM: the first asks a run to stop, the second ends it, and so does time.
+//! What ends the process before its time: Ctrl-C and SIGTERM, the first of which asks a run to stop, and a checkpoint that exits:
+//! by `exit(0)` it would look as if all had passed.
 
+use std::io::Write;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::{Arc, Once};
 use std::thread;
 use std::time::Duration;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::{flag, low_level};
 
+use crate::case::CaseId;
 use crate::error::{Error, Result};
-use crate::run::Interrupt;
+use crate::run::{Interrupt, running};
+use crate::text::safe::lines;
 
 /// How long a process may go on that was asked to stop: its cases have two seconds, and its reports the rest. What is not done
 /// then may never be, as what is written to a pipe that nobody reads.
@@ -68,4 +72,46 @@ pub(super) fn exit_code(interrupt: &Interrupt) -> Option<ExitCode> {
 
 fn status(signal: i32) -> Option<ExitCode> {
     u8::try_from(128 + signal).ok().map(ExitCode::from)
+}
+
+/// The status that the process ends with where a checkpoint ends it; 0 while nothing is guarded.
+static STATUS: AtomicI32 = AtomicI32::new(0);
+
+/// From now on, a process that exits while a case runs names it, and exits with that status instead.
+///
+/// A crash names it too, and ends the process as it would. What ends a process by `_exit` is not seen.
+pub(crate) fn arm(status: i32) {
+    static REGISTER: Once = Once::new();
+    STATUS.store(status, Ordering::SeqCst);
+    REGISTER.call_once(|| {
+        #[cfg(unix)]
+        crate::run::listen_for_crashes();
+        // SAFETY: `at_exit` is a function without arguments that does not unwind, as C's `atexit` asks for.
+        unsafe { libc::atexit(at_exit) };
+    });
+}
+
+/// From now on, the process may exit whatever runs: its end has been decided on.
+pub(crate) fn disarm() {
+    STATUS.store(0, Ordering::SeqCst);
+}
+
+extern "C" fn at_exit() {
+    let status = STATUS.load(Ordering::SeqCst);
+    let running = if status == 0 { Vec::new() } else { running() };
+    if running.is_empty() {
+        return;
+    }
+    let ids: Vec<&str> = running.iter().map(CaseId::as_str).collect();
+    // There is nowhere left to say that stderr is closed.
+    writeln!(std::io::stderr(), "{}", lines(&said(&ids.join(", ")))).ok();
+    // `std::process::exit` must not be called inside of `exit`.
+    low_level::exit(status)
+}
+
+fn said(ids: &str) -> String {
+    format!(
+        "karat: a checkpoint ended this process by calling exit, which no status of it can make a pass; what ran: {ids}\n\
+         to find it:  the verb `run --isolate`"
+    )
 }

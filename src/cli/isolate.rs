@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::alone::ALONE;
-use super::cases::EXECUTION;
+use super::context::EXECUTION;
 use crate::case::{Goldens, seconds_from};
 use crate::error::{Error, Result};
 use crate::run::{Gates, Isolation, Pictures, Scope, can_limit_memory};

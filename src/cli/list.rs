@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
-use super::cases::SELECTION;
+use super::context::SELECTION;
 use super::part::Part;
 use super::{Context, Gate, Place, source};
 use crate::case::{CaseId, Goldens, Suites, cores, share};

@@ -2,7 +2,8 @@
 
 use clap::{Args, ValueEnum};
 
-use super::cases::{Cases, EXECUTION, GATE, Selected};
+use super::cases::{Cases, Selected};
+use super::context::{EXECUTION, GATE};
 use super::progress::Progress;
 use super::{Context, Gate, own};
 use crate::error::{Error, Result};

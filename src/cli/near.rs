@@ -1,15 +1,36 @@
-//! What was meant, where what was typed is not there.
+//! Which goldens a verb is about, and what was meant where what was typed is not there.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{Context, VERBS, source};
+use super::examples::VERBS;
+use super::{Context, Place};
 use crate::case::{CaseId, Goldens, absolute};
 use crate::error::{Error, Result};
 use crate::report::{Voice, quote};
 use crate::text::number::counted;
+
+impl Place {
+    /// The goldens that were typed, or those at home.
+    pub(super) fn locate(&self, typed: Option<&PathBuf>, context: &Context<'_>) -> Result<Goldens> {
+        let snapshots = self.snapshots.as_deref();
+        let Some(typed) = typed else { return context.home.goldens(snapshots) };
+        Goldens::locate(typed, snapshots).map_err(|error| root(context, typed, error))
+    }
+}
+
+/// The goldens that were typed, or those at home, for a verb that only reads them: where their snapshots are is nothing to it.
+pub(super) fn source(typed: Option<&PathBuf>, context: &Context<'_>) -> Result<Goldens> {
+    let place = typed.unwrap_or(&context.home.root);
+    Goldens::locate(place, None).or_else(|_| Goldens::locate(place, Some(Path::new("snapshots")))).map_err(|error| {
+        match typed {
+            Some(typed) => root(context, typed, error),
+            None => error,
+        }
+    })
+}
 
 /// How alike two words are, from 0 to 1, where one may have been meant for the other: a letter or two are too many, missing,
 /// different or exchanged, and most are not; of three letters only one.

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::case::{is_wide, numbers, read_value};
 use crate::report::quote;
+use crate::tensor::DType;
 
 /// A parameter as it was typed: JSON, or else text. Refused are a number that JSON or a `f64` would change, and what another
 /// language takes for a number, a boolean, a null or a list: as text it would reach the checkpoint in silence.
@@ -126,6 +127,14 @@ fn decimal(number: &str) -> (String, i64) {
         "" => (String::new(), 0),
         digits => (digits.to_owned(), last),
     }
+}
+
+/// The dtype of that name, for clap.
+pub(super) fn parse_dtype(name: &str) -> Result<DType, String> {
+    DType::from_name(name).ok_or_else(|| {
+        let known: Vec<&str> = DType::ALL.into_iter().map(DType::name).collect();
+        format!("dtypes are {}", known.join(", "))
+    })
 }
 
 #[cfg(test)]

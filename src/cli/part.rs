@@ -5,7 +5,7 @@ use std::str::FromStr;
 use clap::Args;
 
 use super::Context;
-use super::cases::SELECTION;
+use super::context::SELECTION;
 use crate::error::Result;
 use crate::run::{Engine, Shard, engine};
 

@@ -1,16 +1,17 @@
 //! A progress bar for runs that take longer than a second, where somebody watches.
 
 #[cfg(feature = "cli")]
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+#[cfg(feature = "cli")]
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::run::CaseOutcome;
-#[cfg(feature = "cli")]
-use crate::text::safe::name;
 
-/// A bar on stderr, or nothing.
+/// A bar on stderr, or nothing: only the binary has one.
 pub(super) struct Progress {
     #[cfg(feature = "cli")]
-    bar: Option<(indicatif::ProgressBar, Instant)>,
+    bar: Option<ProgressBar>,
 }
 
 #[cfg(feature = "cli")]
@@ -20,29 +21,25 @@ impl Progress {
 
     /// A bar over that many cases if it is watched.
     pub(super) fn start(count: usize, is_watched: bool) -> Progress {
-        let style = indicatif::ProgressStyle::with_template("{bar:30} {pos}/{len} cases, {eta} left  {msg}")
-            .expect("the template is a constant");
-        let bar = || {
-            let bar =
-                indicatif::ProgressBar::with_draw_target(Some(count as u64), indicatif::ProgressDrawTarget::hidden());
-            (bar.with_style(style), Instant::now())
-        };
+        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} cases, {eta} left  {msg}");
+        let style = style.expect("the template is a constant");
+        let bar = || ProgressBar::with_draw_target(Some(count as u64), ProgressDrawTarget::hidden()).with_style(style);
         Progress { bar: is_watched.then(bar) }
     }
 
     /// One case more is finished.
     pub(super) fn advance(&self, case: &CaseOutcome) {
-        let Some((bar, started)) = &self.bar else { return };
-        if bar.is_hidden() && started.elapsed() > Self::PATIENCE {
-            bar.set_draw_target(indicatif::ProgressDrawTarget::stderr());
+        let Some(bar) = &self.bar else { return };
+        if bar.is_hidden() && bar.elapsed() > Self::PATIENCE {
+            bar.set_draw_target(ProgressDrawTarget::stderr());
         }
-        bar.set_message(name(case.id.as_str()));
+        bar.set_message(crate::text::safe::name(case.id.as_str()));
         bar.inc(1);
     }
 
     /// Removes the bar.
     pub(super) fn finish(&self) {
-        if let Some((bar, _)) = &self.bar {
+        if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
     }

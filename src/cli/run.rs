@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 
 use clap::{Args, ValueEnum};
 
-use super::cases::{Cases, EXECUTION, GATE, OUTPUT, SELECTION, Selected, choose};
+use super::cases::{Cases, Selected, choose};
+use super::context::{EXECUTION, GATE, OUTPUT, SELECTION};
 use super::isolate::{Isolate, Told};
 use super::part::Part;
 use super::progress::Progress;
 use super::reports::{Reports, Terminal};
-use super::{Context, Gate, guard, interrupt, own};
+use super::{Context, Gate, interrupt, own};
 use crate::case::CaseId;
 use crate::case::Tree;
 use crate::error::Result;
@@ -129,7 +130,7 @@ impl Run {
         voice.options = options.into_iter().flatten().reduce(|one, other| format!("{one} {other}"));
 
         let outcome = session.run(&tree, &filter, |case| progress.advance(case))?;
-        guard::disarm();
+        interrupt::disarm();
         progress.finish();
         if let Err(error) = session.remember(&filter, &outcome) {
             context.screen.complain(&format!("{error}; --failed will not know of this run"));

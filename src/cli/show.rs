@@ -25,7 +25,7 @@ pub(super) struct Show {
     #[command(flatten)]
     place: Place,
     /// What the anonymous bytes of an npy element are: bf16, f8_e4m3, f8_e5m2
-    #[arg(long, value_name = "DTYPE", value_parser = super::parse_dtype)]
+    #[arg(long, value_name = "DTYPE", value_parser = super::param::parse_dtype)]
     dtype: Option<DType>,
     /// Print one JSON document and nothing else
     #[arg(long)]

@@ -6,11 +6,12 @@ use half::{bf16, f16};
 use ndarray::{ArrayBase, Data, Dimension};
 use num_complex::Complex;
 
-use super::assertion::mismatches;
-use crate::compare::{Pair, Rules, Tolerance, compare, summarize};
+use crate::compare::mismatch::{are_both_nan, measured, mismatch};
+use crate::compare::{Comparison, Mismatch, Pair, Rules, Tolerance, compare, summarize};
 use crate::snapshot::moved;
 use crate::snapshot::{Facts, Recorded, TestSite, has_cargo_insta, in_ci, record_in_test, reviewed};
 use crate::tensor::{Element, Tensor};
+use crate::text::layout::paragraphs;
 
 /// Panics unless the first tensor is close to the second, the reference.
 ///
@@ -143,10 +144,33 @@ pub fn check_close(
     };
     let rules = Rules::new(tolerance);
     let compared = compare(Pair { actual: &actual, reference: &reference, mask: None }, &rules);
-    if compared.as_ref().is_ok_and(crate::compare::Comparison::is_close) {
+    if compared.as_ref().is_ok_and(Comparison::is_close) {
         return Ok(());
     }
     Err(mismatches(&tolerance, compared.as_ref()).trim_end().to_owned())
+}
+
+/// Why two tensors are not close.
+fn mismatches(tolerance: &Tolerance, compared: Result<&Comparison, &Mismatch>) -> String {
+    const RULES: &str = "to allow it, compare with karat::compare and Rules::";
+    let mut said = Vec::new();
+    match compared {
+        Err(mismatch) => {
+            said.extend(self::mismatch(mismatch, None, Some(tolerance)));
+            if let Mismatch::Dtype { .. } = mismatch {
+                said.push(format!("{RULES}with_cast(DType::..)"));
+            }
+        }
+        Ok(comparison) => {
+            let mismatches = comparison.mismatches.iter();
+            said.extend(mismatches.flat_map(|one| mismatch(one, Some(comparison), Some(tolerance))));
+            if are_both_nan(comparison) {
+                said.push(format!("{RULES}with_nan(NanRule::Match)"));
+            }
+            said.extend(measured(comparison));
+        }
+    }
+    paragraphs(2, &said)
 }
 
 /// The message of an [`assert_summary!`](crate::assert_summary) that does not hold.

@@ -1,16 +1,18 @@
 //! The harness: a `harness = false` test in which every case is a test, and which is the whole tool besides.
 
 use std::ffi::OsString;
+use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 use libtest_mimic::Arguments;
 
-use super::{shard, trial};
+use super::trial;
 use crate::cli::{self, Home, Host, Told};
 use crate::error::{Error, Result};
 use crate::explain::explain;
-use crate::run::{CheckpointResult, Executor, Executors, Inputs, Options, Scope, Session};
+use crate::run::{CheckpointResult, Executor, Executors, Inputs, Options, Scope, Session, Shard, bazel};
 use crate::snapshot::{self, Caller};
 use crate::text::safe::lines;
 
@@ -40,25 +42,17 @@ use crate::text::safe::lines;
 #[derive(Debug)]
 #[must_use = "a harness runs nothing until its `main` is called"]
 pub struct Harness {
-    root: PathBuf,
-    snapshots: Option<PathBuf>,
+    /// Where it is at home, with paths relative to the package's folder until it runs.
+    home: Home,
     executor: Executor,
     others: Vec<Executor>,
-    allowed_skips: Vec<String>,
-    deny_vacuous: bool,
 }
 
 impl Harness {
     /// A harness over the goldens root at that path, relative to the package's folder.
     pub fn new(root: impl Into<PathBuf>) -> Harness {
-        Harness {
-            root: root.into(),
-            snapshots: None,
-            executor: Executor::new("rust"),
-            others: Vec::new(),
-            allowed_skips: Vec::new(),
-            deny_vacuous: false,
-        }
+        let home = Home::new("", root, Host::Harness);
+        Harness { home, executor: Executor::new("rust"), others: Vec::new() }
     }
 
     /// Takes all checkpoints of an executor, such as [`gpt2::executor`](crate::executors::gpt2::executor); more can be registered
@@ -98,21 +92,21 @@ impl Harness {
 
     /// Says where the snapshots are, for a root with no component named `goldens`; relative to the package's folder.
     pub fn snapshots(mut self, folder: impl Into<PathBuf>) -> Harness {
-        self.snapshots = Some(folder.into());
+        self.home.snapshots = Some(folder.into());
         self
     }
 
     /// Lets the case with that id be skipped: without it, a skip in CI and one found at run time fail. Where there is no
     /// such case, `karat::complete` fails.
     pub fn allow_skip(mut self, id: &str) -> Harness {
-        self.allowed_skips.push(id.to_owned());
+        self.home.allowed_skips.push(id.to_owned());
         self
     }
 
     /// Lets a case fail whose comparison cannot fail, or not on zeros or NaN: see [`vacuous`](crate::compare::vacuous()). The
     /// verb `run --deny vacuous` does so without it.
     pub fn deny_vacuous(mut self) -> Harness {
-        self.deny_vacuous = true;
+        self.home.deny_vacuous = true;
         self
     }
 
@@ -120,20 +114,17 @@ impl Harness {
     pub fn main(self) -> ExitCode {
         let arguments: Vec<OsString> = std::env::args_os().collect();
         let package = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default();
-        let Harness { root, snapshots, executor, others, allowed_skips, deny_vacuous } = self;
+        let Harness { mut home, executor, others } = self;
         // A name that is taken fails here, not only where a verb asks for it.
         let executors = others.into_iter().fold(Executors::new(executor), Executors::with);
         let is_member = snapshot::workspace(&package).is_ok_and(|root| root != package);
-        let home = Home {
-            command: command(&arguments[0], &package, is_member),
-            root: package.join(root),
-            snapshots: snapshots.map(|folder| package.join(folder)),
-            allowed_skips,
-            deny_vacuous,
+        home.command = command(&arguments[0], &package, is_member);
+        home.root = package.join(home.root);
+        home.snapshots = home.snapshots.map(|folder| package.join(folder));
+        if is_member {
             // Cargo runs tests in the folder of their package; whoever tests a workspace is more likely in its root.
-            base: if is_member { PathBuf::new() } else { std::env::current_dir().unwrap_or_default() },
-            host: Host::Harness,
-        };
+            home.base = PathBuf::new();
+        }
         if is_verb(&arguments[1..]) {
             return cli::main(executors, &home, arguments);
         }
@@ -155,9 +146,6 @@ impl Harness {
     }
 }
 
-/// The exit status of tests that failed, as libtest has it.
-pub(super) const FAILED: i32 = 101;
-
 /// Runs or lists the trials.
 fn test(executor: Executor, home: &Home, arguments: &Arguments) -> Result<ExitCode> {
     let goldens = home.goldens(None)?;
@@ -170,7 +158,7 @@ fn test(executor: Executor, home: &Home, arguments: &Arguments) -> Result<ExitCo
         explain: Some(explain),
         ..Options::default()
     };
-    let shard = shard::asked()?;
+    let shard = shard()?;
     let single = trial::single(&goldens, arguments, shard);
     if single.is_none() {
         let Options { gates, repeats, caller, runs_skipped, pictures, ci, .. } = options;
@@ -179,7 +167,7 @@ fn test(executor: Executor, home: &Home, arguments: &Arguments) -> Result<ExitCo
         options.isolation = Some(cli::isolation(&told, Scope::Timed)?);
     }
     let session = Session::new(goldens, executor, options)?;
-    cli::arm(FAILED);
+    cli::arm(trial::FAILED);
     let trials = trial::trials(session, single, home, arguments, shard)?;
     if let Some(filter) = arguments.filter.as_deref().filter(|_| !arguments.list && shard.is_none()) {
         let is_found = trials.iter().any(|trial| trial.name().contains(filter));
@@ -193,6 +181,16 @@ fn test(executor: Executor, home: &Home, arguments: &Arguments) -> Result<ExitCo
         }
     }
     Ok(libtest_mimic::run(arguments, trials).exit_code())
+}
+
+/// The shard that Bazel asks for, where it does: <https://bazel.build/reference/test-encyclopedia#test-sharding>. It is told that this test knows shards, without which it takes all of them
+/// for the whole, or fails.
+fn shard() -> Result<Option<Shard>> {
+    if let Some(file) = std::env::var_os("TEST_SHARD_STATUS_FILE").filter(|file| !file.is_empty()).map(PathBuf::from) {
+        let touch = || OpenOptions::new().create(true).append(true).open(&file)?.set_modified(SystemTime::now());
+        touch().map_err(|error| Error::write(&file, error))?;
+    }
+    bazel()
 }
 
 /// The verbs that need arguments. Alone they are filters: `cargo test add` hands its filter to every test target.

@@ -1,17 +1,12 @@
 //! Being a cargo test: every case a test of its own, and assertions for ordinary tests.
 
 mod assert;
-mod assertion;
 #[cfg(feature = "harness")]
 mod goldens;
 #[cfg(feature = "harness")]
 mod main;
 #[cfg(feature = "harness")]
-mod shard;
-#[cfg(feature = "harness")]
 mod trial;
-#[cfg(feature = "harness")]
-mod watchdog;
 
 #[doc(hidden)]
 pub use assert::{AsTensor, check_close, check_summary};

@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
-use super::watchdog::watch;
 use crate::case::{Case, CaseId, Goldens, Tree, cores, share};
-use crate::cli::Home;
+use crate::cli::{self, Home};
 use crate::error::{Error, Result};
 use crate::report::{Review, Voice, terminal};
 use crate::run::{CaseOutcome, Filter, Problem, Session, Shard, Verdict};
@@ -19,9 +20,12 @@ const COMPLETE: &str = "karat::complete";
 /// The name of the trial that follows the chains, where a case has a tolerance for that.
 const CHAINED: &str = "karat::chained";
 
+/// The exit status of tests that failed, as libtest has it.
+pub(super) const FAILED: i32 = 101;
+
 /// What every trial shares.
-pub(super) struct Shared {
-    pub(super) session: Arc<Session>,
+struct Shared {
+    session: Arc<Session>,
     voice: Voice,
     runs_skipped: bool,
 }
@@ -38,16 +42,7 @@ pub(super) fn trials(
     shard: Option<Shard>,
 ) -> Result<Vec<Trial>> {
     let review = if session.recorder().has_cargo_insta() { Review::Insta } else { Review::Accept };
-    let voice = Voice {
-        command: home.command.clone(),
-        review,
-        root: None,
-        snapshots: None,
-        executor: None,
-        options: None,
-        leaves_pending: true,
-        base: home.base.clone(),
-    };
+    let voice = Voice { review, ..home.voice() };
     // libtest gives no reason for what it ignores by the flag; a case that is selected gives its own.
     let flagged = arguments.list || arguments.ignored;
     let runs_skipped = arguments.ignored || arguments.include_ignored;
@@ -140,6 +135,28 @@ fn case_trial(shared: &Arc<Shared>, id: &CaseId, is_ignored: bool, ending: Endin
     Trial::ignorable_test(line(id.as_str()), run).with_ignored_flag(is_ignored)
 }
 
+/// Runs the case. Where it takes longer than its `timeout`, the process ends with the message of that.
+fn watch(shared: &Arc<Shared>, id: &CaseId) -> CaseOutcome {
+    let session = &shared.session;
+    let limit = Case::load(&session.goldens().root, id).ok().and_then(|case| case.timeout);
+    let Some(limit) = limit else { return session.case(id) };
+    let (ended, waiting) = channel();
+    let watched = (Arc::clone(shared), id.clone());
+    thread::spawn(move || {
+        let (shared, id) = watched;
+        if waiting.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
+            let outcome = shared.session.timed_out(&id, limit);
+            eprintln!("{}", message(&shared, &outcome));
+            cli::disarm();
+            std::process::exit(FAILED);
+        }
+    });
+    let outcome = session.case(id);
+    // It may have been too late, and the process about to end.
+    ended.send(()).ok();
+    outcome
+}
+
 /// Why `case.json` says that the case is not run, if it does.
 fn skip(goldens: &Goldens, id: &CaseId) -> Option<String> {
     Case::load(&goldens.root, id).ok()?.skip
@@ -169,7 +186,7 @@ fn skipped(id: &CaseId, reason: &str) -> String {
 }
 
 /// What `karat run` would print of that case.
-pub(super) fn message(shared: &Shared, outcome: &CaseOutcome) -> String {
+fn message(shared: &Shared, outcome: &CaseOutcome) -> String {
     terminal::message(&shared.voice, shared.session.gate(), outcome)
 }
 
