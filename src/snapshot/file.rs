@@ -11,7 +11,9 @@ use tempfile::NamedTempFile;
 use super::catch::catch;
 use super::text::{Fault, conflict, parse};
 use crate::error::{Error, Result};
-use crate::fs::{Found, TEXT_LIMIT, beside, read_regular, refusal};
+#[cfg(feature = "harness")]
+use crate::fs::refusal;
+use crate::fs::{Found, TEXT_LIMIT, beside, read_regular};
 
 /// A snapshot file as it is on disk.
 pub(super) struct Stored {

@@ -24,6 +24,7 @@ pub struct Recorder {
     /// The folder below which nothing is written through a link.
     pub(super) snapshots: PathBuf,
     /// The goldens root as snapshot headers name it.
+    #[cfg_attr(not(feature = "harness"), allow(dead_code, reason = "an assertion names its own source"))]
     pub(super) source: PathBuf,
     /// `INSTA_PENDING_DIR`: where pending files go instead of beside their snapshots.
     pub(super) elsewhere: Option<PathBuf>,
