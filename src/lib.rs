@@ -63,9 +63,6 @@ pub mod harness;
 #[cfg(any(feature = "gpt2", feature = "candle"))]
 pub mod executors;
 
-#[cfg(test)]
-#[cfg(any(feature = "gpt2", feature = "candle"))]
-mod contract;
 
 pub use compare::{
     Comparison, Extreme, Mismatch, NanRule, NonFinite, Pair, Rules, Summary, Tolerance, Vacuous, compare, summarize,

@@ -11,7 +11,6 @@ use super::Gate;
 use super::cases::choose;
 use crate::case::{CaseId, Goldens};
 use crate::error::{Error, Result};
-use crate::explain::explain;
 use crate::run::{Alone as Asked, CaseOutcome, Executors, Gates, Options, Pictures, Session, die_with, limit_memory};
 use crate::snapshot::Caller;
 
@@ -71,7 +70,7 @@ impl Alone {
             caller: if self.as_test { Caller::Test } else { Caller::CommandLine },
             runs_skipped: self.unskipped,
             gates: if self.accuracy_only { Gates::Accuracy } else { Gates::Both },
-            explain: Some(explain),
+            explain: true,
             ci: self.ci,
             pictures: match (self.pictures, self.all_pictures) {
                 (_, true) => Pictures::All,

@@ -8,7 +8,6 @@ use super::cases::{choose, find};
 use super::{Context, Gate, Place, near, own};
 use crate::case::{CaseId, Goldens};
 use crate::error::Result;
-use crate::explain::explain;
 use crate::report::{ExplainView, Voice, json, terminal};
 use crate::run::{Executors, Gates, Options, Pictures, Session};
 
@@ -45,7 +44,7 @@ impl Explain {
             // Only the default executor has snapshots.
             looks_back: self.executor.is_none(),
             runs_skipped: true,
-            explain: Some(explain),
+            explain: true,
             pictures: Pictures::NotPassed,
             ..Options::default()
         };

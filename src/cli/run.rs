@@ -14,7 +14,6 @@ use super::{Context, Gate, interrupt, own};
 use crate::case::CaseId;
 use crate::case::Tree;
 use crate::error::Result;
-use crate::explain::explain;
 use crate::report::terminal::Detail;
 use crate::run::{Executors, Gates, Options, Recalled, Session};
 
@@ -107,7 +106,7 @@ impl Run {
         })?;
         let interrupt = interrupt::listen()?;
         let options = Options {
-            explain: Some(explain),
+            explain: true,
             pictures,
             isolation: Some(isolation),
             interrupt: interrupt.clone(),

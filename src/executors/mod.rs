@@ -4,3 +4,6 @@
 pub mod candle;
 #[cfg(feature = "gpt2")]
 pub mod gpt2;
+mod shape;
+#[cfg(test)]
+mod tests;

@@ -2,13 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::question::Question;
 use crate::tensor::json::{Float, MaybeFloat, nullable};
 use crate::text::word::words;
-
-/// What finds the reason of a mismatch: [`explain`](crate::explain::explain). A run that is given it asks it while the
-/// tensors are there.
-pub type Explain = fn(&Question<'_>) -> Vec<Explanation>;
 
 /// A kind of fault that is known to happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

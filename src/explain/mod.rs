@@ -65,5 +65,5 @@ mod words;
 
 pub use search::explain;
 
-pub use explanation::{Details, Explain, Explanation, Hypothesis};
+pub use explanation::{Details, Explanation, Hypothesis};
 pub use question::{Other, Question};

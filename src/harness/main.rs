@@ -11,7 +11,6 @@ use libtest_mimic::Arguments;
 use super::trial;
 use crate::cli::{self, Home, Host, Told};
 use crate::error::{Error, Result};
-use crate::explain::explain;
 use crate::run::{CheckpointResult, Executor, Executors, Inputs, Options, Scope, Session, Shard, bazel};
 use crate::snapshot::{self, Caller};
 use crate::text::safe::lines;
@@ -155,7 +154,7 @@ fn test(executor: Executor, home: &Home, arguments: &Arguments) -> Result<ExitCo
         deny_vacuous: home.deny_vacuous,
         runs_skipped: arguments.ignored || arguments.include_ignored,
         caller: Caller::Test,
-        explain: Some(explain),
+        explain: true,
         ..Options::default()
     };
     let shard = shard()?;

@@ -14,7 +14,7 @@ use crate::compare::{
     measure, summarize, vacuous,
 };
 use crate::error::{Error, Result};
-use crate::explain::{Explain, Explanation, Other, Question};
+use crate::explain::{Explanation, Other, Question, explain};
 use crate::fs::link_below;
 use crate::snapshot::{Facts, Recorded};
 use crate::tensor::{Containers, DType, Header, Kind, Tensor, inspect, inspect_large, write_npy};
@@ -114,8 +114,8 @@ impl Judge<'_> {
             if outcome.problems.is_empty() {
                 // As with a comparison, only what passes can be vacuous.
                 outcome.chained_vacuous = reference.declared.chained.and_then(|chained| reference.vacuous(chained));
-            } else if let Some(explain) = self.session.options.explain {
-                outcome.explanations = self.explain(explain, name, reference, actual);
+            } else if self.session.options.explain {
+                outcome.explanations = self.explain(name, reference, actual);
             }
         }
         outcome.summary.get_or_insert_with(|| summarize(actual, None));
@@ -130,7 +130,7 @@ impl Judge<'_> {
     }
 
     /// Asks why an output is not its reference.
-    fn explain(&self, explain: Explain, name: &str, reference: &Reference, actual: &Tensor) -> Vec<Explanation> {
+    fn explain(&self, name: &str, reference: &Reference, actual: &Tensor) -> Vec<Explanation> {
         // A reference that cannot be read is reported where that output is judged.
         let others = self.case.outputs.iter().filter(|(other, _)| *other != name);
         let others: Vec<(&String, Tensor)> =

@@ -10,7 +10,6 @@ use super::isolate::Isolation;
 use super::outcome::{Gates, Verdict};
 use super::partition::Shard;
 use crate::case::CaseId;
-use crate::explain::Explain;
 use crate::snapshot::Caller;
 
 /// How to run.
@@ -35,7 +34,7 @@ pub struct Options {
     /// Whether cases run once more, on what the cases before them really produced: each has a propagated difference then.
     pub chained: bool,
     /// What finds the reason of a mismatch, where somebody wants to know.
-    pub explain: Option<Explain>,
+    pub explain: bool,
     /// Whether no case is started after one that fails the gate.
     pub fail_fast: bool,
     /// Whether this is CI, whatever the environment says.
@@ -105,7 +104,7 @@ impl Default for Options {
             gates: Gates::default(),
             looks_back: false,
             chained: false,
-            explain: None,
+            explain: false,
             fail_fast: false,
             ci: false,
             pictures: Pictures::default(),

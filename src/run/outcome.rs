@@ -11,7 +11,7 @@ use super::partition::Partition;
 use crate::case::CaseId;
 use crate::compare::{Comparison, Mismatch, Picture, Summary, Tolerance, Vacuous};
 use crate::error::Error;
-use crate::explain::explanation::Explanation;
+use crate::explain::Explanation;
 use crate::snapshot::Drift;
 use crate::tensor::json::{Float, nullable};
 use crate::text::word::words;

@@ -2,9 +2,9 @@
 
 use candle_core::{D, DType, Device, Tensor};
 
-use super::layer::{Conv1d, Dense};
-use super::shape::{Within, dims, expect, from_candle, produce, refuse};
+use super::layers::{Layer, dims, flat, from_candle, produce};
 use crate::error::Result;
+use crate::executors::shape::{Within, check_binary, check_cache, check_causal, check_heads, expect, refuse};
 
 /// What a hidden score holds: the lowest `f32`.
 const HIDDEN: f32 = f32::MIN;
@@ -20,11 +20,11 @@ pub(super) struct Cache {
 }
 
 /// One product for all three, whose columns are q, k and v: `[batch, seq, n]` with `[n, 3 n]`.
-pub(super) fn qkv(x: &Tensor, layer: &Conv1d, n_head: usize) -> Result<Qkv> {
+pub(super) fn qkv(x: &Tensor, layer: &Layer, n_head: usize) -> Result<Qkv> {
     let [_, _, width] = dims(x);
-    expect("weight", &layer.weight, &[width, width.saturating_mul(3)], format_args!("x {:?}", x.dims()))?;
-    check_count(n_head, width)?;
-    let projected = layer.apply(x)?;
+    expect("weight", layer.weight.dims(), &[width, width.saturating_mul(3)], format_args!("x {:?}", x.dims()))?;
+    check_heads(n_head, width)?;
+    let projected = layer.conv1d(x)?;
     let third = |place: usize| {
         let columns = projected.narrow(D::Minus1, place * width, width).and_then(|third| third.contiguous());
         split(&columns.map_err(from_candle)?, n_head)
@@ -33,25 +33,17 @@ pub(super) fn qkv(x: &Tensor, layer: &Conv1d, n_head: usize) -> Result<Qkv> {
 }
 
 /// A product for each: `[batch, seq, n]` with `[n, n]`.
-pub(super) fn bert_qkv(x: &Tensor, layers: [(&str, Dense); 3], n_head: usize) -> Result<Qkv> {
+pub(super) fn bert_qkv(x: &Tensor, layers: [(&str, Layer); 3], n_head: usize) -> Result<Qkv> {
     let [_, _, width] = dims(x);
-    check_count(n_head, width)?;
-    let project = |(name, layer): &(&str, Dense)| {
-        expect("weight", &layer.weight, &[width, width], format_args!("x {:?}", x.dims()))
-            .and_then(|()| layer.apply(x))
+    check_heads(n_head, width)?;
+    let project = |(name, layer): &(&str, Layer)| {
+        expect("weight", layer.weight.dims(), &[width, width], format_args!("x {:?}", x.dims()))
+            .and_then(|()| layer.dense(x))
             .within(name)
             .and_then(|projected| split(&projected, n_head))
     };
     let [query, key, value] = &layers;
     Ok([project(query)?, project(key)?, project(value)?])
-}
-
-/// Checks that so many heads share the width evenly.
-fn check_count(n_head: usize, width: usize) -> Result<()> {
-    if n_head == 0 || !width.is_multiple_of(n_head) {
-        return refuse(format!("n_head {n_head} does not divide the width {width} of x"));
-    }
-    Ok(())
 }
 
 /// `[batch, seq, heads x head_dim]` to `[batch, heads, seq, head_dim]`; the count has been checked.
@@ -65,10 +57,8 @@ fn split(x: &Tensor, n_head: usize) -> Result<Tensor> {
 
 /// `cat` of what was computed before with what is new, along the positions.
 pub(super) fn kv_cache(past: &Cache, new: &Cache) -> Result<Cache> {
-    expect("past_v", &past.v, past.k.dims(), format_args!("past_k {:?}", past.k.dims()))?;
-    expect("new_v", &new.v, new.k.dims(), format_args!("new_k {:?}", new.k.dims()))?;
+    check_cache(past.k.dims(), past.v.dims(), new.k.dims(), new.v.dims())?;
     let ([batch, heads, known, head_dim], [_, _, seq, _]) = (dims(&past.k), dims(&new.k));
-    expect("new_k", &new.k, &[batch, heads, seq, head_dim], format_args!("past_k {:?}", past.k.dims()))?;
     let Some(whole) = known.checked_add(seq) else {
         return refuse(format!("new_k {:?} cannot be appended to past_k: there are too many positions", new.k.dims()));
     };
@@ -81,16 +71,16 @@ pub(super) fn kv_cache(past: &Cache, new: &Cache) -> Result<Cache> {
 /// `q k^T / sqrt(head_dim)`, and the lowest `f32` where a causal mask or padding hides a key.
 pub(super) fn scores(q: &Tensor, k: &Tensor, causal: bool, padding: Option<&Tensor>) -> Result<Tensor> {
     let ([batch, heads, seq, head_dim], [_, _, keys, _]) = (dims(q), dims(k));
-    expect("k", k, &[batch, heads, keys, head_dim], format_args!("q {:?}", q.dims()))?;
+    expect("k", k.dims(), &[batch, heads, keys, head_dim], format_args!("q {:?}", q.dims()))?;
     if head_dim == 0 {
         return refuse(format!("the last axis of q {:?} is empty", q.dims()));
     }
-    if causal && keys < seq {
-        return refuse(format!("a causal mask needs a key for every query; there are {seq} and {keys} keys"));
+    if causal {
+        check_causal(seq, keys)?;
     }
     if let Some(mask) = padding {
-        expect("mask", mask, &[batch, keys], format_args!("k of {batch} sequences of {keys} positions"))?;
-        check_binary(mask)?;
+        expect("mask", mask.dims(), &[batch, keys], format_args!("k of {batch} sequences of {keys} positions"))?;
+        check_binary(&flat(mask)?, keys)?;
     }
     produce(&[batch, heads, seq, keys], DType::F32, || {
         let mut scores = (q.matmul(&k.t()?)? / (head_dim as f64).sqrt())?;
@@ -112,24 +102,10 @@ fn hide(scores: &Tensor, hidden: &Tensor) -> candle_core::Result<Tensor> {
     hidden.broadcast_as(scores.shape())?.where_cond(&lowest, scores)
 }
 
-/// Checks that a padding mask, `[batch, keys]`, says token or padding everywhere.
-pub(super) fn check_binary(mask: &Tensor) -> Result<()> {
-    let [_, columns] = dims(mask);
-    let values = mask.flatten_all().and_then(|flat| flat.to_vec1::<i64>()).map_err(from_candle)?;
-    match values.iter().enumerate().find(|(_, value)| !matches!(value, 0 | 1)) {
-        Some((place, value)) => refuse(format!(
-            "mask holds {value} at [{}, {}]; it may hold 1 for a token and 0 for padding",
-            place / columns,
-            place % columns
-        )),
-        None => Ok(()),
-    }
-}
-
 /// `probabilities v`, the heads side by side: `[batch, seq, heads x head_dim]`.
 pub(super) fn context(probabilities: &Tensor, v: &Tensor) -> Result<Tensor> {
     let ([batch, heads, seq, keys], [.., head_dim]) = (dims(probabilities), dims::<4>(v));
-    expect("v", v, &[batch, heads, keys, head_dim], format_args!("probabilities {:?}", probabilities.dims()))?;
+    expect("v", v.dims(), &[batch, heads, keys, head_dim], format_args!("probabilities {:?}", probabilities.dims()))?;
     if keys == 0 {
         return refuse(format!("the last axis of probabilities {:?} is empty", probabilities.dims()));
     }
@@ -140,11 +116,11 @@ pub(super) fn context(probabilities: &Tensor, v: &Tensor) -> Result<Tensor> {
 }
 
 /// [`context`] through the layer `c_proj`.
-pub(super) fn output(probabilities: &Tensor, v: &Tensor, c_proj: &Conv1d) -> Result<Tensor> {
+pub(super) fn output(probabilities: &Tensor, v: &Tensor, c_proj: &Layer) -> Result<Tensor> {
     let context = context(probabilities, v)?;
     let [_, _, width] = dims(&context);
-    expect("weight", &c_proj.weight, &[width, width], format_args!("v {:?}", v.dims()))?;
-    c_proj.apply(&context)
+    expect("weight", c_proj.weight.dims(), &[width, width], format_args!("v {:?}", v.dims()))?;
+    c_proj.conv1d(&context)
 }
 
 #[cfg(test)]

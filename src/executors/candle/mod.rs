@@ -10,17 +10,8 @@
 //! [`Error::Checkpoint`](crate::Error::Checkpoint) that names it.
 
 mod attention;
-mod bert;
-mod block;
-#[cfg(test)]
-mod contract;
-mod embeddings;
 mod executor;
-mod generate;
-mod inputs;
-mod layer;
-mod logits;
-mod pooling;
-mod shape;
+mod layers;
+mod model;
 
 pub use executor::executor;

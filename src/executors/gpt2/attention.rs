@@ -1,12 +1,144 @@
-//! Attention in its steps: scores, and what the probabilities gather.
+//! Attention in its steps: query, key and value by heads, the cache, the mask, scores, and what the probabilities gather.
 
-use ndarray::{Array3, Array4, ArrayView1, ArrayView2, ArrayView4, Axis};
+use ndarray::{Array3, Array4, ArrayView1, ArrayView2, ArrayView3, ArrayView4, Axis, concatenate, s};
 
-use super::heads::merge;
-use super::mask::Mask;
-use super::matmul::{Conv1d, by_head};
-use super::shape::{expect, refuse};
-use crate::error::Result;
+use super::layers::{Conv1d, by_head};
+use crate::error::{Error, Result};
+use crate::executors::shape::{check_binary, check_cache, check_causal, check_heads, expect, refuse};
+
+/// Query, key and value, each `[batch, heads, seq, head_dim]`, as the attention function receives them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Qkv {
+    /// What each position asks for.
+    pub q: Array4<f32>,
+    /// What each position offers to be found by.
+    pub k: Array4<f32>,
+    /// What each position gives.
+    pub v: Array4<f32>,
+}
+
+/// Projects `x` to query, key and value and splits each into heads.
+///
+/// `[q | k | v] = x weight + bias` along the last axis, then `[batch, seq, heads x head_dim]` becomes
+/// `[batch, heads, seq, head_dim]`: `GPT2Attention.forward` of HuggingFace transformers up to the attention function.
+///
+/// Shapes: `x` is `[batch, seq, n]`, `weight` is `[n, 3 n]`, `bias` is `[3 n]`.
+///
+/// # Errors
+///
+/// [`Error::Checkpoint`](crate::Error::Checkpoint) where a shape is another, or `n_head` does not divide `n`.
+pub fn qkv(
+    x: ArrayView3<'_, f32>,
+    weight: ArrayView2<'_, f32>,
+    bias: ArrayView1<'_, f32>,
+    n_head: usize,
+) -> Result<Qkv> {
+    let width = x.dim().2;
+    expect("weight", weight.shape(), &[width, width.saturating_mul(3)], format_args!("x {:?}", x.shape()))?;
+    check_heads(n_head, width)?;
+    let projected = Conv1d { weight, bias }.apply(x)?;
+    let third = |place: usize| split(projected.slice(s![.., .., place * width..(place + 1) * width]), n_head);
+    Ok(Qkv { q: third(0), k: third(1), v: third(2) })
+}
+
+/// The keys and values of one layer's positions so far, each `[batch, heads, t, head_dim]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KvCache {
+    /// The keys.
+    pub k: Array4<f32>,
+    /// The values.
+    pub v: Array4<f32>,
+}
+
+/// Appends the keys and values of new positions to those of earlier ones; every element is copied as it is.
+///
+/// `DynamicCache.update` of HuggingFace transformers.
+///
+/// Shapes: `past_k` and `past_v` are `[batch, heads, p, head_dim]`, where p may be 0, `new_k` and `new_v` are
+/// `[batch, heads, s, head_dim]`, and the cache is `[batch, heads, p + s, head_dim]`.
+///
+/// # Errors
+///
+/// [`Error::Checkpoint`](crate::Error::Checkpoint) where a shape is another.
+pub fn kv_cache(
+    past_k: ArrayView4<'_, f32>,
+    past_v: ArrayView4<'_, f32>,
+    new_k: ArrayView4<'_, f32>,
+    new_v: ArrayView4<'_, f32>,
+) -> Result<KvCache> {
+    check_cache(past_k.shape(), past_v.shape(), new_k.shape(), new_v.shape())?;
+    let append = |past, new| {
+        let refused =
+            |error| Error::Checkpoint(format!("new_k {:?} cannot be appended to past_k: {error}", new_k.shape()));
+        concatenate(Axis(2), &[past, new]).map_err(refused)
+    };
+    Ok(KvCache { k: append(past_k, new_k)?, v: append(past_v, new_v)? })
+}
+
+/// What a hidden score holds: the lowest `f32`, as transformers has it, so that softmax makes it 0.
+pub const HIDDEN: f32 = f32::MIN;
+
+/// Which keys a position may attend to.
+///
+/// ```
+/// use ndarray::{Array4, arr2};
+/// use karat::gpt2::{Mask, attention_scores};
+/// let (q, k) = (Array4::zeros((1, 1, 2, 8)), Array4::zeros((1, 1, 2, 8)));
+/// let scores = attention_scores(q.view(), k.view(), Mask::causal())?;
+/// assert_eq!(scores.into_raw_vec_and_offset().0, [0.0, f32::MIN, 0.0, 0.0]);
+/// let second_is_padding = arr2(&[[1, 0]]);
+/// let scores = attention_scores(q.view(), k.view(), Mask::none().with_padding(second_is_padding.view()))?;
+/// assert_eq!(scores.into_raw_vec_and_offset().0, [0.0, f32::MIN, 0.0, f32::MIN]);
+/// # Ok::<(), karat::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Mask<'a> {
+    causal: bool,
+    padding: Option<ArrayView2<'a, i64>>,
+}
+
+impl<'a> Mask<'a> {
+    /// Every position attends to every key.
+    #[must_use]
+    pub fn none() -> Mask<'a> {
+        Mask { causal: false, padding: None }
+    }
+
+    /// No position attends to a later one. The queries are the last of the positions whose keys there are: row i of s
+    /// attends to the first t - s + i + 1 of t keys.
+    #[must_use]
+    pub fn causal() -> Mask<'a> {
+        Mask { causal: true, padding: None }
+    }
+
+    /// Besides, no position attends to padding: `mask` is `[batch, t]`, 1 for a token and 0 for padding.
+    #[must_use]
+    pub fn with_padding(self, mask: ArrayView2<'a, i64>) -> Mask<'a> {
+        Mask { padding: Some(mask), ..self }
+    }
+
+    /// Hides what must not be attended to in `[batch, heads, s, t]`.
+    pub(super) fn hide(self, scores: &mut Array4<f32>) -> Result<()> {
+        let (batch, _, rows, keys) = scores.dim();
+        if self.causal {
+            check_causal(rows, keys)?;
+            let past = keys - rows;
+            // Where there is no score, there may still be more rows than can be counted.
+            let rows = if scores.is_empty() { 0 } else { rows };
+            for (row, mut scores) in scores.axis_iter_mut(Axis(2)).enumerate().take(rows) {
+                scores.slice_mut(s![.., .., past + row + 1..]).fill(HIDDEN);
+            }
+        }
+        if let Some(mask) = self.padding {
+            expect("mask", mask.shape(), &[batch, keys], format_args!("k of {batch} sequences of {keys} positions"))?;
+            check_binary(mask, keys)?;
+            for ((sequence, key), _) in mask.indexed_iter().filter(|&(_, &token)| token == 0) {
+                scores.slice_mut(s![sequence, .., .., key]).fill(HIDDEN);
+            }
+        }
+        Ok(())
+    }
+}
 
 /// Scores how much each position attends to each key.
 ///
@@ -70,11 +202,112 @@ pub fn attention_output(
     Conv1d { weight, bias }.apply(context.view())
 }
 
+/// `[batch, seq, heads x head_dim]` to `[batch, heads, seq, head_dim]`, in C order; the count has been checked.
+///
+/// A head is consecutive columns.
+pub(super) fn split(x: ArrayView3<'_, f32>, n_head: usize) -> Array4<f32> {
+    let (batch, seq, width) = x.dim();
+    let by_head = x.to_shape((batch, seq, n_head, width / n_head)).expect("the element count is the same");
+    by_head.view().permuted_axes([0, 2, 1, 3]).as_standard_layout().into_owned()
+}
+
+/// `[batch, heads, seq, head_dim]` to `[batch, seq, heads x head_dim]`: the heads side by side.
+pub(super) fn merge(x: ArrayView4<'_, f32>) -> Array3<f32> {
+    let (batch, heads, seq, head_dim) = x.dim();
+    let rows = x.permuted_axes([0, 2, 1, 3]).as_standard_layout().into_owned();
+    rows.into_shape_with_order((batch, seq, heads * head_dim)).expect("the element count is the same")
+}
+
 #[cfg(test)]
 mod tests {
     use ndarray::{Array, Array1, Array2, arr1, arr2, arr3};
 
     use super::*;
+
+    #[test]
+    fn heads_are_consecutive_columns_of_their_third() {
+        let x = Array3::from_shape_vec((1, 2, 2), vec![1.0, 0.0, 0.0, 1.0]).expect("four elements");
+        let weight = arr2(&[[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [10.0, 20.0, 30.0, 40.0, 50.0, 60.0]]);
+        let Qkv { q, k, v } = qkv(x.view(), weight.view(), Array1::zeros(6).view(), 2).expect("good shapes");
+        assert_eq!(q.into_raw_vec_and_offset().0, [1.0, 10.0, 2.0, 20.0]);
+        assert_eq!(k.into_raw_vec_and_offset().0, [3.0, 30.0, 4.0, 40.0]);
+        assert_eq!(v.into_raw_vec_and_offset().0, [5.0, 50.0, 6.0, 60.0]);
+    }
+
+    #[test]
+    fn a_transposed_weight_and_a_wrong_number_of_heads_are_refused_by_name() {
+        let x = Array3::zeros((1, 2, 4));
+        let bias = Array1::zeros(12);
+        let transposed = Array2::zeros((12, 4));
+        let weight = Array2::zeros((4, 12));
+        assert!(qkv(x.view(), transposed.view(), bias.view(), 2).unwrap_err().to_string().contains("must be [4, 12]"));
+        assert!(qkv(x.view(), weight.view(), bias.view(), 3).unwrap_err().to_string().contains("n_head 3"));
+    }
+
+    fn elements(array: &Array4<f32>) -> Vec<f32> {
+        array.iter().copied().collect()
+    }
+
+    #[test]
+    fn new_positions_come_last_in_every_head() {
+        let past = Array::from_shape_vec((1, 2, 1, 2), vec![1.0, 2.0, 3.0, 4.0]).unwrap();
+        let new = Array::from_shape_vec((1, 2, 1, 2), vec![5.0, 6.0, 7.0, 8.0]).unwrap();
+        let KvCache { k, v } = kv_cache(past.view(), new.view(), new.view(), past.view()).unwrap();
+        assert_eq!(k.shape(), [1, 2, 2, 2]);
+        assert_eq!(elements(&k), [1.0, 2.0, 5.0, 6.0, 3.0, 4.0, 7.0, 8.0]);
+        assert_eq!(elements(&v), [5.0, 6.0, 1.0, 2.0, 7.0, 8.0, 3.0, 4.0]);
+    }
+
+    #[test]
+    fn an_empty_past_may_be_appended_to() {
+        let (past, new) = (Array4::zeros((1, 2, 0, 3)), Array4::ones((1, 2, 4, 3)));
+        let KvCache { k, v } = kv_cache(past.view(), past.view(), new.view(), new.view()).unwrap();
+        assert!(k == new && v == new);
+    }
+
+    #[test]
+    fn wrong_shapes_are_refused_by_name() {
+        let (past, other) = (Array4::zeros((1, 2, 3, 4)), Array4::zeros((1, 2, 3, 5)));
+        let error = |past_v, new_k, new_v| kv_cache(past.view(), past_v, new_k, new_v).unwrap_err().to_string();
+        let (past, other) = (past.view(), other.view());
+        assert_eq!(error(other, past, past), "past_v is [1, 2, 3, 5]; for past_k [1, 2, 3, 4] it must be [1, 2, 3, 4]");
+        assert_eq!(error(past, past, other), "new_v is [1, 2, 3, 5]; for new_k [1, 2, 3, 4] it must be [1, 2, 3, 4]");
+        assert_eq!(error(past, other, other), "new_k is [1, 2, 3, 5]; for past_k [1, 2, 3, 4] it must be [1, 2, 3, 4]");
+    }
+
+    fn hidden(mask: Mask<'_>, shape: (usize, usize, usize, usize)) -> Result<Vec<bool>> {
+        let mut scores = Array4::ones(shape);
+        mask.hide(&mut scores)?;
+        Ok(scores.iter().map(|&score| score == HIDDEN).collect())
+    }
+
+    #[test]
+    fn the_last_query_attends_to_every_key() {
+        let no = false;
+        assert_eq!(hidden(Mask::causal(), (1, 1, 3, 3)).unwrap(), [no, true, true, no, no, true, no, no, no]);
+        assert_eq!(hidden(Mask::causal(), (1, 1, 2, 4)).unwrap(), [no, no, no, true, no, no, no, no]);
+        assert_eq!(hidden(Mask::causal(), (1, 1, 1, 4)).unwrap(), [no; 4]);
+        let error = hidden(Mask::causal(), (1, 1, 4, 2)).unwrap_err();
+        assert_eq!(error.to_string(), "a causal mask needs a key for every query; there are 4 and 2 keys");
+    }
+
+    #[test]
+    fn padding_is_hidden_from_every_row_of_every_head_of_its_sequence() {
+        let mask = arr2(&[[1, 1], [1, 0]]);
+        let (no, yes) = (false, true);
+        let expected = [no, no, no, no, no, no, no, no, no, yes, no, yes, no, yes, no, yes];
+        assert_eq!(hidden(Mask::none().with_padding(mask.view()), (2, 2, 2, 2)).unwrap(), expected);
+        let both = Mask::causal().with_padding(mask.view());
+        assert_eq!(hidden(both, (2, 1, 2, 2)).unwrap(), [no, yes, no, no, no, yes, no, yes]);
+    }
+
+    #[test]
+    fn a_mask_that_does_not_fit_is_refused() {
+        let mask = arr2(&[[1, 1, 2]]);
+        let error = |keys| hidden(Mask::none().with_padding(mask.view()), (1, 1, 1, keys)).unwrap_err().to_string();
+        assert_eq!(error(2), "mask is [1, 3]; for k of 1 sequences of 2 positions it must be [1, 2]");
+        assert_eq!(error(3), "mask holds 2 at [0, 2]; it may hold 1 for a token and 0 for padding");
+    }
 
     fn one_head(rows: &[[f32; 2]]) -> Array4<f32> {
         arr2(rows).insert_axis(Axis(0)).insert_axis(Axis(0))
@@ -108,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_shapes_are_refused_by_name() {
+    fn wrong_shapes_of_heads_are_refused_by_name() {
         let (q, k) = (Array4::zeros((1, 2, 3, 4)), Array4::zeros((1, 2, 3, 5)));
         let error = attention_scores(q.view(), k.view(), Mask::none()).unwrap_err();
         assert_eq!(error.to_string(), "k is [1, 2, 3, 5]; for q [1, 2, 3, 4] it must be [1, 2, 3, 4]");
@@ -119,5 +352,14 @@ mod tests {
         assert_eq!(error.unwrap_err().to_string(), "weight is [10, 9]; for v [1, 2, 3, 5] it must be [10, 10]");
         let nothing = Array4::zeros((1, 2, 3, 0));
         assert!(attention_scores(nothing.view(), nothing.view(), Mask::none()).is_err());
+    }
+
+    #[test]
+    fn a_head_is_consecutive_columns_and_merging_undoes_splitting() {
+        let x = arr3(&[[[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]]]);
+        let heads = split(x.view(), 2);
+        assert_eq!(heads.shape(), [1, 2, 2, 2]);
+        assert_eq!(heads.iter().copied().collect::<Vec<f32>>(), [1.0, 2.0, 5.0, 6.0, 3.0, 4.0, 7.0, 8.0]);
+        assert_eq!(merge(heads.view()), x);
     }
 }

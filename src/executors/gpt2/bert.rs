@@ -2,14 +2,10 @@
 
 use ndarray::{Array3, ArrayView3};
 
-use super::gelu::{Gelu, activate};
-use super::heads::{check_count, split};
-use super::layer_norm::{Norm, layer_norm};
-use super::matmul::Dense;
-use super::mlp::residual;
-use super::qkv::Qkv;
-use super::shape::{Within, expect};
+use super::attention::{Qkv, split};
+use super::layers::{Dense, Gelu, Norm, activate, layer_norm, residual};
 use crate::error::Result;
+use crate::executors::shape::{Within, check_heads, expect};
 
 /// Projects `x` to query, key and value by a layer each, and splits each into heads.
 ///
@@ -29,7 +25,7 @@ pub fn bert_qkv(
     n_head: usize,
 ) -> Result<Qkv> {
     let width = x.dim().2;
-    check_count(n_head, width, "x")?;
+    check_heads(n_head, width)?;
     let project = |layer: Dense<'_>, name| {
         expect("weight", layer.weight.shape(), &[width, width], format_args!("x {:?}", x.shape()))
             .and_then(|()| layer.apply(x))

@@ -8,42 +8,14 @@
 
 mod attention;
 mod bert;
-mod block;
-mod cache;
-#[cfg(test)]
-mod contract;
-mod embeddings;
 mod executor;
-mod gelu;
-mod generate;
-mod heads;
-mod layer_norm;
-mod logits;
-mod mask;
-mod matmul;
-mod mlp;
+mod layers;
 mod model;
-mod pooling;
-mod qkv;
-mod rows;
-mod shape;
-mod softmax;
-mod weights;
+mod tokens;
 
-pub use attention::{attention_context, attention_output, attention_scores};
+pub use attention::{HIDDEN, KvCache, Mask, Qkv, attention_context, attention_output, attention_scores, kv_cache, qkv};
 pub use bert::{bert_qkv, dense_gelu, dense_residual_norm};
-pub use block::{Block, Config, block};
-pub use cache::{KvCache, kv_cache};
-pub use embeddings::embeddings;
 pub use executor::executor;
-pub use gelu::{Gelu, gelu};
-pub use generate::generate;
-pub use layer_norm::{Norm, layer_norm};
-pub use logits::{argmax, logits, selected_logits};
-pub use mask::{HIDDEN, Mask};
-pub use matmul::{Conv1d, Dense};
-pub use mlp::{mlp, residual};
-pub use model::Model;
-pub use pooling::{mean_pooling, normalize};
-pub use qkv::{Qkv, qkv};
-pub use softmax::softmax;
+pub use layers::{Conv1d, Dense, Gelu, Norm, gelu, layer_norm, mlp, residual, softmax};
+pub use model::{Block, Config, Model, block, generate};
+pub use tokens::{argmax, embeddings, logits, mean_pooling, normalize, selected_logits};

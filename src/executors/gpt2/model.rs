@@ -1,16 +1,118 @@
-//! GPT-2 whole: embeddings, blocks, final norm and logits.
+//! GPT-2 whole: its weights by name, one block, all of them, and greedy generation.
 
-use ndarray::{Array3, ArrayView2, ArrayView3, Axis};
+use ndarray::{Array2, Array3, ArrayView, ArrayView2, ArrayView3, Axis, Dimension, IxDyn, concatenate, s};
 
-use super::block::{Block, Config, block};
-use super::cache::KvCache;
-use super::embeddings::embeddings;
-use super::layer_norm::{Norm, layer_norm};
-use super::logits::logits;
-use super::shape::{Within, refuse};
-use super::weights::Weights;
-use crate::error::Result;
-use crate::tensor::Tensor;
+use super::attention::{KvCache, Mask, Qkv, attention_output, attention_scores, kv_cache, qkv};
+use super::layers::{Conv1d, Dense, Norm, layer_norm, mlp, residual, softmax};
+use super::tokens::{argmax, embeddings, logits, selected_logits};
+use crate::error::{Error, Result};
+use crate::executors::shape::{Within, check_prompt, count_blocks, refuse};
+use crate::tensor::{Element, Tensor};
+
+pub use crate::executors::shape::Config;
+
+/// The weights of one block, by their names in HuggingFace transformers; n is the width.
+#[derive(Clone, Copy, Debug)]
+pub struct Block<'a> {
+    /// `ln_1`, each `[n]`.
+    pub ln_1: Norm<'a>,
+    /// `attn.c_attn`, `[n, 3 n]`.
+    pub c_attn: Conv1d<'a>,
+    /// `attn.c_proj`, `[n, n]`.
+    pub attn_c_proj: Conv1d<'a>,
+    /// `ln_2`, each `[n]`.
+    pub ln_2: Norm<'a>,
+    /// `mlp.c_fc`, `[n, 4 n]`.
+    pub c_fc: Conv1d<'a>,
+    /// `mlp.c_proj`, `[4 n, n]`.
+    pub mlp_c_proj: Conv1d<'a>,
+}
+
+/// Runs one block, and returns its keys and values for the positions to come.
+///
+/// `h = x + attention(ln_1(x))`, `y = h + mlp(ln_2(h))`: Radford et al. 2019, section 2.3; `GPT2Block.forward` of
+/// HuggingFace transformers. Where the positions before `x` were computed already, `past` holds their keys and values.
+///
+/// Shapes: `x` and `y` are `[batch, seq, n]`; `past` is `[batch, heads, p, n / heads]`, and what is returned
+/// `[batch, heads, p + seq, n / heads]`.
+///
+/// # Errors
+///
+/// [`Error::Checkpoint`](crate::Error::Checkpoint) where a shape is another; it names the layer of the block.
+pub fn block(
+    x: ArrayView3<'_, f32>,
+    weights: &Block<'_>,
+    config: Config,
+    past: Option<&KvCache>,
+) -> Result<(Array3<f32>, KvCache)> {
+    let Block { ln_1, c_attn, attn_c_proj, ln_2, c_fc, mlp_c_proj } = *weights;
+    let Config { n_head, eps, gelu } = config;
+
+    let normal = layer_norm(x, ln_1.weight, ln_1.bias, eps).within("ln_1")?;
+    let Qkv { q, k, v } = qkv(normal.view(), c_attn.weight, c_attn.bias, n_head).within("attn.c_attn")?;
+    let cache = match past {
+        Some(past) => kv_cache(past.k.view(), past.v.view(), k.view(), v.view())?,
+        None => KvCache { k, v },
+    };
+    let scores = attention_scores(q.view(), cache.k.view(), Mask::causal())?;
+    let probabilities = softmax(scores.view())?;
+    let update = attention_output(probabilities.view(), cache.v.view(), attn_c_proj.weight, attn_c_proj.bias);
+    let h = residual(x, update.within("attn.c_proj")?.view())?;
+
+    let normal = layer_norm(h.view(), ln_2.weight, ln_2.bias, eps).within("ln_2")?;
+    let update = mlp(normal.view(), c_fc, mlp_c_proj, gelu).within("mlp")?;
+    Ok((residual(h.view(), update.view())?, cache))
+}
+
+/// Tensors by name: how the weights of a model are found, wherever they are.
+pub(super) struct Weights<'a, F: Fn(&str) -> Result<&'a Tensor>>(pub(super) F);
+
+impl<'a, F: Fn(&str) -> Result<&'a Tensor>> Weights<'a, F> {
+    /// The tensor of that name, with the dtype and the number of axes that the caller needs.
+    pub(super) fn view<T: Element, D: Dimension>(&self, name: &str) -> Result<ArrayView<'a, T, D>> {
+        let tensor = (self.0)(name)?;
+        let Some(elements) = tensor.as_slice() else {
+            return refuse(format!("input `{name}` is {}, and the checkpoint reads {}", tensor.dtype(), T::DTYPE));
+        };
+        let view = ArrayView::from_shape(IxDyn(tensor.shape()), elements).ok();
+        match view.and_then(|view| view.into_dimensionality().ok()) {
+            Some(view) => Ok(view),
+            None => refuse(format!(
+                "input `{name}` is {:?}, and the checkpoint needs {} axes",
+                tensor.shape(),
+                D::NDIM.map_or("ordinary".to_owned(), |axes| axes.to_string())
+            )),
+        }
+    }
+
+    /// The weight and bias below that name.
+    pub(super) fn norm(&self, name: &str) -> Result<Norm<'a>> {
+        Ok(Norm { weight: self.view(&format!("{name}.weight"))?, bias: self.view(&format!("{name}.bias"))? })
+    }
+
+    /// The weight, `[in, out]`, and bias below that name.
+    pub(super) fn conv1d(&self, name: &str) -> Result<Conv1d<'a>> {
+        Ok(Conv1d { weight: self.view(&format!("{name}.weight"))?, bias: self.view(&format!("{name}.bias"))? })
+    }
+
+    /// The weight, `[out, in]`, and bias below that name.
+    pub(super) fn dense(&self, name: &str) -> Result<Dense<'a>> {
+        Ok(Dense { weight: self.view(&format!("{name}.weight"))?, bias: self.view(&format!("{name}.bias"))? })
+    }
+
+    /// The weights of a block, whose names all begin so.
+    pub(super) fn block(&self, prefix: &str) -> Result<Block<'a>> {
+        let named = |name: &str| format!("{prefix}{name}");
+        Ok(Block {
+            ln_1: self.norm(&named("ln_1"))?,
+            c_attn: self.conv1d(&named("attn.c_attn"))?,
+            attn_c_proj: self.conv1d(&named("attn.c_proj"))?,
+            ln_2: self.norm(&named("ln_2"))?,
+            c_fc: self.conv1d(&named("mlp.c_fc"))?,
+            mlp_c_proj: self.conv1d(&named("mlp.c_proj"))?,
+        })
+    }
+}
 
 /// A GPT-2: its weights, which it borrows, and what its configuration says besides.
 #[derive(Clone, Debug)]
@@ -41,10 +143,8 @@ impl<'a> Model<'a> {
     pub fn from_tensors(find: impl Fn(&str) -> Result<&'a Tensor>, config: Config) -> Result<Model<'a>> {
         let weights = Weights(find);
         let wte = weights.view("wte.weight")?;
-        let mut blocks = vec![weights.block("h.0.")?];
-        while weights.has_block(&format!("h.{}.", blocks.len())) {
-            blocks.push(weights.block(&format!("h.{}.", blocks.len()))?);
-        }
+        let blocks = 0..count_blocks(|name| (weights.0)(name).is_ok());
+        let blocks = blocks.map(|block| weights.block(&format!("h.{block}."))).collect::<Result<_>>()?;
         Ok(Model {
             wte,
             wpe: weights.view("wpe.weight")?,
@@ -92,4 +192,31 @@ impl<'a> Model<'a> {
     pub(super) fn logits(&self, hidden: ArrayView3<'_, f32>) -> Result<Array3<f32>> {
         logits(hidden, self.lm_head).within("lm_head")
     }
+}
+
+/// Appends the best token, `new_tokens` times.
+///
+/// Greedy search: `generate(do_sample=False)` of HuggingFace transformers without a token that ends it. Each step
+/// computes the new position alone and takes the others from the cache.
+///
+/// Shapes: `ids` is `[batch, seq]`; the tokens, the prompt and what followed, are `[batch, seq + new_tokens]`.
+///
+/// # Errors
+///
+/// [`Error::Checkpoint`] where the prompt is empty, the model has not so many positions, or a shape does
+/// not fit.
+pub fn generate(model: &Model<'_>, ids: ArrayView2<'_, i64>, new_tokens: usize) -> Result<Array2<i64>> {
+    check_prompt(ids.shape(), new_tokens, model.wpe.nrows())?;
+    let mut tokens = ids.to_owned();
+    let mut caches = Vec::new();
+    for _ in 0..new_tokens {
+        let known = caches.first().map_or(0, |cache: &KvCache| cache.k.len_of(Axis(2)));
+        let (hidden, grown) = model.hidden(tokens.slice(s![.., known..]), &caches)?;
+        let last = hidden.slice(s![.., hidden.len_of(Axis(1)) - 1.., ..]);
+        let next = argmax(selected_logits(model.logits(last)?.view())?.view())?;
+        tokens = concatenate(Axis(1), &[tokens.view(), next.insert_axis(Axis(1)).view()])
+            .map_err(|error| Error::Checkpoint(format!("no token can be appended: {error}")))?;
+        caches = grown;
+    }
+    Ok(tokens)
 }

@@ -1,0 +1,161 @@
+//! What both executors need of shapes, tokens and params, and how they refuse what does not fit.
+
+use std::fmt;
+
+use serde::Deserialize;
+
+use crate::error::{Error, Result};
+use crate::run::Inputs;
+
+/// Which GELU (Hendrycks and Gimpel 2016). The two differ by up to 5e-4.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Gelu {
+    /// `0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))`: `NewGELUActivation` (`gelu_new`) of HuggingFace
+    /// transformers, which GPT-2 has.
+    Tanh,
+    /// `0.5 x (1 + erf(x / sqrt(2)))`: `GELUActivation` (`gelu`) of HuggingFace transformers, which BERT has.
+    Exact,
+}
+
+/// What GPT-2's `config.json` says that its weights do not.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Config {
+    /// The number of heads, `n_head`.
+    pub n_head: usize,
+    /// What is added to a variance, `layer_norm_epsilon`.
+    pub eps: f64,
+    /// The activation, `activation_function`.
+    pub gelu: Gelu,
+}
+
+/// The layers of a block, by their names in HuggingFace transformers.
+pub(super) const LAYERS: [&str; 6] = ["ln_1", "attn.c_attn", "attn.c_proj", "ln_2", "mlp.c_fc", "mlp.c_proj"];
+
+impl Config {
+    /// The configuration from the params of a case.
+    pub(super) fn read(case: &Inputs) -> Result<Config> {
+        Ok(Config { n_head: case.param("n_head")?, eps: case.param("eps")?, gelu: case.param("gelu")? })
+    }
+}
+
+/// How many blocks there are: the first, and each of which any tensor is there.
+pub(super) fn count_blocks(has: impl Fn(&str) -> bool) -> usize {
+    let is_there = |block: &usize| {
+        LAYERS.iter().any(|layer| ["weight", "bias"].iter().any(|part| has(&format!("h.{block}.{layer}.{part}"))))
+    };
+    1 + (1..).take_while(is_there).count()
+}
+
+/// Checks that the tensor of that name has the shape that `given`, what was already read, asks for.
+pub(super) fn expect(name: &str, actual: &[usize], needed: &[usize], given: impl fmt::Display) -> Result<()> {
+    if actual == needed {
+        return Ok(());
+    }
+    refuse(format!("{name} is {actual:?}; for {given} it must be {needed:?}"))
+}
+
+/// An [`Error::Checkpoint`] that says that.
+pub(super) fn refuse<T>(what: String) -> Result<T> {
+    Err(Error::Checkpoint(what))
+}
+
+/// Checks the rows of an embedding: that `wpe` is as wide as `wte`, and that it has the positions from `offset` on.
+pub(super) fn check_positions(ids: &[usize], wte: &[usize], wpe: &[usize], offset: usize) -> Result<()> {
+    expect("wpe.weight", wpe, &[wpe[0], wte[1]], format_args!("wte.weight {wte:?}"))?;
+    match offset.checked_add(ids[1]).is_some_and(|end| end <= wpe[0]) {
+        true => Ok(()),
+        false => refuse(format!("ids {ids:?} from position {offset} on go beyond wpe.weight {wpe:?}")),
+    }
+}
+
+/// Checks that every token of `[.., columns]` is in the vocabulary.
+pub(super) fn check_tokens<'a>(ids: impl IntoIterator<Item = &'a i64>, columns: usize, vocab: usize) -> Result<()> {
+    let is_token = |id: &i64| usize::try_from(*id).is_ok_and(|id| id < vocab);
+    match ids.into_iter().enumerate().find(|(_, id)| !is_token(id)) {
+        Some((at, id)) => {
+            refuse(format!("ids holds {id} at [{}, {}]; wte.weight has {vocab} tokens", at / columns, at % columns))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Checks that a padding mask, `[.., columns]`, says token or padding everywhere.
+pub(super) fn check_binary<'a>(mask: impl IntoIterator<Item = &'a i64>, columns: usize) -> Result<()> {
+    match mask.into_iter().enumerate().find(|(_, value)| !matches!(value, 0 | 1)) {
+        Some((at, value)) => refuse(format!(
+            "mask holds {value} at [{}, {}]; it may hold 1 for a token and 0 for padding",
+            at / columns,
+            at % columns
+        )),
+        None => Ok(()),
+    }
+}
+
+/// Checks that so many heads share the width of `x` evenly.
+pub(super) fn check_heads(n_head: usize, width: usize) -> Result<()> {
+    if n_head == 0 || !width.is_multiple_of(n_head) {
+        return refuse(format!("n_head {n_head} does not divide the width {width} of x"));
+    }
+    Ok(())
+}
+
+/// Checks that a causal mask has a key for every query.
+pub(super) fn check_causal(queries: usize, keys: usize) -> Result<()> {
+    if keys < queries {
+        return refuse(format!("a causal mask needs a key for every query; there are {queries} and {keys} keys"));
+    }
+    Ok(())
+}
+
+/// Checks that new keys and values can be appended to those of earlier positions.
+pub(super) fn check_cache(past_k: &[usize], past_v: &[usize], new_k: &[usize], new_v: &[usize]) -> Result<()> {
+    expect("past_v", past_v, past_k, format_args!("past_k {past_k:?}"))?;
+    expect("new_v", new_v, new_k, format_args!("new_k {new_k:?}"))?;
+    expect("new_k", new_k, &[past_k[0], past_k[1], new_k[2], past_k[3]], format_args!("past_k {past_k:?}"))
+}
+
+/// Checks that there is a prompt, and a position for each token but the last: that one is chosen and never read.
+pub(super) fn check_prompt(ids: &[usize], new_tokens: usize, positions: usize) -> Result<()> {
+    if ids[1] == 0 {
+        return refuse(format!("ids is {ids:?}; there is no prompt to go on from"));
+    }
+    if ids[1].checked_add(new_tokens).is_none_or(|end| end - 1 > positions) {
+        return refuse(format!("{new_tokens} tokens after ids {ids:?} go beyond the {positions} positions"));
+    }
+    Ok(())
+}
+
+/// Names the place below which an error arose: `h.3: mlp.c_fc: weight is ..`.
+pub(super) trait Within {
+    fn within(self, place: &str) -> Self;
+}
+
+impl<T> Within for Result<T> {
+    fn within(self, place: &str) -> Self {
+        self.map_err(|error| match error {
+            Error::Checkpoint(what) => Error::Checkpoint(format!("{place}: {what}")),
+            other => other,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_names_the_place_the_shape_and_what_it_must_be() {
+        let error = expect("weight", &[12, 4], &[4, 12], "x [1, 2, 4]").within("c_attn").within("h.0").unwrap_err();
+        assert_eq!(error.to_string(), "h.0: c_attn: weight is [12, 4]; for x [1, 2, 4] it must be [4, 12]");
+    }
+
+    #[test]
+    fn heads_that_do_not_fit_are_refused() {
+        assert!(check_heads(4, 64).is_ok());
+        for n_head in [0, 3, 128] {
+            let error = check_heads(n_head, 64).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("n_head {n_head} does")));
+        }
+    }
+}
