@@ -4,6 +4,8 @@
 pub mod candle;
 #[cfg(feature = "gpt2")]
 pub mod gpt2;
+#[cfg(any(feature = "candle", feature = "gpt2"))]
 mod shape;
 #[cfg(test)]
+#[cfg(any(feature = "candle", feature = "gpt2"))]
 mod tests;

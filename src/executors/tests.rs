@@ -291,4 +291,5 @@ macro_rules! keeps {
 
 #[cfg(feature = "candle")]
 keeps!(candle);
+#[cfg(feature = "gpt2")]
 keeps!(gpt2);

@@ -1,104 +1,26 @@
 //! What the reference would have to become: the tensors that a model is tried on.
 
-use std::borrow::Cow;
+use ndarray::ArrayViewD;
 
-use super::flip::Flip;
-use super::layout::Layout;
-use super::parts::{Part, plus_input};
-use super::sample::Sample;
-use super::screen::Screen;
-use super::shift::Shift;
-use super::sides::{Sides, widen};
-use super::{causal, gelu, linear, norm};
-use crate::explain::{Details, Hypothesis, Other, Question};
-
-/// A tensor that actual may be a multiple of, and why.
-#[derive(Debug)]
-pub(super) struct Base<'a> {
-    /// Empty for the reference itself.
-    pub(super) parts: Vec<Part>,
-    /// NaN where nothing is known of what the element should be.
-    pub(super) values: Cow<'a, [f64]>,
-    /// The actual tensor with something undone, where it is not taken as it is.
-    pub(super) actual: Option<Vec<f64>>,
-    /// Numbers that were chosen so that it fits.
-    pub(super) parameters: usize,
-    /// Whether it says why something is not finite.
-    pub(super) tells_lost: bool,
-    /// The squares of the difference where it says nothing of what an element should be.
-    pub(super) untold: f64,
-}
-
-/// Orders of the elements that are held against all of them.
-const CLOSER_LOOKS: usize = 3;
-
-impl<'a> Base<'a> {
-    pub(super) fn new(parts: Vec<Part>, values: impl Into<Cow<'a, [f64]>>, parameters: usize) -> Base<'a> {
-        Base { parts, values: values.into(), actual: None, parameters, tells_lost: false, untold: 0.0 }
-    }
-}
+use super::explanation::{Details, Hypothesis, Other, Question};
+use super::order::Screen;
+use super::parts::{Base, Part, apart, exactly, plus_input};
+use super::sides::{Sample, Sides, extremes, widen};
+use super::{causal, gelu, norm};
+use crate::tensor::Tensor;
 
 /// Every base in the reference's own order but the reference itself, those that look right on a sample.
 pub(super) fn bases(question: &Question<'_>, sides: &Sides, sample: &Sample) -> Vec<Base<'static>> {
-    let mut bases = causal::bases(question, sides);
-    bases.extend(norm::bases(question, sides));
+    let mut bases = Vec::new();
+    if sides.is_aligned() {
+        bases.extend(causal::bases(question, sides));
+        bases.extend(norm::bases(question, sides));
+        bases.extend(gelu::inside_mlp(question, sides));
+        bases.extend(with_inputs(question, sides, sample));
+    }
     bases.extend(gelu::bases(sides, &sample.positions));
-    bases.extend(linear::bases(question, sides));
-    bases.extend(with_inputs(question, sides, sample));
     bases.extend(others(question, sides, sample));
     bases
-}
-
-/// The elements in another order, or further along.
-pub(super) fn moved<'s>(sides: &'s Sides, sample: &Sample) -> impl Iterator<Item = Base<'static>> + use<'s> {
-    let screen = Screen::new(&sides.actual, &sides.reference, sample);
-    let layouts = Layout::all(&sides.shape, &sides.actual_shape);
-    let alike = layouts.iter().filter_map(|l| screen.alike(|position| Some(l.source(position))).map(|a| (a, l)));
-    let layouts: Vec<Layout> = best(alike.collect()).into_iter().cloned().collect();
-    let shifts = if sides.is_aligned() { Shift::all(&sides.shape) } else { Vec::new() };
-    let alike = shifts.iter().filter_map(|s| screen.alike(|position| s.source(position, false)).map(|a| (a, s)));
-    let shifts: Vec<Shift> = best(alike.collect()).into_iter().cloned().collect();
-    let flips = if sides.is_aligned() { Flip::all(&sides.shape) } else { Vec::new() };
-    let alike = flips.iter().filter_map(|f| screen.alike(|position| Some(f.source(position))).map(|a| (a, f)));
-    let flips: Vec<Flip> = best(alike.collect()).into_iter().cloned().collect();
-    let flips = flips.into_iter().map(|flip| Base::new(vec![flip.part()], flip.apply(&sides.reference), 0));
-    // One after the other: each is as large as the tensor.
-    let layouts = layouts.into_iter().map(|layout| {
-        Base::new(vec![layout.part(&sides.shape, &sides.actual_shape)], layout.apply(&sides.reference), 0)
-    });
-    // Either what went out came in again, or what stands at the edge is anything.
-    let shifts = shifts.into_iter().flat_map(|shift| [true, false].map(|wraps| (shift.clone(), wraps)));
-    let shifts = shifts.filter(|(shift, wraps)| *wraps || shift.is_along_many());
-    layouts.chain(flips).chain(shifts.map(|(shift, wraps)| {
-        let edge = if wraps { ", and what went out came in at the other end" } else { "" };
-        let untold = if wraps { 0.0 } else { without_source(sides, &shift) };
-        Base { untold, ..Base::new(vec![shift.part(edge)], shift.apply(&sides.reference, wraps), 1) }
-    }))
-}
-
-/// The squares of the difference where nothing came.
-fn without_source(sides: &Sides, shift: &Shift) -> f64 {
-    let outside = (0..sides.len()).filter(|&position| shift.source(position, false).is_none());
-    outside.map(|p| (sides.actual[p] - sides.reference[p]).powi(2)).filter(|square| !square.is_nan()).sum()
-}
-
-/// Whether the elements are enough to tell their order: a few that are one of two or three values fit another one by chance.
-pub(super) fn has_order(sides: &Sides) -> bool {
-    /// As good as one in so many powers of two.
-    const BITS: f64 = 24.0;
-    let mut values: Vec<f64> = sides.reference.iter().copied().filter(|x| !x.is_nan()).take(4096).collect();
-    if values.iter().any(|x| x.fract() != 0.0) {
-        return true;
-    }
-    values.sort_by(f64::total_cmp);
-    values.dedup();
-    sides.numbers as f64 * (values.len() as f64).log2() >= BITS
-}
-
-/// Those most alike, of equally good ones the first.
-fn best<T>(mut alike: Vec<(f64, T)>) -> Vec<T> {
-    alike.sort_by(|(a, _), (b, _)| b.total_cmp(a));
-    alike.into_iter().take(CLOSER_LOOKS).map(|(_, of)| of).collect()
 }
 
 /// The references of the other outputs.
@@ -109,8 +31,11 @@ fn others(question: &Question<'_>, sides: &Sides, sample: &Sample) -> Vec<Base<'
             let values = widen(other.reference);
             Screen::new(&sides.actual, &values, sample).alike(Some)?;
             let details = Details { name: Some(other.name.to_owned()), ..Details::default() };
-            let evidence = swapped_words(other, sides);
-            Some(Base::new(vec![Part { id: Hypothesis::SwappedOutputs, evidence, details }], values, 0))
+            Some(Base::new(
+                vec![Part::new(Hypothesis::SwappedOutputs, swapped_words(other, sides), details)],
+                values,
+                0,
+            ))
         })
         .collect()
 }
@@ -130,64 +55,244 @@ fn swapped_words(Other { name, actual, .. }: &Other<'_>, sides: &Sides) -> Strin
 
 /// The reference plus or minus an input: one that only one side adds, or with the other sign.
 fn with_inputs(question: &Question<'_>, sides: &Sides, sample: &Sample) -> Vec<Base<'static>> {
-    if !sides.is_aligned() {
-        return Vec::new();
-    }
-    let mut bases = Vec::new();
-    for (name, input) in &question.inputs {
-        let Some(place) = broadcast(input.shape(), &sides.shape) else { continue };
+    let with_input = |(name, input): (&&str, &&Tensor)| {
         let values = widen(input);
+        // A single number beside every element is found without its input.
+        let view = ArrayViewD::from_shape(input.shape(), &values).ok().filter(|view| view.len() > 1)?;
+        let beside: Vec<f64> = view.broadcast(sides.shape.as_slice())?.iter().copied().collect();
         let (mut run, mut rise, mut squares) = (0.0, 0.0, 0.0);
         let (mut shared, mut reference) = (0.0, 0.0);
         for &position in &sample.positions {
-            let (x, difference) = (values[place(position)], sides.actual[position] - sides.reference[position]);
+            let (x, r, difference) = (beside[position], sides.reference[position], sides.difference(position));
             if !(x + difference).is_nan() {
-                run += x * x;
-                rise += x * difference;
-                squares += difference * difference;
-                shared += x * sides.reference[position];
-                reference += sides.reference[position] * sides.reference[position];
+                (run, rise, squares) = (run + x * x, rise + x * difference, squares + difference * difference);
+                (shared, reference) = (shared + x * r, reference + r * r);
             }
         }
         // Where the reference is a multiple of the input, a factor says the same and claims less.
         let is_multiple = shared * shared > 0.999 * run * reference;
         if is_multiple || run == 0.0 || squares == 0.0 || rise * rise < 0.5 * run * squares {
-            continue;
+            return None;
         }
-        let slope = rise / run;
-        let Some(times) = [-1.0, 1.0, -2.0].into_iter().find(|times| (slope / times - 1.0).abs() < 0.3) else {
-            continue;
-        };
-        let moved: Vec<f64> = (0..sides.len()).map(|p| sides.reference[p] + times * values[place(p)]).collect();
-        let evidence = plus_input("reference", times, name);
+        let times = [-1.0, 1.0, -2.0].into_iter().find(|times| (rise / run / times - 1.0).abs() < 0.3)?;
+        let moved: Vec<f64> = sides.reference.iter().zip(&beside).map(|(r, x)| r + times * x).collect();
         let details = Details { name: Some((*name).to_owned()), ..Details::default() };
-        bases.push(Base::new(vec![Part { id: Hypothesis::Bias, evidence, details }], moved, 0));
+        let part = Part::new(Hypothesis::Bias, plus_input("reference", times, name), details);
+        Some(Base::new(vec![part], moved, 0))
+    };
+    question.inputs.iter().filter_map(with_input).collect()
+}
+
+/// Elements that a rule has to move at least, and as many that it has to leave.
+const ELEMENTS: usize = 8;
+
+/// Elements that a slice has at least.
+const SLICE: usize = 4;
+
+/// Slices that are matched with each other at most.
+const SLICES: usize = 1 << 14;
+
+/// Rules that hold of every element or are not told: a clamp, a factor for each index of an axis, slices in another order.
+/// [`holds`] decides.
+pub(super) fn exact(question: &Question<'_>, sides: &Sides) -> Vec<Base<'static>> {
+    if !sides.is_aligned() || !sides.lost.is_empty() {
+        return Vec::new();
     }
+    let mut bases = clamps(sides);
+    bases.extend(sides.axes().filter_map(|axis| factors(question, sides, axis)));
+    bases.extend(sides.axes().filter_map(|axis| order(sides, axis)));
+    bases.retain(|base| holds(sides, base));
     bases
 }
 
-/// The element of a tensor that stands beside a position of a larger one, where it can be broadcast to it as numpy does.
-fn broadcast(shape: &[usize], larger: &[usize]) -> Option<impl Fn(usize) -> usize + use<>> {
-    let skipped = larger.len().checked_sub(shape.len())?;
-    let mut stride = 1;
-    let mut steps = vec![(0, 1); larger.len()];
-    for axis in (0..larger.len()).rev() {
-        steps[axis].1 = larger[axis];
-        let Some(&extent) = axis.checked_sub(skipped).and_then(|axis| shape.get(axis)) else { continue };
-        if extent != larger[axis] && extent != 1 {
+/// Whether the base is the actual tensor up to rounding, at every element and by far more than the reference is.
+fn holds(sides: &Sides, base: &Base<'_>) -> bool {
+    let mut squares = 0.0;
+    let actual = base.actual.as_deref().unwrap_or(&sides.actual);
+    let is_close = actual.iter().zip(base.values.iter()).all(|(a, b)| {
+        let left = a - b;
+        squares += if left.is_nan() { 0.0 } else { left * left };
+        left.is_nan() || left.abs() <= sides.noise.slack(a.abs().max(b.abs()), 0.0).max(sides.noise.limit(sides.rms))
+    });
+    is_close && squares <= 1e-4 * sides.squares
+}
+
+/// One side is the other cut off at its own lowest or highest value.
+fn clamps(sides: &Sides) -> Vec<Base<'static>> {
+    let one = clamp(&sides.actual, &sides.reference, ["actual", "reference"]);
+    let other = clamp(&sides.reference, &sides.actual, ["reference", "actual"]);
+    let undone =
+        other.map(|(part, values)| Base { actual: Some(values), ..Base::new(vec![part], sides.reference.clone(), 1) });
+    one.map(|(part, values)| Base::new(vec![part], values, 1)).into_iter().chain(undone).collect()
+}
+
+/// What cutting off makes of `free`, and what it is called, where `cut` has its lowest or highest value wherever `free` is
+/// beyond that.
+fn clamp(cut: &[f64], free: &[f64], names: [&str; 2]) -> Option<(Part, Vec<f64>)> {
+    let pairs = || cut.iter().zip(free).filter(|(c, f)| !(**c - **f).is_nan());
+    let (low, high) = extremes(pairs().map(|(c, _)| c));
+    let below = pairs().filter(|(c, f)| **c == low && **f < low).count();
+    let above = pairs().filter(|(c, f)| **c == high && **f > high).count();
+    let within = pairs().filter(|(_, f)| (low..=high).contains(*f)).count();
+    // One element alone may be the highest by chance, and a whole one be off at an end.
+    let is_end = |count: usize| count >= ELEMENTS / 2;
+    if below + above < ELEMENTS || within < ELEMENTS || within * 20 < below + above || low >= high {
+        return None;
+    }
+    let [cut_name, free_name] = names;
+    let [low_word, high_word] = apart([low, high]);
+    let rule = match (is_end(below), is_end(above)) {
+        (true, false) if low == 0.0 => format!("{cut_name} = max({free_name}, 0), as a ReLU makes it"),
+        (true, false) => format!("{cut_name} = max({free_name}, {})", exactly(low)),
+        (false, true) => format!("{cut_name} = min({free_name}, {})", exactly(high)),
+        (true, true) => format!("{cut_name} = {free_name}, cut off below {low_word} and above {high_word}"),
+        (false, false) => return None,
+    };
+    let (from, to) =
+        (if is_end(below) { low } else { f64::NEG_INFINITY }, if is_end(above) { high } else { f64::INFINITY });
+    let values = free.iter().map(|x| if x.is_nan() { *x } else { x.clamp(from, to) }).collect();
+    let details = Details { elements: Some((below + above) as u64), ..Details::default() };
+    Some((Part::new(Hypothesis::Clamp, rule, details), values))
+}
+
+/// Each index of the axis has a factor of its own. A sign may be on any axis; other factors on those of channels alone: rows
+/// have theirs for many reasons, a norm among them.
+fn factors(question: &Question<'_>, sides: &Sides, axis: usize) -> Option<Base<'static>> {
+    let extent = sides.shape[axis];
+    let at = sides.along(axis);
+    let mut sums = vec![[0.0f64; 3]; extent];
+    for position in (0..sides.len()).filter(|&position| !sides.difference(position).is_nan()) {
+        let (a, r) = (sides.actual[position], sides.reference[position]);
+        let [count, rise, run] = &mut sums[at(position)];
+        (*count, *rise, *run) = (*count + if r != 0.0 { 1.0 } else { 0.0 }, *rise + a * r, *run + r * r);
+    }
+    let factors: Vec<f64> = sums.iter().map(|[_, rise, run]| if *run > 0.0 { rise / run } else { 1.0 }).collect();
+    let precision = (64.0 * sides.noise.eps).max(1e-9);
+    let is_sign = |factor: &f64| (factor.abs() - 1.0).abs() <= precision;
+    // Where an index has too little to tell, nothing is told.
+    if sums.iter().any(|[count, ..]| *count < SLICE as f64) || factors.iter().any(|factor| factor.abs() < 1e-6) {
+        return None;
+    }
+    let values =
+        |factors: &[f64]| sides.reference.iter().enumerate().map(|(p, r)| r * factors[at(p)]).collect::<Vec<f64>>();
+    let details = Details { axes: Some(vec![axis]), ..Details::default() };
+    if factors.iter().all(is_sign) {
+        let negative: Vec<usize> = (0..extent).filter(|&index| factors[index] < 0.0).collect();
+        if negative.is_empty() || negative.len() == extent {
             return None;
         }
-        steps[axis].0 = if extent == 1 { 0 } else { stride };
-        stride *= extent;
+        let evidence = format!("actual = -reference at {}; the others are right", indices(&negative, axis));
+        let signs: Vec<f64> = factors.iter().map(|factor| factor.signum()).collect();
+        return Some(Base::new(vec![Part::new(Hypothesis::Negated, evidence, details)], values(&signs), extent));
     }
-    // A single number beside every element is found without its input.
-    (stride > 1).then_some(move |position: usize| {
-        let mut rest = position;
-        let mut place = 0;
-        for (step, extent) in steps.iter().rev() {
-            place += rest % extent * step;
-            rest /= extent;
+    let is_channel = axis + 1 == sides.shape.len() || axis == 1 && sides.shape.len() >= 4;
+    let (least, most) = extremes(&factors);
+    if !is_channel || most - least <= precision * most.abs().max(least.abs()) {
+        return None;
+    }
+    let [least, most] = apart([least, most]);
+    let input = question.inputs.iter().find_map(|(name, input)| {
+        let input = Some(widen(input)).filter(|values| values.len() == extent)?;
+        // An input of equal values, or nearly, is like any factors near 1: it has to agree by far more than it varies.
+        let room = (0.02 * varies(&input).min(varies(&factors))).min(1e-3);
+        let is = |power: i32| factors.iter().zip(&input).all(|(f, x)| (f / x.powi(power) - 1.0).abs() <= room);
+        let what = if is(-1) {
+            "is not applied"
+        } else if is(1) {
+            "is applied twice"
+        } else {
+            return None;
+        };
+        Some((*name, format!("the input `{name}` {what}: each index of axis {axis} is off by that factor")))
+    });
+    let (name, evidence) = match input {
+        Some((name, evidence)) => (Some(name.to_owned()), evidence),
+        None => (None, format!("each index of axis {axis} is off by a factor of its own, {least} to {most}")),
+    };
+    let details = Details { name, ..details };
+    Some(Base::new(vec![Part::new(Hypothesis::Scale, evidence, details)], values(&factors), extent))
+}
+
+/// The largest ratio of two of the values, less 1.
+fn varies(values: &[f64]) -> f64 {
+    let (least, most) = extremes(values);
+    // With two signs they are far from each other.
+    if least * most > 0.0 { (most / least).max(least / most) - 1.0 } else { f64::INFINITY }
+}
+
+/// The slices of the axis in another order.
+fn order(sides: &Sides, axis: usize) -> Option<Base<'static>> {
+    let (extent, len) = (sides.shape[axis], sides.len());
+    if extent > SLICES || len / extent < SLICE.max(if sides.noise.eps == 0.0 { ELEMENTS } else { 0 }) {
+        return None;
+    }
+    let stride: usize = sides.shape[axis + 1..].iter().product();
+    let places =
+        |index: usize| (0..len / extent).map(move |at| at / stride * stride * extent + index * stride + at % stride);
+    // A slice as a number: the same for the same elements, whatever their order among slices is.
+    let mark = |side: &[f64], index: usize| {
+        places(index).enumerate().map(|(at, p)| side[p] * ((at as f64 * 0.754_877_666).fract() + 0.25)).sum::<f64>()
+    };
+    let mut marks: Vec<(f64, usize)> = (0..extent).map(|index| (mark(&sides.reference, index), index)).collect();
+    if marks.iter().any(|(mark, _)| mark.is_nan()) {
+        return None;
+    }
+    marks.sort_by(|a, b| a.0.total_cmp(&b.0));
+    // Slices of which most are equal have no order.
+    let distinct = marks.windows(2).filter(|pair| pair[0].0 != pair[1].0).count() + 1;
+    if distinct * 2 < extent {
+        return None;
+    }
+    let mut is_free = vec![true; extent];
+    let is_equal = |index: usize, from: usize| {
+        places(index).zip(places(from)).all(|(p, q)| {
+            let (a, r) = (sides.actual[p], sides.reference[q]);
+            (a - r).abs() <= sides.noise.slack(a.abs().max(r.abs()), 0.0).max(sides.noise.limit(sides.rms))
+        })
+    };
+    let room = sides.noise.limit(sides.rms) * (len / extent) as f64;
+    let mut sources = Vec::with_capacity(extent);
+    for index in 0..extent {
+        let mark = mark(&sides.actual, index);
+        let from = marks.partition_point(|(other, _)| *other < mark - room);
+        let near = marks[from..].iter().take_while(|(other, _)| *other <= mark + room).map(|(_, at)| *at);
+        // Of equal ones that in its own place.
+        let mut near: Vec<usize> = near.filter(|&at| is_free[at]).collect();
+        near.sort_by_key(|&at| (at != index, at));
+        let source = near.into_iter().take(64).find(|&at| is_equal(index, at))?;
+        is_free[source] = false;
+        sources.push(source);
+    }
+    let moved: Vec<usize> = (0..extent).filter(|&index| sources[index] != index).collect();
+    let evidence = match moved[..] {
+        [] => return None,
+        [one, other] => format!("indices {one} and {other} of axis {axis} are exchanged"),
+        _ => format!("the indices of axis {axis} are in another order: {}", runs(&sources)),
+    };
+    let values = (0..len).map(|p| {
+        let index = p / stride % extent;
+        sides.reference[p + sources[index] * stride - index * stride]
+    });
+    let details = Details { axes: Some(vec![axis]), ..Details::default() };
+    Some(Base::new(vec![Part::new(Hypothesis::SliceOrder, evidence, details)], values.collect::<Vec<f64>>(), extent))
+}
+
+/// Numbers in a list, those that follow each other as a range: `0..16, 32..48, 7`, and no more than a few.
+fn runs(numbers: &[usize]) -> String {
+    const SHOWN: usize = 8;
+    let mut runs: Vec<(usize, usize)> = Vec::new();
+    for &number in numbers {
+        match runs.last_mut() {
+            Some((_, end)) if *end == number => *end += 1,
+            _ => runs.push((number, number + 1)),
         }
-        place
-    })
+    }
+    let word = |&(from, to): &(usize, usize)| if to == from + 1 { from.to_string() } else { format!("{from}..{to}") };
+    let shown: Vec<String> = runs.iter().take(SHOWN).map(word).collect();
+    format!("{}{}", shown.join(", "), if runs.len() > SHOWN { ", .." } else { "" })
+}
+
+fn indices(numbers: &[usize], axis: usize) -> String {
+    let word = if numbers.len() == 1 { "index" } else { "indices" };
+    format!("{word} {} of axis {axis}", runs(numbers))
 }

@@ -1,10 +1,9 @@
 //! The causal mask, where the last two axes are query and key: one side sees the future, the other does not.
 
-use super::bases::Base;
-use super::parts::Part;
+use super::exceptions::is_attention;
+use super::explanation::{Details, Hypothesis, Question};
+use super::parts::{Base, Part};
 use super::sides::Sides;
-use super::stale::is_attention;
-use crate::explain::{Details, Hypothesis, Question};
 
 /// The last two axes.
 #[derive(Clone, Copy)]
@@ -24,21 +23,10 @@ impl Square {
 /// The sides with the mask that one of them has on both.
 pub(super) fn bases(question: &Question<'_>, sides: &Sides) -> Vec<Base<'static>> {
     let [.., queries, keys] = sides.shape[..] else { return Vec::new() };
-    if queries < 2 || keys < queries || !sides.is_aligned() {
+    if queries < 2 || keys < queries {
         return Vec::new();
     }
     let square = Square { queries, keys };
-    // A look at a few: nothing is masked where two of them differ on both sides. The furthest key is masked if any is.
-    let step = (sides.len() / keys / 4096).max(1);
-    let varies = |side: &[f64]| {
-        let mut far = (keys - 1..side.len()).step_by(keys).step_by(step);
-        let mut far = far.by_ref().filter(|&position| square.ahead(position) > 0 && !side[position].is_nan());
-        let first = far.next();
-        first.is_some_and(|first| far.any(|position| side[position] != side[first]))
-    };
-    if varies(&sides.actual) && varies(&sides.reference) {
-        return Vec::new();
-    }
     let (reference, actual) = (masked(sides, &sides.reference, square), masked(sides, &sides.actual, square));
     // Two values that fill the same places mask the same.
     if reference.is_some() && actual.is_some() {
@@ -72,14 +60,13 @@ pub(super) fn bases(question: &Question<'_>, sides: &Sides) -> Vec<Base<'static>
 }
 
 fn base(evidence: &str, values: Vec<f64>) -> Base<'static> {
-    let part = Part { id: Hypothesis::CausalMask, evidence: evidence.into(), details: Details::default() };
-    Base::new(vec![part], values, 0)
+    Base::new(vec![Part::new(Hypothesis::CausalMask, evidence, Details::default())], values, 0)
 }
 
 /// The positions in the future that are compared.
 fn future(sides: &Sides, square: Square) -> impl Iterator<Item = usize> {
     let is_lost = |position: usize| sides.lost.binary_search(&position).is_ok();
-    let is_compared = move |p: &usize| !(sides.actual[*p] - sides.reference[*p]).is_nan() || is_lost(*p);
+    let is_compared = move |p: &usize| !sides.difference(*p).is_nan() || is_lost(*p);
     (0..sides.len()).filter(move |&position| square.ahead(position) > 0).filter(is_compared)
 }
 

@@ -2,15 +2,12 @@
 
 use num_complex::Complex;
 
-use super::flip::Flip;
-use super::layout::Layout;
-use super::noise::Noise;
-use super::parts::Part;
+use super::explanation::{Details, Explanation, Hypothesis, Question};
+use super::order::{Order, Shift, flips, layouts};
+use super::parts::{Part, apart, factor_name};
 use super::rank::{Candidate, answers};
-use super::shift::Shift;
-use super::words::{apart, factor_name};
+use super::sides::Noise;
 use crate::compare::Pair;
-use crate::explain::{Details, Explanation, Hypothesis, Question};
 use crate::tensor::{Data, Tensor};
 
 /// Elements below which nothing can be told.
@@ -27,35 +24,27 @@ pub(super) fn explain(question: &Question<'_>) -> Vec<Explanation> {
     if a.len() != r.len() || a.len() < ELEMENTS || a == r || !a.iter().chain(&r).all(is_number) {
         return Vec::new();
     }
-    let noise = Noise::of(actual, reference);
+    let noise = Noise::of(if actual.dtype().eps() >= reference.dtype().eps() { actual } else { reference }.dtype());
     let (shape, actual_shape) = (reference.shape(), actual.shape());
-    // Each as the place that an element comes from. The first that holds is the simplest.
-    let identity = || -> Order { (None, Box::new(Some)) };
-    let mut orders: Vec<Order> = if shape == actual_shape { vec![identity()] } else { Vec::new() };
+    // The first that holds is the simplest.
+    let mut orders: Vec<Option<Order>> = Vec::new();
     if shape == actual_shape {
-        orders.extend(
-            Flip::all(shape)
-                .into_iter()
-                .map(|flip| -> Order { (Some(flip.part()), Box::new(move |position| Some(flip.source(position)))) }),
-        );
-        orders.extend(Shift::all(shape).into_iter().map(|shift| -> Order {
-            let part = shift.part(", and what went out came in at the other end");
-            (Some(part), Box::new(move |position| shift.source(position, true)))
-        }));
+        orders.push(None);
+        orders.extend(flips(shape).into_iter().map(Some));
+        orders.extend(Shift::all(shape).into_iter().map(|shift| Some(shift.order(true))));
     }
-    orders.extend(Layout::all(shape, actual_shape).into_iter().map(|layout| -> Order {
-        (Some(layout.part(shape, actual_shape)), Box::new(move |position| Some(layout.source(position))))
-    }));
-    for (order, source) in orders {
+    orders.extend(layouts(shape, actual_shape).into_iter().map(Some));
+    for order in orders {
         for conjugate in [false, true] {
             let base = |position: usize| {
-                source(position).map(|from| if conjugate { r[from].conj() } else { r[from] }).unwrap_or_default()
+                let from = order.as_ref().map_or(Some(position), |order| order.source(position));
+                from.map(|from| if conjugate { r[from].conj() } else { r[from] }).unwrap_or_default()
             };
             let Some(factor) = factor(&a, base, noise) else { continue };
-            let mut parts: Vec<Part> = order.iter().cloned().collect();
+            let mut parts: Vec<Part> = order.iter().map(|order| order.part.clone()).collect();
             if conjugate {
-                let evidence = "actual is the complex conjugate of the reference".to_owned();
-                parts.push(Part { id: Hypothesis::Conjugate, evidence, details: Details::default() });
+                let evidence = "actual is the complex conjugate of the reference";
+                parts.push(Part::new(Hypothesis::Conjugate, evidence, Details::default()));
             }
             parts.extend(scale(factor, shape, noise));
             // Rounding alone is no fault.
@@ -63,15 +52,12 @@ pub(super) fn explain(question: &Question<'_>) -> Vec<Explanation> {
                 return Vec::new();
             }
             if parts.len() <= 2 {
-                return answers(Candidate { parts, parameters: 0, removes: 1.0, is_clean: true, is_excused: false });
+                return answers(Candidate::of(parts, 1.0));
             }
         }
     }
     Vec::new()
 }
-
-/// An order of the elements: what it is called, and where each comes from.
-type Order = (Option<Part>, Box<dyn Fn(usize) -> Option<usize>>);
 
 /// The real factor with which the base is the actual tensor up to rounding, at every element.
 fn factor(actual: &[Complex<f64>], base: impl Fn(usize) -> Complex<f64>, noise: Noise) -> Option<f64> {
@@ -99,14 +85,14 @@ fn scale(factor: f64, shape: &[usize], noise: Noise) -> Option<Part> {
         return None;
     }
     if (factor + 1.0).abs() <= precision {
-        return Some(Part { id: Hypothesis::Negated, evidence: "actual = -reference".into(), details });
+        return Some(Part::new(Hypothesis::Negated, "actual = -reference", details));
     }
     // A transform of real numbers has half of its points and one more.
     let halves = shape.last().into_iter().flat_map(|&last| [2 * last.saturating_sub(1), (2 * last).saturating_sub(1)]);
     let extents: Vec<usize> = halves.chain(shape.iter().rev().copied()).chain([shape.iter().product()]).collect();
     let name = factor_name(factor, &extents, precision).map(|name| format!(", which is {name}")).unwrap_or_default();
     let [times, _] = apart([factor, 1.0]);
-    Some(Part { id: Hypothesis::Scale, evidence: format!("actual = {times} x reference{name}"), details })
+    Some(Part::new(Hypothesis::Scale, format!("actual = {times} x reference{name}"), details))
 }
 
 /// The elements in double precision; `None` where they are real.

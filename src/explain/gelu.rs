@@ -1,17 +1,18 @@
-//! Another formula of the GELU: exact, by tanh, or by a logistic function.
+//! Another formula of the GELU: exact, by tanh, or by a logistic function; of the output itself, or inside of an MLP where the
+//! case has its input and both weights.
 
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
-use rayon::prelude::*;
+use ndarray::{Array1, Array2};
 
-use super::bases::Base;
-use super::parts::Part;
-use super::sides::{CHUNK, Sides};
-use crate::explain::{Details, Hypothesis};
+use super::explanation::{Details, Hypothesis, Question};
+use super::parts::{Base, Part};
+use super::sides::{Sides, widen};
+use crate::tensor::Tensor;
 
 /// A formula.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Formula {
+enum Formula {
     /// `x * Phi(x)` with the normal distribution: `torch.nn.GELU()`.
     Exact,
     /// `0.5 * x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3)))`: `approximate="tanh"`, "gelu_new".
@@ -21,7 +22,7 @@ pub(super) enum Formula {
 }
 
 /// Every change from one formula to another: reference first.
-pub(super) const CHANGES: [(Formula, Formula); 6] = [
+const CHANGES: [(Formula, Formula); 6] = [
     (Formula::Exact, Formula::Tanh),
     (Formula::Tanh, Formula::Exact),
     (Formula::Exact, Formula::Quick),
@@ -37,7 +38,7 @@ const POINTS: usize = 1 << 14;
 const FAR: f64 = 12.0;
 
 impl Formula {
-    pub(super) fn at(self, x: f64) -> f64 {
+    fn at(self, x: f64) -> f64 {
         match self {
             Formula::Exact => 0.5 * x * (1.0 + libm::erf(x * FRAC_1_SQRT_2)),
             Formula::Tanh => 0.5 * x * (1.0 + ((2.0 / PI).sqrt() * (x + 0.044715 * x * x * x)).tanh()),
@@ -45,7 +46,7 @@ impl Formula {
         }
     }
 
-    pub(super) fn word(self) -> &'static str {
+    fn word(self) -> &'static str {
         match self {
             Formula::Exact => "exact",
             Formula::Tanh => "tanh",
@@ -65,12 +66,9 @@ impl Formula {
 }
 
 /// What a change is called.
-pub(super) fn part((reference, actual): (Formula, Formula)) -> Part {
-    Part {
-        id: Hypothesis::GeluVariant,
-        evidence: format!("actual has the {} GELU, the reference the {}", actual.word(), reference.word()),
-        details: Details::default(),
-    }
+fn part((reference, actual): (Formula, Formula)) -> Part {
+    let evidence = format!("actual has the {} GELU, the reference the {}", actual.word(), reference.word());
+    Part::new(Hypothesis::GeluVariant, evidence, Details::default())
 }
 
 /// How a value of one formula becomes that of another, on one branch of it: the values of the first, in order, and what
@@ -147,16 +145,114 @@ pub(super) fn bases(sides: &Sides, positions: &[usize]) -> Vec<Base<'static>> {
             if left_over > 0.04 * all {
                 return None;
             }
-            let mut values = vec![0.0; sides.len()];
-            values.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, values)| {
-                for (place, value) in values.iter_mut().enumerate() {
-                    let position = chunk * CHUNK + place;
-                    *value = predict(sides.actual[position], sides.reference[position]);
-                }
-            });
+            let values: Vec<f64> = sides.actual.iter().zip(&sides.reference).map(|(a, r)| predict(*a, *r)).collect();
             Some(Base::new(vec![part(change)], values, 0))
         })
         .collect()
+}
+
+/// Multiplications that are worth an answer.
+const LIMIT: usize = 1 << 30;
+
+/// Rows that a change is tried on before it is calculated for all.
+const ROWS: usize = 16;
+
+/// An MLP as the shapes of the inputs allow it: `gelu(x first + bias) second`.
+struct Mlp {
+    x: Array2<f64>,
+    first: Array2<f64>,
+    bias: Array1<f64>,
+    second: Array2<f64>,
+}
+
+/// The reference with another GELU between the two products.
+pub(super) fn inside_mlp(question: &Question<'_>, sides: &Sides) -> Vec<Base<'static>> {
+    let Some(&width) = sides.shape.last().filter(|width| **width > 0) else { return Vec::new() };
+    let rows = sides.len() / width;
+    for mlp in candidates(question, sides, width) {
+        let step = rows.div_ceil(ROWS).max(1);
+        let some: Vec<usize> = (0..rows).step_by(step).collect();
+        let hidden = mlp.hidden(&some);
+        let left = |change: (Formula, Formula)| {
+            let added = mlp.added(&hidden, change);
+            let (mut left, mut all) = (0.0, 0.0);
+            for ((place, column), added) in added.indexed_iter() {
+                let difference = sides.difference(some[place] * width + column);
+                if !difference.is_nan() {
+                    left += (difference - added).powi(2);
+                    all += difference * difference;
+                }
+            }
+            // A constant that is off by a tenth leaves a hundredth.
+            let rounding = (4.0 * sides.noise.eps * sides.rms).powi(2) * added.len() as f64;
+            (left <= (0.04 * all).min((1e-3 * all).max(rounding)) && all > 0.0).then_some((left, change))
+        };
+        let best = CHANGES.into_iter().filter_map(left).min_by(|(one, _), (other, _)| one.total_cmp(other));
+        if let Some((_, change)) = best {
+            let every: Vec<usize> = (0..rows).collect();
+            let added = mlp.added(&mlp.hidden(&every), change);
+            let values: Vec<f64> = sides.reference.iter().zip(&added).map(|(r, added)| r + added).collect();
+            return vec![Base::new(vec![part(change)], values, 0)];
+        }
+    }
+    Vec::new()
+}
+
+impl Mlp {
+    /// What goes into the GELU, of those rows.
+    fn hidden(&self, rows: &[usize]) -> Array2<f64> {
+        let mut hidden = self.x.select(ndarray::Axis(0), rows).dot(&self.first);
+        hidden += &self.bias;
+        hidden
+    }
+
+    /// What the change of formula adds to the output.
+    fn added(&self, hidden: &Array2<f64>, (reference, actual): (Formula, Formula)) -> Array2<f64> {
+        hidden.mapv(|x| actual.at(x) - reference.at(x)).dot(&self.second)
+    }
+}
+
+/// Every way to read the inputs as an MLP with that width of output.
+fn candidates(question: &Question<'_>, sides: &Sides, width: usize) -> Vec<Mlp> {
+    let rows = sides.len() / width;
+    let inputs: Vec<&Tensor> = question.inputs.values().copied().collect();
+    let weights: Vec<&Tensor> = inputs.iter().copied().filter(|input| input.shape().len() == 2).collect();
+    let mut found = Vec::new();
+    for x in inputs.iter().filter(|x| x.len() >= rows && x.shape().len() >= 2 && x.len().is_multiple_of(rows)) {
+        let inner = x.len() / rows;
+        if x.shape().last() != Some(&inner) {
+            continue;
+        }
+        for (at, first) in weights.iter().enumerate() {
+            for (_, second) in weights.iter().enumerate().filter(|(other, _)| *other != at) {
+                let (Some(first), Some(second)) =
+                    (oriented(first, inner), oriented(second, width).map(Array2::reversed_axes))
+                else {
+                    continue;
+                };
+                let hidden = first.ncols();
+                if hidden != second.nrows() || rows * hidden * (inner + width) > LIMIT {
+                    continue;
+                }
+                let bias = inputs.iter().find(|input| input.shape() == [hidden]);
+                let x = Array2::from_shape_vec((rows, inner), widen(x)).expect("the rows are as many as they are");
+                let bias = bias.map_or_else(|| Array1::zeros(hidden), |bias| widen(bias).into());
+                found.push(Mlp { x, first, bias, second });
+            }
+        }
+    }
+    found
+}
+
+/// A weight as `[inner, hidden]`.
+fn oriented(weight: &Tensor, inner: usize) -> Option<Array2<f64>> {
+    let shape = (weight.shape()[0], weight.shape()[1]);
+    let weight = Array2::from_shape_vec(shape, widen(weight)).ok()?;
+    match shape {
+        (rows, _) if rows == inner => Some(weight),
+        (_, columns) if columns == inner => Some(weight.reversed_axes()),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

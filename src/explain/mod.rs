@@ -32,38 +32,22 @@
 //! A hypothesis is accepted where what it leaves is no more than the dtype's rounding, or next to nothing of the difference,
 //! after a correction for its free parameters; and only where the reference still shows in what it makes of it.
 
-mod accumulation;
 mod bases;
 mod causal;
 mod complex;
-mod exact;
 mod exceptions;
-pub(crate) mod explanation;
+mod explanation;
 mod fit;
-mod flip;
 mod gelu;
-mod groups;
-mod guess;
-mod layout;
-mod linear;
-mod noise;
 mod norm;
+mod order;
 mod parts;
-mod places;
-pub(crate) mod question;
 mod rank;
 mod rounding;
-mod sample;
-mod screen;
 mod search;
-mod shift;
 mod sides;
-mod stale;
 #[cfg(test)]
 mod tests;
-mod words;
 
+pub use explanation::{Details, Explanation, Hypothesis, Other, Question};
 pub use search::explain;
-
-pub use explanation::{Details, Explanation, Hypothesis};
-pub use question::{Other, Question};

@@ -1,18 +1,8 @@
 //! Another eps in a normalisation: `y = (x - mean) / sqrt(variance + eps) * weight + bias`, or without the mean.
 
-use super::bases::Base;
-use super::parts::Part;
-use super::sample::quantile;
-use super::sides::{Sides, widen};
-use super::words::{apart, number};
-use crate::explain::{Details, Hypothesis, Question};
-
-/// The statistic that eps is added to.
-#[derive(Clone, Copy)]
-enum Spread {
-    Variance,
-    MeanSquare,
-}
+use super::explanation::{Details, Hypothesis, Question};
+use super::parts::{Base, Part, apart, short};
+use super::sides::{Sides, extremes, quantile, widen};
 
 /// The eps that the case names, and of which side it is taken to be.
 #[derive(Clone, Copy)]
@@ -25,6 +15,7 @@ enum Known {
 }
 
 /// A row of the last axis: its spread, and by which factor actual is off around the bias.
+#[derive(Clone, Copy)]
 struct Row {
     spread: f64,
     factor: f64,
@@ -32,7 +23,7 @@ struct Row {
 
 /// The reference as another eps would make it, for each way to normalise that fits.
 pub(super) fn bases(question: &Question<'_>, sides: &Sides) -> Vec<Base<'static>> {
-    let Some(&width) = sides.shape.last().filter(|width| **width > 1 && sides.is_aligned()) else { return Vec::new() };
+    let Some(&width) = sides.shape.last().filter(|width| **width > 1) else { return Vec::new() };
     let mut biases = vec![vec![0.0; width]];
     let vectors = question.inputs.values().filter(|input| input.shape() == [width]);
     biases.extend(vectors.map(|input| widen(input)));
@@ -48,9 +39,9 @@ pub(super) fn bases(question: &Question<'_>, sides: &Sides) -> Vec<Base<'static>
         let x = widen(input);
         for bias in &biases {
             let Some((factors, scale)) = factors(sides, width, bias) else { continue };
-            for spread in [Spread::Variance, Spread::MeanSquare] {
-                let rows: Vec<Row> =
-                    x.chunks(width).zip(&factors).map(|(x, &factor)| Row { spread: spread.of(x), factor }).collect();
+            for has_mean in [true, false] {
+                let spreads = x.chunks(width).map(|x| spread(x, has_mean));
+                let rows: Vec<Row> = spreads.zip(&factors).map(|(spread, &factor)| Row { spread, factor }).collect();
                 let found = known.iter().filter_map(|known| base(sides, width, bias, &rows, scale, *known));
                 bases.extend(found);
             }
@@ -59,15 +50,11 @@ pub(super) fn bases(question: &Question<'_>, sides: &Sides) -> Vec<Base<'static>
     bases
 }
 
-impl Spread {
-    fn of(self, x: &[f64]) -> f64 {
-        let count = x.len() as f64;
-        let mean = match self {
-            Spread::Variance => x.iter().sum::<f64>() / count,
-            Spread::MeanSquare => 0.0,
-        };
-        x.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / count
-    }
+/// What eps is added to: the variance, or the mean of the squares.
+fn spread(x: &[f64], has_mean: bool) -> f64 {
+    let count = x.len() as f64;
+    let mean = if has_mean { x.iter().sum::<f64>() / count } else { 0.0 };
+    x.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / count
 }
 
 /// By which factor each row of actual is off around that bias, and the factor of the bias itself, where there is one; `None`
@@ -112,7 +99,7 @@ fn base(
     scale: Option<f64>,
     known: Known,
 ) -> Option<Base<'static>> {
-    let usable: Vec<&Row> = rows.iter().filter(|row| row.factor != 0.0 && row.spread > 0.0).collect();
+    let usable: Vec<Row> = rows.iter().copied().filter(|row| row.factor != 0.0 && row.spread > 0.0).collect();
     // One row has one factor, and any eps makes it.
     if usable.len() < 2 || usable.len() * 2 <= rows.len() {
         return None;
@@ -135,8 +122,7 @@ fn base(
         return None;
     }
     // One factor for all rows is a scale.
-    let (least, most) =
-        scaled.iter().fold((f64::INFINITY, 0.0f64), |(low, high), row| (low.min(row.factor), high.max(row.factor)));
+    let (least, most) = extremes(scaled.iter().map(|row| &row.factor));
     if most - least <= 0.02 * (1.0 - least).abs().max((1.0 - most).abs()) {
         return None;
     }
@@ -175,12 +161,12 @@ fn base(
         false => {
             let by: f64 = format!("{:.1e}", (after - before).abs()).parse().unwrap_or_default();
             let word = if after > before { "larger" } else { "smaller" };
-            format!("that of actual is {word} by {}", number(by))
+            format!("that of actual is {word} by {}", short(by))
         }
     };
     let evidence =
         format!("the two sides add different eps: {pair}; each row is off by its own factor, {least} to {most}");
-    Some(Base::new(vec![Part { id: Hypothesis::Eps, evidence, details }], values, 1))
+    Some(Base::new(vec![Part::new(Hypothesis::Eps, evidence, details)], values, 1))
 }
 
 /// The eps of one side, given that of the other and what the factors become: rows of small spread tell most. 0 where it is
@@ -197,26 +183,20 @@ fn eps(rows: &[Row], other: f64, ratio: impl Fn(f64) -> f64, precision: f64) -> 
 
 /// Both eps from the rows alone: `(1 / factor^2 - 1) x spread = after - before / factor^2` is a line.
 fn both(rows: &[Row]) -> Option<(f64, f64)> {
-    let rows: Vec<&Row> = rows.iter().collect();
     let inverse = |row: &Row| 1.0 / (row.factor * row.factor);
-    let (slope, after) = line(&rows, |row| ((inverse(row) - 1.0) * row.spread, inverse(row)));
+    let (slope, after) = line(rows, |row| ((inverse(row) - 1.0) * row.spread, inverse(row)));
     // Where that of the reference is not to be told from none.
-    let (_, alone) = line(&rows, |row| ((inverse(row) - 1.0) * row.spread, 0.0));
+    let (_, alone) = line(rows, |row| ((inverse(row) - 1.0) * row.spread, 0.0));
     Some(if slope < 0.0 && after >= 0.0 { (-slope, after) } else { (0.0, alone) })
         .filter(|(_, after)| after.is_finite())
 }
 
 /// The slope and the value at 0 of a line through points `(y, x)`, of which those of small spread are the surest.
-fn line(rows: &[&Row], point: impl Fn(&Row) -> (f64, f64)) -> (f64, f64) {
-    let points: Vec<(f64, f64, f64)> = rows
-        .iter()
-        .map(|row| {
-            let (y, x) = point(row);
-            (y, x, 1.0 / (row.spread * row.spread))
-        })
-        .collect();
-    let weights: f64 = points.iter().map(|(_, _, w)| w).sum();
-    let mean = |of: &dyn Fn(&(f64, f64, f64)) -> f64| points.iter().map(|p| p.2 * of(p)).sum::<f64>() / weights;
+fn line(rows: &[Row], point: impl Fn(&Row) -> (f64, f64)) -> (f64, f64) {
+    let weight = |row: &Row| 1.0 / (row.spread * row.spread);
+    let weights: f64 = rows.iter().map(weight).sum();
+    let mean =
+        |of: &dyn Fn((f64, f64)) -> f64| rows.iter().map(|row| weight(row) * of(point(row))).sum::<f64>() / weights;
     let (y, x) = (mean(&|p| p.0), mean(&|p| p.1));
     let run = mean(&|p| (p.1 - x) * (p.1 - x));
     let slope = if run > 0.0 { mean(&|p| (p.1 - x) * (p.0 - y)) / run } else { 0.0 };

@@ -1,7 +1,7 @@
 //! What fits, best first.
 
+use super::explanation::{Explanation, Hypothesis};
 use super::parts::Part;
-use crate::explain::{Explanation, Hypothesis};
 
 /// Hypotheses that hold together, and what they come to.
 #[derive(Clone, Debug)]
@@ -16,6 +16,11 @@ pub(super) struct Candidate {
 }
 
 impl Candidate {
+    /// Of what leaves no more than rounding and has no free parameters.
+    pub(super) fn of(parts: Vec<Part>, removes: f64) -> Candidate {
+        Candidate { parts, parameters: 0, removes, is_clean: true, is_excused: false }
+    }
+
     /// Whether nothing could be said that is better by more than a parameter.
     pub(super) fn is_enough(&self) -> bool {
         self.is_clean && !self.is_excused && self.parts.len() == 1 && self.parameters <= 1 && !is_place(&self.parts[0])
@@ -54,8 +59,7 @@ pub(super) fn rank(candidates: &mut Vec<Candidate>) {
 
 /// Whether a hypothesis says where elements are wrong, and not what they become.
 fn is_place(part: &Part) -> bool {
-    use Hypothesis::{ConstantOutput, NanRegion, Outliers, StalePosition};
-    matches!(part.id, ConstantOutput | NanRegion | Outliers | StalePosition) || part.details.position.is_some()
+    part.id.is_place() || part.id == Hypothesis::ConstantOutput || part.details.position.is_some()
 }
 
 /// An explanation for each part; each says what holds at the same time.

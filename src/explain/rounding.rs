@@ -1,15 +1,17 @@
-//! Rounding to 16 bits.
+//! Rounding: to 16 bits, on one side or all through a computation; and noise, which is no fault, but rounding that adds up
+//! along sums.
 
 use half::{bf16, f16};
-use rayon::prelude::*;
 
-use super::parts::Part;
-use super::sides::CHUNK;
-use crate::explain::{Details, Hypothesis};
+use super::explanation::{Details, Hypothesis, Question};
+use super::fit::{Tally, structure};
+use super::parts::{Part, short};
+use super::sides::{Sides, quantile};
+use crate::tensor::DType;
 
 /// A type of 16 bits.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Short {
+enum Short {
     Bf16,
     F16,
 }
@@ -32,14 +34,9 @@ const EDGE: f64 = 0.02;
 /// dtype; what `rounded` is called comes first in the evidence.
 pub(super) fn find(rounded: &[f64], exact: &[f64], eps: f64, names: [&str; 2]) -> Option<(Part, f64)> {
     let step = (exact.len() / 4096).max(1);
-    let sampled = |values: &[f64]| values.iter().step_by(step).copied().collect::<Vec<f64>>();
-    let (some_rounded, some_exact) = (sampled(rounded), sampled(exact));
-    for short in [Short::Bf16, Short::F16] {
-        if short.eps() < 64.0 * eps {
-            continue;
-        }
+    for short in Short::coarser(eps) {
         // What is rounded already says nothing.
-        let numbers = some_exact.iter().filter(|x| x.is_finite() && **x != 0.0);
+        let numbers = exact.iter().step_by(step).filter(|x| x.is_finite() && **x != 0.0);
         let (fitting, all) = numbers.fold((0, 0), |(f, n), &x| (f + u32::from(short.holds(x)), n + 1));
         if all < 8 || fitting * 2 > all {
             continue;
@@ -49,13 +46,10 @@ pub(super) fn find(rounded: &[f64], exact: &[f64], eps: f64, names: [&str; 2]) -
             _ => continue,
         };
         for way in [Way::Nearest, Way::Cut] {
-            if left(&some_rounded, &some_exact, short, way, eps).is_none() {
-                continue;
-            }
             if let Some(left) = left(rounded, exact, short, way, eps) {
                 let how = if way == Way::Cut { "cut off" } else { "rounded" };
                 let evidence = format!("{} is {} {how} to {word}", names[0], names[1]);
-                return Some((Part { id: short.hypothesis(), evidence, details: Details::default() }, left));
+                return Some((Part::new(short.hypothesis(), evidence, Details::default()), left));
             }
         }
     }
@@ -75,15 +69,15 @@ const STEPS: f64 = 16.0;
 /// in 16 bits. Not the other way round: a reference of 16 bits may be right. `eps` is that of the finer dtype, `rms` that of
 /// the tensors.
 pub(super) fn computed(short: &[f64], exact: &[f64], eps: f64, rms: f64) -> Option<Part> {
-    let pairs = || short.iter().zip(exact).filter(|(s, x)| !(**s - **x).is_nan() && (**s != 0.0 || **x != 0.0));
+    let pairs = || pairs(short, exact);
     let count = pairs().count();
-    [Short::Bf16, Short::F16].into_iter().filter(|kind| kind.eps() >= 64.0 * eps).find_map(|kind| {
+    Short::coarser(eps).find_map(|kind| {
         let is_short = |x: f64| kind.round(x, Way::Nearest) == x;
         let is_near = |s: f64, x: f64| (s - x).abs() <= STEPS * kind.eps() * (s.abs().max(x.abs()) + rms);
-        let is_all = pairs().all(|(&s, &x)| is_short(s) && is_near(s, x));
-        let held = pairs().filter(|(_, x)| is_short(**x)).count();
+        let is_all = pairs().all(|(s, x)| is_short(s) && is_near(s, x));
+        let held = pairs().filter(|(_, x)| is_short(*x)).count();
         // Quarters and whole numbers are numbers of 16 bits as well, and leave most of the last bits 0.
-        let round = pairs().filter(|(s, _)| **s / kind.step(**s) % 8.0 == 0.0).count();
+        let round = pairs().filter(|(s, _)| s / kind.step(*s) % 8.0 == 0.0).count();
         let is_short = count >= 64 && is_all && held * 4 <= count && round * 3 <= count && !kind.is_fixed(short, eps);
         is_short.then(|| {
             // Where numbers are so small that f16 has fewer bits for them they are among its own, or one would not be.
@@ -95,7 +89,7 @@ pub(super) fn computed(short: &[f64], exact: &[f64], eps: f64, rms: f64) -> Opti
             let evidence = format!(
                 "every value of actual {what}, as where it is computed in {types}; those of the reference {others}"
             );
-            Part { id: kind.hypothesis(), evidence, details: Details::default() }
+            Part::new(kind.hypothesis(), evidence, Details::default())
         })
     })
 }
@@ -103,7 +97,7 @@ pub(super) fn computed(short: &[f64], exact: &[f64], eps: f64, rms: f64) -> Opti
 /// Whether most of the numbers are ones of 16 bits, up to noise.
 pub(super) fn is_possible(values: &[f64], eps: f64) -> bool {
     let some = || values.iter().step_by((values.len() / 1024).max(1)).filter(|x| x.is_finite() && **x != 0.0);
-    [Short::Bf16, Short::F16].into_iter().filter(|short| short.eps() >= 64.0 * eps).any(|short| {
+    Short::coarser(eps).any(|short| {
         let is_short = |x: &&f64| (**x - short.round(**x, Way::Nearest)).abs() <= 32.0 * eps * x.abs();
         some().filter(is_short).count() * 10 >= some().count() * 9
     })
@@ -113,7 +107,7 @@ pub(super) fn is_possible(values: &[f64], eps: f64) -> bool {
 pub(super) fn factor(rounded: &[f64], exact: &[f64]) -> Option<f64> {
     [Short::Bf16, Short::F16].into_iter().find_map(|short| {
         let (mut low, mut high) = (f64::NEG_INFINITY, f64::INFINITY);
-        for (&r, &x) in rounded.iter().zip(exact).filter(|(r, x)| !(**r * **x).is_nan() && **x != 0.0 && **r != 0.0) {
+        for (r, x) in pairs(rounded, exact).filter(|(r, x)| *x != 0.0 && *r != 0.0) {
             // A little more, for noise before the rounding.
             let half = 0.5005 * short.step(r) + 4e-6 * r.abs();
             let (one, other) = ((r - half) / x, (r + half) / x);
@@ -127,41 +121,43 @@ pub(super) fn factor(rounded: &[f64], exact: &[f64]) -> Option<f64> {
 
 /// The squares of what rounding leaves; `None` where it does not explain the elements.
 fn left(rounded: &[f64], exact: &[f64], short: Short, way: Way, eps: f64) -> Option<f64> {
-    let parts: Vec<[f64; 6]> = rounded
-        .par_chunks(CHUNK)
-        .zip(exact.par_chunks(CHUNK))
-        .map(|(rounded, exact)| {
-            let mut sums = [0.0; 6];
-            for (&r, &x) in
-                rounded.iter().zip(exact).filter(|(r, x)| !(**r - **x).is_nan() && (**r != 0.0 || **x != 0.0))
-            {
-                let noise = 32.0 * eps * x.abs().max(r.abs());
-                let (step, expected) = (short.step(x), short.round(x, way));
-                let is_expected = (r - expected).abs() <= noise;
-                // On the edge noise decides.
-                let most = if way == Way::Nearest { 0.5 * step } else { step };
-                let is_short = (r - short.round(r, Way::Nearest)).abs() <= noise;
-                let is_edge = !is_expected && is_short && (r - x).abs() <= most + noise + 0.03 * step;
-                sums[0] += 1.0;
-                sums[1] += f64::from(u8::from(is_expected || is_edge));
-                sums[2] += f64::from(u8::from(is_edge));
-                if !short.holds(x) {
-                    sums[4] += 1.0;
-                    sums[5] += ((r - x).abs() / step).min(1.0);
-                }
-                sums[3] += if is_expected || is_edge { 0.0 } else { (r - expected) * (r - expected) };
-            }
-            sums
-        })
-        .collect();
-    let [count, explained, edge, left, inexact, moved] =
-        parts.into_iter().fold([0.0; 6], |all, part| std::array::from_fn(|at| all[at] + part[at]));
+    let (mut count, mut explained, mut edge, mut inexact) = (0.0, 0.0, 0.0, 0.0);
+    let (mut left, mut moved) = (0.0, 0.0);
+    for (r, x) in pairs(rounded, exact) {
+        let noise = 32.0 * eps * x.abs().max(r.abs());
+        let (step, expected) = (short.step(x), short.round(x, way));
+        let is_expected = (r - expected).abs() <= noise;
+        // On the edge noise decides.
+        let most = if way == Way::Nearest { 0.5 * step } else { step };
+        let is_short = (r - short.round(r, Way::Nearest)).abs() <= noise;
+        let is_edge = !is_expected && is_short && (r - x).abs() <= most + noise + 0.03 * step;
+        count += 1.0;
+        match (is_expected, is_edge) {
+            (false, false) => left += (r - expected) * (r - expected),
+            (_, is_edge) => (explained, edge) = (explained + 1.0, edge + f64::from(u8::from(is_edge))),
+        }
+        if !short.holds(x) {
+            inexact += 1.0;
+            moved += ((r - x).abs() / step).min(1.0);
+        }
+    }
     let is_explained = count > 0.0 && explained >= (1.0 - EDGE) * count && edge <= 10.0 * EDGE * count;
     (is_explained && moved >= LEAST_MOVED * inexact).then_some(left)
 }
 
+/// Both numbers wherever they are, and not both 0.
+fn pairs(rounded: &[f64], exact: &[f64]) -> impl Iterator<Item = (f64, f64)> {
+    let pairs = rounded.iter().zip(exact).map(|(r, x)| (*r, *x));
+    pairs.filter(|(r, x)| !(r - x).is_nan() && (*r != 0.0 || *x != 0.0))
+}
+
 impl Short {
-    pub(super) fn word(self) -> &'static str {
+    /// Those that are far coarser than a type of that eps.
+    fn coarser(eps: f64) -> impl Iterator<Item = Short> {
+        [Short::Bf16, Short::F16].into_iter().filter(move |short| short.eps() >= 64.0 * eps)
+    }
+
+    fn word(self) -> &'static str {
         match self {
             Short::Bf16 => "bf16",
             Short::F16 => "f16",
@@ -240,6 +236,93 @@ impl Short {
     fn holds(self, x: f64) -> bool {
         self.round(x, Way::Cut) == x
     }
+}
+
+/// Noise below which nothing else is looked for, in eps times the RMS: honest implementations of one checkpoint.
+pub(super) fn is_least(sides: &Sides) -> bool {
+    sides.noise.eps > 0.0 && sides.lost.is_empty() && sides.rmse() <= sides.noise.limit(sides.rms) / 8.0
+}
+
+/// That the difference is noise, if it is no more.
+pub(super) fn noise(question: &Question<'_>, sides: &Sides, tally: &Tally) -> Option<Part> {
+    let eps = sides.noise.eps;
+    let size = sides.rmse() / (eps * sides.rms);
+    let length = length(question);
+    // The roundings of a sum are a random walk, of steps a few tenths of an eps; and some operations more than the sum.
+    let explained = match question.pair.reference.dtype() {
+        DType::F32 | DType::F64 => 4.0 + (length as f64).sqrt(),
+        _ => sides.noise.limit(1.0) / eps,
+    };
+    let is_noise = eps > 0.0 && size <= explained && tally.beyond == 0 && sides.numbers > 0;
+    let is_noise = is_noise && !is_flushed(sides) && (size <= PLAIN || structure(sides) <= STRUCTURE);
+    let is_noise = is_noise && !is_apart(sides) && !is_curve(sides);
+    is_noise.then(|| {
+        let [size, explained] = [(size * 100.0).round() / 100.0, explained.round()].map(short);
+        let evidence = format!(
+            "rounding noise: its rms is {size} eps of the values' rms, and sums of {length} explain {explained}"
+        );
+        Part::new(Hypothesis::Accumulation, evidence, Details::default())
+    })
+}
+
+/// The RMS, in eps, up to which rounding may have any structure: one factor for a row is rounded once.
+const PLAIN: f64 = 2.0;
+
+/// The share of the difference that a factor for each slice may explain beyond chance.
+const STRUCTURE: f64 = 0.25;
+
+/// Whether an element is too small to come from a sum of the others, and differs all the same: flushed to 0, for one.
+fn is_flushed(sides: &Sides) -> bool {
+    let least = 1e-3 * sides.noise.eps * sides.rms;
+    sides.actual.iter().zip(&sides.reference).any(|(a, r)| {
+        let size = a.abs().max(r.abs());
+        size <= least && (a - r).abs() > 32.0 * sides.noise.eps * size
+    })
+}
+
+/// Whether few elements carry most of the difference, each far off beside its own row while the others are not: another formula
+/// for some values.
+fn is_apart(sides: &Sides) -> bool {
+    let width = sides.shape.last().copied().unwrap_or(1).max(1);
+    let rows = sides.actual.chunks(width).zip(sides.reference.chunks(width));
+    let mut off: Vec<(f64, f64)> = Vec::with_capacity(sides.len());
+    for (actual, reference) in rows {
+        let row = (reference.iter().map(|r| r * r).filter(|x| !x.is_nan()).sum::<f64>() / width as f64).sqrt();
+        let pairs = actual.iter().zip(reference).filter(|(a, r)| !(**a - **r).is_nan() && row > 0.0);
+        off.extend(pairs.map(|(a, r)| ((a - r).abs() / (sides.noise.eps * (r.abs() + row)), (a - r).powi(2))));
+    }
+    let usual = quantile(&mut off.iter().map(|(off, _)| *off).collect::<Vec<f64>>(), 0.9).unwrap_or(0.0);
+    let apart: f64 = off.iter().filter(|(off, _)| *off > (8.0 * usual).max(16.0)).map(|(_, square)| square).sum();
+    apart > 0.5 * sides.squares
+}
+
+/// Whether the difference is a curve over the values: neighbours by value differ alike, as roundings do not.
+fn is_curve(sides: &Sides) -> bool {
+    /// Values that are looked at.
+    const VALUES: usize = 1 << 14;
+    let step = sides.len().div_ceil(VALUES).max(1);
+    let mut pairs: Vec<(f64, f64)> =
+        (0..sides.len()).step_by(step).map(|p| (sides.reference[p], sides.difference(p))).collect();
+    pairs.retain(|(_, d)| !d.is_nan());
+    pairs.sort_by(|one, other| one.0.total_cmp(&other.0));
+    // The same twice is one.
+    pairs.dedup_by_key(|(r, _)| *r);
+    if pairs.len() < 64 {
+        return false;
+    }
+    let mean = pairs.iter().map(|(_, d)| d).sum::<f64>() / pairs.len() as f64;
+    let squares: f64 = pairs.iter().map(|(_, d)| (d - mean).powi(2)).sum();
+    let products: f64 = pairs.windows(2).map(|pair| (pair[0].1 - mean) * (pair[1].1 - mean)).sum();
+    products > 0.3 * squares
+}
+
+/// The length of the longest sum that the shapes suggest.
+fn length(question: &Question<'_>) -> usize {
+    let tensors = question.inputs.values().copied().chain([question.pair.reference]);
+    let extents =
+        tensors.filter(|tensor| tensor.shape().len() >= 2).flat_map(|tensor| tensor.shape().iter().rev().take(2));
+    // What the shapes do not show is no longer than an embedding, most often.
+    extents.copied().max().unwrap_or(1).clamp(64, 4096)
 }
 
 #[cfg(test)]

@@ -1,16 +1,15 @@
 //! From hypotheses to answers: what fits, best first.
 
-use super::accumulation;
-use super::bases::{Base, bases, has_order, moved};
+use super::bases::{bases, exact};
 use super::complex;
-use super::exact;
 use super::exceptions::{self, Kind, constant_throughout, lost};
-use super::fit::{Between, Bias, Fit, Model, models, settle, spread_within};
-use super::parts::{Part, model_parts};
+use super::explanation::{Details, Explanation, Hypothesis, Question};
+use super::fit::{Between, Bias, Fit, Model, by_axis, explained, models, settle, spread_within};
+use super::order::{has_order, moved};
+use super::parts::{Base, Part, model_parts};
 use super::rank::{Candidate, answers, rank};
-use super::sample::{Sample, quantile};
-use super::sides::Sides;
-use crate::explain::{Details, Explanation, Hypothesis, Question};
+use super::rounding;
+use super::sides::{Sample, Sides, quantile};
 
 /// The share of a difference that a hypothesis has to remove where what is left is more than rounding explains. A factor that
 /// is not the cause takes away 97% of the difference between two filters.
@@ -63,88 +62,76 @@ pub fn explain(question: &Question<'_>) -> Vec<Explanation> {
 
 /// Everything that fits, in no order.
 fn candidates(question: &Question<'_>, sides: &Sides) -> Vec<Candidate> {
-    let alone = |part: Part, removes| Candidate {
-        parts: vec![part],
-        parameters: 0,
-        removes,
-        is_clean: true,
-        is_excused: false,
+    let alone = |part: Option<Part>, removes: f64| -> Vec<Candidate> {
+        part.map(|part| Candidate::of(vec![part], removes)).into_iter().collect()
     };
     if sides.squares == 0.0 && sides.lost.is_empty() {
-        return same(sides).map(|part| alone(part, 1.0)).into_iter().collect();
+        return alone(same(sides), 1.0);
     }
     if sides.numbers + (sides.lost.len() as u64) < ELEMENTS {
         return Vec::new();
     }
     if sides.numbers == 0 {
-        return lost(sides).map(|part| alone(part, sides.removes(0.0, true))).into_iter().collect();
+        return alone(lost(sides), sides.removes(0.0, true));
     }
     if let Some(part) = constant_throughout(sides) {
-        return vec![alone(part, sides.removes(0.0, false))];
+        return alone(Some(part), sides.removes(0.0, false));
     }
-    let mut found = Vec::new();
-    let rounded = rounded(question, sides).map(|(part, left)| alone(part, sides.removes(left, false)));
-    found.extend(rounded.filter(|rounded| rounded.removes >= SOME));
+    let rounded = rounded(sides).map(|(part, left)| (part, sides.removes(left, false)));
+    if let Some((part, removes)) = rounded.filter(|(_, removes)| *removes >= SOME) {
+        return alone(Some(part), removes);
+    }
     let sample = Sample::of(&sides.shape);
     let reference = Base::new(Vec::new(), sides.reference.as_slice(), 0);
-    if found.is_empty() && sides.is_aligned() && accumulation::is_least(sides) {
-        let fit = settle(between(sides, &reference), &sample, Model::identity());
-        return accumulation::find(question, sides, &fit.tally).map(|part| alone(part, 1.0)).into_iter().collect();
+    // That the difference is noise.
+    let noise = || {
+        let fit = settle(between(sides, &sample, &reference), Model::identity());
+        rounding::noise(question, sides, &fit.tally)
+    };
+    if sides.is_aligned() && rounding::is_least(sides) {
+        return alone(noise(), 1.0);
     }
-    if !found.is_empty() {
-        return found;
-    }
-    let mut noise = None;
-    let mut try_one = |base: Base<'_>| try_base(question, sides, &sample, &base, &mut noise);
-    found.extend(try_one(reference));
-    found.extend(bases(question, sides, &sample).into_iter().flat_map(&mut try_one));
+    let try_one = |base: Base<'_>| try_base(question, sides, &sample, &base);
+    let mut found = try_base(question, sides, &sample, &reference);
+    found.extend(bases(question, sides, &sample).into_iter().flat_map(try_one));
     // Another order of the elements costs most, and adds nothing to what one number explains.
     if !found.iter().any(Candidate::is_enough) && has_order(sides) {
-        found.extend(moved(sides, &sample).flat_map(&mut try_one));
+        found.extend(moved(sides, &sample).flat_map(try_one));
     }
     if !found.iter().any(Candidate::is_enough) {
-        found.extend(exact::bases(question, sides).into_iter().flat_map(try_one));
+        found.extend(exact(question, sides).into_iter().flat_map(try_one));
+    }
+    if found.is_empty() && sides.is_aligned() && sides.lost.is_empty() {
+        found = alone(noise(), 1.0);
     }
     if found.is_empty() {
-        found.extend(noise.map(|part| alone(part, 1.0)));
-    }
-    if found.is_empty() {
-        found.extend(computed(question, sides).map(|part| alone(part, 1.0)));
+        found = alone(computed(sides), 1.0);
     }
     found
 }
 
-/// Everything that fits with that base; and the noise, where it is the reference itself.
-fn try_base(
-    question: &Question<'_>,
-    sides: &Sides,
-    sample: &Sample,
-    base: &Base<'_>,
-    noise: &mut Option<Part>,
-) -> Vec<Candidate> {
-    let between = between(sides, base);
+/// Everything that fits with that base.
+fn try_base(question: &Question<'_>, sides: &Sides, sample: &Sample, base: &Base<'_>) -> Vec<Candidate> {
+    let between = between(sides, sample, base);
     let mut found = Vec::new();
-    if !base.parts.is_empty() && is_reference(sides, sample, base) {
+    if !base.parts.is_empty() && is_reference(between, base) {
         return found;
     }
     // What a simpler model leaves that is good enough.
     let mut least = f64::INFINITY;
-    for model in models(sides, sample, between) {
+    for model in models(between) {
         // Where a simpler one leaves no more than rounding, nothing is left to explain.
-        if least <= sides.noise.limit(sides.rms) {
+        if least <= between.limit() {
             break;
         }
-        let fit = settle(between, sample, model);
-        if base.parts.is_empty() && fit.model.is_identity() && sides.is_aligned() {
-            *noise = accumulation::find(question, sides, &fit.tally).filter(|_| sides.lost.is_empty());
-        }
+        let fit = settle(between, model);
         let left = fit.tally.rms();
-        if left * WORTH > least || !matters(between, sample, &fit.model) {
+        if left * WORTH > least || !matters(between, &fit.model) {
             continue;
         }
-        let judged = judge(question, sides, sample, base, between, &fit);
+        let judged = judge(question, base, between, &fit);
         if judged.iter().any(|candidate| !candidate.is_excused) {
-            least = least.min(left.max(sides.noise.limit(sides.rms)));
+            least = least.min(left.max(between.limit()));
         }
         found.extend(judged);
     }
@@ -152,94 +139,76 @@ fn try_base(
 }
 
 /// Whether the base is the reference itself after all, as that moved along an axis where it is constant.
-fn is_reference(sides: &Sides, sample: &Sample, base: &Base<'_>) -> bool {
-    let pairs = || sample.positions.iter().map(|&position| (base.values[position], sides.reference[position]));
+fn is_reference(between: Between<'_>, base: &Base<'_>) -> bool {
+    let Between { sides, sample, .. } = between;
+    let pairs = sample.positions.iter().map(|&position| (base.values[position], sides.reference[position]));
     let is_same = |(moved, reference): (f64, f64)| (moved - reference).abs() <= 2.0 * sides.noise.eps * reference.abs();
-    base.actual.is_none() && sides.is_aligned() && pairs().filter(|(b, r)| !(b - r).is_nan()).all(is_same)
+    base.actual.is_none() && sides.is_aligned() && pairs.filter(|(b, r)| !(b - r).is_nan()).all(is_same)
 }
 
 /// Whether a model brings most elements closer, and not a few large ones alone.
-fn is_broad(sides: &Sides, sample: &Sample, between: Between<'_>, fit: &Fit) -> bool {
-    if !sides.is_aligned() {
-        return true;
-    }
+fn is_broad(between: Between<'_>, fit: &Fit) -> bool {
     let median = |left: &dyn Fn(usize) -> f64| {
-        let mut left: Vec<f64> =
-            sample.positions.iter().map(|&position| left(position).abs()).filter(|left| !left.is_nan()).collect();
-        quantile(&mut left, 0.5).unwrap_or(0.0)
+        let left = between.sample.positions.iter().map(|&position| left(position).abs());
+        quantile(&mut left.filter(|left| !left.is_nan()).collect::<Vec<f64>>(), 0.5).unwrap_or(0.0)
     };
-    let before = median(&|position| sides.actual[position] - sides.reference[position]);
-    let after = median(&|position| between.actual[position] - fit.model.predict_at(between, position));
-    after <= 0.5 * before
+    let before = median(&|position| between.sides.difference(position));
+    !between.sides.is_aligned() || median(&|position| between.left(&fit.model, position)) <= 0.5 * before
 }
 
-/// Whether the base still shows in what the model makes of it.
-fn matters(between: Between<'_>, sample: &Sample, model: &Model) -> bool {
-    let spread = spread(sample.positions.iter().map(|&position| between.base[position]));
-    model.factor.abs() * spread > 4.0 * between.noise.limit(between.rms)
+/// Whether what a model leaves follows an axis, so that it is no more than an average: a factor, or a constant, for each index
+/// explains most of it.
+fn is_average(between: Between<'_>, model: &Model) -> bool {
+    /// The share from which on that follows an axis.
+    const AVERAGED: f64 = 0.5;
+    let left = || (0..between.base.len()).map(|position| (between.left(model, position), between.base[position]));
+    between.sides.is_aligned() && by_axis(between.sides, left).any(|explained| explained > AVERAGED)
 }
 
-/// The standard deviation of the numbers among those.
-fn spread(values: impl Iterator<Item = f64> + Clone) -> f64 {
-    let numbers = values.filter(|x| !x.is_nan());
-    let (count, sum) = numbers.clone().fold((0.0, 0.0), |(count, sum), x| (count + 1.0, sum + x));
-    let squares: f64 = numbers.map(|x| (x - sum / count) * (x - sum / count)).sum();
-    if count > 0.0 { (squares / count).sqrt() } else { 0.0 }
+/// Whether the base still shows in what the model makes of it: the standard deviation of its numbers.
+fn matters(between: Between<'_>, model: &Model) -> bool {
+    let numbers = || between.sample.positions.iter().map(|&position| between.base[position]).filter(|x| !x.is_nan());
+    let count = numbers().count().max(1) as f64;
+    let mean = numbers().sum::<f64>() / count;
+    let spread = (numbers().map(|x| (x - mean) * (x - mean)).sum::<f64>() / count).sqrt();
+    model.factor.abs() * spread > 4.0 * between.limit()
 }
 
-fn between<'a>(sides: &'a Sides, base: &'a Base<'_>) -> Between<'a> {
-    Between {
-        shape: &sides.shape,
-        actual: base.actual.as_deref().unwrap_or(&sides.actual),
-        base: &base.values,
-        noise: sides.noise,
-        rms: sides.rms,
-        rmse: sides.rmse(),
-    }
+fn between<'a>(sides: &'a Sides, sample: &'a Sample, base: &'a Base<'_>) -> Between<'a> {
+    Between { sides, sample, actual: base.actual.as_deref().unwrap_or(&sides.actual), base: &base.values }
 }
 
 /// The same elements in the same order, under another shape.
 fn same(sides: &Sides) -> Option<Part> {
-    (!sides.is_aligned() && sides.numbers > 0).then(|| Part {
-        id: Hypothesis::ReshapeOrder,
-        evidence: "every element is right and in its order; only the shape is another".into(),
-        details: Details::default(),
-    })
+    let evidence = "every element is right and in its order; only the shape is another";
+    let is_same = !sides.is_aligned() && sides.numbers > 0;
+    is_same.then(|| Part::new(Hypothesis::ReshapeOrder, evidence, Details::default()))
 }
 
 /// One side rounded to 16 bits, the other not.
-fn rounded(question: &Question<'_>, sides: &Sides) -> Option<(Part, f64)> {
-    let eps = [question.pair.actual, question.pair.reference].map(|tensor| tensor.dtype().eps());
+fn rounded(sides: &Sides) -> Option<(Part, f64)> {
+    let find = |one, other, names| rounding::find(one, other, sides.finer_eps, names);
     if sides.rmse() > 0.01 * sides.rms || !sides.lost.is_empty() {
         return None;
     }
-    let find = super::rounding::find;
-    let least = eps[0].min(eps[1]);
-    find(&sides.actual, &sides.reference, least, ["actual", "the reference"])
-        .or_else(|| find(&sides.reference, &sides.actual, least, ["the reference", "actual"]))
+    find(&sides.actual, &sides.reference, ["actual", "the reference"])
+        .or_else(|| find(&sides.reference, &sides.actual, ["the reference", "actual"]))
 }
 
 /// Actual computed in 16 bits, the reference not.
-fn computed(question: &Question<'_>, sides: &Sides) -> Option<Part> {
-    let eps = [question.pair.actual, question.pair.reference].map(|tensor| tensor.dtype().eps());
+fn computed(sides: &Sides) -> Option<Part> {
     // A factor or a constant is another fault, or one more.
-    if !sides.is_aligned() || !sides.lost.is_empty() || exact::explained(sides, 1, |_| 0) > 0.25 {
+    let pairs = sides.actual.iter().zip(&sides.reference).map(|(a, r)| (a - r, *r));
+    if !sides.is_aligned() || !sides.lost.is_empty() || explained(pairs, 1, |_| 0) > 0.25 {
         return None;
     }
-    super::rounding::computed(&sides.actual, &sides.reference, eps[0].min(eps[1]), sides.rms)
+    rounding::computed(&sides.actual, &sides.reference, sides.finer_eps, sides.rms)
 }
 
 /// What a fit says, if it is acceptable: by itself, or with something that excuses the elements it does not hold for.
-fn judge(
-    question: &Question<'_>,
-    sides: &Sides,
-    sample: &Sample,
-    base: &Base<'_>,
-    between: Between<'_>,
-    fit: &Fit,
-) -> Vec<Candidate> {
-    let tally = fit.tally;
-    let (named, free) = model_parts(question, sides, &fit.model, fit);
+fn judge(question: &Question<'_>, base: &Base<'_>, between: Between<'_>, fit: &Fit) -> Vec<Candidate> {
+    let (sides, tally) = (between.sides, fit.tally);
+    let (named, free) = model_parts(question, sides, fit);
     let mut parts = base.parts.clone();
     parts.extend(named);
     let parameters = base.parameters + free;
@@ -247,7 +216,6 @@ fn judge(
     if !base.tells_lost {
         parts.extend(lost(sides));
     }
-    let is_identity = base.parts.is_empty() && fit.model.is_identity();
     let spare = tally.numbers as i64 - parameters as i64;
     // Half of the elements have to have a counterpart.
     // And a move that is scaled besides needs more than a few.
@@ -258,9 +226,9 @@ fn judge(
     if base.untold > 0.0 && (tally.numbers as f64) < (1.0 - UNTOLD) * sides.numbers as f64 {
         return Vec::new();
     }
-    let varied = spread_within(between, sample, &fit.model);
+    let varied = spread_within(between, &fit.model);
     // Where a bias alone is all that there is, the base says nothing.
-    if fit.model.bias.is_some() && varied <= 4.0 * sides.noise.limit(sides.rms) {
+    if fit.model.bias.is_some() && varied <= 4.0 * between.limit() {
         return Vec::new();
     }
     // Two slices that are exchanged are the constant of both less either: with a factor two are no evidence.
@@ -277,28 +245,27 @@ fn judge(
         is_excused,
     };
     let mut found = Vec::new();
-    let is_clean = tally.rms() * adjusted <= sides.noise.limit(sides.rms) && tally.beyond * 1000 <= tally.numbers;
+    let is_clean = tally.rms() * adjusted <= between.limit() && tally.beyond * 1000 <= tally.numbers;
     if (1..=COMPOSED).contains(&parts.len()) {
         let removes = 1.0 - (1.0 - sides.removes(tally.squares, tells_lost)) * adjusted;
         // What is small beside the difference may be large beside actual: everything is close to 0 times the reference.
-        let is_close = tally.rms() <= 2.0 * sides.noise.limit(sides.rms);
+        let is_close = tally.rms() <= 2.0 * between.limit();
         let least = if is_close { CLOSE } else { MOST };
-        let is_near = spare >= 32 && tally.rms() <= (1.0 - least) * varied && is_broad(sides, sample, between, fit);
+        let is_near = spare >= 32 && tally.rms() <= (1.0 - least) * varied && is_broad(between, fit);
         // Of an eps every row says the same, or it is none.
         let is_eps = base.parts.iter().any(|part| part.id == Hypothesis::Eps);
-        let is_told = is_clean || is_near && !is_eps && !exact::is_average(sides, between, &fit.model);
+        let is_told = is_clean || is_near && !is_eps && !is_average(between, &fit.model);
         if removes >= if is_clean { SOME } else { least } && is_told {
             found.push(candidate(&parts, tally.squares, is_clean, false));
         }
     }
     if !is_clean {
-        let eps = question.pair.actual.dtype().eps().min(question.pair.reference.dtype().eps());
-        let kind = match (is_identity, base.parts.is_empty()) {
-            (true, _) => Kind::Identity,
-            (false, true) => Kind::Scaled,
-            (false, false) => Kind::Moved,
+        let kind = match (base.parts.is_empty(), fit.model.is_identity()) {
+            (true, true) => Kind::Identity,
+            (true, false) => Kind::Scaled,
+            (false, _) => Kind::Moved,
         };
-        for excused in exceptions::find(question, sides, sample, between, fit, kind, eps) {
+        for excused in exceptions::find(question, between, fit, kind) {
             let mut parts = parts.clone();
             parts.push(excused.part);
             let candidate = candidate(&parts, excused.left, true, true);
