@@ -63,7 +63,6 @@ pub mod harness;
 #[cfg(any(feature = "gpt2", feature = "candle"))]
 pub mod executors;
 
-
 pub use compare::{
     Comparison, Extreme, Mismatch, NanRule, NonFinite, Pair, Rules, Summary, Tolerance, Vacuous, compare, summarize,
     ulp_distance,

@@ -28,7 +28,11 @@ const ORDER: &[&[&str]] = &[
 const EXECUTORS: (&str, &[&str]) = ("executors", &["error.rs", "tensor/", "run/checkpoint"]);
 
 /// The rooms that still have circles of files: none is to be added, and each goes with its last circle.
+<<<<<<< HEAD
 const TANGLED: &[&str] = &["compare", "explain", "fs", "report", "run", "tensor"];
+=======
+const TANGLED: &[&str] = &["cli", "compare", "fs", "harness", "report", "run", "tensor"];
+>>>>>>> 29e10f6 (Hold explain to the rule that no files use each other)
 
 /// The rooms that still use one above them: none is to be added.
 const UPWARDS: &[(&str, &str)] = &[("fs", "tensor"), ("text", "tensor")];
@@ -107,7 +111,7 @@ impl Sources {
                 (path.clone(), Source { module: module(&path), words })
             })
             .filter(|(path, _)| {
-                !path.ends_with("tests.rs") && !path.contains("/tests/") && !path.starts_with("contract/")
+                !path.ends_with("tests.rs") && !path.contains("/tests/")
             })
             .collect();
         let modules = files.iter().map(|(path, source)| (source.module.clone(), path.clone())).collect();

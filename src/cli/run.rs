@@ -105,13 +105,8 @@ impl Run {
             ci,
         })?;
         let interrupt = interrupt::listen()?;
-        let options = Options {
-            explain: true,
-            pictures,
-            isolation: Some(isolation),
-            interrupt: interrupt.clone(),
-            ..options
-        };
+        let options =
+            Options { explain: true, pictures, isolation: Some(isolation), interrupt: interrupt.clone(), ..options };
         let session = Session::new(goldens, executor, options)?;
         if failed {
             filter.only = Some(again(&session, &tree, context)?);
