@@ -28,11 +28,7 @@ const ORDER: &[&[&str]] = &[
 const EXECUTORS: (&str, &[&str]) = ("executors", &["error.rs", "tensor/", "run/checkpoint"]);
 
 /// The rooms that still have circles of files: none is to be added, and each goes with its last circle.
-<<<<<<< HEAD
-const TANGLED: &[&str] = &["compare", "explain", "fs", "report", "run", "tensor"];
-=======
-const TANGLED: &[&str] = &["cli", "compare", "fs", "harness", "report", "run", "tensor"];
->>>>>>> 29e10f6 (Hold explain to the rule that no files use each other)
+const TANGLED: &[&str] = &["compare", "fs", "report", "run", "tensor"];
 
 /// The rooms that still use one above them: none is to be added.
 const UPWARDS: &[(&str, &str)] = &[("fs", "tensor"), ("text", "tensor")];
