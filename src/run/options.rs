@@ -33,7 +33,7 @@ pub struct Options {
     pub looks_back: bool,
     /// Whether cases run once more, on what the cases before them really produced: each has a propagated difference then.
     pub chained: bool,
-    /// What finds the reason of a mismatch, where somebody wants to know.
+    /// Whether a reason is looked for where an output is not its reference.
     pub explain: bool,
     /// Whether no case is started after one that fails the gate.
     pub fail_fast: bool,
