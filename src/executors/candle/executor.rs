@@ -58,7 +58,7 @@ pub fn executor() -> Executor {
             Ok(outputs! { "tokens" => write(&tokens)? })
         })
         .checkpoint("bert_qkv", |case| {
-            let layer = |name: &'static str| Ok((name, Layer::read_linear(case, &format!("{name}."))?));
+            let layer = |name| Layer::read_linear(case, &format!("{name}.")).map(|layer| (name, layer));
             let layers = [layer("query")?, layer("key")?, layer("value")?];
             three(attention::bert_qkv(&float(case, "x", 3)?, layers, case.param("n_head")?))
         })
