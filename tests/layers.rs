@@ -106,9 +106,7 @@ impl Sources {
                 flatten(tokens, 0, &mut words);
                 (path.clone(), Source { module: module(&path), words })
             })
-            .filter(|(path, _)| {
-                !path.ends_with("tests.rs") && !path.contains("/tests/")
-            })
+            .filter(|(path, _)| !path.ends_with("tests.rs") && !path.contains("/tests/"))
             .collect();
         let modules = files.iter().map(|(path, source)| (source.module.clone(), path.clone())).collect();
         let named = files.iter().map(|(path, source)| (path.clone(), source.named(&modules))).collect();
