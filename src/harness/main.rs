@@ -109,7 +109,8 @@ impl Harness {
         self
     }
 
-    /// Runs the tests that the command line asks for, or the verb that it names. To be called from `main`, first thing.
+    /// Runs the tests that the command line asks for, or the verb that it names. To be called from `main`, first thing: where
+    /// insta would print, it starts the program again with `INSTA_OUTPUT=none` (on Unix).
     pub fn main(self) -> ExitCode {
         let arguments: Vec<OsString> = std::env::args_os().collect();
         let package = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default();
@@ -147,6 +148,9 @@ impl Harness {
 
 /// Runs or lists the trials.
 fn test(executor: Executor, home: &Home, arguments: &Arguments) -> Result<ExitCode> {
+    if !arguments.list {
+        snapshot::silence();
+    }
     let goldens = home.goldens(None)?;
     let allowed_skips = home.allowed_skips.clone();
     let mut options = Options {

@@ -1,14 +1,15 @@
-//! A snapshot file: read and accepted as insta does it, and left pending for its review. The only file that knows insta.
+//! A snapshot file: read, recorded and accepted through insta. The only file that knows insta.
 
-use std::borrow::Cow;
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
-use serde_json::Value as Json;
 use tempfile::NamedTempFile;
 
 use super::catch::catch;
+#[cfg(all(unix, feature = "harness"))]
+use super::settings;
 use super::text::{Fault, conflict, parse};
 use crate::error::{Error, Result};
 #[cfg(feature = "harness")]
@@ -64,10 +65,115 @@ impl Stored {
     }
 }
 
-/// The content of a pending file, as insta writes one.
-pub(super) fn pending(source: &str, text: &str) -> String {
-    let source = if is_plain(source) { Cow::Borrowed(source) } else { Json::from(source).to_string().into() };
-    format!("---\nsource: {source}\nassertion_line: 1\n---\n{text}")
+/// Where insta is to record a snapshot.
+pub(super) struct Target<'a> {
+    /// The folder that the header is relative to, and that insta's own file is in.
+    pub(super) workspace: &'a Path,
+    /// The file that the header names.
+    pub(super) source: &'a Path,
+    /// The snapshot file.
+    pub(super) snapshot: &'a Path,
+}
+
+/// Asserts a text that differs from the stored one, which makes insta record it as its settings say. What insta thinks of
+/// it is no verdict.
+pub(super) fn assert(target: &Target<'_>, text: &str) -> Result<()> {
+    let Target { workspace, source, snapshot } = *target;
+    // The trailing dot makes it no path of an existing file, which insta would resolve: where the goldens are links, to a
+    // path of this machine. As it is, insta takes the text, in which a dot at the end means nothing.
+    let source = source.join(".");
+    let name = snapshot.file_stem().unwrap_or_default().to_string_lossy();
+    let mut settings = insta::Settings::new();
+    settings.set_snapshot_path(snapshot.parent().expect("a snapshot is in a folder"));
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    // The function behind insta's macro. The macro itself would take workspace and source from karat's own build.
+    let call = || {
+        let value = (&*name, text).into();
+        insta::_macro_support::assert_snapshot(value, workspace, "karat", "karat", &source.to_string_lossy(), 1, "")
+    };
+    let _lock = lock(workspace);
+    serially(|| settings.bind(call).map_err(|error| error.to_string())).map_err(|what| Error::Snapshot {
+        path: snapshot.to_path_buf(),
+        what: format!("insta cannot record it: {what}"),
+    })
+}
+
+/// Runs one call of insta at a time, and turns its panic into nothing where it only says that the snapshot differs, which
+/// karat knows, and into an error where it says anything else.
+fn serially(call: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
+    /// What insta said about its own configuration; after that panic its lock is poisoned, and it says nothing useful.
+    static INSTA: Mutex<Option<String>> = Mutex::new(None);
+    let mut misconfigured = INSTA.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(why) = &*misconfigured {
+        return Err(why.clone());
+    }
+    let said = match catch(call) {
+        Ok(answer) => return answer,
+        Err(panic) => panic.message,
+    };
+    if said.starts_with("snapshot assertion for ") {
+        return Ok(());
+    }
+    if said.starts_with("Error building config") {
+        *misconfigured = Some(said.clone());
+    }
+    Err(said)
+}
+
+/// Locks a folder until the file that is returned is closed, also where the process is killed: insta writes in place, so that
+/// two processes must not record at once.
+///
+/// Where the file system knows no locks, or another process does not give this one up within ten seconds, work goes on
+/// without: what is half written is found when it is read.
+#[cfg(unix)]
+fn lock(folder: &Path) -> Option<fs::File> {
+    use std::time::{Duration, Instant};
+
+    use rustix::fs::{FlockOperation, flock};
+    use rustix::io::Errno;
+
+    const PATIENCE: Duration = Duration::from_secs(10);
+    let started = Instant::now();
+    let folder = fs::File::open(folder).ok()?;
+    loop {
+        match flock(&folder, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Some(folder),
+            Err(Errno::WOULDBLOCK | Errno::INTR) if started.elapsed() < PATIENCE => {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            Err(_) => return None,
+        }
+    }
+}
+
+/// Locks nothing, here.
+#[cfg(not(unix))]
+fn lock(_: &Path) -> Option<fs::File> {
+    None
+}
+
+/// Starts this program again, with the same arguments, where insta would print: it prints what differs to stdout, from any
+/// thread, and takes the setting from the environment, which no running process can change safely.
+///
+/// Returns where insta is silent already, where `INSTA_OUTPUT` is none of insta's values
+/// ([`Recorder::check_settings`](super::Recorder::check_settings) refuses it), and where the system cannot replace a process: then
+/// insta prints, and nothing else changes.
+#[cfg(feature = "harness")]
+pub(crate) fn silence() {
+    #[cfg(unix)]
+    if settings::would_print(&settings::process)
+        && let Ok(program) = std::env::current_exe()
+    {
+        use std::os::unix::process::CommandExt as _;
+        let mut arguments = std::env::args_os();
+        let mut again = std::process::Command::new(program);
+        if let Some(name) = arguments.next() {
+            again.arg0(name);
+        }
+        // It returns only where it failed.
+        let _ = again.args(arguments).env("INSTA_OUTPUT", "none").exec();
+    }
 }
 
 /// Whether a path means the same to YAML with and without quotes.
@@ -167,7 +273,8 @@ pub(super) fn promote(pending: &Path, snapshot: &Path) -> Result<()> {
 }
 
 /// What insta writes where it accepts a pending file with that content.
-pub(super) fn accepted(raw: &[u8], pending: &Path) -> Result<Vec<u8>> {
+#[cfg(feature = "harness")]
+fn accepted(raw: &[u8], pending: &Path) -> Result<Vec<u8>> {
     // insta reads and writes files alone.
     let copy = NamedTempFile::new().map_err(|error| Error::write(std::env::temp_dir(), error))?;
     let copied = |error| Error::write(copy.path(), error);
@@ -180,8 +287,9 @@ pub(super) fn accepted(raw: &[u8], pending: &Path) -> Result<Vec<u8>> {
     fs::read(copy.path()).map_err(copied)
 }
 
-/// Writes a snapshot or a pending one, whole or not at all.
-pub(super) fn write(file: &Path, content: &[u8]) -> Result<()> {
+/// Writes a snapshot, whole or not at all.
+#[cfg(feature = "harness")]
+fn write(file: &Path, content: &[u8]) -> Result<()> {
     let folder = file.parent().expect("a snapshot is in a folder");
     fs::create_dir_all(folder).map_err(|error| Error::write(folder, error))?;
     let write = || {

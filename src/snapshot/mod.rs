@@ -1,4 +1,4 @@
-//! The drift gate: a summary as text, held against the accepted text in a band, and left for review by insta.
+//! The drift gate: a summary as text, held against the accepted text in a band, and recorded through insta.
 //!
 //! *text* writes what a snapshot says and reads it back, *band* judges, *file* knows insta and the files, and *recorder* puts
 //! these together for one file: of an assertion in an ordinary test, or, in *cases*, of a whole tree.
@@ -23,6 +23,8 @@ pub(crate) use band::moved;
 pub(crate) use band::moved_row;
 #[cfg(feature = "harness")]
 pub use cases::Accepted;
+#[cfg(feature = "harness")]
+pub(crate) use file::silence;
 pub use recorder::{Recorded, Recorder, TestSite, record_in_test};
 pub use settings::{Caller, in_ci, reviewed};
 #[cfg(feature = "harness")]

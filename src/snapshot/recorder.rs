@@ -1,15 +1,16 @@
-//! Summaries held against snapshot files. karat decides by its own bands, and leaves for insta's review what moved.
+//! Summaries held against snapshot files: karat decides by its own bands, then insta records.
 //!
-//! A pass writes nothing: not even a forced update rewrites noise. Which update insta's settings ask for is read from them, but insta's own
-//! runtime is not asked: it prints to stdout from any thread, unless the environment says otherwise before threads start.
+//! insta is asked only where there is something to review, so that its settings, its pending files and `cargo insta review` work
+//! as people know them. Where there is nothing to review insta has nothing to write: even an assertion that holds would rewrite the
+//! file under `INSTA_UPDATE=force`, and fail over a stale header under `INSTA_REQUIRE_FULL_MATCH`.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::band::{Drift, judge};
-use super::file::{self, Stored};
-use super::settings::{self, Caller, Update, is_ci, process};
+use super::file::{Stored, Target, assert};
+use super::settings::{self, Caller, is_ci, process};
 use super::text::{Facts, text};
 use super::workspace::{find, tidy};
 use crate::error::{Error, Result};
@@ -99,7 +100,7 @@ impl Recorder {
         self.refer(file)?;
         let new = text(facts);
         let Some(stored) = Stored::read(file)? else {
-            self.leave(file, &source(), &new)?;
+            self.assert(file, &source(), &new)?;
             return Ok(Recorded::Unrecorded);
         };
         // What did not change at all is in every band.
@@ -107,13 +108,13 @@ impl Recorder {
         if !is_same {
             let judgement = judge(&stored.text, facts).map_err(|fault| stored.broken(file, fault))?;
             if !judgement.drift.is_empty() {
-                self.leave(file, &source(), &judgement.pending)?;
+                self.assert(file, &source(), &judgement.pending)?;
                 return Ok(Recorded::Drift(judgement.drift));
             }
             if !judgement.improved.is_empty() {
                 // Better never fails: not `cargo insta test` in CI by a pending file, nor this run by a folder that is read-only.
                 if !self.ci {
-                    self.leave(file, &source(), &judgement.pending).ok();
+                    self.assert(file, &source(), &judgement.pending).ok();
                 }
                 return Ok(Recorded::Improved(judgement.improved));
             }
@@ -165,25 +166,27 @@ impl Recorder {
         }
     }
 
-    /// Leaves a text that differs from the stored one for review, or writes it at once where insta's settings say so.
-    fn leave(&self, file: &Path, source: &Path, text: &str) -> Result<()> {
+    /// Refuses to have insta write through a link: what is pending makes way, and a link to an accepted snapshot is refused
+    /// only where insta is asked to replace those.
+    fn check_links(&self, snapshot: &Path) -> Result<()> {
+        self.check_folder(snapshot)?;
+        let pending = self.pending(snapshot);
+        if self.elsewhere.is_none() && pending.is_symlink() {
+            fs::remove_file(&pending).map_err(|error| Error::write(&pending, error))?;
+        }
+        match snapshot.is_symlink() && settings::is_driven(self.caller, &process) {
+            true => Err(Error::Snapshot { what: refusal(snapshot), path: snapshot.to_path_buf() }),
+            false => Ok(()),
+        }
+    }
+
+    /// Has insta record a text that differs from the stored one, as its settings say.
+    fn assert(&self, snapshot: &Path, source: &Path, text: &str) -> Result<()> {
         if self.leaves_the_tree() {
             return Ok(());
         }
-        self.check_folder(file)?;
-        let pending = self.pending(file);
-        let content = file::pending(&source.to_string_lossy().replace('\\', "/"), text);
-        match settings::update(&self.workspace, file.exists(), &process)? {
-            Update::Nothing => Ok(()),
-            Update::Pending => file::write(&pending, content.as_bytes()),
-            Update::Accepted if file.is_symlink() => {
-                Err(Error::Snapshot { what: refusal(file), path: file.to_path_buf() })
-            }
-            Update::Accepted => {
-                file::write(file, &file::accepted(content.as_bytes(), &pending)?)?;
-                self.refer(file)
-            }
-        }
+        self.check_links(snapshot)?;
+        assert(&Target { workspace: &self.workspace, source, snapshot }, text)
     }
 }
 

@@ -131,36 +131,11 @@ pub(super) fn check(workspace: &Path, caller: Caller, env: Env<'_>) -> Result<()
     file.map_or(Ok(()), |(path, yaml)| check_file(&path, &yaml, env))
 }
 
-/// What becomes of a text that differs from its snapshot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Update {
-    Nothing,
-    /// It is left for review.
-    Pending,
-    /// It replaces the snapshot at once.
-    Accepted,
-}
-
-/// What insta's settings say about such a text, as insta reads them; `is_recorded` where it has a snapshot.
-pub(super) fn update(workspace: &Path, is_recorded: bool, env: Env<'_>) -> Result<Update> {
-    if ["INSTA_FORCE_UPDATE", "INSTA_FORCE_UPDATE_SNAPSHOTS"].iter().any(|name| env(name).as_deref() == Some("1")) {
-        return Ok(Update::Accepted);
-    }
-    let said = match set(env, "INSTA_UPDATE") {
-        Some(said) => Some(said),
-        None => read_file(workspace)?.and_then(|(_, yaml)| {
-            let mut settings = settings(&tokens(&yaml)).into_iter();
-            settings.find(|(key, _)| key.name == UPDATE).map(|(_, value)| value)
-        }),
-    };
-    Ok(match said.as_deref() {
-        Some("no") => Update::Nothing,
-        Some("always" | "1" | "force") => Update::Accepted,
-        Some("unseen") if !is_recorded => Update::Accepted,
-        Some("new" | "unseen") => Update::Pending,
-        _ if is_ci(env) => Update::Nothing,
-        _ => Update::Pending,
-    })
+/// Whether insta prints what differs: `INSTA_OUTPUT` is one of its values, and not the one that says nothing.
+#[cfg(all(unix, feature = "harness"))]
+pub(super) fn would_print(env: Env<'_>) -> bool {
+    let [_, (name, values), ..] = VALUES;
+    set(env, name).is_none_or(|value| value != "none" && values.contains(&value.as_str()))
 }
 
 /// The file that insta reads, if there is one, and its text.
