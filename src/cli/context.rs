@@ -37,6 +37,7 @@ pub(crate) enum Host {
     /// Those of a test target with a [`Harness`](crate::Harness), or of a program that calls [`main`](super::main::main).
     Harness,
     /// karat's own: the binary. It does not run them in place of those of a harness.
+    #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "only the binary is one"))]
     Binary,
 }
 

@@ -8,7 +8,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::alone::ALONE;
-use super::context::{Context, Gate, Home, Host};
+use super::context::{Context, Gate, Home};
 use super::near::near_verb;
 use super::output::{Screen, print};
 use super::{accept, add, alone, diff, doctor, examples, explain, interrupt, list, matrix, merge, report, run, show};
@@ -137,8 +137,9 @@ pub(crate) fn main(executors: Executors, home: &Home, arguments: impl IntoIterat
 }
 
 /// Runs the verb that the command line of the `karat` binary names.
+#[cfg(feature = "cli")]
 pub fn binary(executors: Executors) -> ExitCode {
-    main(executors, &Home::new("karat", "goldens", Host::Binary), std::env::args_os())
+    main(executors, &Home::new("karat", "goldens", super::Host::Binary), std::env::args_os())
 }
 
 /// Adds the verb that was meant, where clap sees none: it does not count exchanged letters as one edit.
@@ -169,6 +170,8 @@ fn version() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(unix)]
+    use crate::cli::Host;
     use crate::cli::VERBS;
     #[cfg(unix)]
     use crate::report::Voice;
