@@ -2,7 +2,6 @@
 //! to tell apart.
 
 use super::*;
-use crate::tensor::source::Source;
 
 /// A pair of two blocks, with zeros but for the first element of each.
 fn two_blocks<T: Element + Default>(first: (T, T), second: (T, T)) -> [Tensor; 2] {
