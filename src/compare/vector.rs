@@ -6,7 +6,7 @@
 use std::iter::zip;
 
 use super::found::{Block, Found, Peak, Seen, Tally, raise};
-use super::kernel::{CHUNK, Kernel, Lines, Number, Real};
+use super::kernel::{CHUNK, Kernel, Lines, Number, Real, prefetch};
 use super::moments::Moments;
 use super::rules::{Rules, Tolerance};
 use super::sums::Sums;
@@ -58,6 +58,8 @@ fn pair<T: Real>(
     found: &mut Found,
 ) -> Option<Tally> {
     let tolerance = rules.tolerance;
+    prefetch(actual);
+    prefetch(reference);
     let ends = kernel.ends(actual, reference);
     let [actual_ends, reference_ends] = [ends.actual, ends.reference].map(|ends| ends.map(T::of_key));
     if !(are_tame(actual_ends) && are_tame(reference_ends)) {
