@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use super::examine::{Ailment, Complaint, Health, Setup};
+use super::complaint::{Ailment, Complaint, Health, Setup};
 use crate::case::{Address, Case, CaseId, Suites, Tree, sha256};
 use crate::compare::{NanRule, Summary, summarize};
 use crate::error::{Error, Result};

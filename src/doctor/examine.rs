@@ -1,22 +1,25 @@
-//! What is wrong with a setup, found without running a checkpoint.
+//! Looks for what is wrong with a setup: in its cases, and around them. That is settings that disarm the gate, the tool that
+//! reviews, version control, what a killed karat left, and pending snapshots of `assert_summary!`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
-use super::{cases, project};
-use crate::case::{CaseId, Goldens};
+use walkdir::{DirEntry, WalkDir};
+
+use super::cases;
+use super::complaint::{Ailment, Complaint, Health, Setup};
+use crate::case::{Goldens, absolute};
 use crate::error::Result;
+use crate::fs::{Found, TEXT_LIMIT, leftovers, read_regular};
 use crate::run::Executor;
-use crate::snapshot::Recorder;
+use crate::snapshot::{Recorder, cargo_insta, in_ci};
+use crate::tensor::is_tensor_file;
 
-/// What is looked at, and what a run of it would be given.
-pub(super) struct Setup<'a> {
-    pub(super) goldens: &'a Goldens,
-    pub(super) recorder: &'a Recorder,
-    /// What would run the cases, where that is known.
-    pub(super) executor: Option<&'a Executor>,
-    /// The ids of the cases that may be skipped in CI.
-    pub(super) allowed_skips: &'a [String],
-}
+/// The first `cargo insta` that knows `INSTA_PENDING_DIR`, and takes only insta's own files for snapshots.
+const CARGO_INSTA: (u64, u64) = (1, 46);
+
+/// How many files and folders are searched for pending snapshots of assertions.
+const LIMIT: usize = 100_000;
 
 /// Looks at goldens, snapshots, the settings of insta, version control and the tools, for everything on which a run in CI
 /// would fail that shows without running anything. `executor` is what would run the cases, where that is known.
@@ -35,145 +38,109 @@ pub fn examine(
     let mut health =
         Health { root: goldens.root.clone(), cases: tree.cases.len(), snapshots: 0, complaints: Vec::new() };
     cases::check(&setup, &tree, &mut health);
-    project::check(&setup, &mut health);
+    around(&setup, &mut health);
     health.complaints.sort_by_key(|complaint| complaint.ailment);
     Ok(health)
 }
 
-/// What was found out about a setup.
-#[derive(Clone, Debug)]
-#[must_use]
-pub struct Health {
-    /// The goldens root.
-    pub root: PathBuf,
-    /// How many cases there are.
-    pub cases: usize,
-    /// How many accepted snapshots there are.
-    pub snapshots: usize,
-    /// What is wrong, by kind.
-    pub complaints: Vec<Complaint>,
-}
-
-impl Health {
-    /// Whether nothing is wrong.
-    #[must_use]
-    pub fn is_well(&self) -> bool {
-        self.complaints.iter().all(|complaint| !complaint.ailment.is_fault())
+/// Looks at what is around the cases.
+fn around(setup: &Setup<'_>, health: &mut Health) {
+    let Setup { goldens, recorder, .. } = *setup;
+    health.list(Ailment::PendingAssertion, pending_assertions(setup));
+    health.list(Ailment::Leftover, leftovers(&[&goldens.root, recorder.snapshots()]));
+    if let Err(error) = recorder.check_settings() {
+        health.add(Complaint::about(Ailment::Disarmed, error.to_string(), Vec::new()));
     }
-
-    pub(super) fn add(&mut self, complaint: Complaint) {
-        self.complaints.push(complaint);
+    if recorder.in_cargo_project() {
+        match cargo_insta_version() {
+            None => health.add(Complaint::of(Ailment::NoCargoInsta)),
+            Some(version) if number(&version).is_some_and(|number| number < CARGO_INSTA) => {
+                let (major, minor) = CARGO_INSTA;
+                let text = format!("cargo-insta is {version}, and karat needs {major}.{minor} or later");
+                health.add(Complaint::about(Ailment::OldCargoInsta, text, Vec::new()));
+            }
+            Some(_) => {}
+        }
     }
-
-    /// Adds a complaint about files, if there are any.
-    pub(super) fn list(&mut self, ailment: Ailment, files: Vec<PathBuf>) {
-        if !files.is_empty() {
-            self.add(Complaint { files, ..Complaint::of(ailment) });
+    if in_ci() {
+        health.add(Complaint::of(Ailment::Ci));
+    }
+    let folders = [goldens.selected(), recorder.snapshots().join(&goldens.below)];
+    let folders: Vec<&Path> = folders.iter().map(PathBuf::as_path).filter(|folder| folder.is_dir()).collect();
+    match untracked(&goldens.root, &["--ignored"], &folders) {
+        Err(why) => health.add(Complaint::about(Ailment::Unversioned, why, Vec::new())),
+        Ok(ignored) => {
+            health.list(Ailment::Ignored, ignored);
+            health.list(Ailment::Untracked, untracked(&goldens.root, &[], &folders).unwrap_or_default());
         }
     }
 }
 
-/// One thing that is wrong.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Complaint {
-    /// What kind of thing.
-    pub ailment: Ailment,
-    /// The words of what found it, where it has words of its own.
-    pub text: Option<String>,
-    /// The files that it is about, sorted.
-    pub files: Vec<PathBuf>,
-    /// The first case that it is about.
-    pub case: Option<CaseId>,
+/// The pending snapshots of `assert_summary!`, which lie beside the tests of a cargo package and not with those of cases; where
+/// the whole root is examined. Links are not followed.
+fn pending_assertions(Setup { goldens, recorder, .. }: &Setup<'_>) -> Vec<PathBuf> {
+    if !recorder.in_cargo_project() || !goldens.below.as_os_str().is_empty() {
+        return Vec::new();
+    }
+    let others = [&*goldens.root, recorder.snapshots()];
+    let is_searched = |entry: &DirEntry| entry.depth() == 0 || is_source(entry) && !others.contains(&entry.path());
+    let walk = WalkDir::new(recorder.workspace()).sort_by_file_name().into_iter().filter_entry(is_searched);
+    walk.take(LIMIT).filter_map(Result::ok).map(DirEntry::into_path).filter(|file| is_pending(file)).collect()
 }
 
-impl Complaint {
-    pub(super) fn of(ailment: Ailment) -> Complaint {
-        Complaint { ailment, text: None, files: Vec::new(), case: None }
-    }
-
-    pub(super) fn about(ailment: Ailment, text: String, files: Vec<PathBuf>) -> Complaint {
-        Complaint { text: Some(text), files, ..Complaint::of(ailment) }
-    }
+/// Whether sources may be there: not in what cargo builds, nor in a hidden folder.
+fn is_source(entry: &DirEntry) -> bool {
+    let is_built = || entry.file_name() == "target" || entry.path().join("CACHEDIR.TAG").is_file();
+    !entry.file_type().is_dir() || !(entry.file_name().to_string_lossy().starts_with('.') || is_built())
 }
 
-/// The kinds of things that are wrong, in the order in which to see to them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Ailment {
-    /// There is no case.
-    Empty,
-    /// A `case.json` or `suite.json` that cannot be read, or something in the tree that is no case.
-    Broken,
-    /// Tensor files that are pointers of Git LFS or git-annex.
-    Pointers,
-    /// A tensor that is not there.
-    Missing,
-    /// A tensor file that does not hold what its format promises.
-    Damaged,
-    /// A setting of insta that makes drift pass or rewrites snapshots.
-    Disarmed,
-    /// Snapshots without a case.
-    Orphaned,
-    /// Snapshots that wait for a review.
-    Pending,
-    /// Snapshots of `assert_summary!` that wait for a review.
-    PendingAssertion,
-    /// Snapshots that wait for a review, and whose case or output does not exist.
-    Stray,
-    /// Outputs without a snapshot, accepted or pending.
-    Unrecorded,
-    /// Snapshots that hold something else than what their cases declare.
-    Drift,
-    /// Cases that are skipped, which CI refuses unless they are allowed by name.
-    Skipped,
-    /// Outputs whose comparison cannot fail, or not on zeros or NaN.
-    Vacuous,
-    /// Files that a karat was writing when it was killed.
-    Leftover,
-    /// The project is under no version control.
-    Unversioned,
-    /// Goldens or snapshots that version control is told to ignore.
-    Ignored,
-    /// Goldens or snapshots that are not committed.
-    Untracked,
-    /// `cargo insta` is not installed: `karat accept` does without it.
-    NoCargoInsta,
-    /// `cargo insta` is older than what karat needs.
-    OldCargoInsta,
-    /// The environment says that this is CI.
-    Ci,
+/// Whether it is a pending snapshot of an assertion of karat's, and not one that only insta knows.
+fn is_pending(file: &Path) -> bool {
+    let is_beside = file.parent().is_some_and(|folder| folder.ends_with("snapshots"));
+    if !is_beside || !file.to_string_lossy().ends_with(".snap.new") {
+        return false;
+    }
+    let Ok(Found::File(text)) = read_regular(file, TEXT_LIMIT) else { return false };
+    String::from_utf8_lossy(&text).contains("\n---\nkarat: ")
 }
 
-impl Ailment {
-    /// The word for it, in files.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Ailment::Empty => "empty",
-            Ailment::Broken => "broken",
-            Ailment::Pointers => "pointers",
-            Ailment::Missing => "missing",
-            Ailment::Damaged => "damaged",
-            Ailment::Disarmed => "disarmed",
-            Ailment::Orphaned => "orphaned",
-            Ailment::Pending | Ailment::PendingAssertion => "pending",
-            Ailment::Stray => "stray",
-            Ailment::Unrecorded => "unrecorded",
-            Ailment::Drift => "drift",
-            Ailment::Skipped => "skipped",
-            Ailment::Vacuous => "vacuous",
-            Ailment::Leftover => "leftover",
-            Ailment::Unversioned => "unversioned",
-            Ailment::Ignored => "ignored",
-            Ailment::Untracked => "untracked",
-            Ailment::NoCargoInsta => "no_cargo_insta",
-            Ailment::OldCargoInsta => "old_cargo_insta",
-            Ailment::Ci => "ci",
-        }
-    }
+/// The version of `cargo insta`, as it says it; `None` where cargo does not find it.
+fn cargo_insta_version() -> Option<String> {
+    let mut command = Command::new(cargo_insta()?);
+    let output = command.args(["insta", "--version"]).stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    Some(String::from_utf8_lossy(&output.stdout).split_whitespace().nth(1).unwrap_or_default().to_owned())
+}
 
-    /// Whether something is wrong; else it is only good to know.
-    #[must_use]
-    pub fn is_fault(self) -> bool {
-        !matches!(self, Ailment::Ci | Ailment::NoCargoInsta | Ailment::Vacuous)
+/// Major and minor of a version.
+fn number(version: &str) -> Option<(u64, u64)> {
+    let mut parts = version.split('.').map(|part| part.parse().ok());
+    Some((parts.next()??, parts.next()??))
+}
+
+/// The files below those folders that another clone needs and git does not track: those that it ignores, or those that it
+/// does not; or why it does not say.
+fn untracked(root: &Path, which: &[&str], folders: &[&Path]) -> Result<Vec<PathBuf>, String> {
+    let mut git = Command::new("git");
+    git.arg("-C")
+        .arg(root)
+        .args(["ls-files", "--others", "--exclude-standard", "-z"])
+        .args(which)
+        .arg("--")
+        .args(folders);
+    let output = git.stdin(Stdio::null()).output().map_err(|error| format!("git cannot be started: {error}"))?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).split_whitespace().collect::<Vec<_>>().join(" "));
     }
+    let text = String::from_utf8_lossy(&output.stdout);
+    let files = text.split('\0').filter(|name| !name.is_empty()).map(|name| root.join(name));
+    let mut files: Vec<PathBuf> =
+        files.map(|file| absolute(&file).unwrap_or(file)).filter(|file| is_needed(file)).collect();
+    files.sort();
+    Ok(files)
+}
+
+/// Whether another clone needs the file: not what is pending, nor what an editor left.
+fn is_needed(file: &Path) -> bool {
+    let is_named = file.file_name().is_some_and(|name| name == "case.json" || name == "suite.json");
+    is_named || is_tensor_file(file) || file.extension().is_some_and(|extension| extension == "snap")
 }

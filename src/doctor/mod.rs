@@ -1,7 +1,8 @@
 //! What is wrong with a setup, found without running a checkpoint.
 
 mod cases;
+mod complaint;
 mod examine;
-mod project;
 
-pub use examine::{Ailment, Complaint, Health, examine};
+pub use complaint::{Ailment, Complaint, Health};
+pub use examine::examine;

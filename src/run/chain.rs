@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::outcome::{CaseOutcome, larger};
 use crate::case::CaseId;
 use crate::compare::Comparison;
 use crate::tensor::json::{Float, MaybeFloat, nullable};
@@ -144,18 +143,13 @@ impl Difference {
 
     /// The difference of two outputs together: the larger one.
     pub(super) fn join(self, other: Difference) -> Difference {
+        let larger = |one: Option<f64>, other| [one, other].into_iter().flatten().reduce(f64::max);
         Difference {
             max_abs_diff: larger(self.max_abs_diff, other.max_abs_diff),
             tolerance_used: self.tolerance_used.max(other.tolerance_used),
             rel_rms: larger(self.rel_rms, other.rel_rms),
             is_close: self.is_close && other.is_close,
         }
-    }
-
-    /// The difference of a case on golden inputs.
-    pub(super) fn own(case: &CaseOutcome) -> Option<Difference> {
-        let comparisons = case.outputs.iter().filter_map(|output| output.comparison.as_ref());
-        comparisons.map(|comparison| Difference::of(Some(comparison))).reduce(Difference::join)
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::chain::{Difference, Step};
+use super::chain::Step;
 use super::merge::is_off_the_list;
 use super::outcome::{CaseOutcome, Gates, OutputOutcome, Problem, RunOutcome, Verdict};
 use super::partition::{Partition, Shard};
@@ -66,7 +66,7 @@ impl RunOutcome {
     fn check_step(&self, step: &Step) -> Result<(), String> {
         let mut cases = self.cases.iter().filter(|case| case.id == step.id);
         match (cases.next(), cases.next()) {
-            (Some(case), None) if Difference::own(case) != step.own => {
+            (Some(case), None) if case.own_difference() != step.own => {
                 Err(format!("case {}: its own difference in its chain is another than its outputs have", case.id))
             }
             _ => Ok(()),

@@ -7,20 +7,11 @@ use super::checkpoint::{Executor, Inputs, Skip};
 use super::judge::{Judge, keep_actual};
 use super::outcome::{CaseOutcome, Problem, Verdict};
 use super::running::begin;
-use super::session::Session;
+use super::session::{Ask, Session};
 use crate::case::{Address, Case, CaseId, Goldens, Input, Link, Suites, sha256};
 use crate::error::{Error, Result};
 use crate::snapshot::catch::catch;
 use crate::tensor::{Containers, DType, Element, Tensor, dispatch, read_tensor};
-
-/// What is asked of a case besides its outcome.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Ask {
-    /// Whether nothing is recorded or kept, because the case is reported elsewhere.
-    pub(super) aside: bool,
-    /// Whether the tensors are wanted that it returned.
-    pub(super) outputs: bool,
-}
 
 /// A case that ran, what it was given, and what it returned.
 pub(super) struct Ran {
@@ -128,7 +119,8 @@ pub(super) fn gather(
 ) -> Result<(Inputs, BTreeMap<String, String>), Vec<Problem>> {
     let (mut tensors, mut digests, mut problems) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
     let mut files = Containers::default();
-    let digest_of = |address: &Address, dtype| Ok(sha256(&read(address, dtype)?));
+    let digest_of =
+        |address: &Address, dtype| Ok(sha256(&read_tensor(&address.path, address.member.as_deref(), dtype)?));
     for (name, input) in &case.inputs {
         let Input { address, dtype, .. } = input;
         match files.at(&address.path).and_then(|file| file.read(address.member.as_deref(), *dtype)) {
@@ -147,11 +139,6 @@ pub(super) fn gather(
         true => Ok((Inputs::new(case.id.clone(), case.params.clone(), tensors), digests)),
         false => Err(problems),
     }
-}
-
-/// Reads the tensor at that address.
-pub(super) fn read(address: &Address, declared: Option<DType>) -> Result<Tensor> {
-    read_tensor(&address.path, address.member.as_deref(), declared)
 }
 
 /// Checks that an input with `from` is the reference of the output that it names. `digest` is that of the input, and

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::chain::{ChainOutcome, Difference, Followed, Graph, Station};
 use super::checkpoint::Inputs;
-use super::examine::{Ask, Ran, same_bits};
+use super::examine::{Ran, same_bits};
 use super::judge::chained;
 use super::outcome::{CaseOutcome, Problem, Verdict};
-use super::session::Session;
+use super::session::{Ask, Session};
 use crate::case::{Case, CaseId, cores, share};
 use crate::snapshot::Drift;
 use crate::tensor::Tensor;
@@ -112,7 +112,7 @@ impl Session {
                 }
             }
         }
-        let (id, checkpoint, own_difference) = (id.clone(), outcome.checkpoint.clone(), Difference::own(&outcome));
+        let (id, checkpoint, own_difference) = (id.clone(), outcome.checkpoint.clone(), outcome.own_difference());
         let station = Station { id, checkpoint, own: own_difference, is_at_fault, inputs, followed };
         (outcome, station, own)
     }

@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::chain::Difference;
 use super::checkpoint::Inputs;
-use super::examine::{Ask, read};
 use super::outcome::{OutputOutcome, Problem, Verdict};
-use super::session::Session;
+use super::session::{Ask, Session};
 use crate::case::{Address, Case, CaseId, Output, sha256};
 use crate::compare::{
     Comparison, Form, LARGE, Measurement, Mismatch, Pair, Picture, Rules, Summary, Tolerance, Vacuous, check_structure,
@@ -17,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::explain::{Explanation, Other, Question, explain};
 use crate::fs::link_below;
 use crate::snapshot::{Facts, Recorded};
-use crate::tensor::{Containers, DType, Header, Kind, Tensor, inspect, inspect_large, write_npy};
+use crate::tensor::{Containers, DType, Header, Kind, Tensor, inspect, inspect_large, read_tensor, write_npy};
 use crate::text::check_name;
 
 /// A case that ran, and what decides about its outputs.
@@ -133,8 +132,11 @@ impl Judge<'_> {
     fn explain(&self, name: &str, reference: &Reference, actual: &Tensor) -> Vec<Explanation> {
         // A reference that cannot be read is reported where that output is judged.
         let others = self.case.outputs.iter().filter(|(other, _)| *other != name);
-        let others: Vec<(&String, Tensor)> =
-            others.filter_map(|(other, output)| Some((other, read(&output.address, output.dtype).ok()?))).collect();
+        let others: Vec<(&String, Tensor)> = others
+            .filter_map(|(other, output)| {
+                Some((other, read_tensor(&output.address.path, output.address.member.as_deref(), output.dtype).ok()?))
+            })
+            .collect();
         explain(&Question {
             pair: Pair { actual, reference: &reference.tensor, mask: reference.mask.as_ref() },
             inputs: self.inputs.tensors().collect(),

@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::judge::unlink;
-use super::options::Filter;
 use super::outcome::RunOutcome;
+use super::partition::Filter;
 use super::session::Session;
 use crate::case::{CaseId, Tree};
 use crate::error::{Error, Result};

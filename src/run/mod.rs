@@ -27,10 +27,10 @@ pub(crate) use judge::{Declared, Reference, facts};
 pub use last::Recalled;
 pub use matrix::{Cell, Column, Group, Matrix, Row, Sum};
 pub use merge::{Record, merge};
-pub use options::{Filter, Interrupt, Options, Pictures};
+pub use options::{Interrupt, Options, Pictures};
 pub(crate) use outcome::vacuous_name;
 pub use outcome::{CaseOutcome, Counts, Gate, Gates, OutputOutcome, Problem, RunOutcome, Verdict};
-pub use partition::{Partition, PartitionKind, Selection, Shard};
+pub use partition::{Filter, Partition, PartitionKind, Selection, Shard};
 #[cfg(unix)]
 pub(crate) use running::listen_for_crashes;
 pub(crate) use running::running;

@@ -1,6 +1,5 @@
-//! How a run is run, over which cases, and what stops it.
+//! How a run is run, and what stops it.
 
-use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,8 +7,6 @@ use std::time::Duration;
 
 use super::isolate::Isolation;
 use super::outcome::{Gates, Verdict};
-use super::partition::Shard;
-use crate::case::CaseId;
 use crate::snapshot::Caller;
 
 /// How to run.
@@ -68,26 +65,6 @@ impl Pictures {
             Pictures::NotPassed => verdict != Verdict::Pass,
             Pictures::All => true,
         }
-    }
-}
-
-/// Which cases of a tree are run.
-#[derive(Clone, Debug, Default)]
-pub struct Filter {
-    /// A case is selected if its id contains one of these; an empty list selects all.
-    pub patterns: Vec<String>,
-    /// Of these, only those with exactly one of these ids, where there is such a list.
-    pub only: Option<BTreeSet<CaseId>>,
-    /// Of what is left, only this part, where there is one: [`Filter::select`].
-    pub shard: Option<Shard>,
-}
-
-impl Filter {
-    /// Whether that case is selected, in one shard or another.
-    #[must_use]
-    pub fn selects(&self, id: &CaseId) -> bool {
-        let is_listed = self.only.as_ref().is_none_or(|only| only.contains(id));
-        is_listed && (self.patterns.is_empty() || self.patterns.iter().any(|pattern| id.as_str().contains(pattern)))
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::chain::ChainOutcome;
+use super::chain::{ChainOutcome, Difference};
 use super::partition::Partition;
 use crate::case::CaseId;
 use crate::compare::{Comparison, Mismatch, Picture, Summary, Tolerance, Vacuous};
@@ -496,6 +496,12 @@ impl CaseOutcome {
     #[must_use]
     pub fn set_in(&self, field: &str) -> &Path {
         self.inherited.get(field).unwrap_or(&self.file)
+    }
+
+    /// How far its outputs are from their references on golden inputs: the largest; `None` where nothing was measured.
+    pub(super) fn own_difference(&self) -> Option<Difference> {
+        let comparisons = self.outputs.iter().filter_map(|output| output.comparison.as_ref());
+        comparisons.map(|comparison| Difference::of(Some(comparison))).reduce(Difference::join)
     }
 
     /// Whether a comparison of an output is [vacuous](crate::compare::vacuous()).

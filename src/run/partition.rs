@@ -14,7 +14,6 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh64::xxh64;
 
-use super::options::Filter;
 use crate::case::{CaseId, Goldens, Tree, sha256_of_lines};
 use crate::error::{Error, Result};
 use crate::fs::{TEXT_LIMIT, read_text};
@@ -163,6 +162,17 @@ impl Partition {
     }
 }
 
+/// Which cases of a tree are run.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// A case is selected if its id contains one of these; an empty list selects all.
+    pub patterns: Vec<String>,
+    /// Of these, only those with exactly one of these ids, where there is such a list.
+    pub only: Option<BTreeSet<CaseId>>,
+    /// Of what is left, only this part, where there is one: [`Filter::select`].
+    pub shard: Option<Shard>,
+}
+
 /// What of a tree a run is about.
 #[derive(Clone, Debug)]
 pub struct Selection<'a> {
@@ -187,6 +197,13 @@ impl Selection<'_> {
 }
 
 impl Filter {
+    /// Whether that case is selected, in one shard or another.
+    #[must_use]
+    pub fn selects(&self, id: &CaseId) -> bool {
+        let is_listed = self.only.as_ref().is_none_or(|only| only.contains(id));
+        is_listed && (self.patterns.is_empty() || self.patterns.iter().any(|pattern| id.as_str().contains(pattern)))
+    }
+
     /// What it selects of a tree.
     #[must_use]
     pub fn select<'a>(&self, tree: &'a Tree) -> Selection<'a> {

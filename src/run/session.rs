@@ -11,10 +11,9 @@ use std::time::{Duration, Instant};
 
 use super::chain::ChainOutcome;
 use super::checkpoint::Executor;
-use super::examine::Ask;
-use super::options::{Filter, GRACE, Options};
+use super::options::{GRACE, Options};
 use super::outcome::{CaseOutcome, Gate, Gates, OutputOutcome, Problem, RunOutcome, Verdict};
-use super::partition::Selection;
+use super::partition::{Filter, Selection};
 use super::running::running;
 use crate::case::{CaseId, Goldens, Suites, Tree, share};
 use crate::error::{Error, Result};
@@ -27,6 +26,15 @@ const MARGIN: Duration = Duration::from_millis(500);
 
 /// The stack of the thread that runs cases: as much as that of a main thread.
 const STACK: usize = 8 << 20;
+
+/// What is asked of a case besides its outcome.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Ask {
+    /// Whether nothing is recorded or kept, because the case is reported elsewhere.
+    pub(super) aside: bool,
+    /// Whether the tensors are wanted that it returned.
+    pub(super) outputs: bool,
+}
 
 /// Everything that a run needs besides the list of cases.
 ///

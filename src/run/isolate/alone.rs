@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use super::exchange;
 use crate::case::CaseId;
 use crate::error::Result;
-use crate::run::examine::{Ask, execute, gather};
+use crate::run::examine::{execute, gather};
 use crate::run::outcome::{CaseOutcome, Problem};
 use crate::run::running::begin;
-use crate::run::session::Session;
+use crate::run::session::{Ask, Session};
 
 /// What the process of one case is asked for.
 #[derive(Clone, Debug)]

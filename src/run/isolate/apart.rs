@@ -11,10 +11,10 @@ use super::{Isolation, exchange};
 use crate::case::Case;
 use crate::error::Error;
 use crate::run::checkpoint::Inputs;
-use crate::run::examine::{Ask, Ran, execute, gather};
+use crate::run::examine::{Ran, execute, gather};
 use crate::run::outcome::{CaseOutcome, Problem};
 use crate::run::running::begin;
-use crate::run::session::Session;
+use crate::run::session::{Ask, Session};
 use crate::tensor::Tensor;
 
 /// What the process of a case wrote.
