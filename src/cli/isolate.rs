@@ -1,17 +1,15 @@
-//! Giving cases a process of their own: what is typed for it, and the command line of that process.
+//! Giving cases a process of their own: what is typed for it, and that process itself.
 
-use std::ffi::OsString;
-use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 
-use super::alone::ALONE;
-use super::context::EXECUTION;
-use crate::case::{Goldens, seconds_from};
-use crate::error::{Error, Result};
-use crate::run::{Gates, Isolation, Pictures, Scope, can_limit_memory};
-use crate::snapshot::Caller;
+use super::cases::choose;
+use super::context::{EXECUTION, Gate};
+use crate::case::seconds_from;
+use crate::error::Result;
+use crate::run::{Executors, Isolation, Job, Scope, can_limit_memory};
 
 /// The arguments that isolate cases.
 #[derive(Debug, Args)]
@@ -37,37 +35,13 @@ struct Size {
     typed: String,
 }
 
-/// What the process of a case is told besides its case.
-pub(crate) struct Told<'a> {
-    /// The goldens of the run.
-    pub(crate) goldens: &'a Goldens,
-    /// The name of the executor.
-    pub(crate) executor: &'a str,
-    /// What outputs are held against.
-    pub(crate) gates: Gates,
-    /// How often each checkpoint is called.
-    pub(crate) repeats: NonZeroUsize,
-    /// Who calls.
-    pub(crate) caller: Caller,
-    /// Whether cases with a `skip` run.
-    pub(crate) runs_skipped: bool,
-    /// Of which outputs there is a picture.
-    pub(crate) pictures: Pictures,
-    /// Whether the run is one as in CI by an option, whatever the environment says.
-    pub(crate) ci: bool,
-}
-
 impl Isolate {
     /// How cases are isolated. Without `--isolate` those are that have a `timeout`: nothing else could end them.
-    pub(super) fn isolation(&self, told: &Told<'_>) -> Result<Isolation> {
-        let is_typed = self.isolate || self.timeout.is_some() || self.memory_limit.is_some();
-        let mut isolation = isolation(told, if is_typed { Scope::All } else { Scope::Timed })?;
-        isolation.timeout = self.timeout;
-        isolation.memory_limit = self.memory_limit.as_ref().map(|size| size.bytes);
-        if let Some(Size { bytes, .. }) = self.memory_limit {
-            isolation.arguments.extend(["--memory-limit".into(), bytes.to_string().into()]);
-        }
-        Ok(isolation)
+    pub(super) fn isolation(&self) -> Result<Isolation> {
+        let Isolate { isolate, timeout, memory_limit } = self;
+        let is_typed = *isolate || timeout.is_some() || memory_limit.is_some();
+        let isolation = Isolation::new(if is_typed { Scope::All } else { Scope::Timed })?;
+        Ok(Isolation { timeout: *timeout, memory_limit: memory_limit.as_ref().map(|size| size.bytes), ..isolation })
     }
 
     /// What was typed, to be typed again.
@@ -80,30 +54,20 @@ impl Isolate {
     }
 }
 
-/// How this same program is started for one case.
-pub(crate) fn isolation(told: &Told<'_>, scope: Scope) -> Result<Isolation> {
-    let Told { goldens, executor, gates, repeats, caller, runs_skipped, pictures, ci } = told;
-    let program = std::env::current_exe().map_err(|error| Error::read("the path of this program", error))?;
-    let mut arguments: Vec<OsString> = vec![
-        ALONE.into(),
-        "--root".into(),
-        goldens.root.clone().into(),
-        "--snapshots".into(),
-        goldens.snapshots.clone().into(),
-        format!("--executor={executor}").into(),
-        format!("--repeat={repeats}").into(),
-        format!("--parent={}", std::process::id()).into(),
-    ];
-    let flags = [
-        (*gates == Gates::Accuracy, "--accuracy-only"),
-        (*caller == Caller::Test, "--as-test"),
-        (*runs_skipped, "--unskipped"),
-        (*ci, "--ci"),
-        (*pictures != Pictures::None, "--pictures"),
-        (*pictures == Pictures::All, "--all-pictures"),
-    ];
-    arguments.extend(flags.iter().filter(|(is_set, _)| *is_set).map(|(_, flag)| (*flag).into()));
-    Ok(Isolation { scope, program, arguments, timeout: None, memory_limit: None })
+/// The process of one case, which a run starts with its folder: a verb that nobody types.
+#[derive(Debug, Args)]
+pub(super) struct Alone {
+    folder: PathBuf,
+}
+
+impl Alone {
+    pub(super) fn main(self, executors: Executors) -> Result<Gate> {
+        let job = Job::read(&self.folder)?;
+        job.limit()?;
+        let (executor, _) = choose(executors, Some(job.executor.clone()))?;
+        job.run(&self.folder, executor)?;
+        Ok(Gate::Passed)
+    }
 }
 
 /// A time that a case may take.

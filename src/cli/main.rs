@@ -7,11 +7,10 @@ use std::process::ExitCode;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use super::alone::ALONE;
-use super::context::{Context, Gate, Home};
+use super::context::{Context, Gate, Home, Host};
 use super::near::near_verb;
 use super::output::{Screen, print};
-use super::{accept, add, alone, diff, doctor, examples, explain, interrupt, list, matrix, merge, report, run, show};
+use super::{accept, add, diff, doctor, examples, explain, interrupt, isolate, list, matrix, merge, report, run, show};
 #[cfg(feature = "cli")]
 use super::{completions, schema};
 use crate::error::Result;
@@ -58,8 +57,8 @@ enum Verb {
     #[cfg(feature = "cli")]
     Completions(completions::Completions),
     /// Run one case for another process
-    #[command(name = ALONE, hide = true)]
-    Alone(alone::Alone),
+    #[command(name = crate::run::ISOLATED, hide = true)]
+    Alone(isolate::Alone),
     /// Print the JSON Schema of case.json, of suite.json, or of what `run --json` writes
     #[cfg(feature = "cli")]
     Schema(schema::Schema),

@@ -2,7 +2,6 @@
 
 mod accept;
 mod add;
-mod alone;
 mod cases;
 #[cfg(feature = "cli")]
 mod completions;
@@ -37,12 +36,10 @@ mod shrunk;
 #[cfg(feature = "cli")]
 mod source_code;
 
-pub(crate) use alone::ALONE;
 use context::{Context, Gate, Place};
 pub(crate) use context::{Home, Host};
 pub(crate) use examples::VERBS;
 pub(crate) use interrupt::{arm, disarm};
-pub(crate) use isolate::{Told, isolation};
 #[cfg(feature = "cli")]
 pub use main::binary;
 pub(crate) use main::{main, verbs_help};

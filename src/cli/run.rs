@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::cases::{Cases, Selected, choose};
 use super::context::{EXECUTION, GATE, OUTPUT, SELECTION};
-use super::isolate::{Isolate, Told};
+use super::isolate::Isolate;
 use super::part::Part;
 use super::progress::Progress;
 use super::reports::{Reports, Terminal};
@@ -93,20 +93,14 @@ impl Run {
         selected.options.deny_vacuous = context.home.deny_vacuous || deny.contains(&Deny::Vacuous);
         selected.filter.shard = part.shard(context)?;
         let Selected { goldens, tree, mut filter, options } = selected;
-        let pictures = reports.pictures();
-        let isolation = isolate.isolation(&Told {
-            goldens: &goldens,
-            executor: executor.name(),
-            gates,
-            repeats: options.repeats,
-            caller: options.caller,
-            runs_skipped: options.runs_skipped,
-            pictures,
-            ci,
-        })?;
         let interrupt = interrupt::listen()?;
-        let options =
-            Options { explain: true, pictures, isolation: Some(isolation), interrupt: interrupt.clone(), ..options };
+        let options = Options {
+            explain: true,
+            pictures: reports.pictures(),
+            isolation: Some(isolate.isolation()?),
+            interrupt: interrupt.clone(),
+            ..options
+        };
         let session = Session::new(goldens, executor, options)?;
         if failed {
             filter.only = Some(again(&session, &tree, context)?);

@@ -9,9 +9,9 @@ use std::time::SystemTime;
 use libtest_mimic::Arguments;
 
 use super::trial;
-use crate::cli::{self, Home, Host, Told};
+use crate::cli::{self, Home, Host};
 use crate::error::{Error, Result};
-use crate::run::{CheckpointResult, Executor, Executors, Inputs, Options, Scope, Session, Shard, bazel};
+use crate::run::{CheckpointResult, Executor, Executors, Inputs, Isolation, Options, Scope, Session, Shard, bazel};
 use crate::snapshot::{self, Caller};
 use crate::text::safe::lines;
 
@@ -164,10 +164,7 @@ fn test(executor: Executor, home: &Home, arguments: &Arguments) -> Result<ExitCo
     let shard = shard()?;
     let single = trial::single(&goldens, arguments, shard);
     if single.is_none() {
-        let Options { gates, repeats, caller, runs_skipped, pictures, ci, .. } = options;
-        let executor = executor.name();
-        let told = Told { goldens: &goldens, executor, gates, repeats, caller, runs_skipped, pictures, ci };
-        options.isolation = Some(cli::isolation(&told, Scope::Timed)?);
+        options.isolation = Some(Isolation::new(Scope::Timed)?);
     }
     let session = Session::new(goldens, executor, options)?;
     cli::arm(trial::FAILED);
@@ -215,7 +212,7 @@ fn meant(filter: &str, command: &str) -> Option<String> {
 fn is_verb(arguments: &[OsString]) -> bool {
     let Some(first) = arguments.first().and_then(|first| first.to_str()) else { return false };
     let is_filter = arguments.len() == 1 && (NEEDY.contains(&first) || first == "help");
-    ((cli::VERBS.contains(&first) || first == "help") && !is_filter) || first == cli::ALONE
+    ((cli::VERBS.contains(&first) || first == "help") && !is_filter) || first == crate::run::ISOLATED
 }
 
 /// The verb that was meant where the first of several words is none: a test takes but one.

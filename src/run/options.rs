@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::isolate::Isolation;
 use super::outcome::{Gates, Verdict};
 use crate::snapshot::Caller;
 
-/// How to run.
-#[derive(Clone, Debug)]
+/// How to run. The process of one case is given the same, but for what only the run as a whole has.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Options {
     /// How many cases run at a time.
     pub jobs: NonZeroUsize,
@@ -39,13 +41,15 @@ pub struct Options {
     /// Of which outputs there is a picture.
     pub pictures: Pictures,
     /// How a case is given a process of its own; `None` where every case runs in this one.
+    #[serde(skip)]
     pub isolation: Option<Isolation>,
     /// What stops the run before its end.
+    #[serde(skip)]
     pub interrupt: Interrupt,
 }
 
 /// Of which outputs there is a [`Picture`](crate::compare::Picture) of where they differ from their references.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Pictures {
     /// Of none.
     #[default]

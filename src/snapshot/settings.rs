@@ -68,7 +68,7 @@ pub fn in_ci() -> bool {
 }
 
 /// Who asks for snapshots to be held.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Caller {
     /// A command line, which `cargo insta` never starts: a variable that says so has leaked from elsewhere.
     #[default]
