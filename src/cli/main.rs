@@ -10,7 +10,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use super::context::{Context, Gate, Home, Host};
 use super::near::near_verb;
 use super::output::{Screen, print};
-use super::{accept, add, diff, doctor, examples, explain, interrupt, isolate, list, matrix, merge, report, run, show};
+use super::{accept, add, diff, doctor, examples, explain, interrupt, isolate, list, matrix, report, run, show};
 #[cfg(feature = "cli")]
 use super::{completions, schema};
 use crate::error::Result;
@@ -38,7 +38,7 @@ enum Verb {
     /// Make reports of a run from what `run --json FILE` wrote
     Report(report::Report),
     /// Make one run of the records of its shards; runs nothing
-    Merge(merge::Merge),
+    Merge(report::Merge),
     /// List the cases
     List(list::List),
     /// Show a tensor file, one of its members, or a case

@@ -18,7 +18,6 @@ mod list;
 mod made;
 mod main;
 mod matrix;
-mod merge;
 mod near;
 mod output;
 mod own;

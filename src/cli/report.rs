@@ -1,14 +1,15 @@
-//! `karat report`: any report of a run, from its record.
+//! `karat report` and `karat merge`: any report of a run, from its record or from those of its shards.
 
 use std::path::PathBuf;
 
 use clap::Args;
 
-use super::reports::{Reports, Terminal, read};
+use super::reports::{Reports, Terminal, read, read_record};
 use super::{Context, Gate, interrupt, own};
-use crate::error::Result;
-use crate::report::Voice;
-use crate::run::{Executors, Gates, RunOutcome};
+use crate::error::{Error, Result};
+use crate::report::terminal::Detail;
+use crate::report::{Voice, json};
+use crate::run::{Executors, Gates, Record, RunOutcome, merge};
 use crate::snapshot::{Caller, Recorder};
 
 /// The arguments of `karat report`.
@@ -32,8 +33,47 @@ impl Report {
     }
 }
 
+/// The arguments of `karat merge`.
+#[derive(Debug, Args)]
+pub(super) struct Merge {
+    /// What `run --partition .. --json FILE` wrote, of every shard
+    #[arg(required = true, value_name = "RECORD")]
+    records: Vec<PathBuf>,
+    #[command(flatten)]
+    reports: Reports,
+}
+
+impl Merge {
+    pub(super) fn main(self, executors: &Executors, context: &Context<'_>) -> Result<Gate> {
+        let Merge { records, reports } = self;
+        let run = merge(read_all(context, &records)?)?;
+        let base = &context.home.base;
+        reports.check(&[&base.join(&run.root), &base.join(&run.snapshots)], &records)?;
+        let voice = voice(executors, context, &run);
+        reports.write(context, &voice, &run, Terminal::Always(Detail::Cases))?;
+        Ok(gate(&run))
+    }
+}
+
+/// Reads every record; what is wrong with several is told of each.
+fn read_all(context: &Context<'_>, files: &[PathBuf]) -> Result<Vec<Record>> {
+    let mut records = Vec::new();
+    let mut unread = Vec::new();
+    for file in files {
+        let name = file.display().to_string();
+        match read_record(context, file) {
+            Err(error) => unread.push(error.to_string()),
+            Ok(text) => match json::read_run(&text).and_then(|run| Ok((json::version(&text)?, run))) {
+                Ok((version, run)) => records.push(Record { name, version, run }),
+                Err(error) => unread.push(format!("{name}: {error}")),
+            },
+        }
+    }
+    if unread.is_empty() { Ok(records) } else { Err(Error::Usage(unread.join("\n"))) }
+}
+
 /// How the run ended.
-pub(super) fn gate(run: &RunOutcome) -> Gate {
+fn gate(run: &RunOutcome) -> Gate {
     match &run.interrupted {
         Some(signal) => interrupt::ends(signal).map_or(Gate::Failed, Gate::Interrupted),
         None if run.passed() => Gate::Passed,
@@ -42,7 +82,7 @@ pub(super) fn gate(run: &RunOutcome) -> Gate {
 }
 
 /// How to name karat's commands, so that they run again what was run.
-pub(super) fn voice(executors: &Executors, context: &Context<'_>, run: &RunOutcome) -> Voice {
+fn voice(executors: &Executors, context: &Context<'_>, run: &RunOutcome) -> Voice {
     let home = context.home;
     let is_home = home.base.join(&run.root) == home.base.join(&home.root);
     let root = (!is_home).then(|| run.root.clone());

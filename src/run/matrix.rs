@@ -40,17 +40,9 @@ pub struct Row {
     pub id: CaseId,
     /// The checkpoint it names; `None` where `case.json` could not be read.
     pub checkpoint: Option<String>,
-    /// One for each column.
-    pub cells: Vec<Cell>,
-}
-
-/// What one executor made of one case.
-#[derive(Clone, Debug)]
-pub enum Cell {
-    /// It lacks the checkpoint: nothing ran, nothing passed. The outcome says what it has instead.
-    Hole(Box<CaseOutcome>),
-    /// It was asked, and this is what came of it.
-    Outcome(Box<CaseOutcome>),
+    /// One for each column. Where its executor lacks the checkpoint it is a hole: nothing ran, nothing passed, and the outcome says
+    /// what the executor has instead.
+    pub cells: Vec<CaseOutcome>,
 }
 
 /// Cells taken together: the worst verdict, the largest difference and the largest share of a tolerance of any of them
@@ -104,7 +96,7 @@ impl Matrix {
                 if rows.len() == at {
                     rows.push(Row { id: case.id.clone(), checkpoint: case.checkpoint.clone(), cells: Vec::new() });
                 }
-                rows[at].cells.push(Cell::of(case));
+                rows[at].cells.push(case);
             }
         }
         Matrix { root, columns, rows, filtered_out, gate, elapsed }
@@ -114,9 +106,9 @@ impl Matrix {
     /// the case either.
     #[must_use]
     pub fn fails(&self, row: &Row, column: usize) -> bool {
-        match &row.cells[column] {
-            Cell::Hole(_) => self.columns[column].required || row.cells.iter().all(Cell::is_hole),
-            Cell::Outcome(case) => self.gate.fails(case),
+        match row.cells[column].is_hole() {
+            true => self.columns[column].required || row.cells.iter().all(CaseOutcome::is_hole),
+            false => self.gate.fails(&row.cells[column]),
         }
     }
 
@@ -171,37 +163,24 @@ impl Matrix {
     }
 }
 
-impl Cell {
-    fn of(case: CaseOutcome) -> Cell {
-        let lacks = case.problems.iter().any(|problem| matches!(problem, Problem::UnknownCheckpoint { .. }));
-        let case = Box::new(case);
-        if lacks { Cell::Hole(case) } else { Cell::Outcome(case) }
-    }
-
-    /// What came of it.
-    pub fn outcome(&self) -> &CaseOutcome {
-        match self {
-            Cell::Hole(case) | Cell::Outcome(case) => case,
-        }
-    }
-
+impl CaseOutcome {
     /// Whether the executor lacks the checkpoint.
     #[must_use]
     pub fn is_hole(&self) -> bool {
-        matches!(self, Cell::Hole(_))
+        self.problems.iter().any(|problem| matches!(problem, Problem::UnknownCheckpoint { .. }))
     }
 }
 
 impl Sum {
     /// The cells taken together.
     #[must_use]
-    pub fn of<'a>(cells: impl IntoIterator<Item = &'a Cell>) -> Sum {
+    pub fn of<'a>(cells: impl IntoIterator<Item = &'a CaseOutcome>) -> Sum {
         let mut sum = Sum::default();
-        for cell in cells {
-            let Cell::Outcome(case) = cell else {
+        for case in cells {
+            if case.is_hole() {
                 sum.holes += 1;
                 continue;
-            };
+            }
             sum.counts.add(case.verdict);
             sum.verdict = Some(sum.verdict.map_or(case.verdict, |worst| worst.min(case.verdict)));
             for measured in case.outputs.iter().filter_map(|output| output.comparison.as_ref()) {

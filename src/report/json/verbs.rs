@@ -15,7 +15,7 @@ use crate::report::figures::histogram;
 use crate::report::{
     Bin, CaseLine, CaseView, DiffView, InputView, OutputView, PairView, TensorView, Unread, Voice, message,
 };
-use crate::run::{CaseOutcome, Cell, Column, Matrix, Row, Sum, Verdict};
+use crate::run::{CaseOutcome, Column, Matrix, Row, Sum, Verdict};
 use crate::tensor::Tensor;
 use crate::tensor::json::MaybeFloat;
 
@@ -323,7 +323,7 @@ struct ToldCell<'a> {
 
 impl ToldRow<'_> {
     fn new<'a>(voice: &Voice, matrix: &'a Matrix, row: &'a Row) -> ToldRow<'a> {
-        let cell = |(column, cell): (usize, &Cell)| {
+        let cell = |(column, cell): (usize, &CaseOutcome)| {
             let Sum { verdict, max_abs_diff, tolerance_used, .. } = Sum::of([cell]);
             ToldCell {
                 executor: matrix.columns[column].executor.as_str(),
@@ -331,7 +331,7 @@ impl ToldRow<'_> {
                 failed: matrix.fails(row, column),
                 max_abs_diff,
                 tolerance_used,
-                messages: messages(voice, cell.outcome()),
+                messages: messages(voice, cell),
             }
         };
         let cells = row.cells.iter().enumerate().map(cell).collect();

@@ -11,8 +11,8 @@ use crate::report::overview::{self, after, ended_early, vacuous_outputs};
 use crate::report::view::{CaseLine, ExplainView};
 use crate::report::{Voice, doctor::advice};
 use crate::run::{
-    CaseOutcome, Cell, ChainOutcome, Column, Gate, Group, Matrix, OutputOutcome, Partition, Problem, Row, RunOutcome,
-    Sum, Verdict,
+    CaseOutcome, ChainOutcome, Column, Gate, Group, Matrix, OutputOutcome, Partition, Problem, Row, RunOutcome, Sum,
+    Verdict,
 };
 use crate::snapshot::moved;
 use crate::text::layout::{Table, WIDTH, filled, padded, paragraphs, width};
@@ -307,7 +307,7 @@ pub fn matrix(by: By, palette: &Palette, voice: &Voice, matrix: &Matrix) -> Stri
     let failures: String = columns().map(|column| column_failures(palette, voice, matrix, column)).collect();
     let reasons = matrix.rows.iter().flat_map(|row| {
         // Once for all executors that say the same.
-        let mut reasons: Vec<&str> = row.cells.iter().map(Cell::outcome).filter_map(reason).collect();
+        let mut reasons: Vec<&str> = row.cells.iter().filter_map(reason).collect();
         reasons.dedup();
         reasons.into_iter().map(|reason| (row.id.as_str(), reason))
     });
@@ -326,8 +326,7 @@ fn column_failures(palette: &Palette, voice: &Voice, matrix: &Matrix, column: us
     let executor = &matrix.columns[column].executor;
     let voice = Voice { executor: Some(executor.into()), options: Some("--accuracy-only".into()), ..voice.clone() };
     let failed = matrix.rows.iter().filter(|row| matrix.fails(row, column));
-    let failed: String =
-        failed.map(|row| failure(palette, &voice, &matrix.gate, row.cells[column].outcome())).collect();
+    let failed: String = failed.map(|row| failure(palette, &voice, &matrix.gate, &row.cells[column])).collect();
     if failed.is_empty() { failed } else { format!("executor {}\n\n{failed}", palette.strong(&name(executor))) }
 }
 

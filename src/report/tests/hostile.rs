@@ -23,13 +23,13 @@ fn hostile() -> String {
 
 /// Where something is in a document.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Step {
+pub(super) enum Step {
     Field(String),
     Item(usize),
 }
 
 /// Every place of a document, one of each kind: the items of a list are alike.
-fn places(value: &Value) -> Vec<Vec<Step>> {
+pub(super) fn places(value: &Value) -> Vec<Vec<Step>> {
     fn walk(value: &Value, at: &mut Vec<Step>, path: &str, known: &mut BTreeSet<String>, found: &mut Vec<Vec<Step>>) {
         // A problem of another kind is another place, though its fields have the same names.
         let path = format!("{path}.{}", value.get("kind").map(Value::to_string).unwrap_or_default());
@@ -56,7 +56,7 @@ fn places(value: &Value) -> Vec<Vec<Step>> {
     found
 }
 
-fn at<'a>(value: &'a mut Value, place: &[Step]) -> &'a mut Value {
+pub(super) fn at<'a>(value: &'a mut Value, place: &[Step]) -> &'a mut Value {
     place.iter().fold(value, |value, step| match step {
         Step::Field(name) => &mut value[name.as_str()],
         Step::Item(at) => &mut value[*at],

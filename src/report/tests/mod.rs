@@ -10,6 +10,8 @@ mod junit;
 mod matrix;
 mod record;
 mod run;
+#[cfg(feature = "cli")]
+mod schema;
 mod vacuous;
 mod verbs;
 
