@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use super::context::{Context, Gate, Home, Host};
+use super::context::{Context, Gate, Home};
 use super::near::near_verb;
 use super::output::{Screen, print};
 use super::{accept, add, diff, doctor, examples, explain, interrupt, isolate, list, matrix, report, run, show};

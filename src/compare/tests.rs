@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::kernel::{Kernel, Real};
 use super::measure::{Measurement, describe, measure_by};
 use super::{NanRule, Pair, Rules, Tolerance, compare};
-use crate::tensor::{DType, Element, F8E4M3, F8E5M2, Kind, Tensor};
+use crate::tensor::{DType, Element, F8E4M3, F8E5M2, Tensor};
 
 /// All that is measured, as text in which equal digits are equal bits, and -0 is not 0.
 fn text(actual: &Tensor, reference: &Tensor, mask: Option<&Tensor>, rules: &Rules, kernel: Option<Kernel>) -> String {

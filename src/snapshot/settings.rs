@@ -400,36 +400,6 @@ mod tests {
     }
 
     #[test]
-    fn what_is_to_be_reviewed_goes_where_insta_would_put_it() {
-        let put = |variables: &[(&str, &str)], yaml: &str, is_recorded| {
-            let workspace = tempfile::tempdir().expect("a temporary folder");
-            fs::write(workspace.path().join("insta.yaml"), yaml).expect("a file");
-            let env = |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
-            update(workspace.path(), is_recorded, &env).expect("it can be read")
-        };
-        for (value, recorded, unrecorded) in [
-            ("", Update::Pending, Update::Pending),
-            ("auto", Update::Pending, Update::Pending),
-            ("new", Update::Pending, Update::Pending),
-            ("no", Update::Nothing, Update::Nothing),
-            ("always", Update::Accepted, Update::Accepted),
-            ("1", Update::Accepted, Update::Accepted),
-            ("force", Update::Accepted, Update::Accepted),
-            // The other way round than its name has it, as in insta.
-            ("unseen", Update::Pending, Update::Accepted),
-        ] {
-            assert_eq!(put(&[("INSTA_UPDATE", value)], "", true), recorded, "{value}");
-            assert_eq!(put(&[("INSTA_UPDATE", value)], "", false), unrecorded, "{value}");
-            let yaml = format!("behavior:\n  output: none\n  update: {value}\n");
-            assert_eq!(put(&[], &yaml, true), recorded, "{value}");
-        }
-        assert_eq!(put(&[("INSTA_UPDATE", "new")], "behavior: {update: no}", true), Update::Pending);
-        assert_eq!(put(&[("INSTA_FORCE_UPDATE", "1")], "", true), Update::Accepted);
-        assert_eq!(put(&[("CI", "1")], "", true), Update::Nothing);
-        assert_eq!(put(&[("CI", "1"), ("INSTA_UPDATE", "new")], "", true), Update::Pending);
-    }
-
-    #[test]
     fn a_review_follows_cargo_insta_unless_it_only_checks() {
         let with = |variables: &[(&str, &str)]| {
             is_reviewed(Caller::Test, &|name| {

@@ -15,10 +15,10 @@ use crate::case::{Case, CaseId, Goldens};
 use crate::error::{Error, Result};
 use crate::run::checkpoint::{Executor, Inputs};
 use crate::run::examine::{Ran, execute, gather};
-use crate::run::session::Ask;
 use crate::run::options::Options;
 use crate::run::outcome::{CaseOutcome, Problem};
 use crate::run::running::begin;
+use crate::run::session::Ask;
 use crate::run::session::Session;
 use crate::tensor::{DType, Tensor, read_tensor, write_npy};
 
