@@ -22,12 +22,11 @@ pub use checkpoint::{CheckpointResult, Executor, Executors, Inputs, Outputs, Ski
 pub use engine::{Engine, bazel, engine};
 pub(crate) use examine::check_link;
 pub(crate) use isolate::{ISOLATED, Job, can_limit_memory};
-pub use isolate::{Isolation, Scope};
 pub(crate) use judge::{Declared, Reference, facts};
 pub use last::Recalled;
 pub use matrix::{Column, Group, Matrix, Row, Sum};
 pub use merge::{Record, merge};
-pub use options::{Interrupt, Options, Pictures};
+pub use options::{Interrupt, Isolation, Options, Pictures, Scope};
 pub(crate) use outcome::vacuous_name;
 pub use outcome::{CaseOutcome, Counts, Gate, Gates, OutputOutcome, Problem, RunOutcome, Verdict};
 pub use partition::{Filter, Partition, PartitionKind, Selection, Shard};

@@ -1,14 +1,15 @@
 //! How a run is run, and what stops it.
 
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::isolate::Isolation;
 use super::outcome::{Gates, Verdict};
+use crate::error::{Error, Result};
 use crate::snapshot::Caller;
 
 /// How to run. The process of one case is given the same, but for what only the run as a whole has.
@@ -46,6 +47,40 @@ pub struct Options {
     /// What stops the run before its end.
     #[serde(skip)]
     pub interrupt: Interrupt,
+}
+
+/// How a case is given a process of its own.
+#[derive(Clone, Debug)]
+pub struct Isolation {
+    /// Which cases are.
+    pub scope: Scope,
+    /// The program that is started, which has the same executors.
+    pub program: PathBuf,
+    /// How long a case may take that does not say so itself.
+    pub timeout: Option<Duration>,
+    /// How many bytes the process may take.
+    pub memory_limit: Option<u64>,
+}
+
+/// Which cases have a process of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Every case.
+    All,
+    /// The cases that say how long they may take: nothing else can end a checkpoint that does not return.
+    Timed,
+}
+
+impl Isolation {
+    /// By this same program, without limits.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Read`] where the system does not say where this program is.
+    pub fn new(scope: Scope) -> Result<Isolation> {
+        let program = std::env::current_exe().map_err(|error| Error::read("the path of this program", error))?;
+        Ok(Isolation { scope, program, timeout: None, memory_limit: None })
+    }
 }
 
 /// Of which outputs there is a [`Picture`](crate::compare::Picture) of where they differ from their references.

@@ -69,7 +69,7 @@ impl Stored {
 pub(super) struct Target<'a> {
     /// The folder that the header is relative to, and that insta's own file is in.
     pub(super) workspace: &'a Path,
-    /// The file that the header names.
+    /// The file that the header names, relative to the workspace.
     pub(super) source: &'a Path,
     /// The snapshot file.
     pub(super) snapshot: &'a Path,
@@ -80,8 +80,8 @@ pub(super) struct Target<'a> {
 pub(super) fn assert(target: &Target<'_>, text: &str) -> Result<()> {
     let Target { workspace, source, snapshot } = *target;
     // The trailing dot makes it no path of an existing file, which insta would resolve: where the goldens are links, to a
-    // path of this machine. As it is, insta takes the text, in which a dot at the end means nothing.
-    let source = source.join(".");
+    // path of this machine. As it is, insta takes the text below the workspace, in which a dot at the end means nothing.
+    let source = workspace.join(source).join(".");
     let name = snapshot.file_stem().unwrap_or_default().to_string_lossy();
     let mut settings = insta::Settings::new();
     settings.set_snapshot_path(snapshot.parent().expect("a snapshot is in a folder"));

@@ -6,7 +6,6 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +14,7 @@ use crate::case::{Case, CaseId, Goldens};
 use crate::error::{Error, Result};
 use crate::run::checkpoint::{Executor, Inputs};
 use crate::run::examine::{Ran, execute, gather};
-use crate::run::options::Options;
+use crate::run::options::{Isolation, Options, Scope};
 use crate::run::outcome::{CaseOutcome, Problem};
 use crate::run::running::begin;
 use crate::run::session::Ask;
@@ -30,40 +29,6 @@ const JOB: &str = "job.json";
 const OUTCOME: &str = "outcome.json";
 const INPUTS: &str = "inputs";
 const OUTPUTS: &str = "outputs";
-
-/// How a case is given a process of its own.
-#[derive(Clone, Debug)]
-pub struct Isolation {
-    /// Which cases are.
-    pub scope: Scope,
-    /// The program that is started, which has the same executors.
-    pub program: PathBuf,
-    /// How long a case may take that does not say so itself.
-    pub timeout: Option<Duration>,
-    /// How many bytes the process may take.
-    pub memory_limit: Option<u64>,
-}
-
-/// Which cases have a process of their own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scope {
-    /// Every case.
-    All,
-    /// The cases that say how long they may take: nothing else can end a checkpoint that does not return.
-    Timed,
-}
-
-impl Isolation {
-    /// By this same program, without limits.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Read`] where the system does not say where this program is.
-    pub fn new(scope: Scope) -> Result<Isolation> {
-        let program = std::env::current_exe().map_err(|error| Error::read("the path of this program", error))?;
-        Ok(Isolation { scope, program, timeout: None, memory_limit: None })
-    }
-}
 
 /// What the process of one case is to do.
 #[derive(Debug, Serialize, Deserialize)]

@@ -4,5 +4,4 @@ mod job;
 mod process;
 
 pub(crate) use job::{ISOLATED, Job};
-pub use job::{Isolation, Scope};
 pub(crate) use process::can_limit_memory;
