@@ -1,4 +1,4 @@
-//! A tensor visited in its file, a range at a time, against the same tensor read whole: the same to the bit.
+//! A tensor read from its file a range at a time, against the same tensor read whole: the same to the bit.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
@@ -6,82 +6,39 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use karat::compare::{Rules, measure};
-use karat::tensor::{Access, Element, Slice, Source};
-use karat::tensor::{Container, Contents, TensorFile, contents, read_tensor};
+use karat::tensor::{Buffer, Container, Contents, Source, TensorFile, contents, read_tensor};
 use karat::{DType, Tensor, Tolerance};
 use made::{Packed, npy, safetensors, zip};
 
 mod made;
 
-/// The elements as little-endian bytes, which every bit of them is in.
-fn bytes(elements: Slice<'_>) -> Vec<u8> {
-    fn of<T: Element>(elements: &[T]) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        elements.iter().for_each(|x| x.push_le(&mut bytes));
-        bytes
-    }
-    match elements {
-        Slice::Bool(x) => of(x),
-        Slice::I8(x) => of(x),
-        Slice::I16(x) => of(x),
-        Slice::I32(x) => of(x),
-        Slice::I64(x) => of(x),
-        Slice::U8(x) => of(x),
-        Slice::U16(x) => of(x),
-        Slice::U32(x) => of(x),
-        Slice::U64(x) => of(x),
-        Slice::F8E4M3(x) => of(x),
-        Slice::F8E5M2(x) => of(x),
-        Slice::F16(x) => of(x),
-        Slice::BF16(x) => of(x),
-        Slice::F32(x) => of(x),
-        Slice::F64(x) => of(x),
-        Slice::C64(x) => of(x),
-        Slice::C128(x) => of(x),
-        other => panic!("{other:?} is new to this test"),
-    }
-}
-
 /// Everything that a source holds, by ranges of that many elements.
-fn visited(source: &dyn Source, step: usize) -> Vec<u8> {
+fn all(source: &dyn Source, step: usize) -> Vec<u8> {
     let len: usize = source.shape().iter().product();
-    let mut all = Vec::new();
+    let (mut all, mut buffer) = (Vec::new(), Buffer::default());
     for start in (0..len).step_by(step) {
-        let mut calls = 0;
-        source
-            .visit(start..len.min(start + step), &mut |elements| {
-                all.extend(bytes(elements));
-                calls += 1;
-            })
-            .unwrap();
-        assert_eq!(calls, 1);
+        all.extend(source.read(start..len.min(start + step), &mut buffer).unwrap().bytes());
     }
-    source.finish().unwrap();
     all
 }
 
-/// Holds a file against what is read whole, by ranges of several sizes; of a tensor that may be visited anywhere, also
-/// from its end to its begin.
+/// Holds a file against what is read whole, by ranges of several sizes, and from its end to its begin.
 #[track_caller]
 fn assert_same(path: &Path, member: Option<&str>, declared: Option<DType>) {
     let whole: Tensor = read_tensor(path, member, declared).unwrap();
-    let expected = visited(&whole, usize::MAX);
+    let expected = whole.data().bytes();
     let open = || TensorFile::open(path, member, declared).unwrap();
     for step in [17, 1001, usize::MAX] {
         let file = open();
         assert_eq!((file.dtype(), file.shape()), (whole.dtype(), whole.shape()));
-        assert!(visited(&file, step) == expected, "{} {member:?} by {step}", path.display());
+        assert!(all(&file, step) == expected, "{} {member:?} by {step}", path.display());
     }
-    let file = open();
-    if file.access() == Access::Any {
-        let size = file.dtype().size();
-        for start in (0..whole.len()).step_by(11).rev() {
-            let range = start..whole.len().min(start + 11);
-            let mut found = Vec::new();
-            file.visit(range.clone(), &mut |elements| found = bytes(elements)).unwrap();
-            assert!(found == expected[range.start * size..range.end * size], "{} {range:?}", path.display());
-        }
-        file.finish().unwrap();
+    let (file, mut buffer) = (open(), Buffer::default());
+    let size = file.dtype().size();
+    for start in (0..whole.len()).step_by(11).rev() {
+        let range = start..whole.len().min(start + 11);
+        let found = file.read(range.clone(), &mut buffer).unwrap().bytes();
+        assert!(found == &expected[range.start * size..range.end * size], "{} {range:?}", path.display());
     }
 }
 
@@ -134,7 +91,7 @@ fn noise(len: usize) -> Vec<u8> {
 }
 
 #[test]
-fn every_file_of_numpy_and_torch_is_the_same_visited_and_read() {
+fn every_file_of_numpy_and_torch_is_the_same_by_parts_and_as_a_whole() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/files");
     let mut files = 0;
     for file in walkdir::WalkDir::new(folder).into_iter().map(Result::unwrap) {
@@ -157,7 +114,7 @@ fn every_file_of_numpy_and_torch_is_the_same_visited_and_read() {
 }
 
 #[test]
-fn every_dtype_byte_order_axis_order_and_container_is_the_same_visited_and_read() {
+fn every_dtype_byte_order_axis_order_and_container_is_the_same_by_parts_and_as_a_whole() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, bytes: Vec<u8>| -> PathBuf {
         let path = folder.path().join(name);
@@ -200,7 +157,7 @@ fn every_dtype_byte_order_axis_order_and_container_is_the_same_visited_and_read(
 }
 
 #[test]
-fn a_tensor_of_many_pages_is_the_same_visited_and_read() {
+fn a_tensor_of_many_pages_is_the_same_by_parts_and_as_a_whole() {
     let folder = tempfile::tempdir().unwrap();
     for (shape, len) in [("(9, 333, 67)", 200_799), ("(2, 100003)", 200_006), ("(100003, 2)", 200_006)] {
         for fortran in ["True", "False"] {
@@ -211,85 +168,71 @@ fn a_tensor_of_many_pages_is_the_same_visited_and_read() {
                 let path = folder.path().join("x.npy");
                 fs::write(&path, npy(&header, &noise(len * size))).unwrap();
                 let whole = read_tensor(&path, None, None).unwrap();
-                let expected = visited(&whole, usize::MAX);
                 let file = TensorFile::open(&path, None, None).unwrap();
-                assert!(visited(&file, 70_001) == expected, "{descr} {shape} {fortran}");
+                assert!(all(&file, 70_001) == whole.data().bytes(), "{descr} {shape} {fortran}");
             }
         }
     }
 }
 
 #[test]
-fn several_threads_visit_at_once() {
+fn several_threads_read_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let len = 1 << 20;
-    for (descr, size) in [("<f4", 4), (">f4", 4)] {
+    for (descr, is_deflated) in [("<f4", false), (">f4", false), ("<f4", true)] {
         let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({len},), }}");
-        let file = npy(&header, &noise(len * size));
+        let file = npy(&header, &noise(len * 4));
+        let packed = if is_deflated { Packed::deflated("x.npy", &file) } else { Packed::stored("x.npy", &file) };
         let path = folder.path().join("x.npz");
-        fs::write(&path, zip(&[Packed::stored("x.npy", &file)])).unwrap();
+        fs::write(&path, zip(&[packed])).unwrap();
         let whole = read_tensor(&path, None, None).unwrap();
         let file = TensorFile::open(&path, None, None).unwrap();
         std::thread::scope(|scope| {
             for part in 0..8 {
                 let (file, whole) = (&file, &whole);
                 scope.spawn(move || {
+                    let mut buffer = Buffer::default();
                     for start in (part * len / 8..(part + 1) * len / 8).step_by(10_007) {
                         let range = start..((part + 1) * len / 8).min(start + 10_007);
-                        let mut expected = Vec::new();
-                        whole.visit(range.clone(), &mut |elements| expected = bytes(elements)).unwrap();
-                        file.visit(range, &mut |elements| assert!(bytes(elements) == expected)).unwrap();
+                        let expected = whole.data().part(range.clone()).bytes();
+                        assert!(file.read(range, &mut buffer).unwrap().bytes() == expected);
                     }
                 });
             }
         });
-        file.finish().unwrap();
     }
 }
 
 #[test]
 fn a_file_that_became_shorter_is_refused_in_words() {
     let folder = tempfile::tempdir().unwrap();
-    for fortran in ["True", "False"] {
-        let path = folder.path().join("x.npy");
-        let header = format!("{{'descr': '<f4', 'fortran_order': {fortran}, 'shape': (300, 300), }}");
-        let whole = npy(&header, &noise(360_000));
-        fs::write(&path, &whole).unwrap();
-        let file = TensorFile::open(&path, None, None).unwrap();
-        fs::File::options().write(true).open(&path).unwrap().set_len(100_000).unwrap();
-        // Whether it is seen at once is the system's; at the end it is always.
-        let visited = if cfg!(target_os = "linux") { file.visit(0..90_000, &mut |_| {}) } else { file.finish() };
-        for error in [visited.unwrap_err(), file.finish().unwrap_err()] {
-            let says = format!(
-                "{}: became shorter while it was read, 100000 bytes of {}; do it again when nothing writes it",
-                path.display(),
-                whole.len()
-            );
-            assert_eq!(error.to_string(), says);
-        }
-    }
+    let path = folder.path().join("x.npy");
+    let whole = npy("{'descr': '<f4', 'fortran_order': False, 'shape': (300, 300), }", &noise(360_000));
+    fs::write(&path, &whole).unwrap();
+    let (file, mut buffer) = (TensorFile::open(&path, None, None).unwrap(), Buffer::default());
+    file.read(0..100, &mut buffer).unwrap();
+    fs::File::options().write(true).open(&path).unwrap().set_len(100_000).unwrap();
+    let says = format!(
+        "{}: had {} bytes when it was opened, and has 100000; do it again when nothing writes it",
+        path.display(),
+        whole.len()
+    );
+    assert_eq!(file.read(80_000..90_000, &mut buffer).unwrap_err().to_string(), says);
 }
 
 #[test]
-fn what_comes_in_turn_and_is_read_twice_is_an_error() {
+fn one_file_may_be_both_sides() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("w.npz");
+    let x = npy("{'descr': '<f4', 'fortran_order': False, 'shape': (4,), }", &[0; 16]);
     let y = npy("{'descr': '<f4', 'fortran_order': True, 'shape': (2, 2), }", &[0; 16]);
-    fs::write(&path, zip(&[Packed::deflated("x.npy", &npy_of_zeros()), Packed::stored("y.npy", &y)])).unwrap();
+    fs::write(&path, zip(&[Packed::deflated("x.npy", &x), Packed::stored("y.npy", &y)])).unwrap();
     for member in ["x", "y"] {
         let file = TensorFile::open(&path, Some(member), None).unwrap();
-        assert_eq!(file.access(), Access::InTurn);
         let rules = Rules::new(Tolerance::new(0.0, 0.0).unwrap());
-        let error = measure(&file, &file, None, &rules, usize::MAX).unwrap_err().to_string();
-        assert!(
-            error.contains(&format!("w.npz#{member}: is read from its first element to its last, once")),
-            "{error}"
-        );
+        let measured = measure(&file, &file, None, &rules, usize::MAX).unwrap();
+        assert!(measured.comparison.unwrap().is_close(), "{member}");
     }
-}
-
-fn npy_of_zeros() -> Vec<u8> {
-    npy("{'descr': '<f4', 'fortran_order': False, 'shape': (4,), }", &[0; 16])
 }
 
 #[test]

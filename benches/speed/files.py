@@ -19,8 +19,6 @@ ANONYMOUS, RESIDENT = below(64), below(128)
 FORMATS = {
     "npy": "npy",
     "stored": "npz, stored",
-    "deflated": "npz, deflated",
-    "fortran": "npy, Fortran order",
     "big-endian": "npy, big-endian",
 }
 NOTE = """\
@@ -28,7 +26,7 @@ Files: pairs of f32 that are nearly equal, in the page cache, at torch's default
 processes, from outside; numpy and torch from inside, without their start and imports. numpy loads both, calls
 `numpy.testing.assert_allclose` and takes min, max, mean and std of both; torch loads both and calls `torch.testing.assert_close`.
 Either may `np.load` or map the files: the faster is taken. Memory is the most that `karat diff` had: anonymous by a look at
-`/proc` some thousand times a second, all of it (mapped pages too) as the system counts it."""
+`/proc` some thousand times a second, all of it as the system counts it."""
 
 
 def rows(bench: home.Bench) -> list[Row]:

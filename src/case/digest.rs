@@ -1,11 +1,8 @@
 //! The sha256 of a tensor, whatever file holds it, and of text.
 
-use std::convert::Infallible;
-
 use sha2::{Digest, Sha256};
 
-use crate::tensor::elements::each_le;
-use crate::tensor::{Tensor, dispatch};
+use crate::tensor::{Tensor, little_endian};
 
 /// The sha256, in hex, of a line with dtype and shape, and the elements as little-endian bytes in C order.
 ///
@@ -22,11 +19,7 @@ use crate::tensor::{Tensor, dispatch};
 pub fn sha256(tensor: &Tensor) -> String {
     let mut hasher = Sha256::new();
     hasher.update(format!("{} {:?}\n", tensor.dtype(), tensor.shape()));
-    let fed: Result<(), Infallible> = dispatch!(tensor.data(), elements => each_le(elements, |bytes| {
-        hasher.update(bytes);
-        Ok(())
-    }));
-    let Ok(()) = fed;
+    hasher.update(little_endian(tensor.data()));
     hex(hasher)
 }
 

@@ -10,9 +10,8 @@ use super::format::Layer;
 use super::id::CaseId;
 use super::walk::{Seen, walk};
 use crate::error::{Error, Result};
-use crate::fs::nearest::{ALIKE, nearest};
-use crate::tensor::file::is_tensor_file;
-use crate::tensor::pointer::Pointer;
+use crate::fs::nearest;
+use crate::tensor::{Pointer, is_tensor_file};
 use crate::text::name::fold;
 
 /// A goldens root, and the snapshots folder that belongs to it.
@@ -229,7 +228,7 @@ impl Goldens {
             outputs.extend(case.outputs.into_keys());
         }
         let (field, name) = idle.first()?;
-        let near = nearest(name, outputs.iter().map(String::as_str), ALIKE);
+        let near = nearest(name, outputs.iter().map(String::as_str));
         let near = near.map(|near| format!("; the nearest is {near}")).unwrap_or_default();
         Some(format!("{field}.{name}: no case below it has such an output{near}"))
     }

@@ -13,10 +13,9 @@ use serde_path_to_error::Segment;
 
 use crate::compare::NanRule;
 use crate::error::{Error, Result};
-use crate::fs::nearest::{ALIKE, nearest};
-use crate::fs::regular::{Found, TEXT_LIMIT, read};
+use crate::fs::{Found, TEXT_LIMIT, nearest, read_regular};
 use crate::tensor::DType;
-use crate::tensor::pointer::Pointer;
+use crate::tensor::Pointer;
 
 /// The version of the format that this karat writes, and the latest that it reads.
 pub(super) const FORMAT: u64 = 1;
@@ -311,7 +310,7 @@ fn reword(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
         Some((name, known)) => {
             path.pop();
             let known: Vec<&str> = known.split('`').skip(1).step_by(2).filter(|name| !name.starts_with('$')).collect();
-            match nearest(name, known.iter().copied(), ALIKE) {
+            match nearest(name, known.iter().copied()) {
                 _ if name.len() > 200 => format!("unknown field of {} bytes", name.len()),
                 Some(near) => format!("unknown field `{name}`; did you mean `{near}`?"),
                 None => format!("unknown field `{name}`; known fields are {}", known.join(", ")),
@@ -332,7 +331,7 @@ fn reword(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
 fn read_object(file: &Path) -> Result<Option<Map<String, Value>>> {
     let wrong = |what: String| Error::Case { path: file.to_path_buf(), what };
     let pointed = |pointer: Pointer| wrong(format!("is a {pointer} in place of the file; run `{}`", pointer.remedy()));
-    let bytes = match read(file, TEXT_LIMIT).map_err(|error| Error::read(file, error))? {
+    let bytes = match read_regular(file, TEXT_LIMIT).map_err(|error| Error::read(file, error))? {
         Found::File(bytes) => bytes,
         Found::Other(what) => return Err(wrong(what)),
         // Defaults that are out of reach are not the same as none.

@@ -6,13 +6,13 @@ use std::path::Path;
 use clap::Args;
 use walkdir::WalkDir;
 
-use super::{Context, Gate, shrunk};
+use super::{Context, Gate};
 use crate::case::Address;
 use crate::compare::{Comparison, LARGE, Measurement, NanRule, Pair, Picture, Rules, Summary, Tolerance, measure};
 use crate::error::{Error, Result};
 use crate::explain::{Explanation, Other, Question, explain};
 use crate::report::{DiffView, PairView, Unread, json, terminal};
-use crate::tensor::{Containers, Contents, TensorFile, contents, is_tensor_file};
+use crate::tensor::{Containers, Contents, contents, is_tensor_file};
 use crate::tensor::{DType, Source, Tensor};
 
 /// The arguments of `karat diff`.
@@ -63,7 +63,6 @@ impl Diff {
             (Some(atol), Some(rtol)) => Some(Tolerance::new(atol, rtol)?),
             _ => None,
         };
-        shrunk::listen()?;
         let view = self.view(self.sides()?, tolerance)?;
         context.screen.print(|out, palette| match self.json {
             true => json::diff(out, &view),
@@ -133,7 +132,7 @@ impl Diff {
         references: &BTreeMap<String, Address>,
     ) -> Result<PairView> {
         let file = |files: &mut Containers, address: &Address| {
-            TensorFile::of(files.at(&address.path)?, address.member.as_deref(), self.dtype)
+            files.at(&address.path)?.tensor(address.member.as_deref(), self.dtype)
         };
         let (actual_file, reference_file) = (file(&mut files[0], actual)?, file(&mut files[1], reference)?);
         let dtype = reference_file.dtype();

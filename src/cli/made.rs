@@ -4,9 +4,8 @@ use std::fs;
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use tempfile::NamedTempFile;
-
 use crate::error::{Error, Result};
+use crate::fs::{AtomicFile, Mode, write_atomic};
 
 /// What has been made so far. Nothing that was there before is touched.
 #[derive(Debug, Default)]
@@ -54,22 +53,14 @@ impl Made {
     }
 
     /// A file appears whole or not at all: it is written beside its place and renamed.
-    fn create(&mut self, target: &Path, write: impl FnOnce(&mut NamedTempFile) -> io::Result<()>) -> Result<()> {
-        let mut file = beside(target)?;
-        let written = write(&mut file).and_then(|()| file.as_file().sync_all());
-        written.map_err(|error| Error::write(target, error))?;
-        file.persist_noclobber(target).map_err(|error| match error.error.kind() {
+    fn create(&mut self, target: &Path, write: impl FnOnce(&mut AtomicFile) -> io::Result<()>) -> Result<()> {
+        write_atomic(target, Mode::Create, write).map_err(|error| match error.kind() {
             ErrorKind::AlreadyExists => {
                 Error::Usage(format!("{} exists already; nothing was written", target.display()))
             }
-            _ => Error::write(target, error.error),
+            _ => Error::write(target, error),
         })?;
         self.files.push(target.to_path_buf());
         Ok(())
     }
-}
-
-/// A file beside its target, so that it can be renamed to it.
-pub(super) fn beside(target: &Path) -> Result<NamedTempFile> {
-    crate::fs::beside(target).map_err(|error| Error::write(target.parent().unwrap_or(target), error))
 }

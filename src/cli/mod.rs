@@ -31,7 +31,6 @@ mod run;
 #[cfg(feature = "cli")]
 mod schema;
 mod show;
-mod shrunk;
 #[cfg(feature = "cli")]
 mod source_code;
 

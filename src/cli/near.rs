@@ -9,6 +9,7 @@ use super::examples::VERBS;
 use super::{Context, Place};
 use crate::case::{CaseId, Goldens, absolute};
 use crate::error::{Error, Result};
+use crate::fs::{likeness, nearest};
 use crate::report::{Voice, quote};
 use crate::text::number::counted;
 
@@ -32,16 +33,6 @@ pub(super) fn source(typed: Option<&PathBuf>, context: &Context<'_>) -> Result<G
     })
 }
 
-/// How alike two words are, from 0 to 1, where one may have been meant for the other: a letter or two are too many, missing,
-/// different or exchanged, and most are not; of three letters only one.
-fn likeness(word: &str, other: &str) -> Option<f64> {
-    const ALIKE: f64 = 0.7;
-    const SHORT: f64 = 0.66;
-    let alike = crate::fs::likeness(word, other);
-    let is_near = |edits: usize| edits <= 1 || (edits == 2 && alike >= ALIKE);
-    (alike >= SHORT && is_near(strsim::damerau_levenshtein(word, other))).then_some(alike)
-}
-
 /// How many ids are offered.
 const OFFERED: usize = 3;
 
@@ -51,12 +42,6 @@ pub(crate) fn near_verb(word: &str) -> Option<&'static str> {
     let verbs = || VERBS.iter().copied();
     let begun = || verbs().find(|verb| word.len() >= 2 && verb.starts_with(word));
     nearest(word, verbs()).or_else(begun).filter(|verb| *verb != word)
-}
-
-/// The most similar name, where one is similar.
-pub(super) fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let alike = names.filter_map(|name| Some((likeness(word, name)?, name)));
-    alike.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| name)
 }
 
 /// The ids that may have been meant: those that end in what was typed, or else the one that ends in something similar.

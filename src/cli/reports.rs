@@ -6,12 +6,11 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::made::beside;
 use super::replaced::Place;
 use super::{Context, near};
 use crate::case::absolute;
 use crate::error::{Error, Result};
-use crate::fs::{RECORD_LIMIT, read_text};
+use crate::fs::{Mode, RECORD_LIMIT, beside, read_text, write_atomic};
 use crate::report::terminal::Detail;
 use crate::report::{Voice, json, terminal};
 #[cfg(feature = "reports")]
@@ -210,7 +209,7 @@ fn check(option: &str, file: &Path) -> Result<()> {
     if let Some(folder) = file.parent() {
         fs::create_dir_all(folder).map_err(|error| Error::write(folder, error))?;
     }
-    beside(file).map(drop)
+    beside(file).map(drop).map_err(|error| Error::write(file.parent().unwrap_or(file), error))
 }
 
 /// Whether there is something else than a file, which a file must not replace: a device, a pipe.
@@ -230,11 +229,7 @@ fn create(file: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> 
         return open.and_then(|mut out| write(&mut out)).map_err(|error| Error::write(file, error));
     }
     let file = &behind(file);
-    let mut beside = beside(file)?;
-    let mut out = io::BufWriter::new(beside.as_file_mut());
-    write(&mut out).and_then(|()| out.flush()).map_err(|error| Error::write(file, error))?;
-    drop(out);
-    beside.persist(file).map(drop).map_err(|error| Error::write(file, error.error))
+    write_atomic(file, Mode::Replace, |out| write(out)).map_err(|error| Error::write(file, error))
 }
 
 /// What names the file of a step's summary.

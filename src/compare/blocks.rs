@@ -10,17 +10,10 @@ use std::ops::Range;
 use rayon::{current_num_threads, join as in_parallel};
 
 use crate::error::Result;
-use crate::tensor::Access;
 
 /// Elements in a block. A block of both sides stays in the first-level cache, and at the same time what a block costs once
 /// is spread over many elements. Another value changes the last bits of every sum.
 pub(crate) const BLOCK: usize = 1024;
-
-/// Bytes of one side in the longest branch that one thread measures in one go: what of a file is in memory at a time.
-const LONGEST: usize = 4 << 20;
-
-/// Bytes of both sides that all threads may have in memory together.
-const TOGETHER: usize = 64 << 20;
 
 /// Blocks in the shortest branch of a longer tree: handing over fewer costs more than it saves.
 const SHORTEST: usize = 32;
@@ -38,23 +31,15 @@ pub(crate) struct Branch {
 
 /// Measures `0..len` a branch at a time, and joins the parts, left before right. An empty range is one empty branch.
 ///
-/// Several threads take branches where any order will do; the first error in the order of the elements is returned. An element
-/// of the wider side has `size` bytes.
+/// Several threads take branches; the first error in the order of the elements is returned.
 pub(crate) fn fold<P: Send>(
     len: usize,
-    size: usize,
-    access: Access,
     measure: impl Fn(&Branch) -> Result<P> + Sync,
     join: impl Fn(P, P) -> P + Sync,
 ) -> Result<P> {
     let blocks = len.div_ceil(BLOCK).max(1);
-    let threads = current_num_threads();
-    let longest = (LONGEST.min(TOGETHER / (2 * threads)) / (BLOCK * size)).max(SHORTEST);
-    let alone = match access {
-        Access::Any => (blocks / (SHARE * threads)).clamp(SHORTEST, longest),
-        Access::InTurn => longest,
-    };
-    Branch { blocks: 0..blocks, len }.fold_apart(alone, access, &measure, &join)
+    let alone = (blocks / (SHARE * current_num_threads())).max(SHORTEST);
+    Branch { blocks: 0..blocks, len }.fold_apart(alone, &measure, &join)
 }
 
 impl Branch {
@@ -63,33 +48,34 @@ impl Branch {
         self.blocks.start * BLOCK..self.len.min(self.blocks.end * BLOCK)
     }
 
-    /// Measures it in branches of at most so many blocks.
+    /// Measures it in branches of at most so many blocks, in parallel.
     fn fold_apart<P: Send>(
         &self,
         alone: usize,
-        access: Access,
         measure: &(impl Fn(&Branch) -> Result<P> + Sync),
         join: &(impl Fn(P, P) -> P + Sync),
     ) -> Result<P> {
         if self.blocks.len() <= alone {
             return measure(self);
         }
-        let [left, right] = self.halves().map(|half| move || half.fold_apart(alone, access, measure, join));
-        let (left, right) = match access {
-            Access::Any => in_parallel(left, right),
-            Access::InTurn => (left(), right()),
-        };
+        let [left, right] = self.halves().map(|half| move || half.fold_apart(alone, measure, join));
+        let (left, right) = in_parallel(left, right);
         Ok(join(left?, right?))
     }
 
-    /// Measures it a block at a time, from left to right, and joins along the tree. A block is given as its positions.
-    pub(crate) fn fold<P>(&self, measure: &mut impl FnMut(Range<usize>) -> P, join: &impl Fn(P, P) -> P) -> P {
-        if self.blocks.len() == 1 {
-            return measure(self.elements());
+    /// Measures it in branches of at most so many blocks, from left to right, and joins along the tree.
+    pub(crate) fn fold<P>(
+        &self,
+        blocks: usize,
+        measure: &mut impl FnMut(&Branch) -> P,
+        join: &impl Fn(P, P) -> P,
+    ) -> P {
+        if self.blocks.len() <= blocks {
+            return measure(self);
         }
         let [left, right] = self.halves();
-        let left = left.fold(measure, join);
-        join(left, right.fold(measure, join))
+        let left = left.fold(blocks, measure, join);
+        join(left, right.fold(blocks, measure, join))
     }
 
     fn halves(&self) -> [Branch; 2] {
@@ -114,26 +100,26 @@ fn in_parallel<A, B>(left: impl FnOnce() -> A, right: impl FnOnce() -> B) -> (A,
 mod tests {
     use super::*;
 
-    fn bits(len: usize, alone: usize, access: Access, threads: usize) -> u64 {
+    fn bits(len: usize, alone: usize, threads: usize) -> u64 {
         let join = |left: f64, right: f64| left + right;
-        let mut block = |range: Range<usize>| range.map(|i| 1.0 / (i as f64 + 0.1)).sum::<f64>();
-        let measure = |branch: &Branch| Ok(branch.fold(&mut block.clone(), &join));
+        let mut block = |block: &Branch| block.elements().map(|i| 1.0 / (i as f64 + 0.1)).sum::<f64>();
+        let measure = |branch: &Branch| Ok(branch.fold(1, &mut block.clone(), &join));
         let branch = Branch { blocks: 0..len.div_ceil(BLOCK).max(1), len };
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a small pool");
-        let sum = pool.install(|| branch.fold_apart(alone, access, &measure, &join)).expect("no source");
-        assert_eq!(sum.to_bits(), branch.fold(&mut block, &join).to_bits());
+        let sum = pool.install(|| branch.fold_apart(alone, &measure, &join)).expect("no source");
+        assert_eq!(sum.to_bits(), branch.fold(1, &mut block, &join).to_bits());
+        let mut some = |branch: &Branch| branch.fold(1, &mut block, &join);
+        assert_eq!(sum.to_bits(), branch.fold(3, &mut some, &join).to_bits());
         sum.to_bits()
     }
 
     #[test]
     fn a_sum_has_the_same_bits_for_every_number_of_threads() {
         for len in [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 100 * BLOCK + 7] {
-            let alone = bits(len, usize::MAX, Access::Any, 1);
+            let alone = bits(len, usize::MAX, 1);
             for threads in [1, 2, 5] {
-                for access in [Access::Any, Access::InTurn] {
-                    assert_eq!(bits(len, 1, access, threads), alone, "{len} elements, {threads} threads");
-                    assert_eq!(bits(len, SHORTEST, access, threads), alone, "{len} elements, {threads} threads");
-                }
+                assert_eq!(bits(len, 1, threads), alone, "{len} elements, {threads} threads");
+                assert_eq!(bits(len, SHORTEST, threads), alone, "{len} elements, {threads} threads");
             }
         }
     }
@@ -141,15 +127,13 @@ mod tests {
     #[test]
     fn the_blocks_cover_every_element_once_and_in_order() {
         for len in [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 67 * BLOCK + 3] {
-            for access in [Access::Any, Access::InTurn] {
-                let join = |left: Vec<usize>, right: Vec<usize>| [left, right].concat();
-                let measure = |branch: &Branch| {
-                    let all = branch.fold(&mut |range| range.collect::<Vec<_>>(), &join);
-                    assert_eq!(all, branch.elements().collect::<Vec<_>>());
-                    Ok(all)
-                };
-                assert_eq!(fold(len, 4, access, measure, join).expect("no source"), (0..len).collect::<Vec<_>>());
-            }
+            let join = |left: Vec<usize>, right: Vec<usize>| [left, right].concat();
+            let measure = |branch: &Branch| {
+                let all = branch.fold(1, &mut |block| block.elements().collect::<Vec<_>>(), &join);
+                assert_eq!(all, branch.elements().collect::<Vec<_>>());
+                Ok(all)
+            };
+            assert_eq!(fold(len, measure, join).expect("no source"), (0..len).collect::<Vec<_>>());
         }
     }
 }

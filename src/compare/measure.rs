@@ -1,9 +1,8 @@
 //! Everything that is measured of a pair, in one pass over it: a branch at a time, by as many threads as there are.
 
-use std::ops::Range;
 use std::ptr;
 
-use super::blocks::{Branch, fold};
+use super::blocks::{BLOCK, Branch, fold};
 use super::comparison::{Comparison, Form, Mismatch, check_structure, judge};
 use super::found::{Block, Found, Tally};
 use super::kernel::Kernel;
@@ -12,11 +11,14 @@ use super::summary::Summary;
 use super::vector::Room;
 use super::{scalar, vector};
 use crate::error::Result;
-use crate::tensor::{Access, Slice, Source, Tensor};
+use crate::tensor::{Buffer, Source, Tensor};
 
 /// How many bytes of elements are read at most where the structure is wrong already.
 #[cfg(feature = "harness")]
 pub(crate) const LARGE: usize = 64 << 20;
+
+/// Bytes of one side that a thread reads in one go: with more, what was read of a file has left the cache before it is measured.
+const PIECE: usize = 64 << 10;
 
 /// A comparison, and what describes either side.
 #[derive(Clone, Debug, PartialEq)]
@@ -90,55 +92,36 @@ pub(super) fn describe(source: &dyn Source, mask: Option<&Tensor>, kernel: Optio
 
 /// Measures a pair of one shape, under a mask of that shape.
 fn pass(sides: [&dyn Source; 2], mask: Option<&Tensor>, rules: &Rules, kernel: Option<Kernel>) -> Result<Measured> {
-    let access = match sides.map(|side| side.access()) {
-        [Access::Any, Access::Any] => Access::Any,
-        _ => Access::InTurn,
-    };
     let mask = mask.and_then(Tensor::as_slice::<bool>);
-    let [size, other_size] = sides.map(|side| side.dtype().size());
+    // What is wrong with a file as a whole is found here, whichever thread would be the first to read.
+    sides.iter().try_for_each(|side| side.read(0..0, &mut Buffer::default()).map(drop))?;
+    let size = sides.map(|side| side.dtype().size()).into_iter().max().unwrap_or(1);
     let measure = |branch: &Branch| {
-        let mut measured = None;
-        visit(sides, branch.elements(), &mut |actual, reference| {
-            let range = branch.elements();
-            let mask = mask.map(|mask| &mask[range.clone()]);
-            let elements = Block { actual, reference, mask, start: range.start };
-            measured = Some(measure_branch(branch, &elements, rules, kernel));
-        })?;
-        Ok(measured.expect("a source calls what it is given"))
+        let (mut found, mut room, mut buffers) =
+            (Found::new(rules), Room::default(), [Buffer::default(), Buffer::default()]);
+        let mut piece = |piece: &Branch| {
+            let range = piece.elements();
+            let [actual_buffer, buffer] = &mut buffers;
+            let reference = sides[1].read(range.clone(), buffer)?;
+            let actual = match ptr::addr_eq(sides[0], sides[1]) {
+                true => reference,
+                false => sides[0].read(range.clone(), actual_buffer)?,
+            };
+            let elements = Block { actual, reference, mask: mask.map(|mask| &mask[range.clone()]), start: range.start };
+            let mut block = |block: &Branch| {
+                let block = elements.part(block.elements().start - range.start, block.elements().end - range.start);
+                found.slack.add(&block, block.actual.dtype(), rules);
+                let tally = kernel.and_then(|kernel| vector::block(kernel, &block, rules, &mut room, &mut found));
+                tally.unwrap_or_else(|| scalar::block(&block, rules, &mut found))
+            };
+            Ok(piece.fold(1, &mut block, &Tally::join))
+        };
+        let blocks = (PIECE / (BLOCK * size)).max(1);
+        let tally: Result<Tally> = branch.fold(blocks, &mut piece, &|earlier, later| Ok(Tally::join(earlier?, later?)));
+        tally.map(|tally| Measured { found, tally })
     };
-    let len = sides[1].shape().iter().product();
-    let measured = fold(len, size.max(other_size), access, measure, |earlier, later| Measured {
+    fold(sides[1].shape().iter().product(), measure, |earlier, later| Measured {
         found: earlier.found.join(later.found),
         tally: earlier.tally.join(later.tally),
-    })?;
-    sides.iter().try_for_each(|side| side.finish())?;
-    Ok(measured)
-}
-
-/// Calls `take` with the elements of both in that range; one that is on both sides is visited once.
-fn visit(
-    [actual, reference]: [&dyn Source; 2],
-    range: Range<usize>,
-    take: &mut dyn FnMut(Slice<'_>, Slice<'_>),
-) -> Result<()> {
-    if ptr::addr_eq(actual, reference) {
-        return actual.visit(range, &mut |side| take(side, side));
-    }
-    let mut inner = Ok(());
-    actual.visit(range.clone(), &mut |actual| {
-        inner = reference.visit(range.clone(), &mut |reference| take(actual, reference));
-    })?;
-    inner
-}
-
-fn measure_branch(branch: &Branch, elements: &Block<'_>, rules: &Rules, kernel: Option<Kernel>) -> Measured {
-    let (mut found, mut room) = (Found::new(rules), Room::default());
-    let mut block = |range: Range<usize>| {
-        let block = elements.part(range.start - elements.start, range.end - elements.start);
-        found.slack.add(&block, block.actual.dtype(), rules);
-        let tally = kernel.and_then(|kernel| vector::block(kernel, &block, rules, &mut room, &mut found));
-        tally.unwrap_or_else(|| scalar::block(&block, rules, &mut found))
-    };
-    let tally = branch.fold(&mut block, &Tally::join);
-    Measured { found, tally }
+    })
 }

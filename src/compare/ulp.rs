@@ -1,7 +1,6 @@
 //! Distance in units in the last place.
 
-use crate::tensor::source::dispatch_slice;
-use crate::tensor::{Element, Slice};
+use crate::tensor::{Element, Slice, dispatch};
 
 /// How many steps from one representable value to the next lie between the two; `None` for NaN, and for integers,
 /// booleans and complex numbers, which have no such steps.
@@ -36,7 +35,7 @@ pub fn ulp_distance<T: Element>(actual: T, reference: T) -> Option<u64> {
 
 /// The key of the element at that place: see [`ulp_distance`].
 pub(crate) fn key_at(elements: Slice<'_>, place: usize) -> Option<i64> {
-    dispatch_slice!(elements, elements => elements[place].ulp_key())
+    dispatch!(elements, elements => elements[place].ulp_key())
 }
 
 #[cfg(test)]

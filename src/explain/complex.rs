@@ -8,7 +8,7 @@ use super::parts::{Part, apart, factor_name};
 use super::rank::{Candidate, answers};
 use super::sides::Noise;
 use crate::compare::Pair;
-use crate::tensor::{Data, Tensor};
+use crate::tensor::{Slice, Tensor};
 
 /// Elements below which nothing can be told.
 const ELEMENTS: usize = 4;
@@ -98,8 +98,8 @@ fn scale(factor: f64, shape: &[usize], noise: Noise) -> Option<Part> {
 /// The elements in double precision; `None` where they are real.
 fn widen(tensor: &Tensor) -> Option<Vec<Complex<f64>>> {
     match tensor.data() {
-        Data::C64(elements) => Some(elements.iter().map(|x| Complex::new(x.re.into(), x.im.into())).collect()),
-        Data::C128(elements) => Some(elements.clone()),
+        Slice::C64(elements) => Some(elements.iter().map(|x| Complex::new(x.re.into(), x.im.into())).collect()),
+        Slice::C128(elements) => Some(elements.to_vec()),
         _ => None,
     }
 }

@@ -3,7 +3,8 @@
 //! A process that is killed meanwhile leaves the half-written file. It holds a lock on it as long as it lives, which tells such
 //! files from those of another karat at work.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, BufWriter};
 use std::path::Path;
 
 use tempfile::NamedTempFile;
@@ -14,18 +15,62 @@ const PREFIX: &str = ".karat-";
 /// And how it ends.
 const SUFFIX: &str = ".tmp";
 
-/// A file beside its target, so that it can be renamed to it.
-pub(crate) fn beside(target: &Path) -> io::Result<NamedTempFile> {
-    let folder = match target.parent() {
+/// A file that is being written. What is written last is written with the file itself.
+pub(crate) type AtomicFile = BufWriter<NamedTempFile>;
+
+/// How a file takes its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// In place of one that is there.
+    Replace,
+    /// The same; and it outlasts a power failure, where a system can have it so.
+    ReplaceDurably,
+    /// Where none is; and its content outlasts a power failure.
+    Create,
+}
+
+/// Writes a file whole or not at all.
+pub(crate) fn write_atomic(
+    target: &Path,
+    mode: Mode,
+    write: impl FnOnce(&mut AtomicFile) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut file = BufWriter::new(beside(target)?);
+    write(&mut file)?;
+    let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+    if mode != Mode::Replace {
+        file.as_file().sync_all()?;
+    }
+    match mode {
+        Mode::Replace => drop(file.persist(target)?),
+        Mode::Create => drop(file.persist_noclobber(target)?),
+        Mode::ReplaceDurably => {
+            file.persist(target)?;
+            // The content is on disk already, and only Unix opens a folder.
+            if let Ok(folder) = File::open(folder(target)) {
+                folder.sync_all().ok();
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The folder that a file is in.
+fn folder(target: &Path) -> &Path {
+    match target.parent() {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
-    };
+    }
+}
+
+/// A file beside its target, so that it can be renamed to it.
+pub(crate) fn beside(target: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(PREFIX).suffix(SUFFIX);
     // As for any new file: a temporary one is otherwise its owner's alone.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let file = builder.tempfile_in(folder)?;
+    let file = builder.tempfile_in(folder(target))?;
     // Where the file system knows no locks, age alone tells.
     #[cfg(unix)]
     rustix::fs::flock(file.as_file(), rustix::fs::FlockOperation::NonBlockingLockExclusive).ok();
@@ -83,7 +128,7 @@ mod leftovers {
     #[cfg(unix)]
     fn is_unlocked(file: &Path) -> bool {
         use rustix::fs::{FlockOperation, flock};
-        let open = crate::fs::regular::open(file);
+        let open = crate::fs::read::open_at_once(file);
         open.is_ok_and(|file| flock(file, FlockOperation::NonBlockingLockExclusive).is_ok())
     }
 

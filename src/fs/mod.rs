@@ -1,16 +1,19 @@
-//! Files: written whole or not at all, read within a bound, and what was meant by a name that is not there.
+//! Files and names, as all of karat reads and writes them: one atomic write, one bounded read, one "did you mean".
 
-pub(crate) mod atomic;
-pub(crate) mod link;
-pub(crate) mod nearest;
-pub(crate) mod regular;
+mod atomic;
+mod link;
+mod nearest;
+mod read;
 
-pub(crate) use atomic::beside;
+pub(crate) use atomic::{AtomicFile, Mode, write_atomic};
 #[cfg(feature = "harness")]
-pub(crate) use atomic::{leftovers, sweep};
-pub(crate) use link::{link_below, refusal};
+pub(crate) use atomic::{beside, leftovers, sweep};
+#[cfg(feature = "harness")]
+pub(crate) use link::link_below;
+pub(crate) use link::refusal;
+pub(crate) use nearest::nearest;
 #[cfg(feature = "harness")]
 pub(crate) use nearest::{likeness, nearest_first};
 #[cfg(feature = "harness")]
-pub(crate) use regular::RECORD_LIMIT;
-pub(crate) use regular::{Found, TEXT_LIMIT, read as read_regular, read_text};
+pub(crate) use read::RECORD_LIMIT;
+pub(crate) use read::{Found, TEXT_LIMIT, open_regular, read_regular, read_text};

@@ -3,7 +3,7 @@
 use crate::compare::mismatch::non_finite_counts;
 use crate::compare::{Comparison, Decade, Extreme, HeatMap, Size, Summary, WorstElement};
 use crate::tensor::json::Float;
-use crate::tensor::{DType, Data, Element, Kind, Tensor, Value, dispatch};
+use crate::tensor::{DType, Element, Kind, Slice, Tensor, Value, dispatch};
 use crate::text::number::{apart, both, count, float, float_up, near_one, percent, shape, share};
 
 /// A quantity and its value.
@@ -273,7 +273,7 @@ pub(super) fn histogram(tensor: &Tensor) -> Vec<Bin> {
 }
 
 /// Hands on every finite element.
-fn visit(data: &Data, take: &mut dyn FnMut(f64)) {
+fn visit(data: Slice<'_>, take: &mut dyn FnMut(f64)) {
     fn of<T: Element>(elements: &[T], take: &mut dyn FnMut(f64)) {
         elements.iter().map(|x| x.value().to_f64()).filter(|x| x.is_finite()).for_each(take);
     }

@@ -11,7 +11,7 @@ use super::session::{Ask, Session};
 use crate::case::{Address, Case, CaseId, Goldens, Input, Link, Suites, sha256};
 use crate::error::{Error, Result};
 use crate::snapshot::catch::catch;
-use crate::tensor::{Containers, DType, Element, Tensor, dispatch, read_tensor};
+use crate::tensor::{Containers, DType, Tensor, read_tensor};
 
 /// A case that ran, what it was given, and what it returned.
 pub(super) struct Ran {
@@ -210,12 +210,5 @@ pub(super) fn execute(executor: &Executor, case: &Case, inputs: &Inputs, repeats
 
 /// Whether two tensors are the same bit for bit, NaN payloads and signs of zero included.
 pub(super) fn same_bits(one: &Tensor, other: &Tensor) -> bool {
-    fn bytes<T: Element>(elements: &[T]) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(elements.len() * T::DTYPE.size());
-        elements.iter().for_each(|x| x.push_le(&mut bytes));
-        bytes
-    }
-    one.dtype() == other.dtype()
-        && one.shape() == other.shape()
-        && dispatch!(one.data(), elements => bytes(elements)) == dispatch!(other.data(), elements => bytes(elements))
+    one.dtype() == other.dtype() && one.shape() == other.shape() && one.data().bytes() == other.data().bytes()
 }

@@ -15,7 +15,7 @@ use super::partition::Filter;
 use super::session::Session;
 use crate::case::{CaseId, Tree};
 use crate::error::{Error, Result};
-use crate::fs::{Found, TEXT_LIMIT, read_regular};
+use crate::fs::{AtomicFile, Found, Mode, TEXT_LIMIT, read_regular, write_atomic};
 
 /// The file, below the folder where actual tensors are kept.
 const FILE: &str = "failed.json";
@@ -103,11 +103,11 @@ impl Session {
         let wrong = |error| Error::write(&file, error);
         let folder = file.parent().expect("a file is in a folder");
         fs::create_dir_all(folder).map_err(wrong)?;
-        let mut beside = crate::fs::beside(&file).map_err(wrong)?;
-        serde_json::to_writer_pretty(&mut beside, &kept).map_err(|error| wrong(error.into()))?;
-        beside.write_all(b"\n").map_err(wrong)?;
-        beside.persist(&file).map_err(|error| wrong(error.error))?;
-        Ok(())
+        let write = |out: &mut AtomicFile| {
+            serde_json::to_writer_pretty(&mut *out, &kept)?;
+            out.write_all(b"\n")
+        };
+        write_atomic(&file, Mode::Replace, write).map_err(wrong)
     }
 
     /// What earlier runs kept, of every root.

@@ -14,7 +14,7 @@ use super::text::{Fault, conflict, parse};
 use crate::error::{Error, Result};
 #[cfg(feature = "harness")]
 use crate::fs::refusal;
-use crate::fs::{Found, TEXT_LIMIT, beside, read_regular};
+use crate::fs::{Found, Mode, TEXT_LIMIT, read_regular, write_atomic};
 
 /// A snapshot file as it is on disk.
 pub(super) struct Stored {
@@ -292,14 +292,7 @@ fn accepted(raw: &[u8], pending: &Path) -> Result<Vec<u8>> {
 fn write(file: &Path, content: &[u8]) -> Result<()> {
     let folder = file.parent().expect("a snapshot is in a folder");
     fs::create_dir_all(folder).map_err(|error| Error::write(folder, error))?;
-    let write = || {
-        let mut beside = beside(file)?;
-        beside.write_all(content)?;
-        beside.as_file().sync_all()?;
-        beside.persist(file)?;
-        Ok(())
-    };
-    write().map_err(|error: std::io::Error| Error::write(file, error))
+    write_atomic(file, Mode::ReplaceDurably, |out| out.write_all(content)).map_err(|error| Error::write(file, error))
 }
 
 /// The bytes of a file; `None` where there is none.

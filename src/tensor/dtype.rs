@@ -1,54 +1,14 @@
-//! The element types that karat measures, and what a measurement needs to know of each.
+//! The element types that karat measures, each described once, in the table at the end.
 
-use std::fmt;
+use std::fmt::{self, Debug};
+use std::ops::Range;
 
+use bytemuck::{CheckedBitPattern, NoUninit, Pod, Zeroable};
 use half::{bf16, f16};
 use num_complex::Complex;
 
-use super::float::key;
-use super::source::Slice;
-use super::tensor::{Data, Value};
+use super::float::{key, modulus, nearest};
 use crate::text::word::words;
-
-/// The type of a tensor's elements.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum DType {
-    /// `bool`, one byte an element.
-    Bool,
-    /// 8-bit signed integer.
-    I8,
-    /// 16-bit signed integer.
-    I16,
-    /// 32-bit signed integer.
-    I32,
-    /// 64-bit signed integer.
-    I64,
-    /// 8-bit unsigned integer.
-    U8,
-    /// 16-bit unsigned integer.
-    U16,
-    /// 32-bit unsigned integer.
-    U32,
-    /// 64-bit unsigned integer.
-    U64,
-    /// 8-bit float with 4 exponent and 3 mantissa bits, no infinities (OCP E4M3, torch's `float8_e4m3fn`).
-    F8E4M3,
-    /// 8-bit float with 5 exponent and 2 mantissa bits (OCP E5M2, torch's `float8_e5m2`).
-    F8E5M2,
-    /// IEEE 754 half precision.
-    F16,
-    /// bfloat16: the upper half of an `f32`.
-    BF16,
-    /// IEEE 754 single precision.
-    F32,
-    /// IEEE 754 double precision.
-    F64,
-    /// Complex number of two `f32`.
-    C64,
-    /// Complex number of two `f64`.
-    C128,
-}
 
 /// What arithmetic a dtype takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,86 +21,24 @@ pub enum Kind {
     Complex,
 }
 
-words!(DType, "dtype", name, {
-    Bool: "bool",
-    I8: "i8",
-    I16: "i16",
-    I32: "i32",
-    I64: "i64",
-    U8: "u8",
-    U16: "u16",
-    U32: "u32",
-    U64: "u64",
-    F8E4M3: "f8_e4m3",
-    F8E5M2: "f8_e5m2",
-    F16: "f16",
-    BF16: "bf16",
-    F32: "f32",
-    F64: "f64",
-    C64: "c64",
-    C128: "c128",
-});
-
-impl DType {
-    /// The dtype of that [name](DType::name), if there is one.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<DType> {
-        DType::ALL.into_iter().find(|dtype| dtype.name() == name)
-    }
-
-    /// Bytes an element.
-    #[must_use]
-    pub fn size(self) -> usize {
-        match self {
-            DType::Bool | DType::I8 | DType::U8 | DType::F8E4M3 | DType::F8E5M2 => 1,
-            DType::I16 | DType::U16 | DType::F16 | DType::BF16 => 2,
-            DType::I32 | DType::U32 | DType::F32 => 4,
-            DType::I64 | DType::U64 | DType::F64 | DType::C64 => 8,
-            DType::C128 => 16,
-        }
-    }
-
-    /// What arithmetic it takes.
-    #[must_use]
-    pub fn kind(self) -> Kind {
-        match self {
-            DType::Bool
-            | DType::I8
-            | DType::I16
-            | DType::I32
-            | DType::I64
-            | DType::U8
-            | DType::U16
-            | DType::U32
-            | DType::U64 => Kind::Integer,
-            DType::C64 | DType::C128 => Kind::Complex,
-            _ => Kind::Float,
-        }
-    }
-
-    /// The distance from 1 to the next larger value of the (component) type; 0 for integers, which are exact.
-    #[must_use]
-    pub fn eps(self) -> f64 {
-        match self {
-            DType::F8E4M3 => 0.125,
-            DType::F8E5M2 => 0.25,
-            DType::F16 => f64::from(f16::EPSILON),
-            DType::BF16 => f64::from(bf16::EPSILON),
-            DType::F32 | DType::C64 => f64::from(f32::EPSILON),
-            DType::F64 | DType::C128 => f64::EPSILON,
-            _ => 0.0,
-        }
-    }
-}
-
-impl fmt::Display for DType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
+/// One element, exactly, as something to show: it prints with the fewest digits that read back the same.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Value {
+    /// A boolean.
+    Bool(bool),
+    /// Any integer.
+    Integer(i128),
+    /// Any float of 32 bits or fewer, which `f32` holds exactly.
+    Float32(f32),
+    /// A double.
+    Float64(f64),
+    /// Any complex number.
+    Complex(Complex<f64>),
 }
 
 /// An 8-bit float, OCP E4M3: bias 7, no infinities, NaN is `0x7f` and `0xff`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 #[repr(transparent)]
 pub struct F8E4M3(pub u8);
 
@@ -169,7 +67,7 @@ impl F8E4M3 {
 }
 
 /// An 8-bit float, OCP E5M2: the upper half of an `f16`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 #[repr(transparent)]
 pub struct F8E5M2(pub u8);
 
@@ -192,138 +90,344 @@ impl F8E5M2 {
 }
 
 /// A Rust type that can be an element of a [`Tensor`](super::Tensor). Sealed: the set is that of [`DType`].
-pub trait Element: Copy + PartialEq + Send + Sync + fmt::Debug + sealed::Sealed + 'static {
+pub trait Element:
+    CheckedBitPattern<Bits: NoUninit> + NoUninit + PartialEq + Send + Sync + Debug + sealed::Sealed
+{
     /// The dtype of this type.
     const DTYPE: DType;
-
-    /// The element of these `DTYPE.size()` little-endian bytes. For `bool` every byte but 0 is true.
-    ///
-    /// # Panics
-    ///
-    /// Where the number of bytes is another.
-    fn from_le(bytes: &[u8]) -> Self;
-
-    /// Appends the element's little-endian bytes.
-    fn push_le(self, bytes: &mut Vec<u8>);
 
     /// The element as something to show.
     fn value(self) -> Value;
 
     /// The integer that stands in the order of the values, one a step; `None` for NaN and what is no real float.
     #[doc(hidden)]
-    fn ulp_key(self) -> Option<i64> {
-        None
-    }
+    fn ulp_key(self) -> Option<i64>;
 
     #[doc(hidden)]
-    fn wrap(elements: Vec<Self>) -> Data
-    where
-        Self: Sized;
+    fn wrap(elements: Vec<Self>) -> Data;
 
     #[doc(hidden)]
-    fn view(elements: &[Self]) -> Slice<'_>
-    where
-        Self: Sized;
+    fn view(elements: &[Self]) -> Slice<'_>;
 
     #[doc(hidden)]
-    fn unwrap(elements: Slice<'_>) -> Option<&[Self]>
-    where
-        Self: Sized;
+    fn unwrap(elements: Slice<'_>) -> Option<&[Self]>;
 }
 
 mod sealed {
     pub trait Sealed {}
 }
 
-macro_rules! element {
-    ($($type:ty, $variant:ident, $value:expr, $from:expr, $to:expr $(, $key:expr)?;)*) => {$(
-        impl sealed::Sealed for $type {}
-        impl Element for $type {
-            const DTYPE: DType = DType::$variant;
+/// A row says of a dtype: its documentation, variant and Rust type; its name; NumPy's code for it, without byte order; what
+/// arithmetic it takes; the distance from 1 to the next larger value; how an element is shown; and its place in the order of
+/// the values.
+macro_rules! dtypes {
+    ($d:tt $(
+        #[doc = $doc:literal]
+        $variant:ident($type:ty), $name:literal, $code:literal, $kind:ident, $eps:expr, |$x:ident| $value:expr, $key:expr;
+    )*) => {
+        /// The type of a tensor's elements.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[non_exhaustive]
+        pub enum DType {
+            $(#[doc = $doc] $variant,)*
+        }
 
-            fn from_le(bytes: &[u8]) -> Self {
-                let from: fn(&[u8]) -> $type = $from;
-                from(bytes)
-            }
+        /// The elements of a [`Tensor`](super::Tensor), one variant a dtype.
+        #[derive(Clone, Debug)]
+        #[doc(hidden)]
+        pub enum Data {
+            $($variant(Vec<$type>),)*
+        }
 
-            fn push_le(self, bytes: &mut Vec<u8>) {
-                let to: fn($type, &mut Vec<u8>) = $to;
-                to(self, bytes);
-            }
+        /// Some elements, one variant a dtype.
+        #[derive(Clone, Copy, Debug)]
+        #[non_exhaustive]
+        #[expect(missing_docs, reason = "each variant is the dtype of its name")]
+        pub enum Slice<'a> {
+            $($variant(&'a [$type]),)*
+        }
 
-            #[inline]
-            fn value(self) -> Value {
-                let value: fn($type) -> Value = $value;
-                value(self)
-            }
+        $(
+            impl sealed::Sealed for $type {}
 
-            $(
+            impl Element for $type {
+                const DTYPE: DType = DType::$variant;
+
+                #[inline]
+                fn value(self) -> Value {
+                    let $x = self;
+                    $value
+                }
+
                 #[inline]
                 fn ulp_key(self) -> Option<i64> {
                     let key: fn($type) -> Option<i64> = $key;
                     key(self)
                 }
-            )?
 
-            fn wrap(elements: Vec<Self>) -> Data {
-                Data::$variant(elements)
+                fn wrap(elements: Vec<Self>) -> Data {
+                    Data::$variant(elements)
+                }
+
+                fn view(elements: &[Self]) -> Slice<'_> {
+                    Slice::$variant(elements)
+                }
+
+                fn unwrap(elements: Slice<'_>) -> Option<&[Self]> {
+                    match elements {
+                        Slice::$variant(elements) => Some(elements),
+                        _ => None,
+                    }
+                }
+            }
+        )*
+
+        words!(DType, "dtype", name, { $($variant: $name),* });
+
+        impl DType {
+            /// NumPy's code, without the byte order. It has none for three dtypes, of which it keeps the size alone.
+            pub(super) fn numpy_code(self) -> &'static str {
+                match self {
+                    $(DType::$variant => $code,)*
+                }
             }
 
-            fn view(elements: &[Self]) -> Slice<'_> {
-                Slice::$variant(elements)
+            /// Bytes an element.
+            #[must_use]
+            pub fn size(self) -> usize {
+                match self {
+                    $(DType::$variant => size_of::<$type>(),)*
+                }
             }
 
-            fn unwrap(elements: Slice<'_>) -> Option<&[Self]> {
-                match elements {
-                    Slice::$variant(elements) => Some(elements),
-                    _ => None,
+            /// What arithmetic it takes.
+            #[must_use]
+            pub fn kind(self) -> Kind {
+                match self {
+                    $(DType::$variant => Kind::$kind,)*
+                }
+            }
+
+            /// The distance from 1 to the next larger value of the (component) type; 0 for integers, which are exact.
+            #[must_use]
+            pub fn eps(self) -> f64 {
+                match self {
+                    $(DType::$variant => $eps,)*
                 }
             }
         }
-    )*};
-}
 
-/// The bytes as an array; the callers cut them to size.
-fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
-    bytes.try_into().expect("an element is cut to its dtype's size")
-}
+        impl Data {
+            /// All elements.
+            pub(super) fn view(&self) -> Slice<'_> {
+                match self {
+                    $(Data::$variant(elements) => Slice::$variant(elements),)*
+                }
+            }
+        }
 
-macro_rules! number {
-    ($($type:ty, $variant:ident, $value:expr $(, $key:expr)?;)*) => {
-        element! {$(
-            $type, $variant, $value,
-            |bytes| <$type>::from_le_bytes(array(bytes)),
-            |x, bytes| bytes.extend_from_slice(&x.to_le_bytes())
-            $(, $key)?;
-        )*}
+        impl<'a> Slice<'a> {
+            /// The elements that those bytes are on this machine; `None` where they do not begin at a multiple of the
+            /// element's alignment, do not end with an element, or are no booleans.
+            pub(super) fn from_bytes(dtype: DType, bytes: &'a [u8]) -> Option<Slice<'a>> {
+                match dtype {
+                    $(DType::$variant => bytemuck::checked::try_cast_slice(bytes).ok().map(Slice::$variant),)*
+                }
+            }
+        }
+
+        /// Runs one expression for whichever dtype the [`Slice`] has, with the elements as a slice of that type.
+        macro_rules! dispatch {
+            ($d slice:expr, $d elements:ident => $d body:expr) => {
+                match $d slice {
+                    $($crate::tensor::Slice::$variant($d elements) => $d body,)*
+                }
+            };
+        }
+
+        /// Runs one expression with `$T` as the Rust type of the dtype.
+        macro_rules! with_type {
+            ($d dtype:expr, $d T:ident => $d body:expr) => {
+                match $d dtype {
+                    $($crate::tensor::DType::$variant => {
+                        type $d T = $type;
+                        $d body
+                    })*
+                }
+            };
+        }
     };
 }
 
-number! {
-    i8, I8, |x| Value::Integer(x.into());
-    i16, I16, |x| Value::Integer(x.into());
-    i32, I32, |x| Value::Integer(x.into());
-    i64, I64, |x| Value::Integer(x.into());
-    u8, U8, |x| Value::Integer(x.into());
-    u16, U16, |x| Value::Integer(x.into());
-    u32, U32, |x| Value::Integer(x.into());
-    u64, U64, |x| Value::Integer(x.into());
-    f16, F16, |x| Value::Float32(x.to_f32()), |x| key(x.to_bits().into(), 1 << 15, 0x7c00);
-    bf16, BF16, |x| Value::Float32(x.to_f32()), |x| key(x.to_bits().into(), 1 << 15, 0x7f80);
-    f32, F32, Value::Float32, |x| key(x.to_bits().into(), 1 << 31, 0x7f80_0000);
-    f64, F64, Value::Float64, |x| key(x.to_bits(), 1 << 63, 0x7ff0_0000_0000_0000);
+dtypes! { $
+    /// `bool`, one byte an element.
+    Bool(bool), "bool", "b1", Integer, 0.0, |x| Value::Bool(x), |_| None;
+    /// 8-bit signed integer.
+    I8(i8), "i8", "i1", Integer, 0.0, |x| Value::Integer(x.into()), |_| None;
+    /// 16-bit signed integer.
+    I16(i16), "i16", "i2", Integer, 0.0, |x| Value::Integer(x.into()), |_| None;
+    /// 32-bit signed integer.
+    I32(i32), "i32", "i4", Integer, 0.0, |x| Value::Integer(x.into()), |_| None;
+    /// 64-bit signed integer.
+    I64(i64), "i64", "i8", Integer, 0.0, |x| Value::Integer(x.into()), |_| None;
+    /// 8-bit unsigned integer.
+    U8(u8), "u8", "u1", Integer, 0.0, |x| Value::Integer(x.into()), |_| None;
+    /// 16-bit unsigned integer.
+    U16(u16), "u16", "u2", Integer, 0.0, |x| Value::Integer(x.into()), |_| None;
+    /// 32-bit unsigned integer.
+    U32(u32), "u32", "u4", Integer, 0.0, |x| Value::Integer(x.into()), |_| None;
+    /// 64-bit unsigned integer.
+    U64(u64), "u64", "u8", Integer, 0.0, |x| Value::Integer(x.into()), |_| None;
+    /// 8-bit float with 4 exponent and 3 mantissa bits, no infinities (OCP E4M3, torch's `float8_e4m3fn`).
+    F8E4M3(crate::tensor::F8E4M3), "f8_e4m3", "V1", Float, 0.125, |x| Value::Float32(x.to_f32()), |x| key(x.0.into(), 1 << 7, 0x7e);
+    /// 8-bit float with 5 exponent and 2 mantissa bits (OCP E5M2, torch's `float8_e5m2`).
+    F8E5M2(crate::tensor::F8E5M2), "f8_e5m2", "V1", Float, 0.25, |x| Value::Float32(x.to_f32()), |x| key(x.0.into(), 1 << 7, 0x7c);
+    /// IEEE 754 half precision.
+    F16(half::f16), "f16", "f2", Float, f16::EPSILON.into(), |x| Value::Float32(x.to_f32()),
+        |x| key(x.to_bits().into(), 1 << 15, 0x7c00);
+    /// bfloat16: the upper half of an `f32`.
+    BF16(half::bf16), "bf16", "V2", Float, bf16::EPSILON.into(), |x| Value::Float32(x.to_f32()),
+        |x| key(x.to_bits().into(), 1 << 15, 0x7f80);
+    /// IEEE 754 single precision.
+    F32(f32), "f32", "f4", Float, f32::EPSILON.into(), |x| Value::Float32(x),
+        |x| key(x.to_bits().into(), 1 << 31, 0x7f80_0000);
+    /// IEEE 754 double precision.
+    F64(f64), "f64", "f8", Float, f64::EPSILON, |x| Value::Float64(x),
+        |x| key(x.to_bits(), 1 << 63, 0x7ff0_0000_0000_0000);
+    /// Complex number of two `f32`.
+    C64(num_complex::Complex<f32>), "c64", "c8", Complex, f32::EPSILON.into(),
+        |x| Value::Complex(Complex::new(x.re.into(), x.im.into())), |_| None;
+    /// Complex number of two `f64`.
+    C128(num_complex::Complex<f64>), "c128", "c16", Complex, f64::EPSILON, |x| Value::Complex(x), |_| None;
+}
+pub(crate) use dispatch;
+pub(super) use with_type;
+
+impl DType {
+    /// The dtype of that [name](DType::name), if there is one.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<DType> {
+        DType::ALL.into_iter().find(|dtype| dtype.name() == name)
+    }
 }
 
-element! {
-    bool, Bool, Value::Bool, |bytes| array::<1>(bytes)[0] != 0, |x, bytes| bytes.push(x.into());
-    F8E4M3, F8E4M3, |x| Value::Float32(x.to_f32()), |bytes| F8E4M3(array::<1>(bytes)[0]), |x, bytes| bytes.push(x.0),
-        |x| key(x.0.into(), 1 << 7, 0x7e);
-    F8E5M2, F8E5M2, |x| Value::Float32(x.to_f32()), |bytes| F8E5M2(array::<1>(bytes)[0]), |x, bytes| bytes.push(x.0),
-        |x| key(x.0.into(), 1 << 7, 0x7c);
-    Complex<f32>, C64, |x| Value::Complex(Complex::new(x.re.into(), x.im.into())),
-        |bytes| Complex::new(f32::from_le(&bytes[..4]), f32::from_le(&bytes[4..])),
-        |x, bytes| { x.re.push_le(bytes); x.im.push_le(bytes); };
-    Complex<f64>, C128, Value::Complex,
-        |bytes| Complex::new(f64::from_le(&bytes[..8]), f64::from_le(&bytes[8..])),
-        |x, bytes| { x.re.push_le(bytes); x.im.push_le(bytes); };
+impl fmt::Display for DType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Bool(x) => write!(f, "{x}"),
+            Value::Integer(x) => write!(f, "{x}"),
+            Value::Float32(x) => write_float(f, f64::from(*x), &format!("{x:?}")),
+            Value::Float64(x) => write_float(f, *x, &format!("{x:?}")),
+            Value::Complex(x) => write!(f, "{}{:+}i", Value::Float64(x.re), Value::Float64(x.im)),
+        }
+    }
+}
+
+impl Value {
+    /// The value in `f64` (the modulus of a complex number; nearest for integers beyond 2^53).
+    #[must_use]
+    #[inline]
+    pub fn to_f64(self) -> f64 {
+        match self {
+            Value::Bool(x) => f64::from(u8::from(x)),
+            Value::Integer(x) => nearest(x),
+            Value::Float32(x) => f64::from(x),
+            Value::Float64(x) => x,
+            Value::Complex(x) => modulus(x.re, x.im),
+        }
+    }
+}
+
+/// Rust's shortest round-trip digits, with karat's words for what is not a number, and no `.0`.
+fn write_float(f: &mut fmt::Formatter<'_>, value: f64, digits: &str) -> fmt::Result {
+    let sign = if f.sign_plus() && !value.is_sign_negative() { "+" } else { "" };
+    let digits = match value {
+        x if x.is_nan() => "nan",
+        x if x == f64::INFINITY => "inf",
+        x if x == f64::NEG_INFINITY => "-inf",
+        _ => digits.strip_suffix(".0").unwrap_or(digits),
+    };
+    write!(f, "{sign}{digits}")
+}
+
+impl<'a> Slice<'a> {
+    /// The type of the elements.
+    #[must_use]
+    pub fn dtype(self) -> DType {
+        fn of<T: Element>(_: &[T]) -> DType {
+            T::DTYPE
+        }
+        dispatch!(self, elements => of(elements))
+    }
+
+    /// The number of elements.
+    #[must_use]
+    pub fn len(self) -> usize {
+        dispatch!(self, elements => elements.len())
+    }
+
+    /// Whether there is no element.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    /// The elements at these places.
+    ///
+    /// # Panics
+    ///
+    /// Where the range ends behind the last element.
+    #[must_use]
+    pub fn part(self, range: Range<usize>) -> Slice<'a> {
+        dispatch!(self, elements => Element::view(&elements[range]))
+    }
+
+    /// The element at that place.
+    ///
+    /// # Panics
+    ///
+    /// Where the place is not below [`len`](Slice::len).
+    #[must_use]
+    pub fn value(self, place: usize) -> Value {
+        dispatch!(self, elements => elements[place].value())
+    }
+
+    /// The bytes of the elements, in this machine's order.
+    #[must_use]
+    pub fn bytes(self) -> &'a [u8] {
+        dispatch!(self, elements => bytemuck::cast_slice(elements))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_elements_only_where_they_are_whole_and_aligned() {
+        let memory = [0x3f80_0000_3f80_0000u64; 2];
+        let all: &[u8] = bytemuck::cast_slice(&memory);
+        assert!(matches!(Slice::from_bytes(DType::F32, &all[4..12]), Some(Slice::F32([1.0, 1.0]))));
+        assert!(matches!(Slice::from_bytes(DType::F32, &[]), Some(Slice::F32([]))));
+        for odd in [1..5, 2..6, 0..3, 0..7] {
+            assert!(Slice::from_bytes(DType::F32, &all[odd.clone()]).is_none(), "{odd:?}");
+        }
+        for dtype in DType::ALL {
+            let memory = [0u64; 4];
+            let two = Slice::from_bytes(dtype, &bytemuck::cast_slice(&memory)[..2 * dtype.size()]);
+            assert_eq!(two.map(Slice::len), Some(2), "{dtype}");
+        }
+    }
+
+    #[test]
+    fn a_byte_that_is_no_boolean_is_not_seen_as_one() {
+        assert!(matches!(Slice::from_bytes(DType::Bool, &[0, 1, 1]), Some(Slice::Bool([false, true, true]))));
+        assert!(Slice::from_bytes(DType::Bool, &[0, 2]).is_none());
+    }
 }

@@ -1,323 +1,118 @@
-//! Tensor files: `.npy` with one tensor, `.npz` and `.safetensors` with many.
-//!
-//! Nothing that a file claims is believed before it is held against the file's size: a broken file is an error that
-//! says what is wrong with it, never a panic, an abort or a hang.
+//! A tensor file, opened: it can be read anywhere, by several threads, and its beginning is in memory.
 
-use std::cell::RefCell;
-use std::fs::{self, File, FileType};
-use std::io::{self, Read, Seek};
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::part::{Packing, Part};
+use rawzip::{RangeReader, ReaderAt};
+
+use super::encoding::Encoding;
 use super::place::Place;
 use super::pointer::Pointer;
-use super::{member, npy, npz, safetensors};
 use crate::error::{Error, Result};
-use crate::fs::nearest::{ALIKE, nearest};
-use crate::tensor::{DType, Tensor};
+use crate::fs::{Found, nearest, open_regular};
 
-/// The longest file that is read as a whole, in one call of the system, before it is looked at.
-const SMALL: u64 = 1 << 16;
+/// How much of a file is read in one call of the system as it is opened: all of a small one.
+const HEAD: u64 = 1 << 16;
 
-/// What a tensor file holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Contents {
-    /// One tensor, without a name.
-    Tensor,
-    /// Named tensors: their names, sorted.
-    Members(Vec<String>),
+/// A file that is neither empty nor a pointer to content elsewhere.
+pub(super) struct OpenFile {
+    pub(super) path: PathBuf,
+    /// How long it was when it was opened.
+    pub(super) len: u64,
+    file: File,
+    head: Vec<u8>,
 }
 
-/// What a file says of a tensor before its elements.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Header {
-    /// The type of the elements.
-    pub dtype: DType,
-    /// The extent of each axis; empty for a scalar.
-    pub shape: Vec<usize>,
-}
-
-/// A tensor file that has been opened. What it says of its tensors is read once for all of them.
-pub struct Container {
-    path: PathBuf,
-    /// How long the file was when it was opened.
-    len: u64,
-    format: Format,
-    /// The file as it was opened, until a tensor takes it.
-    file: RefCell<Option<File>>,
-}
-
-/// By the extension of the file.
-enum Format {
-    Npy,
-    Npz(npz::Archive),
-    Safetensors(safetensors::Archive),
-}
-
-/// Reads one tensor from a `.npy`, `.npz` or `.safetensors` file, whatever its byte order and layout.
-///
-/// `member` names the tensor in a file of many, and may be left out where there is only one. `declared` is the dtype of
-/// a tensor whose dtype NumPy has no name for: bf16 comes as `V2` from `.npy` and `.npz`, an 8-bit float as `V1`. A
-/// declared dtype that is not the tensor's is an error.
-///
-/// Reads the elements of that tensor alone, and takes no more memory than they do (twice as much in Fortran order).
-/// [`Container`] reads several tensors of one file, and its directory once.
-///
-/// # Errors
-///
-/// [`Error::Missing`] where there is no such file (the message names one of a similar name) or no such member, or a
-/// pointer of Git LFS or git-annex in its place. [`Error::Tensor`] where the file is not a regular one, or does not hold
-/// what it claims, or the tensor has a dtype that karat does not read. [`Error::Read`] where the system refuses.
-pub fn read_tensor(path: &Path, member: Option<&str>, declared: Option<DType>) -> Result<Tensor> {
-    Container::open(path)?.read(member, declared)
-}
-
-/// Reads the dtype and shape of one tensor, but not its elements. The arguments are those of [`read_tensor`].
-///
-/// # Errors
-///
-/// As [`read_tensor`], except for what only the elements can show, such as a wrong checksum.
-pub fn inspect(path: &Path, member: Option<&str>, declared: Option<DType>) -> Result<Header> {
-    Container::open(path)?.inspect(member, declared)
-}
-
-/// Reads the dtype and shape of a tensor that its file can hold so many bytes of; `None` where it cannot.
-#[cfg(feature = "harness")]
-pub(crate) fn inspect_large(
-    path: &Path,
-    member: Option<&str>,
-    declared: Option<DType>,
-    bytes: usize,
-) -> Result<Option<Header>> {
-    let is_packed = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npz"));
-    let ratio = if is_packed { npz::MAX_DEFLATE_RATIO } else { 1 };
-    match fs::metadata(path) {
-        Ok(metadata) if metadata.len().saturating_mul(ratio) > bytes as u64 => {
-            inspect(path, member, declared).map(Some)
-        }
-        // What cannot be opened is told where the tensor is read.
-        _ => Ok(None),
-    }
-}
-
-/// Lists the tensors in a file. A member of an npz file has a name without `.npy`; one that is no tensor is listed too.
-///
-/// # Errors
-///
-/// As [`read_tensor`]; the tensors themselves are not looked at.
-pub fn contents(path: &Path) -> Result<Contents> {
-    Ok(Container::open(path)?.contents())
-}
-
-impl Container {
-    /// Opens a file, and reads which tensors it has.
-    ///
-    /// # Errors
-    ///
-    /// As [`read_tensor`]; the tensors themselves are not looked at.
-    pub fn open(path: &Path) -> Result<Container> {
+impl OpenFile {
+    /// Opens a regular file. Anything else is not even opened: a pipe would block, and a device may act.
+    pub(super) fn open(path: &Path) -> Result<Arc<OpenFile>> {
         let place = Place::file(path);
-        let (mut file, len) = open_file(path)?;
-        if len == 0 {
+        let file = match open_regular(path) {
+            Ok(Found::File(file)) => file,
+            Ok(Found::Other(what)) => return Err(place.broken(what)),
+            Ok(Found::Dangling | Found::Nothing) => return Err(absent(path)),
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Err(absent(path)),
+            Err(error) => return Err(Error::read(path, error)),
+        };
+        let unreadable = |source| place.unreadable(source);
+        let len = file.metadata().map_err(unreadable)?.len();
+        // With room for no more it is read in one call.
+        let mut head = Vec::with_capacity(len.min(HEAD) as usize);
+        (&file).take(len.min(HEAD)).read_to_end(&mut head).map_err(unreadable)?;
+        if head.is_empty() {
             return Err(place.broken("is empty; make it again"));
         }
-        // With room for no more it is read in one call.
-        let mut start = Vec::with_capacity(Pointer::LEN);
-        file.by_ref()
-            .take(Pointer::LEN as u64)
-            .read_to_end(&mut start)
-            .and_then(|_| file.rewind())
-            .map_err(|source| place.unreadable(source))?;
-        if let Some(pointer) = Pointer::of(&start) {
-            return Err(place.missing(format!("is a {pointer} in place of the tensor; run `{}`", pointer.remedy())));
+        if let Some(pointer) = Pointer::of(&head) {
+            return Err(misplaced(pointer, place));
         }
-        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-        let format = match extension.to_ascii_lowercase().as_str() {
-            "npy" => Format::Npy,
-            "npz" => Format::Npz(npz::Archive::open(path, &file, len)?),
-            "safetensors" => Format::Safetensors(safetensors::Archive::open(path, &mut file, len)?),
-            _ => return Err(place.broken("is no tensor file by its name; karat reads .npy, .npz and .safetensors")),
-        };
-        Ok(Container { path: path.to_path_buf(), len, format, file: RefCell::new(Some(file)) })
+        Ok(Arc::new(OpenFile { path: path.to_path_buf(), len, file, head }))
     }
 
-    /// Which file it is.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// The bytes from `start` to `end`.
+    pub(super) fn range(self: &Arc<OpenFile>, start: u64, end: u64) -> RangeReader<Arc<OpenFile>> {
+        RangeReader::new(Arc::clone(self), start..end)
     }
 
-    /// The tensors in the file. As [`contents`].
-    #[must_use]
-    pub fn contents(&self) -> Contents {
-        match &self.format {
-            Format::Npy => Contents::Tensor,
-            Format::Npz(archive) => Contents::Members(archive.names.clone()),
-            Format::Safetensors(archive) => Contents::Members(archive.names.clone()),
-        }
-    }
-
-    /// Reads one tensor. The arguments and errors are those of [`read_tensor`].
-    ///
-    /// # Errors
-    ///
-    /// As [`read_tensor`]; [`Error::Tensor`] where the file has changed since it was opened.
-    pub fn read(&self, member: Option<&str>, declared: Option<DType>) -> Result<Tensor> {
-        match &self.format {
-            Format::Npy => {
-                let place = alone(&self.path, member)?;
-                let mut file = self.file()?;
-                if self.len > SMALL {
-                    return npy::read_header(&mut file, self.len, declared, place)?.read(&mut file, place);
-                }
-                let mut bytes = Vec::with_capacity(self.len as usize);
-                file.take(self.len).read_to_end(&mut bytes).map_err(|source| place.unreadable(source))?;
-                let mut rest = bytes.as_slice();
-                npy::read_header(&mut rest, self.len, declared, place)?.read(&mut rest, place)
-            }
-            Format::Npz(archive) => {
-                archive.read(member::choose(&self.path, &archive.names, member)?, declared, self.file()?)
-            }
-            Format::Safetensors(archive) => {
-                archive.read(member::choose(&self.path, &archive.names, member)?, declared, self.file()?)
-            }
-        }
-    }
-
-    /// Reads the dtype and shape of one tensor. The arguments and errors are those of [`inspect`].
-    ///
-    /// # Errors
-    ///
-    /// As [`inspect`]; [`Error::Tensor`] where the file has changed since it was opened.
-    pub fn inspect(&self, member: Option<&str>, declared: Option<DType>) -> Result<Header> {
-        let encoding = match &self.format {
-            Format::Npy => npy::read_header(&mut self.file()?, self.len, declared, alone(&self.path, member)?)?,
-            Format::Npz(archive) => {
-                archive.inspect(member::choose(&self.path, &archive.names, member)?, declared, self.file()?)?
-            }
-            Format::Safetensors(archive) => {
-                archive.inspect(member::choose(&self.path, &archive.names, member)?, declared)?
-            }
-        };
-        Ok(Header { dtype: encoding.dtype(), shape: encoding.shape().to_vec() })
-    }
-
-    /// Finds one tensor in the file, and the name that it has there. The arguments are those of [`read_tensor`].
-    pub(crate) fn locate(&self, member: Option<&str>, declared: Option<DType>) -> Result<(Part, Option<String>)> {
-        let choose = |names: &[String]| {
-            member::choose(&self.path, names, member).map(|position| (position, Some(names[position].clone())))
-        };
-        match &self.format {
-            Format::Npy => {
-                let place = alone(&self.path, member)?;
-                let mut file = self.file()?;
-                let encoding = npy::read_header(&mut file, self.len, declared, place)?;
-                let offset = self.len - encoding.byte_len();
-                Ok((Part { encoding, file, offset, packing: Packing::Bare }, None))
-            }
-            Format::Npz(archive) => {
-                let (position, name) = choose(&archive.names)?;
-                Ok((archive.locate(position, declared, self.file()?)?, name))
-            }
-            Format::Safetensors(archive) => {
-                let (position, name) = choose(&archive.names)?;
-                Ok((archive.locate(position, declared, self.file()?)?, name))
-            }
-        }
-    }
-
-    /// The file for one reader: two that share one would share its position.
-    fn file(&self) -> Result<File> {
-        if let Some(file) = self.file.take() {
-            return Ok(file);
-        }
-        let (file, len) = open_file(&self.path)?;
+    /// Makes sure that the file is as long as it was.
+    pub(super) fn check_len(&self) -> Result<()> {
+        let place = Place::file(&self.path);
+        let len = self.file.metadata().map_err(|source| place.unreadable(source))?.len();
         if len != self.len {
             let what = format!("had {} bytes when it was opened, and has {len}", self.len);
-            return Err(Place::file(&self.path).broken(what + "; do it again when nothing writes it"));
+            return Err(place.broken(what + "; do it again when nothing writes it"));
         }
-        Ok(file)
+        Ok(())
     }
 }
 
-/// Reads tensors of several files, and opens a file once as long as one tensor after the other is in it.
-#[derive(Default)]
-pub struct Containers(Option<Container>);
-
-impl Containers {
-    /// The file at that path.
-    ///
-    /// # Errors
-    ///
-    /// As [`Container::open`].
-    pub fn at(&mut self, path: &Path) -> Result<&Container> {
-        let container = match self.0.take() {
-            Some(last) if last.path == path => last,
-            _ => Container::open(path)?,
-        };
-        Ok(self.0.insert(container))
-    }
-}
-
-/// Whether a file is a tensor file by its extension.
-#[must_use]
-pub fn is_tensor_file(path: &Path) -> bool {
-    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    ["npy", "npz", "safetensors"].iter().any(|known| extension.eq_ignore_ascii_case(known))
-}
-
-/// The place of the one tensor in a file that has no names.
-fn alone<'a>(path: &'a Path, member: Option<&'a str>) -> Result<Place<'a>> {
-    match member {
-        None => Ok(Place::file(path)),
-        Some(member) => Err(Place::member(path, member)
-            .broken("an npy file holds one tensor, without a name; leave out what follows the #")),
-    }
-}
-
-/// Opens a regular file. Anything else is not even opened: a pipe would block, and a device may act.
-fn open_file(path: &Path) -> Result<(File, u64)> {
-    let place = Place::file(path);
-    let metadata = match fs::metadata(path) {
-        Ok(metadata) => metadata,
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            return Err(absent(path));
+impl ReaderAt for OpenFile {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        match usize::try_from(offset).ok().and_then(|offset| self.head.get(offset..)) {
+            Some(rest) if rest.len() >= buffer.len() || self.head.len() as u64 == self.len => rest.read_at(buffer, 0),
+            #[cfg(unix)]
+            _ => std::os::unix::fs::FileExt::read_at(&self.file, buffer, offset),
+            #[cfg(windows)]
+            _ => std::os::windows::fs::FileExt::seek_read(&self.file, buffer, offset),
         }
-        Err(error) => return Err(Error::read(path, error)),
-    };
-    if !metadata.is_file() {
-        return Err(place.broken(format!("is {}, not a file", kind(metadata.file_type()))));
-    }
-    let file = File::open(path).map_err(|source| Error::read(path, source))?;
-    Ok((file, metadata.len()))
-}
-
-#[cfg(unix)]
-pub(crate) fn kind(file_type: FileType) -> &'static str {
-    use std::os::unix::fs::FileTypeExt;
-    match file_type {
-        _ if file_type.is_dir() => "a folder",
-        _ if file_type.is_fifo() => "a named pipe",
-        _ if file_type.is_socket() => "a socket",
-        _ => "a device",
     }
 }
 
-#[cfg(not(unix))]
-pub(crate) fn kind(file_type: FileType) -> &'static str {
-    if file_type.is_dir() { "a folder" } else { "a device" }
+/// One tensor of a file, whose header has been read and found sound.
+pub(super) struct Located {
+    pub(super) encoding: Encoding,
+    /// Stands at the first element.
+    pub(super) content: Box<dyn Content>,
+    /// Where the elements begin in the file, unless they are deflated.
+    pub(super) offset: Option<u64>,
+}
+
+/// The bytes of a tensor's elements.
+pub(super) trait Content: Read + Send {
+    /// Says what only the last byte can show; reads on to it where that is needed.
+    fn check_end(&mut self, place: Place<'_>) -> Result<()>;
+}
+
+impl Content for RangeReader<Arc<OpenFile>> {
+    fn check_end(&mut self, _: Place<'_>) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// The error that a pointer is there in place of a tensor.
+fn misplaced(pointer: Pointer, place: Place<'_>) -> Error {
+    place.missing(format!("is a {pointer} in place of the tensor; run `{}`", pointer.remedy()))
 }
 
 /// The error for a path where nothing is, with what is near it.
 fn absent(path: &Path) -> Error {
     let place = Place::file(path);
     if let Ok(target) = fs::read_link(path) {
-        if let Some(pointer) = Pointer::at(&target) {
-            return place.missing(format!("is a {pointer} in place of the tensor; run `{}`", pointer.remedy()));
-        }
-        return place.missing(format!("is a link to {}, which is not there", target.display()));
+        return match Pointer::at(&target) {
+            Some(pointer) => misplaced(pointer, place),
+            None => place.missing(format!("is a link to {}, which is not there", target.display())),
+        };
     }
     let folder = match path.parent() {
         Some(folder) if folder != Path::new("") => folder,
@@ -329,11 +124,10 @@ fn absent(path: &Path) -> Error {
     let mut names: Vec<String> = listing.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
     names.sort();
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let same = |other: &&String| other.to_lowercase() == name.to_lowercase();
-    if let Some(other) = names.iter().find(same) {
+    if let Some(other) = names.iter().find(|other| other.to_lowercase() == name.to_lowercase()) {
         return place.missing(format!("no such file; there is {other}, and upper and lower case differ"));
     }
-    match nearest(name, names.iter().map(String::as_str), ALIKE) {
+    match nearest(name, names.iter().map(String::as_str)) {
         Some(near) => place.missing(format!("no such file; the nearest is {near}")),
         None => place.missing("no such file"),
     }

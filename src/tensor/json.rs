@@ -6,8 +6,8 @@ use num_complex::Complex;
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::dtype::Value;
 use super::dtype::{DType, Kind};
-use super::tensor::Value;
 
 /// The words for what is no number in JSON.
 const NOT_FINITE: [(&str, f64); 3] = [("nan", f64::NAN), ("inf", f64::INFINITY), ("-inf", f64::NEG_INFINITY)];

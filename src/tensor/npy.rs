@@ -2,16 +2,19 @@
 
 use std::cmp::Ordering;
 use std::fs;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 use ndarray_npy::npy::header::{Header, Layout, ParseHeaderError, ReadHeaderError};
 
-use super::elements::{self, AxisOrder, ByteOrder, Encoding};
+use super::dtype::DType;
+use super::encoding::{ByteOrder, Encoding, check_declared, little_endian, readable};
+use super::file::{Located, OpenFile};
 use super::place::Place;
+use super::tensor::Tensor;
 use crate::error::{Error, Result};
-use crate::fs::atomic::beside;
-use crate::tensor::{DType, Tensor};
+use crate::fs::{AtomicFile, Mode, write_atomic};
 
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
 
@@ -31,8 +34,15 @@ const GROWTH_DIGITS: usize = 21;
 /// NumPy pads the header so that the elements begin at a multiple of this.
 const ALIGNMENT: usize = 64;
 
+/// Finds the tensor of a file.
+pub(super) fn locate(file: &Arc<OpenFile>, declared: Option<DType>, place: Place<'_>) -> Result<Located> {
+    let mut reader = file.range(0, file.len);
+    let encoding = read_header(&mut reader, file.len, declared, place)?;
+    Ok(Located { encoding, offset: Some(reader.position()), content: Box::new(reader) })
+}
+
 /// Reads the header, up to the first element. What it promises is exactly what the file, of `len` bytes, has after it.
-pub(crate) fn read_header(
+pub(super) fn read_header(
     reader: &mut dyn Read,
     len: u64,
     declared: Option<DType>,
@@ -42,8 +52,7 @@ pub(crate) fn read_header(
     let Header { type_descriptor, layout, shape } = parse(text(&bytes), place)?;
     let descr = type_descriptor.as_string().ok_or_else(|| records(place))?;
     let (dtype, byte_order) = number(descr, declared, place)?;
-    let axis_order = if layout.is_fortran() { AxisOrder::Fortran } else { AxisOrder::C };
-    let Some(encoding) = Encoding::new(dtype, shape.clone(), byte_order, axis_order) else {
+    let Some(encoding) = Encoding::new(dtype, shape.clone(), byte_order, layout.is_fortran()) else {
         let claim = claim(dtype, &shape);
         return Err(place.broken(format!("its header claims {claim}, which no machine can hold; make it again")));
     };
@@ -220,8 +229,9 @@ fn number(descr: &str, declared: Option<DType>, place: Place<'_>) -> Result<(DTy
         // ml_dtypes writes f8_e5m2 as f1, which NumPy alone does not know.
         "V1" | "f1" => nameless(descr, &[DType::F8E4M3, DType::F8E5M2], declared, place)?,
         _ => {
-            let dtype = from_code(code).ok_or_else(|| refused(descr, code, place))?;
-            elements::check_declared(dtype, declared, place)?;
+            let dtype = DType::ALL.into_iter().find(|dtype| dtype.numpy_code() == code);
+            let dtype = dtype.ok_or_else(|| refused(descr, code, place))?;
+            check_declared(dtype, declared, place)?;
             dtype
         }
     };
@@ -230,26 +240,6 @@ fn number(descr: &str, declared: Option<DType>, place: Place<'_>) -> Result<(DTy
         None if dtype.size() == 1 || dtype == DType::BF16 => Ok((dtype, ByteOrder::Little)),
         None => Err(place.broken(format!("has dtype {descr}, which leaves the byte order open; make it again"))),
     }
-}
-
-fn from_code(code: &str) -> Option<DType> {
-    Some(match code {
-        "b1" => DType::Bool,
-        "i1" => DType::I8,
-        "i2" => DType::I16,
-        "i4" => DType::I32,
-        "i8" => DType::I64,
-        "u1" => DType::U8,
-        "u2" => DType::U16,
-        "u4" => DType::U32,
-        "u8" => DType::U64,
-        "f2" => DType::F16,
-        "f4" => DType::F32,
-        "f8" => DType::F64,
-        "c8" => DType::C64,
-        "c16" => DType::C128,
-        _ => return None,
-    })
 }
 
 /// The dtype declared for elements whose dtype NumPy could not name.
@@ -283,12 +273,12 @@ fn refused(descr: &str, code: &str, place: Place<'_>) -> Error {
         _ => "",
     };
     let descr = shorten(&descr.escape_debug().to_string());
-    place.broken(format!("has dtype {descr}{kind}; karat reads {}", elements::readable()))
+    place.broken(format!("has dtype {descr}{kind}; karat reads {}", readable()))
 }
 
 fn check_len(there: u64, encoding: &Encoding, place: Place<'_>) -> Result<()> {
     let promised = encoding.byte_len();
-    let claim = || claim(encoding.dtype(), encoding.shape());
+    let claim = || claim(encoding.dtype, &encoding.shape);
     match there.cmp(&promised) {
         Ordering::Equal => Ok(()),
         Ordering::Less => Err(place.broken(format!(
@@ -330,18 +320,11 @@ pub fn write_npy(path: &Path, tensor: &Tensor) -> Result<()> {
         _ => Path::new("."),
     };
     fs::create_dir_all(folder).map_err(|source| Error::write(folder, source))?;
-    write_beside(path, tensor).map_err(|source| Error::write(path, source))
-}
-
-fn write_beside(path: &Path, tensor: &Tensor) -> io::Result<()> {
-    let mut file = beside(path)?;
-    let mut writer = BufWriter::new(file.as_file_mut());
-    writer.write_all(&header(tensor)?)?;
-    elements::write(&mut writer, tensor)?;
-    writer.flush()?;
-    drop(writer);
-    file.persist(path)?;
-    Ok(())
+    let write = |out: &mut AtomicFile| {
+        out.write_all(&header(tensor)?)?;
+        out.write_all(&little_endian(tensor.data()))
+    };
+    write_atomic(path, Mode::Replace, write).map_err(|source| Error::write(path, source))
 }
 
 /// The header of npy version 1.0, to the last space as NumPy writes it: ndarray-npy leaves the first extent no room to grow.
@@ -369,25 +352,10 @@ fn header(tensor: &Tensor) -> io::Result<Vec<u8>> {
 }
 
 /// NumPy's text for a dtype, as Python writes a string.
-fn descr(dtype: DType) -> &'static str {
-    match dtype {
-        DType::Bool => "'|b1'",
-        DType::I8 => "'|i1'",
-        DType::I16 => "'<i2'",
-        DType::I32 => "'<i4'",
-        DType::I64 => "'<i8'",
-        DType::U8 => "'|u1'",
-        DType::U16 => "'<u2'",
-        DType::U32 => "'<u4'",
-        DType::U64 => "'<u8'",
-        DType::F8E4M3 | DType::F8E5M2 => "'<V1'",
-        DType::F16 => "'<f2'",
-        DType::BF16 => "'<V2'",
-        DType::F32 => "'<f4'",
-        DType::F64 => "'<f8'",
-        DType::C64 => "'<c8'",
-        DType::C128 => "'<c16'",
-    }
+fn descr(dtype: DType) -> String {
+    let code = dtype.numpy_code();
+    let has_order = dtype.size() > 1 || code.starts_with('V');
+    format!("'{}{code}'", if has_order { '<' } else { '|' })
 }
 
 #[cfg(test)]

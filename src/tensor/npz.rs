@@ -1,32 +1,32 @@
 //! Many tensors in NumPy's zip: one npy file each, stored or deflated.
 
-use std::fs::File;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::io::{self, Read};
+use std::sync::Arc;
 
+use flate2::CrcReader;
+use flate2::read::DeflateDecoder;
 use rawzip::{
-    CompressionMethod, ErrorKind, FileReader, MAX_CENTRAL_DIRECTORY_RECORD_SIZE, ZipArchive, ZipArchiveEntryWayfinder,
-    ZipFileHeaderRecord,
+    CompressionMethod, ErrorKind, MAX_CENTRAL_DIRECTORY_RECORD_SIZE, ZipArchive, ZipArchiveEntryWayfinder,
+    ZipFileHeaderRecord, ZipLocator,
 };
 
-use super::elements::Encoding;
+use super::dtype::DType;
+use super::file::{Content, Located, OpenFile};
 use super::npy;
-use super::part::{Packing, Part};
 use super::place::Place;
-use super::stream::{self, Stream};
 use crate::error::{Error, Result};
-use crate::tensor::{DType, Tensor};
 
 /// The most bytes that one deflated byte can stand for: 258 for each pair of codes of one bit.
-pub(crate) const MAX_DEFLATE_RATIO: u64 = 1032;
+pub(super) const MAX_DEFLATE_RATIO: u64 = 1032;
+
+/// How many bytes are read at a time where only their checksum is asked for.
+const PIECE: usize = 1 << 16;
 
 /// An npz file whose directory has been read.
-pub(crate) struct Archive {
-    path: PathBuf,
-    len: u64,
-    zip: ZipArchive<FileReader>,
+pub(super) struct Archive {
+    zip: ZipArchive<Arc<OpenFile>>,
     /// The names of the tensors, sorted.
-    pub(crate) names: Vec<String>,
+    pub(super) names: Vec<String>,
     /// In the order of the names.
     entries: Vec<Entry>,
 }
@@ -39,13 +39,23 @@ struct Entry {
     crc: u32,
 }
 
+/// The bytes of one file in the zip, as they were before they were packed, and what they have to come to.
+struct Stream {
+    bytes: CrcReader<Box<dyn Read + Send>>,
+    /// How many were read.
+    read: u64,
+    size: u64,
+    crc: u32,
+}
+
 impl Archive {
-    /// Reads the directory of a file of `len` bytes.
-    pub(crate) fn open(path: &Path, file: &File, len: u64) -> Result<Archive> {
-        let place = Place::file(path);
+    /// Reads the directory.
+    pub(super) fn open(file: &Arc<OpenFile>) -> Result<Archive> {
+        let place = Place::file(&file.path);
         let mut buffer = vec![0; MAX_CENTRAL_DIRECTORY_RECORD_SIZE];
-        let same = file.try_clone().map_err(|source| place.unreadable(source))?;
-        let zip = ZipArchive::from_file(same, &mut buffer).map_err(|error| refused(error, place))?;
+        let zip = ZipLocator::new()
+            .locate_in_reader(Arc::clone(file), &mut buffer, file.len)
+            .map_err(|(_, error)| refused(error, place))?;
         let mut entries = Vec::new();
         let mut count = 0;
         let mut directory = zip.entries(&mut buffer);
@@ -59,63 +69,38 @@ impl Archive {
         }
         entries.sort_by(|a, b| a.0.cmp(&b.0));
         if let Some(twins) = entries.windows(2).find(|twins| twins[0].0 == twins[1].0) {
-            return Err(Place::member(path, &twins[0].0).broken("is there more than once; make the file again"));
+            return Err(Place::member(&file.path, &twins[0].0).broken("is there more than once; make the file again"));
         }
         let (names, entries) = entries.into_iter().unzip();
-        Ok(Archive { path: path.to_path_buf(), len, zip, names, entries })
+        Ok(Archive { zip, names, entries })
     }
 
-    fn entry(&self, position: usize) -> (&Entry, Place<'_>) {
-        (&self.entries[position], Place::member(&self.path, &self.names[position]))
-    }
-
-    /// How the tensor at that position among the names is stored.
-    pub(crate) fn inspect(&self, position: usize, declared: Option<DType>, file: File) -> Result<Encoding> {
-        let (entry, place) = self.entry(position);
-        let mut stream = self.stream(entry, file, place)?;
-        npy::read_header(&mut stream, entry.location.uncompressed_size_hint(), declared, place)
-    }
-
-    /// The tensor at that position among the names.
-    pub(crate) fn read(&self, position: usize, declared: Option<DType>, file: File) -> Result<Tensor> {
-        let (entry, place) = self.entry(position);
-        let mut stream = self.stream(entry, file, place)?;
-        let size = stream.size;
-        let tensor = npy::read_header(&mut stream, size, declared, place)?.read(&mut stream, place)?;
-        stream.check_end(place)?;
-        Ok(tensor)
-    }
-
-    /// Where the tensor at that position among the names is in the file, and how it is packed.
-    pub(crate) fn locate(&self, position: usize, declared: Option<DType>, file: File) -> Result<Part> {
-        let (entry, place) = self.entry(position);
-        let same = file.try_clone().map_err(|source| place.unreadable(source))?;
-        let mut stream = self.stream(entry, same, place)?;
-        let size = stream.size;
-        let encoding = npy::read_header(&mut stream, size, declared, place)?;
-        if entry.method == CompressionMethod::DEFLATE {
-            return Ok(Part { encoding, file, offset: 0, packing: Packing::Deflated(stream) });
-        }
-        let (start, end) = self.range(entry, place)?;
-        if end - start > size {
-            return Err(stream::beyond(size, place));
-        }
-        let offset = end - encoding.byte_len();
-        let packing = Packing::Stored { header: stream.sum_so_far(), crc: entry.crc };
-        Ok(Part { encoding, file, offset, packing })
-    }
-
-    /// The entry's bytes as they were before compression. What it declares is possible: it is no more than the file has
+    /// Finds the tensor at that position among the names. What its entry declares is possible: it is no more than the file has
     /// bytes for.
-    fn stream(&self, entry: &Entry, file: File, place: Place<'_>) -> Result<Stream> {
+    pub(super) fn locate(
+        &self,
+        file: &Arc<OpenFile>,
+        position: usize,
+        declared: Option<DType>,
+        place: Place<'_>,
+    ) -> Result<Located> {
+        let entry = &self.entries[position];
         if entry.encrypted {
             return Err(place.broken("is encrypted; save it without a password"));
         }
-        let (start, end) = self.range(entry, place)?;
+        let located = self.zip.get_entry(entry.location).map_err(|error| refused(error, place))?;
+        let (start, end) = located.compressed_data_range();
+        if end > file.len {
+            let what = format!("is truncated: it ends at byte {end} of a file of {}; make the file again", file.len);
+            return Err(place.broken(what));
+        }
         let (packed, size) = (end - start, entry.location.uncompressed_size_hint());
-        let (most, is_deflated) = match entry.method {
-            CompressionMethod::STORE => (packed, false),
-            CompressionMethod::DEFLATE => (packed.saturating_mul(MAX_DEFLATE_RATIO), true),
+        let stored = file.range(start, end);
+        let (most, bytes): (u64, Box<dyn Read + Send>) = match entry.method {
+            CompressionMethod::STORE => (packed, Box::new(stored)),
+            CompressionMethod::DEFLATE => {
+                (packed.saturating_mul(MAX_DEFLATE_RATIO), Box::new(DeflateDecoder::new(stored)))
+            }
             method => {
                 let what = format!("is compressed by method {method}; karat reads stored and deflated files");
                 return Err(place.broken(what + ": use numpy.savez or numpy.savez_compressed"));
@@ -125,18 +110,10 @@ impl Archive {
             let what = format!("declares {size} bytes, which its {packed} in the file cannot hold");
             return Err(place.broken(what + "; make the file again"));
         }
-        Stream::new(file, start..end, is_deflated, size, entry.crc).map_err(|source| place.unreadable(source))
-    }
-
-    /// Where the entry's packed bytes begin and end in the file.
-    fn range(&self, entry: &Entry, place: Place<'_>) -> Result<(u64, u64)> {
-        let located = self.zip.get_entry(entry.location).map_err(|error| refused(error, place))?;
-        let (start, end) = located.compressed_data_range();
-        if end > self.len {
-            let what = format!("is truncated: it ends at byte {end} of a file of {}; make the file again", self.len);
-            return Err(place.broken(what));
-        }
-        Ok((start, end))
+        let mut stream = Stream { bytes: CrcReader::new(bytes), read: 0, size, crc: entry.crc };
+        let encoding = npy::read_header(&mut stream, size, declared, place)?;
+        let offset = (entry.method == CompressionMethod::STORE).then_some(start + stream.read);
+        Ok(Located { encoding, content: Box::new(stream), offset })
     }
 }
 
@@ -159,6 +136,31 @@ impl Entry {
             crc: record.crc32(),
         };
         Ok(Some((name.strip_suffix(".npy").unwrap_or(name).to_owned(), entry)))
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.bytes.read(buffer)?;
+        self.read += read as u64;
+        Ok(read)
+    }
+}
+
+impl Content for Stream {
+    /// Holds the bytes against what was declared.
+    fn check_end(&mut self, place: Place<'_>) -> Result<()> {
+        let mut piece = vec![0; PIECE];
+        while self.read <= self.size && self.read(&mut piece).map_err(|source| place.unreadable(source))? > 0 {}
+        if self.read > self.size {
+            return Err(
+                place.broken(format!("inflates beyond the {} bytes it declares; make the file again", self.size))
+            );
+        }
+        if self.bytes.crc().sum() != self.crc {
+            return Err(place.broken("is damaged: its checksum is another; make the file again"));
+        }
+        Ok(())
     }
 }
 

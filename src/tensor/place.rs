@@ -8,34 +8,34 @@ use crate::error::Error;
 
 /// A tensor's place: its file, and its name in there where the file holds many.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Place<'a> {
-    path: &'a Path,
-    member: Option<&'a str>,
+pub(super) struct Place<'a> {
+    pub(super) path: &'a Path,
+    pub(super) member: Option<&'a str>,
 }
 
 impl<'a> Place<'a> {
     /// The place of the file itself.
-    pub(crate) fn file(path: &'a Path) -> Self {
+    pub(super) fn file(path: &'a Path) -> Self {
         Place { path, member: None }
     }
 
     /// The place of that member of the file.
-    pub(crate) fn member(path: &'a Path, member: &'a str) -> Self {
+    pub(super) fn member(path: &'a Path, member: &'a str) -> Self {
         Place { path, member: Some(member) }
     }
 
     /// The error that something is there, but does not hold what its format promises.
-    pub(crate) fn broken(self, what: impl Into<String>) -> Error {
+    pub(super) fn broken(self, what: impl Into<String>) -> Error {
         Error::Tensor { place: self.to_string(), what: what.into() }
     }
 
     /// The error that nothing is there.
-    pub(crate) fn missing(self, what: impl Into<String>) -> Error {
+    pub(super) fn missing(self, what: impl Into<String>) -> Error {
         Error::Missing { place: self.to_string(), what: what.into() }
     }
 
     /// The error behind a failed read: the file's fault where its bytes are, the system's otherwise.
-    pub(crate) fn unreadable(self, source: io::Error) -> Error {
+    pub(super) fn unreadable(self, source: io::Error) -> Error {
         match source.kind() {
             io::ErrorKind::UnexpectedEof => self.broken("ends before its last element; make it again"),
             io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {

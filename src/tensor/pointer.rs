@@ -17,9 +17,6 @@ const STARTS: [(&str, Pointer); 2] =
     [("version https://git-lfs.github.com/spec/v1", Pointer::Lfs), ("/annex/objects/", Pointer::Annex)];
 
 impl Pointer {
-    /// How much of a file shows whether it is one.
-    pub(crate) const LEN: usize = STARTS[0].0.len();
-
     /// The pointer that a file of this content is, if it is one.
     pub(crate) fn of(content: &[u8]) -> Option<Pointer> {
         STARTS.into_iter().find(|(start, _)| content.starts_with(start.as_bytes())).map(|(_, pointer)| pointer)

@@ -1,19 +1,19 @@
 //! Many tensors in a safetensors file: the length of a JSON header, the header, then all elements without a gap.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::io::Read as _;
+use std::sync::Arc;
 
+use safetensors::tensor::TensorInfo;
 use serde_core::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 
-use super::elements::{self, AxisOrder, ByteOrder, Encoding};
-use super::entry::Entry;
-use super::part::{Packing, Part};
+use super::dtype::DType;
+use super::encoding::{ByteOrder, Encoding, check_declared, readable};
+use super::file::{Located, OpenFile};
 use super::place::Place;
 use crate::error::Result;
-use crate::tensor::{DType, Tensor};
 
 /// The header's length, before it: a `u64`.
 const PREFIX_LEN: u64 = 8;
@@ -22,27 +22,26 @@ const PREFIX_LEN: u64 = 8;
 const MAX_HEADER_LEN: u64 = 100_000_000;
 
 /// A safetensors file whose header has been read and found sound.
-pub(crate) struct Archive {
-    path: PathBuf,
+pub(super) struct Archive {
     /// Where the elements begin.
     start: u64,
     /// The names of the tensors, sorted.
-    pub(crate) names: Vec<String>,
+    pub(super) names: Vec<String>,
     /// In the order of the names.
-    entries: Vec<Entry>,
+    tensors: Vec<TensorInfo>,
 }
 
 impl Archive {
-    /// Reads the header of a file of `len` bytes, and checks that it describes every byte after it once.
-    pub(crate) fn open(path: &Path, file: &mut File, len: u64) -> Result<Archive> {
-        let place = Place::file(path);
-        let json = header_bytes(file, len, place)?;
+    /// Reads the header, and checks that it describes every byte after it once.
+    pub(super) fn open(file: &Arc<OpenFile>) -> Result<Archive> {
+        let place = Place::file(&file.path);
+        let json = header_bytes(file, place)?;
         let Listing(mut tensors) = serde_json::from_slice(&json)
             .map_err(|error| place.broken(format!("its header is not safetensors' JSON: {error}; make it again")))?;
-        tensors.sort_by_key(|(_, entry)| entry.data_offsets);
+        tensors.sort_by_key(|(_, tensor)| tensor.data_offsets);
         let promised = check(&tensors, place)?;
         let start = PREFIX_LEN + json.len() as u64;
-        let there = len - start;
+        let there = file.len - start;
         if there < promised {
             let what = format!("is truncated: {there} bytes of elements are there, and its header promises {promised}");
             return Err(place.broken(what + "; make it again"));
@@ -52,49 +51,41 @@ impl Archive {
             return Err(place.broken(what + " that its header promises; make it again"));
         }
         tensors.sort_by(|a, b| a.0.cmp(&b.0));
-        let (names, entries) = tensors.into_iter().unzip();
-        Ok(Archive { path: path.to_path_buf(), start, names, entries })
+        let (names, tensors) = tensors.into_iter().unzip();
+        Ok(Archive { start, names, tensors })
     }
 
-    /// How the tensor at that position among the names is stored.
-    pub(crate) fn inspect(&self, position: usize, declared: Option<DType>) -> Result<Encoding> {
-        let (entry, place) = (&self.entries[position], self.place(position));
-        let Some(dtype) = entry.dtype.dtype else {
-            return Err(place.broken(format!("has dtype {}; karat reads {}", entry.dtype, elements::readable())));
+    /// Finds the tensor at that position among the names.
+    pub(super) fn locate(
+        &self,
+        file: &Arc<OpenFile>,
+        position: usize,
+        declared: Option<DType>,
+        place: Place<'_>,
+    ) -> Result<Located> {
+        let TensorInfo { dtype: name, shape, data_offsets: (start, end) } = &self.tensors[position];
+        let Some(dtype) = DType::from_name(&name.to_string().to_lowercase()) else {
+            return Err(place.broken(format!("has dtype {name}; karat reads {}", readable())));
         };
-        elements::check_declared(dtype, declared, place)?;
-        Encoding::new(dtype, entry.shape.clone(), ByteOrder::Little, AxisOrder::C).ok_or_else(|| {
-            place.broken(format!("claims {dtype} {:?}, which no machine can hold; make the file again", entry.shape))
-        })
-    }
-
-    fn place(&self, position: usize) -> Place<'_> {
-        Place::member(&self.path, &self.names[position])
-    }
-
-    /// Where the tensor at that position among the names is in the file.
-    pub(crate) fn locate(&self, position: usize, declared: Option<DType>, file: File) -> Result<Part> {
-        let encoding = self.inspect(position, declared)?;
-        let offset = self.start + self.entries[position].data_offsets.0 as u64;
-        Ok(Part { encoding, file, offset, packing: Packing::Bare })
-    }
-
-    /// The tensor at that position among the names. Reads its bytes alone.
-    pub(crate) fn read(&self, position: usize, declared: Option<DType>, file: File) -> Result<Tensor> {
-        let place = self.place(position);
-        let Part { encoding, mut file, offset, .. } = self.locate(position, declared, file)?;
-        file.seek(SeekFrom::Start(offset)).map_err(|source| place.unreadable(source))?;
-        encoding.read(&mut file, place)
+        check_declared(dtype, declared, place)?;
+        let encoding = Encoding::new(dtype, shape.clone(), ByteOrder::Little, false).ok_or_else(|| {
+            place.broken(format!("claims {dtype} {shape:?}, which no machine can hold; make the file again"))
+        })?;
+        let [start, end] = [start, end].map(|offset| self.start + *offset as u64);
+        Ok(Located { encoding, content: Box::new(file.range(start, end)), offset: Some(start) })
     }
 }
 
-/// The JSON, of which the file has all.
-fn header_bytes(file: &mut File, len: u64, place: Place<'_>) -> Result<Vec<u8>> {
+/// The JSON, which is in the file as a whole.
+fn header_bytes(file: &Arc<OpenFile>, place: Place<'_>) -> Result<Vec<u8>> {
+    let len = file.len;
     if len < PREFIX_LEN {
         return Err(place.broken(format!("is no safetensors file: {len} bytes; make it again")));
     }
+    let mut reader = file.range(0, len);
+    let mut read = |bytes: &mut [u8]| reader.read_exact(bytes).map_err(|source| place.unreadable(source));
     let mut prefix = [0; PREFIX_LEN as usize];
-    file.read_exact(&mut prefix).map_err(|source| place.unreadable(source))?;
+    read(&mut prefix)?;
     let header_len = u64::from_le_bytes(prefix);
     if header_len > len - PREFIX_LEN {
         return Err(place.broken(format!(
@@ -106,12 +97,12 @@ fn header_bytes(file: &mut File, len: u64, place: Place<'_>) -> Result<Vec<u8>> 
         return Err(place.broken(format!("has a header of {header_len} bytes; karat reads at most {MAX_HEADER_LEN}")));
     }
     let mut json = vec![0; header_len as usize];
-    file.read_exact(&mut json).map_err(|source| place.unreadable(source))?;
+    read(&mut json)?;
     Ok(json)
 }
 
 /// The tensors that a header lists, in its order. A name that is there twice is refused: a map would keep one of them.
-struct Listing(Vec<(String, Entry)>);
+struct Listing(Vec<(String, TensorInfo)>);
 
 impl<'de> Deserialize<'de> for Listing {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -147,13 +138,51 @@ impl<'de> Deserialize<'de> for Listing {
 }
 
 /// Checks that tensors, sorted by offsets, have every byte once, and says how many bytes that is.
-fn check(tensors: &[(String, Entry)], place: Place<'_>) -> Result<u64> {
+fn check(tensors: &[(String, TensorInfo)], place: Place<'_>) -> Result<u64> {
     let mut expected = 0;
-    for (name, entry) in tensors {
-        if let Some(fault) = entry.fault(expected) {
+    for (name, tensor) in tensors {
+        if let Some(fault) = fault(tensor, expected) {
             return Err(place.broken(format!("its header is not sound: {name} {fault}; make it again")));
         }
-        expected = entry.data_offsets.1;
+        expected = tensor.data_offsets.1;
     }
     Ok(expected as u64)
+}
+
+/// What is wrong with a tensor, if its bytes should begin at that offset.
+fn fault(tensor: &TensorInfo, expected: usize) -> Option<String> {
+    let TensorInfo { dtype, shape, data_offsets: (start, end) } = tensor;
+    let bits = shape.iter().try_fold(1usize, |elements, &extent| elements.checked_mul(extent));
+    let bits = bits.and_then(|elements| elements.checked_mul(dtype.bitsize()));
+    match (start.cmp(&expected), bits) {
+        _ if end < start => Some(format!("ends at offset {end}, before it begins at {start}")),
+        (Ordering::Less, _) => {
+            Some(format!("begins at offset {start}, in the tensor before it, which ends at {expected}"))
+        }
+        (Ordering::Greater, _) => {
+            Some(format!("begins at offset {start}, and no tensor has the bytes from {expected}"))
+        }
+        (_, None) => Some(format!("claims {dtype} {shape:?}, which no machine can hold")),
+        (_, Some(bits)) if bits % 8 != 0 => {
+            Some(format!("is {dtype} {shape:?}, {bits} bits, which is no whole number of bytes"))
+        }
+        (_, Some(bits)) if bits / 8 != end - start => {
+            Some(format!("is {dtype} {shape:?}, {} bytes, and its offsets span {}", bits / 8, end - start))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use safetensors::Dtype;
+
+    use super::*;
+
+    #[test]
+    fn elements_that_end_within_a_byte_are_refused() {
+        let tensor = |extent| TensorInfo { dtype: Dtype::F4, shape: vec![extent], data_offsets: (0, 1) };
+        assert_eq!(fault(&tensor(2), 0), None);
+        assert_eq!(fault(&tensor(3), 0).as_deref(), Some("is F4 [3], 12 bits, which is no whole number of bytes"));
+    }
 }

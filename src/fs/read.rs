@@ -3,12 +3,11 @@
 //! A folder of goldens may hold links to anything. A pipe or a device is not opened, and what is regular by name alone, as the
 //! endless files below `/proc`, is read no further than the limit and never waited for.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, FileType, OpenOptions};
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
 use crate::error::Error;
-use crate::tensor::file::kind;
 
 /// The longest text that karat reads of a person's: a case, a suite, a snapshot, a manifest, a configuration.
 pub(crate) const TEXT_LIMIT: u64 = 16 << 20;
@@ -17,22 +16,24 @@ pub(crate) const TEXT_LIMIT: u64 = 16 << 20;
 #[cfg(feature = "harness")]
 pub(crate) const RECORD_LIMIT: u64 = 1 << 30;
 
-/// What is where a file should be.
+/// What is at a path where a file should be.
 #[derive(Debug)]
-pub(crate) enum Found {
-    /// A regular file, and its bytes.
-    File(Vec<u8>),
-    /// Something else, in words, of which nothing was read.
+pub(crate) enum Found<T = Vec<u8>> {
+    /// A regular file: its bytes, or an open one.
+    File(T),
+    /// Something else, in words; nothing was read from it.
     Other(String),
     /// A link that leads nowhere.
     Dangling,
+    /// Nothing.
     Nothing,
 }
 
-/// Reads the file at that path, through links, where it is not longer than the limit.
-pub(crate) fn read(path: &Path, limit: u64) -> io::Result<Found> {
+/// Opens the regular file at that path, through links.
+pub(crate) fn open_regular(path: &Path) -> io::Result<Found<File>> {
     let is_absent = |error: &io::Error| error.kind() == ErrorKind::NotFound;
-    let metadata = match fs::symlink_metadata(path) {
+    let other = |file_type: FileType| Ok(Found::Other(format!("is {}, not a file", kind(file_type))));
+    let there = match fs::symlink_metadata(path) {
         Ok(link) if link.is_symlink() => match fs::metadata(path) {
             Err(error) if is_absent(&error) => return Ok(Found::Dangling),
             behind => behind?,
@@ -40,16 +41,27 @@ pub(crate) fn read(path: &Path, limit: u64) -> io::Result<Found> {
         Err(error) if is_absent(&error) => return Ok(Found::Nothing),
         own => own?,
     };
-    if !metadata.is_file() {
-        return Ok(Found::Other(format!("is {}, not a file", kind(metadata.file_type()))));
+    if !there.is_file() {
+        return other(there.file_type());
     }
-    let file = open(path)?;
+    let file = open_at_once(path)?;
     // It may have been replaced since.
-    let metadata = file.metadata()?;
-    if !metadata.is_file() {
-        return Ok(Found::Other(format!("is {}, not a file", kind(metadata.file_type()))));
+    match file.metadata()? {
+        opened if opened.is_file() => Ok(Found::File(file)),
+        opened => other(opened.file_type()),
     }
-    Ok(match slurp(file, metadata.len(), limit)? {
+}
+
+/// Reads the file at that path, through links, where it is not longer than the limit.
+pub(crate) fn read_regular(path: &Path, limit: u64) -> io::Result<Found> {
+    let file = match open_regular(path)? {
+        Found::File(file) => file,
+        Found::Other(what) => return Ok(Found::Other(what)),
+        Found::Dangling => return Ok(Found::Dangling),
+        Found::Nothing => return Ok(Found::Nothing),
+    };
+    let len = file.metadata()?.len();
+    Ok(match slurp(file, len, limit)? {
         Some(bytes) => Found::File(bytes),
         None => Found::Other(format!("is longer than {} MiB", limit >> 20)),
     })
@@ -58,7 +70,7 @@ pub(crate) fn read(path: &Path, limit: u64) -> io::Result<Found> {
 /// The text of a regular file; an error in words where it is none, is too long or is not UTF-8.
 pub(crate) fn read_text(path: &Path, limit: u64) -> Result<String, Error> {
     let wrong = |what: String| Error::Usage(format!("{} {what}", path.display()));
-    let bytes = match read(path, limit).map_err(|error| Error::read(path, error))? {
+    let bytes = match read_regular(path, limit).map_err(|error| Error::read(path, error))? {
         Found::File(bytes) => bytes,
         Found::Other(what) => return Err(wrong(what)),
         Found::Nothing | Found::Dangling => return Err(Error::read(path, ErrorKind::NotFound.into())),
@@ -67,11 +79,27 @@ pub(crate) fn read_text(path: &Path, limit: u64) -> Result<String, Error> {
 }
 
 /// Opens a file without waiting, whatever it has become.
-pub(crate) fn open(path: &Path) -> io::Result<File> {
+pub(super) fn open_at_once(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, rustix::fs::OFlags::NONBLOCK.bits() as i32);
     options.read(true).open(path)
+}
+
+#[cfg(unix)]
+fn kind(file_type: FileType) -> &'static str {
+    use std::os::unix::fs::FileTypeExt;
+    match file_type {
+        _ if file_type.is_dir() => "a folder",
+        _ if file_type.is_fifo() => "a named pipe",
+        _ if file_type.is_socket() => "a socket",
+        _ => "a device",
+    }
+}
+
+#[cfg(not(unix))]
+fn kind(file_type: FileType) -> &'static str {
+    if file_type.is_dir() { "a folder" } else { "a device" }
 }
 
 /// The bytes of a file that had that length a moment ago; `None` where there are more than the limit.
@@ -109,14 +137,14 @@ mod tests {
         for len in [0, 1, 2, 4096, 65_536, 65_537, 100_000] {
             fs::write(&file, &text[..len]).expect("a file");
             for said in [0, 1, len as u64, len as u64 + 7, (len as u64).saturating_sub(1)] {
-                let opened = open(&file).expect("it can be opened");
+                let opened = open_at_once(&file).expect("it can be opened");
                 let read = slurp(opened, said, TEXT_LIMIT).expect("it can be read");
                 assert!(read.as_deref() == Some(&text[..len]), "{len} as {said}");
             }
-            assert!(matches!(read(&file, TEXT_LIMIT), Ok(Found::File(bytes)) if bytes == text[..len]), "{len}");
+            assert!(matches!(read_regular(&file, TEXT_LIMIT), Ok(Found::File(bytes)) if bytes == text[..len]), "{len}");
         }
-        assert!(matches!(read(folder.path(), 9), Ok(Found::Other(what)) if what == "is a folder, not a file"));
-        assert!(matches!(read(&folder.path().join("none"), 9), Ok(Found::Nothing)));
+        assert!(matches!(read_regular(folder.path(), 9), Ok(Found::Other(what)) if what == "is a folder, not a file"));
+        assert!(matches!(read_regular(&folder.path().join("none"), 9), Ok(Found::Nothing)));
     }
 
     #[test]
@@ -124,15 +152,15 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("file");
         fs::write(&file, [0; 100]).expect("a file");
-        assert!(matches!(read(&file, 100), Ok(Found::File(bytes)) if bytes.len() == 100));
-        assert!(matches!(read(&file, 99), Ok(Found::Other(_))));
+        assert!(matches!(read_regular(&file, 100), Ok(Found::File(bytes)) if bytes.len() == 100));
+        assert!(matches!(read_regular(&file, 99), Ok(Found::Other(_))));
         // One that has grown since its length was asked.
         for said in [0, 1, 99] {
-            let opened = open(&file).expect("it can be opened");
+            let opened = open_at_once(&file).expect("it can be opened");
             assert!(matches!(slurp(opened, said, 99), Ok(None)), "{said}");
         }
         fs::File::create(&file).and_then(|file| file.set_len(TEXT_LIMIT + 1)).expect("a sparse file");
-        assert!(matches!(read(&file, TEXT_LIMIT), Ok(Found::Other(what)) if what == "is longer than 16 MiB"));
+        assert!(matches!(read_regular(&file, TEXT_LIMIT), Ok(Found::Other(what)) if what == "is longer than 16 MiB"));
     }
 
     #[cfg(unix)]
@@ -141,9 +169,9 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let (file, link) = (folder.path().join("file"), folder.path().join("link"));
         std::os::unix::fs::symlink("file", &link).expect("a link");
-        assert!(matches!(read(&link, 9), Ok(Found::Dangling)));
+        assert!(matches!(read_regular(&link, 9), Ok(Found::Dangling)));
         fs::write(&file, "x").expect("a file");
-        assert!(matches!(read(&link, 9), Ok(Found::File(bytes)) if bytes == b"x"));
+        assert!(matches!(read_regular(&link, 9), Ok(Found::File(bytes)) if bytes == b"x"));
     }
 
     #[cfg(target_os = "linux")]
@@ -154,7 +182,7 @@ mod tests {
             ("/proc/self/pagemap", "is longer than 16 MiB"),
             ("/proc/kmsg", ""),
         ] {
-            match read(Path::new(path), 1 << 30) {
+            match read_regular(Path::new(path), 1 << 30) {
                 Ok(Found::Other(what)) if !expected.is_empty() => assert_eq!(what, expected, "{path}"),
                 // Some systems forbid it, or have nothing there.
                 other => assert!(path == "/proc/kmsg" || matches!(other, Ok(Found::Nothing) | Err(_)), "{other:?}"),
@@ -163,8 +191,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let pipe = folder.path().join("pipe");
         assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo").success());
-        assert!(matches!(read(&pipe, 9), Ok(Found::Other(what)) if what == "is a named pipe, not a file"));
+        assert!(matches!(read_regular(&pipe, 9), Ok(Found::Other(what)) if what == "is a named pipe, not a file"));
         // Opened all the same, as where it took the place of a file, it blocks nobody.
-        open(&pipe).expect("a pipe opens");
+        open_at_once(&pipe).expect("a pipe opens");
     }
 }
