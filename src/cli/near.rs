@@ -9,7 +9,7 @@ use super::examples::VERBS;
 use super::{Context, Place};
 use crate::case::{CaseId, Goldens, absolute};
 use crate::error::{Error, Result};
-use crate::fs::{likeness, nearest};
+use crate::fs::likeness;
 use crate::report::{Voice, quote};
 use crate::text::number::counted;
 
@@ -42,6 +42,12 @@ pub(crate) fn near_verb(word: &str) -> Option<&'static str> {
     let verbs = || VERBS.iter().copied();
     let begun = || verbs().find(|verb| word.len() >= 2 && verb.starts_with(word));
     nearest(word, verbs()).or_else(begun).filter(|verb| *verb != word)
+}
+
+/// The most similar name, where one is similar.
+pub(super) fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let alike = names.filter_map(|name| Some((likeness(word, name)?, name)));
+    alike.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| name)
 }
 
 /// The ids that may have been meant: those that end in what was typed, or else the one that ends in something similar.

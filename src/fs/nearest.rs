@@ -21,9 +21,9 @@ pub(crate) fn likeness(name: &str, other: &str) -> Option<f64> {
     ((edits <= 1 && alike >= 0.66) || (edits == 2 && alike >= 0.7)).then_some(alike)
 }
 
-/// The known name that may have been meant; the most similar one, and the first of several.
+/// The known name that is most like the given one, where half of it at least is alike; the first of several.
 pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let alike = known.into_iter().filter_map(|other| Some((likeness(name, other)?, other)));
+    let alike = known.into_iter().map(|other| (compare(name, other).1, other)).filter(|(alike, _)| *alike >= 0.5);
     alike.max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(a.1))).map(|(_, other)| other)
 }
 
