@@ -14,8 +14,8 @@ use serde_path_to_error::Segment;
 use crate::compare::NanRule;
 use crate::error::{Error, Result};
 use crate::fs::{Found, TEXT_LIMIT, nearest, read_regular};
-use crate::tensor::DType;
-use crate::tensor::Pointer;
+use crate::tensor::{DType, Pointer};
+use crate::text::safe;
 
 /// The version of the format that this karat writes, and the latest that it reads.
 pub(super) const FORMAT: u64 = 1;
@@ -321,7 +321,7 @@ fn reword(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
     for (depth, segment) in path.into_iter().enumerate() {
         match segment {
             Segment::Seq { index } => place += &format!("[{index}]"),
-            other => place += &format!("{}{other}", ["", ".", ": "][depth.min(2)]),
+            other => place += &format!("{}{}", ["", ".", ": "][depth.min(2)], safe::name(&other.to_string())),
         }
     }
     if place.is_empty() { what } else { format!("{place}: {what}") }
