@@ -13,6 +13,10 @@
 //! In an ordinary test, [`assert_close!`] and [`assert_summary!`] do without cases, and need no feature: cases, runs and what
 //! they need are behind `harness`.
 
+#![cfg_attr(
+    not(feature = "harness"),
+    allow(dead_code, unused_imports, reason = "what the harness alone uses stays beside what it belongs to")
+)]
 // What is explained here is linked to, and some of it is behind features.
 #![cfg_attr(
     not(all(feature = "cli", feature = "candle")),

@@ -160,11 +160,11 @@ impl Sources {
             return self.resolve(&here, named, passed + 1);
         }
         let globs = self.named[file].iter().filter(|named| named.name.as_deref() == Some("*") && named.is_public);
-        let from_glob = globs.filter_map(|named| {
+        let mut from_glob = globs.filter_map(|named| {
             let whole = Named { path: named.path[..named.path.len() - 1].to_vec(), ..named.clone() };
             self.resolve(&here, &whole, passed + 1).filter(|file| self.files[*file].defines(item))
         });
-        from_glob.last().or(Some(file))
+        from_glob.next_back().or(Some(file))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Cases and suites: what to run, on what, held against what, as `case.json` and `suite.json` say.
 
+#[expect(clippy::module_inception, reason = "it is the case itself")]
 mod case;
 mod digest;
 mod discover;

@@ -3,8 +3,8 @@
 use num_complex::Complex;
 
 use super::rules::{NanRule, Tolerance};
+use crate::tensor::Value;
 use crate::tensor::float::{modulus, nearest};
-use crate::tensor::{Kind, Value};
 
 /// A number of a measurement: `i128` for integers, `f64` for floats, `Complex<f64>`, and [`Split`] where a cast holds
 /// integers against floats.
@@ -214,7 +214,8 @@ impl Gap {
 }
 
 #[cfg(feature = "harness")]
-fn kind(value: Value) -> Kind {
+fn kind(value: Value) -> crate::tensor::Kind {
+    use crate::tensor::Kind;
     match value {
         Value::Bool(_) | Value::Integer(_) => Kind::Integer,
         Value::Float32(_) | Value::Float64(_) => Kind::Float,

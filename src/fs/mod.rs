@@ -8,9 +8,7 @@ mod read;
 pub(crate) use atomic::{AtomicFile, Mode, write_atomic};
 #[cfg(feature = "harness")]
 pub(crate) use atomic::{beside, leftovers, sweep};
-#[cfg(feature = "harness")]
-pub(crate) use link::link_below;
-pub(crate) use link::refusal;
+pub(crate) use link::{link_below, refusal};
 pub(crate) use nearest::nearest;
 #[cfg(feature = "harness")]
 pub(crate) use nearest::{likeness, nearest_first};

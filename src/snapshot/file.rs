@@ -1,20 +1,19 @@
 //! A snapshot file: read, recorded and accepted through insta. The only file that knows insta.
 
 use std::fs;
-use std::io::Write as _;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
-
-use tempfile::NamedTempFile;
 
 use super::catch::catch;
 #[cfg(all(unix, feature = "harness"))]
 use super::settings;
-use super::text::{Fault, conflict, parse};
-use crate::error::{Error, Result};
 #[cfg(feature = "harness")]
-use crate::fs::refusal;
-use crate::fs::{Found, Mode, TEXT_LIMIT, read_regular, write_atomic};
+use super::text::parse;
+use super::text::{Fault, conflict};
+use crate::error::{Error, Result};
+use crate::fs::{Found, TEXT_LIMIT, read_regular};
+#[cfg(feature = "harness")]
+use crate::fs::{Mode, refusal, write_atomic};
 
 /// A snapshot file as it is on disk.
 pub(super) struct Stored {
@@ -276,7 +275,7 @@ pub(super) fn promote(pending: &Path, snapshot: &Path) -> Result<()> {
 #[cfg(feature = "harness")]
 fn accepted(raw: &[u8], pending: &Path) -> Result<Vec<u8>> {
     // insta reads and writes files alone.
-    let copy = NamedTempFile::new().map_err(|error| Error::write(std::env::temp_dir(), error))?;
+    let copy = tempfile::NamedTempFile::new().map_err(|error| Error::write(std::env::temp_dir(), error))?;
     let copied = |error| Error::write(copy.path(), error);
     fs::write(copy.path(), raw).map_err(copied)?;
     let new = Stored::of(raw, copy.path(), pending)?;
@@ -292,7 +291,8 @@ fn accepted(raw: &[u8], pending: &Path) -> Result<Vec<u8>> {
 fn write(file: &Path, content: &[u8]) -> Result<()> {
     let folder = file.parent().expect("a snapshot is in a folder");
     fs::create_dir_all(folder).map_err(|error| Error::write(folder, error))?;
-    write_atomic(file, Mode::ReplaceDurably, |out| out.write_all(content)).map_err(|error| Error::write(file, error))
+    write_atomic(file, Mode::ReplaceDurably, |out| std::io::Write::write_all(out, content))
+        .map_err(|error| Error::write(file, error))
 }
 
 /// The bytes of a file; `None` where there is none.
