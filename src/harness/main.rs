@@ -36,7 +36,7 @@ use crate::text::safe::lines;
 /// `cargo test --test goldens -- run`.
 ///
 /// The exit code is libtest's, 0 or 101, or 2 where karat could not begin; that of a verb is 0, 1 or 2, as
-/// [`cli::main`] has it. The package's folder is `CARGO_MANIFEST_DIR`, which cargo and nextest set; a test
+/// the command line has it. The package's folder is `CARGO_MANIFEST_DIR`, which cargo and nextest set; a test
 /// binary that is started by hand looks in the current folder.
 #[derive(Debug)]
 #[must_use = "a harness runs nothing until its `main` is called"]

@@ -113,7 +113,7 @@ impl Serialize for Value {
 }
 
 impl<'de> Deserialize<'de> for Value {
-    /// Takes an element for what its JSON looks like: a float for a double, which [`ElementType::restore`] corrects.
+    /// Takes an element for what its JSON looks like: a float for a double, which `ElementType::restore` corrects.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
         deserializer.deserialize_any(Reader)
     }

@@ -26,7 +26,7 @@ pub struct Qkv {
 ///
 /// # Errors
 ///
-/// [`Error::Checkpoint`](crate::Error::Checkpoint) where a shape is another, or `n_head` does not divide `n`.
+/// [`Error::Checkpoint`] where a shape is another, or `n_head` does not divide `n`.
 pub fn qkv(
     x: ArrayView3<'_, f32>,
     weight: ArrayView2<'_, f32>,
@@ -59,7 +59,7 @@ pub struct KvCache {
 ///
 /// # Errors
 ///
-/// [`Error::Checkpoint`](crate::Error::Checkpoint) where a shape is another.
+/// [`Error::Checkpoint`] where a shape is another.
 pub fn kv_cache(
     past_k: ArrayView4<'_, f32>,
     past_v: ArrayView4<'_, f32>,
@@ -150,7 +150,7 @@ impl<'a> Mask<'a> {
 ///
 /// # Errors
 ///
-/// [`Error::Checkpoint`](crate::Error::Checkpoint) where a shape is another, or the mask does not fit.
+/// [`Error::Checkpoint`] where a shape is another, or the mask does not fit.
 pub fn attention_scores(q: ArrayView4<'_, f32>, k: ArrayView4<'_, f32>, mask: Mask<'_>) -> Result<Array4<f32>> {
     let ((batch, heads, _, head_dim), keys) = (q.dim(), k.dim().2);
     expect("k", k.shape(), &[batch, heads, keys, head_dim], format_args!("q {:?}", q.shape()))?;
@@ -170,7 +170,7 @@ pub fn attention_scores(q: ArrayView4<'_, f32>, k: ArrayView4<'_, f32>, mask: Ma
 ///
 /// # Errors
 ///
-/// [`Error::Checkpoint`](crate::Error::Checkpoint) where a shape is another.
+/// [`Error::Checkpoint`] where a shape is another.
 pub fn attention_context(probabilities: ArrayView4<'_, f32>, v: ArrayView4<'_, f32>) -> Result<Array3<f32>> {
     let ((batch, heads, _, keys), head_dim) = (probabilities.dim(), v.len_of(Axis(3)));
     let needed = [batch, heads, keys, head_dim];
@@ -187,7 +187,7 @@ pub fn attention_context(probabilities: ArrayView4<'_, f32>, v: ArrayView4<'_, f
 ///
 /// # Errors
 ///
-/// [`Error::Checkpoint`](crate::Error::Checkpoint) where a shape is another.
+/// [`Error::Checkpoint`] where a shape is another.
 pub fn attention_output(
     probabilities: ArrayView4<'_, f32>,
     v: ArrayView4<'_, f32>,

@@ -36,7 +36,7 @@ pub struct Norm<'a> {
 ///
 /// # Errors
 ///
-/// [`Error::Checkpoint`](crate::Error::Checkpoint) where `x` is a scalar, or `weight` or `bias` is not `[n]`.
+/// [`Error::Checkpoint`] where `x` is a scalar, or `weight` or `bias` is not `[n]`.
 ///
 /// ```
 /// use ndarray::arr1;
@@ -172,7 +172,7 @@ pub(super) fn by_head(left: ArrayView4<'_, f32>, right: ArrayView4<'_, f32>, sca
 ///
 /// # Errors
 ///
-/// [`Error::Checkpoint`](crate::Error::Checkpoint) where `x` is a scalar.
+/// [`Error::Checkpoint`] where `x` is a scalar.
 ///
 /// ```
 /// use ndarray::arr1;
@@ -219,7 +219,7 @@ impl Gelu {
 ///
 /// # Errors
 ///
-/// [`Error::Checkpoint`](crate::Error::Checkpoint) where `x` is a scalar.
+/// [`Error::Checkpoint`] where `x` is a scalar.
 pub fn gelu<D: Dimension>(x: ArrayView<'_, f32, D>, gelu: Gelu) -> Result<Array<f32, D>> {
     activate(x.to_owned(), gelu)
 }
@@ -239,7 +239,7 @@ pub(super) fn activate<D: Dimension>(x: Array<f32, D>, gelu: Gelu) -> Result<Arr
 ///
 /// # Errors
 ///
-/// [`Error::Checkpoint`](crate::Error::Checkpoint) where a shape is another.
+/// [`Error::Checkpoint`] where a shape is another.
 pub fn mlp(x: ArrayView3<'_, f32>, c_fc: Conv1d<'_>, c_proj: Conv1d<'_>, gelu: Gelu) -> Result<Array3<f32>> {
     let hidden = activate(c_fc.apply(x).within("c_fc")?, gelu)?;
     let y = c_proj.apply(hidden.view()).within("c_proj")?;
@@ -255,7 +255,7 @@ pub fn mlp(x: ArrayView3<'_, f32>, c_fc: Conv1d<'_>, c_proj: Conv1d<'_>, gelu: G
 ///
 /// # Errors
 ///
-/// [`Error::Checkpoint`](crate::Error::Checkpoint) where the shapes differ.
+/// [`Error::Checkpoint`] where the shapes differ.
 pub fn residual<D: Dimension>(x: ArrayView<'_, f32, D>, update: ArrayView<'_, f32, D>) -> Result<Array<f32, D>> {
     expect("update", update.shape(), x.shape(), format_args!("x {:?}", x.shape()))?;
     Ok(&x + &update)
@@ -280,7 +280,7 @@ pub(super) fn zeros<D: Dimension>(shape: impl IntoDimension<Dim = D>) -> Result<
 ///
 /// # Errors
 ///
-/// [`Error::Checkpoint`](crate::Error::Checkpoint) where the array is a scalar: it has no rows.
+/// [`Error::Checkpoint`] where the array is a scalar: it has no rows.
 pub(super) fn rewrite<D: Dimension>(
     array: Array<f32, D>,
     function: impl Fn(&mut [f32]) + Sync + Send,

@@ -38,7 +38,7 @@ pub struct Block<'a> {
 ///
 /// # Errors
 ///
-/// [`Error::Checkpoint`](crate::Error::Checkpoint) where a shape is another; it names the layer of the block.
+/// [`Error::Checkpoint`] where a shape is another; it names the layer of the block.
 pub fn block(
     x: ArrayView3<'_, f32>,
     weights: &Block<'_>,
@@ -138,7 +138,7 @@ impl<'a> Model<'a> {
     ///
     /// # Errors
     ///
-    /// What `find` returns for a tensor that is not there, and [`Error::Checkpoint`](crate::Error::Checkpoint) where
+    /// What `find` returns for a tensor that is not there, and [`Error::Checkpoint`] where
     /// one is not `f32` or has another number of axes.
     pub fn from_tensors(find: impl Fn(&str) -> Result<&'a Tensor>, config: Config) -> Result<Model<'a>> {
         let weights = Weights(find);
@@ -164,7 +164,7 @@ impl<'a> Model<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::Checkpoint`](crate::Error::Checkpoint) where a shape does not fit, or a token or position is not in the
+    /// [`Error::Checkpoint`] where a shape does not fit, or a token or position is not in the
     /// model; it names the block.
     pub fn forward(&self, ids: ArrayView2<'_, i64>, past: &[KvCache]) -> Result<(Array3<f32>, Vec<KvCache>)> {
         let (hidden, caches) = self.hidden(ids, past)?;
