@@ -10,7 +10,7 @@ use crate::tensor::{Tensor, little_endian};
 /// `hashlib.sha256(f"f32 {list(x.shape)}\n".encode() + x.tobytes()).hexdigest()`.
 ///
 /// ```
-/// # use karat::{Tensor, golden::sha256};
+/// # use karat::{Tensor, case::sha256};
 /// let x = Tensor::new(&[2], vec![1.0f32, -2.5])?;
 /// assert_eq!(sha256(&x), "963399515abefa67efddc90ebe97a01d070cd0c8190e1064cf13c305e5af9686");
 /// # Ok::<(), karat::Error>(())

@@ -206,7 +206,7 @@ impl Comparison {
 /// # The dtypes are equal, unless a cast is declared
 ///
 /// ```
-/// # use karat::{DType, Tensor, Tolerance, numeric::{Mismatch, Pair, Rules, compare}};
+/// # use karat::{DType, Tensor, Tolerance, Mismatch, Pair, Rules, compare};
 /// let actual = Tensor::new(&[2], vec![1.0f32, 2.0])?;
 /// let reference = Tensor::new(&[2], vec![1.0f64, 2.0])?;
 /// let pair = Pair::new(&actual, &reference);
@@ -224,7 +224,7 @@ impl Comparison {
 /// # The shapes are equal: no broadcasting, no truncation
 ///
 /// ```
-/// # use karat::{Tensor, Tolerance, numeric::{Mismatch, Pair, Rules, compare}};
+/// # use karat::{Tensor, Tolerance, Mismatch, Pair, Rules, compare};
 /// let reference = Tensor::new(&[2, 2], vec![1.0f32; 4])?;
 /// for shape in [vec![4], vec![2], vec![1, 2, 2], vec![]] {
 ///     let actual = Tensor::new(&shape, vec![1.0f32; shape.iter().product()])?;
@@ -237,7 +237,7 @@ impl Comparison {
 /// # Nothing to compare is a mismatch, unless it is declared
 ///
 /// ```
-/// # use karat::{Tensor, Tolerance, numeric::{Mismatch, Pair, Rules, compare}};
+/// # use karat::{Tensor, Tolerance, Mismatch, Pair, Rules, compare};
 /// let empty = Tensor::new(&[0, 3], Vec::<f32>::new())?;
 /// let rules = Rules::new(Tolerance::EXACT);
 /// assert_eq!(compare(Pair::new(&empty, &empty), &rules), Err(Mismatch::Empty));
@@ -252,7 +252,7 @@ impl Comparison {
 /// # NaN matches NaN only by rule, an infinity only the infinity of the same sign
 ///
 /// ```
-/// # use karat::{Tensor, Tolerance, numeric::{Mismatch, NanRule, Pair, Rules, compare}};
+/// # use karat::{Tensor, Tolerance, Mismatch, NanRule, Pair, Rules, compare};
 /// let is_close = |actual: f32, reference: f32, nan| {
 ///     let actual = Tensor::new(&[1], vec![actual]).unwrap();
 ///     let reference = Tensor::new(&[1], vec![reference]).unwrap();
@@ -283,7 +283,7 @@ impl Comparison {
 /// The formula of [`numpy.isclose`] and [`torch.testing.assert_close`], the golden on the right.
 ///
 /// ```
-/// # use karat::{Tensor, Tolerance, numeric::{Element, Pair, Rules, compare}};
+/// # use karat::{Tensor, Tolerance, Element, Pair, Rules, compare};
 /// fn is_close<T: Element>(actual: T, reference: T, atol: f64, rtol: f64) -> bool {
 ///     let actual = Tensor::new(&[1], vec![actual]).unwrap();
 ///     let reference = Tensor::new(&[1], vec![reference]).unwrap();
@@ -317,7 +317,7 @@ impl Comparison {
 /// # No element may be outside, unless outliers are allowed, by count
 ///
 /// ```
-/// # use karat::{Tensor, Tolerance, numeric::{Mismatch, Pair, Rules, compare}};
+/// # use karat::{Tensor, Tolerance, Mismatch, Pair, Rules, compare};
 /// let actual = Tensor::new(&[4], vec![1.0f32, 2.5, 3.0, 4.5])?;
 /// let reference = Tensor::new(&[4], vec![1.0f32, 2.0, 3.0, 4.0])?;
 /// let compare = |tolerance| compare(Pair::new(&actual, &reference), &Rules::new(tolerance)).unwrap();
@@ -333,7 +333,7 @@ impl Comparison {
 /// let actual = Tensor::new(&[1], vec![f32::NAN])?;
 /// let reference = Tensor::new(&[1], vec![1.0f32])?;
 /// let rules = Rules::new(tolerance.with_outliers(1));
-/// let comparison = karat::numeric::compare(Pair::new(&actual, &reference), &rules).unwrap();
+/// let comparison = karat::compare(Pair::new(&actual, &reference), &rules).unwrap();
 /// assert_eq!(comparison.mismatches, [Mismatch::NonFinite { count: 1 }]);
 /// # Ok::<(), karat::Error>(())
 /// ```
@@ -341,7 +341,7 @@ impl Comparison {
 /// # Similarity replaces nothing, but a case may ask for more
 ///
 /// ```
-/// # use karat::{Tensor, Tolerance, numeric::{Mismatch, Pair, Rules, compare}};
+/// # use karat::{Tensor, Tolerance, Mismatch, Pair, Rules, compare};
 /// let reference = Tensor::new(&[3], vec![1.0f32, 2.0, 3.0])?;
 /// let doubled = Tensor::new(&[3], vec![2.0f32, 4.0, 6.0])?;
 /// let comparison = compare(Pair::new(&doubled, &reference), &Rules::new(Tolerance::EXACT)).unwrap();

@@ -124,7 +124,7 @@ impl Picture {
     /// at: what is compared is [`compare`](super::compare())'s to say.
     ///
     /// ```
-    /// # use karat::{Tensor, Tolerance, numeric::{Pair, Picture, Rules}};
+    /// # use karat::{Tensor, Tolerance, Pair, Rules, compare::Picture};
     /// let actual = Tensor::new(&[2, 2], vec![1.0f32, 2.0, 3.0, 4.5])?;
     /// let reference = Tensor::new(&[2, 2], vec![1.0f32, 2.0, 3.0, 4.0])?;
     /// let rules = Rules::new(Tolerance::new(0.25, 0.0)?);

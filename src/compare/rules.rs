@@ -118,7 +118,7 @@ impl Tolerance {
     /// together or not at all.
     ///
     /// ```
-    /// # use karat::numeric::Tolerance;
+    /// # use karat::Tolerance;
     /// let tolerance = Tolerance::new(1e-5, 1e-3)?;
     /// assert_eq!((tolerance.atol, tolerance.rtol, tolerance.outliers), (1e-5, 1e-3, 0));
     /// for nonsense in [-1e-5, f64::NAN, f64::INFINITY] {
@@ -164,7 +164,7 @@ impl Tolerance {
     /// The default of that dtype, as [`torch.testing.assert_close`] has it; `None` for 8-bit floats, which have none.
     ///
     /// ```
-    /// # use karat::numeric::{DType, Tolerance};
+    /// # use karat::{DType, Tolerance};
     /// let default = |dtype| Tolerance::default_for(dtype).map(|it| (it.rtol, it.atol));
     ///
     /// assert_eq!(default(DType::F64), Some((1e-7, 1e-7)));

@@ -58,7 +58,7 @@ pub struct Summary {
 /// number of threads.
 ///
 /// ```
-/// # use karat::{Tensor, numeric::{Value, summarize}};
+/// # use karat::{Tensor, Value, summarize};
 /// let tensor = Tensor::new(&[2, 3], vec![1.0f32, 2.0, 2.0, 3.0, f32::NAN, f32::NEG_INFINITY])?;
 /// let summary = summarize(&tensor, None);
 /// assert_eq!((summary.elements, summary.non_finite.nan, summary.non_finite.neg_inf), (6, 1, 1));

@@ -11,7 +11,7 @@ use crate::tensor::{Element, Slice, dispatch};
 ///
 /// ```
 /// use half::{bf16, f16};
-/// use karat::numeric::{F8E4M3, F8E5M2, ulp_distance};
+/// use karat::{F8E4M3, F8E5M2, ulp_distance};
 ///
 /// assert_eq!(ulp_distance(1.0f32, 1.0 + f32::EPSILON), Some(1));
 /// assert_eq!(ulp_distance(1.0f64, 1.0 - f64::EPSILON), Some(2)); // below 1 the steps are half as wide

@@ -47,7 +47,7 @@ words!(Vacuous, "kind of vacuous pass", word, {
 /// # Zeros pass, and the reference is not 0
 ///
 /// ```
-/// # use karat::{DType, Tensor, Tolerance, numeric::{NanRule, Rules, Vacuous, vacuous}};
+/// # use karat::{DType, Tensor, Tolerance, NanRule, Rules, Vacuous, compare::vacuous};
 /// let reference = Tensor::new(&[3], vec![0.0f32, 1e-20, -1e-7])?;
 /// let says = |rules: Rules| vacuous(&reference, None, &rules).unwrap();
 /// let tolerance = |atol, rtol| Rules::new(Tolerance::new(atol, rtol).unwrap());
@@ -68,7 +68,7 @@ words!(Vacuous, "kind of vacuous pass", word, {
 /// # Every finite tensor passes
 ///
 /// ```
-/// # use karat::{DType, Tensor, Tolerance, numeric::{Rules, Vacuous, vacuous}};
+/// # use karat::{DType, Tensor, Tolerance, Rules, Vacuous, compare::vacuous};
 /// let reference = Tensor::new(&[2], vec![1.0f32, -2.0])?;
 /// let says = |tolerance: Tolerance| vacuous(&reference, None, &Rules::new(tolerance)).unwrap();
 /// assert_eq!(says(Tolerance::new(1e300, 0.0)?), Some(Vacuous::Anything));
@@ -87,7 +87,7 @@ words!(Vacuous, "kind of vacuous pass", word, {
 /// # The mask leaves out every element
 ///
 /// ```
-/// # use karat::{Tensor, Tolerance, numeric::{Rules, Vacuous, vacuous}};
+/// # use karat::{Tensor, Tolerance, Rules, Vacuous, compare::vacuous};
 /// let (reference, mask) = (Tensor::new(&[2], vec![1.0f32; 2])?, Tensor::new(&[2], vec![false; 2])?);
 /// let rules = Rules::new(Tolerance::EXACT);
 /// assert_eq!(vacuous(&reference, Some(&mask), &rules.with_empty())?, Some(Vacuous::Masked));
@@ -102,7 +102,7 @@ words!(Vacuous, "kind of vacuous pass", word, {
 /// # The reference is 0 throughout, or NaN throughout
 ///
 /// ```
-/// # use karat::{Tensor, Tolerance, numeric::{NanRule, Rules, Vacuous, vacuous}};
+/// # use karat::{Tensor, Tolerance, NanRule, Rules, Vacuous, compare::vacuous};
 /// let rules = Rules::new(Tolerance::EXACT);
 /// let zeros = Tensor::new(&[2], vec![0.0f32; 2])?;
 /// assert_eq!(vacuous(&zeros, None, &rules)?, Some(Vacuous::ZeroReference));
@@ -123,7 +123,7 @@ words!(Vacuous, "kind of vacuous pass", word, {
 /// the numbers beside it.
 ///
 /// ```
-/// # use karat::{Tensor, Tolerance, numeric::{NanRule, Rules, Vacuous, vacuous}};
+/// # use karat::{Tensor, Tolerance, NanRule, Rules, Vacuous, compare::vacuous};
 /// let reference = Tensor::new(&[3], vec![f32::NAN, f32::NEG_INFINITY, 1e-9])?;
 /// let rules = Rules::new(Tolerance::new(1.0, 0.0)?);
 /// assert_eq!(vacuous(&reference, None, &rules.with_nan(NanRule::Match))?, Some(Vacuous::Zeros));

@@ -40,7 +40,7 @@ const ANSWERS: usize = 5;
 ///
 /// ```
 /// use karat::Tensor;
-/// use karat::explain::{Hypothesis, Question, explain};
+/// use karat::{Hypothesis, Question, explain};
 /// use karat::compare::Pair;
 ///
 /// let values: Vec<f32> = (0..64).map(|x| (x as f32 * 0.7).sin()).collect();

@@ -82,7 +82,7 @@ pub const HIDDEN: f32 = f32::MIN;
 ///
 /// ```
 /// use ndarray::{Array4, arr2};
-/// use karat::gpt2::{Mask, attention_scores};
+/// use karat::executors::gpt2::{Mask, attention_scores};
 /// let (q, k) = (Array4::zeros((1, 1, 2, 8)), Array4::zeros((1, 1, 2, 8)));
 /// let scores = attention_scores(q.view(), k.view(), Mask::causal())?;
 /// assert_eq!(scores.into_raw_vec_and_offset().0, [0.0, f32::MIN, 0.0, 0.0]);
