@@ -66,8 +66,9 @@ class Rows(unittest.TestCase):
 class Kernel(unittest.TestCase):
     def test_the_share_is_that_of_the_rates(self):
         found = kernel.large(line())
-        self.assertEqual((found.value, found.is_met(), found.bar.limit), (0.5, False, 0.55))
-        self.assertEqual(kernel.large(line(dtype="bf16", data="outliers")).bar.limit, 0.2)
+        self.assertEqual((found.value, found.is_met(), found.bar.limit), (0.5, True, 0.5))
+        self.assertFalse(kernel.large(line(measure_seconds=[2.1, 4.1, 4.1])).is_met())
+        self.assertEqual(kernel.large(line(dtype="bf16", data="outliers")).bar.limit, 0.175)
 
     def test_integers_of_64_bits_have_no_bar(self):
         self.assertIsNone(kernel.large(line(dtype="i64")).bar)
