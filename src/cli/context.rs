@@ -101,16 +101,7 @@ impl Home {
 
     /// How to name karat's commands here.
     pub(crate) fn voice(&self) -> Voice {
-        Voice {
-            command: self.command.clone(),
-            review: Review::Accept,
-            root: None,
-            snapshots: None,
-            executor: None,
-            options: None,
-            leaves_pending: true,
-            base: self.base.clone(),
-        }
+        Voice::new(&self.command, self.base.clone())
     }
 }
 

@@ -38,6 +38,20 @@ pub enum Review {
 }
 
 impl Voice {
+    /// Commands with the defaults of `run`, reviewed by karat's own verb, for a reader in that folder.
+    pub(crate) fn new(command: &str, base: PathBuf) -> Voice {
+        Voice {
+            command: command.to_owned(),
+            review: Review::Accept,
+            root: None,
+            snapshots: None,
+            executor: None,
+            options: None,
+            leaves_pending: true,
+            base,
+        }
+    }
+
     /// A path as the reader sees it: relative where it is below the folder they are in, with `/`.
     pub(super) fn path(&self, path: &Path) -> String {
         let shown = path.strip_prefix(&self.base).unwrap_or(path);
@@ -224,16 +238,7 @@ mod tests {
     use super::*;
 
     fn voice() -> Voice {
-        Voice {
-            command: "karat".into(),
-            review: Review::Accept,
-            root: None,
-            snapshots: None,
-            executor: None,
-            options: None,
-            leaves_pending: true,
-            base: "/home/me/port".into(),
-        }
+        Voice::new("karat", "/home/me/port".into())
     }
 
     #[test]

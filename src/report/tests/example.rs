@@ -13,16 +13,7 @@ use crate::tensor::json::{ElementType, Types};
 use crate::tensor::{DType, Value};
 
 pub(super) fn voice() -> Voice {
-    Voice {
-        command: "karat".into(),
-        review: Review::Insta,
-        root: None,
-        snapshots: None,
-        executor: None,
-        options: None,
-        leaves_pending: true,
-        base: "/home/me/port".into(),
-    }
+    Voice { review: Review::Insta, ..Voice::new("karat", "/home/me/port".into()) }
 }
 
 pub(super) fn run() -> RunOutcome {

@@ -118,16 +118,8 @@ fn in_ci_a_review_begins_with_a_run_elsewhere() {
 
 #[test]
 fn commands_are_those_that_work_where_they_are_read() {
-    let voice = Voice {
-        command: "cargo test --test goldens --".into(),
-        review: Review::Accept,
-        root: Some("my goldens".into()),
-        snapshots: None,
-        executor: None,
-        options: None,
-        leaves_pending: true,
-        base: "/home/me".into(),
-    };
+    let command = "cargo test --test goldens --";
+    let voice = Voice { root: Some("my goldens".into()), ..Voice::new(command, "/home/me".into()) };
     let told = failures(&voice, &only(Verdict::Drift)) + &failures(&voice, &only(Verdict::Missing));
     for line in [
         "if it is intended:  cargo test --test goldens -- accept --root 'my goldens' gpt2-tiny/ln_f\n",
