@@ -74,8 +74,7 @@ pub(crate) fn verbs_help() -> String {
 /// Runs the verb that `arguments` name, the program's name first.
 ///
 /// Prints to stdout and stderr. The exit code is 0 where all passed, 1 where the gate failed, 2 where karat could not do
-/// its job. Where insta would print, `run`, `matrix` and `explain` start the program again, silenced (on Unix): it is to be called
-/// first thing in `main`.
+/// its job. Where insta would print, `run` starts the program again, silenced (on Unix): it is to be called first thing in `main`.
 pub(crate) fn main(executors: Executors, home: &Home, arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     if let [_, only] = &arguments[..]
@@ -99,7 +98,8 @@ pub(crate) fn main(executors: Executors, home: &Home, arguments: impl IntoIterat
         }
     };
     let context = Context { home, screen: Screen::detect(), typed: arguments.get(1..).unwrap_or_default() };
-    if matches!(cli.verb, Verb::Run(_) | Verb::Matrix(_) | Verb::Explain(_)) {
+    // No other verb records.
+    if matches!(cli.verb, Verb::Run(_)) {
         crate::snapshot::silence();
     }
     // Whoever waits for the process of one case sees by itself that it ended early.
