@@ -6,6 +6,11 @@ pub mod candle;
 pub mod gpt2;
 #[cfg(any(feature = "candle", feature = "gpt2"))]
 mod shape;
+
+/// What both executors read of a case.
+#[cfg(any(feature = "candle", feature = "gpt2"))]
+pub use shape::{Config, Gelu};
+
 #[cfg(test)]
 #[cfg(any(feature = "candle", feature = "gpt2"))]
 mod tests;

@@ -3,9 +3,10 @@
 use ndarray::{Array, ArrayView, Dimension, IxDyn};
 
 use super::attention::{self, KvCache, Mask, Qkv};
-use super::model::{Config, Model, Weights};
+use super::model::{Model, Weights};
 use super::{bert, layers, model, tokens};
 use crate::error::Result;
+use crate::executors::shape::Config;
 use crate::outputs;
 use crate::run::{CheckpointResult, Executor, Inputs};
 use crate::tensor::{Element, Tensor};

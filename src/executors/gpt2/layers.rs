@@ -14,9 +14,7 @@ use ndarray::{
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
-use crate::executors::shape::{Within, expect, refuse};
-
-pub use crate::executors::shape::Gelu;
+use crate::executors::shape::{Gelu, Within, expect, refuse};
 
 /// The weight and bias of a layer normalisation, each `[n]`.
 #[derive(Clone, Copy, Debug)]

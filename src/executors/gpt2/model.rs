@@ -6,10 +6,8 @@ use super::attention::{KvCache, Mask, Qkv, attention_output, attention_scores, k
 use super::layers::{Conv1d, Dense, Norm, layer_norm, mlp, residual, softmax};
 use super::tokens::{argmax, embeddings, logits, selected_logits};
 use crate::error::{Error, Result};
-use crate::executors::shape::{Within, check_prompt, count_blocks, refuse};
+use crate::executors::shape::{Config, Within, check_prompt, count_blocks, refuse};
 use crate::tensor::{Element, Tensor};
-
-pub use crate::executors::shape::Config;
 
 /// The weights of one block, by their names in HuggingFace transformers; n is the width.
 #[derive(Clone, Copy, Debug)]
