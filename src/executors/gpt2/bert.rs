@@ -5,7 +5,6 @@ use ndarray::{Array3, ArrayView3};
 use super::attention::{Qkv, split};
 use super::layers::{Dense, Norm, activate, layer_norm, residual};
 use crate::error::Result;
-
 use crate::executors::shape::{Gelu, Within, check_heads, expect};
 
 /// Projects `x` to query, key and value by a layer each, and splits each into heads.
