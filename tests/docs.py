@@ -1,11 +1,13 @@
-"""Types what README.md says to type, in order, in a folder of its own, and fails where a command does not end as the README says.
+"""Types what README.md and the pages of docs/ say to type, in order, and fails where a command does not end as they say.
 
-    python3 tests/readme.py TOOLS
+    python3 tests/docs.py TOOLS [CLONE]
 
-A `sh` block is typed line by line in one bash that starts inside a fresh clone; `# exits N` behind a command is its exit status, 0 where
-nothing is said. A `toml` block is appended to the file that the line above it names in backquotes, a `rust` block written to it.
+README.md comes first, since it installs karat; then each page. Each is typed in a bash that starts in CLONE, a clean clone in a folder of
+its own, which this makes where none is given. A `sh` block is typed line by line; `# exits N` behind a command is its exit status, 0 where
+nothing is said. A `toml` block is appended to the file that the line above it names in backquotes, a `rust` block is written to it.
 `cargo insta review` gets a terminal, and the answer that accepts. TOOLS is the folder whose `bin` has cargo-insta. What is built
-goes to CARGO_TARGET_DIR, as everywhere. The two commands of "Install" take minutes and are run elsewhere in `.ci/run`: they are left out by name.
+goes to CARGO_TARGET_DIR, as everywhere. What takes many minutes or needs the model hub is not typed: the two commands of "Install",
+which `.ci/run` runs first, and blocks marked `console`.
 """
 
 import os
@@ -55,13 +57,13 @@ def commands(lines):
         yield command, int(exits[1]) if exits else 0
 
 
-def script(readme):
-    """The whole README as one bash script."""
+def script(document):
+    """A whole document as one bash script."""
     typed = ["cargo() { if [ \"$1 $2\" = 'insta review' ]; then python3 \"$REVIEW\" --review; else command cargo \"$@\"; fi; }"]
-    for section, above, language, lines in blocks(readme):
-        if language in ("toml", "rust"):
+    for section, above, language, lines in blocks((ROOT / document).read_text(encoding="utf-8")):
+        if document == "README.md" and language in ("toml", "rust"):
             file = re.search(r"`([\w/.]+\.(?:toml|rs))`", above)
-            assert file, f"the block below {above!r} names no file"
+            assert file, f"{document}: the block below {above!r} names no file"
             write = ">>" if language == "toml" else ">"
             body = "\n".join(lines)
             typed.append(f"mkdir -p \"$(dirname {file[1]})\"; cat {write} {file[1]} <<'END_OF_BLOCK'\n{body}\nEND_OF_BLOCK")
@@ -70,8 +72,11 @@ def script(readme):
                 if section == "Install" and command in RUN_ELSEWHERE:
                     continue
                 shown = command.splitlines()[0].replace("'", "'\\''")
-                typed.append(f"printf '\\n$ %s\\n' '{shown}'\n{command}\ngot=$?\n[ $got = {status} ] || {{ echo \"README.md: exit status $got, not {status}\"; exit 1; }}")
-    return "\n".join(typed)
+                typed.append(
+                    f"printf '\\n$ %s\\n' '{shown}'\n{command}\ngot=$?\n"
+                    f'[ $got = {status} ] || {{ echo "{document}: exit status $got, not {status}"; exit 1; }}'
+                )
+    return "\n".join(typed) if len(typed) > 1 else None
 
 
 def review():
@@ -93,24 +98,24 @@ def review():
 def main():
     if sys.argv[1:] == ["--review"]:
         review()
-    (tools,) = sys.argv[1:]
-    tools = pathlib.Path(tools).resolve()
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    tools, *given = map(pathlib.Path, sys.argv[1:])
     with tempfile.TemporaryDirectory() as folder:
-        folder = pathlib.Path(folder)
-        subprocess.run(["git", "clone", "--quiet", "--", str(ROOT), str(folder / "karat")], check=True)
-        environment = dict(os.environ)
-        for name in ("CI", "INSTA_UPDATE", "CARGO_TARGET_DIR"):
-            environment.pop(name, None)
+        clone = given[0] if given else pathlib.Path(folder) / "karat"
+        if not given:
+            subprocess.run(["git", "clone", "--quiet", "--", str(ROOT), str(clone)], check=True)
+        installed = pathlib.Path(folder) / "installed"
+        environment = {name: value for name, value in os.environ.items() if name not in ("CI", "INSTA_UPDATE")}
         environment |= {
             "REVIEW": str(pathlib.Path(__file__).resolve()),
-            "CARGO_INSTALL_ROOT": str(folder / "installed"),
+            "CARGO_INSTALL_ROOT": str(installed),
             # One target folder for the clone and for the crate that the README makes: what both depend on is built once.
             "CARGO_TARGET_DIR": os.environ.get("CARGO_TARGET_DIR", str(ROOT / "target")),
-            "PATH": os.pathsep.join([str(folder / "installed/bin"), str(tools / "bin"), os.environ["PATH"]]),
+            "PATH": os.pathsep.join([str(installed / "bin"), str(tools.resolve() / "bin"), os.environ["PATH"]]),
         }
-        typed = subprocess.run(["bash", "-c", script(readme)], cwd=folder / "karat", env=environment, stdin=subprocess.DEVNULL, check=False)
-    sys.exit(typed.returncode)
+        for document in ["README.md", *(f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md")))]:
+            if typed := script(document):
+                print(f"\n-- {document}", flush=True)
+                subprocess.run(["bash", "-c", typed], cwd=clone, env=environment, stdin=subprocess.DEVNULL, check=True)
 
 
 if __name__ == "__main__":
