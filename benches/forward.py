@@ -5,7 +5,7 @@ logits are.
 
     python3 benches/forward.py [--threads 2] [--rounds 15]
 
-Needs cargo, torch, transformers and safetensors (python/README.md says how to install them) and 1 GB of memory.
+Needs cargo, torch, transformers and safetensors (docs/capture.md says how to install them) and 1 GB of memory.
 """
 
 import argparse

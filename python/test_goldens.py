@@ -1,6 +1,6 @@
 """Facts about the goldens of this repository: what their names mean, and that the capture makes them.
 
-The checkpoints are written here a second time, from the table in README.md alone and in float64, so that the
+The checkpoints are written here a second time, from the tables of docs/capture.md alone and in float64, so that the
 table, the names and the shapes are proved to say what the models computed.
 """
 
@@ -195,7 +195,7 @@ class Goldens(unittest.TestCase):
         self.assertEqual(met, set(functions))
 
     def test_names_and_params_are_those_of_the_table(self):
-        text = (HERE / "README.md").read_text()
+        text = (HERE.parent / "docs/capture.md").read_text()
         rows = [line.split("|") for line in text.splitlines() if line.startswith("| `")]
         table = {}
         for row in rows:

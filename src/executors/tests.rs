@@ -1,5 +1,5 @@
 //! What every executor of the built-in checkpoints keeps, whatever it computes with: the contract of names, shapes and
-//! params in `python/README.md`.
+//! params in `docs/capture.md`.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -24,6 +24,11 @@ def executable():
     return found
 
 
+def root_arguments():
+    """Chromium refuses its sandbox to root."""
+    return ["--no-sandbox"] if os.geteuid() == 0 else []
+
+
 class Page(unittest.TestCase):
     """A browser, and a fresh page of a run for each test."""
 
@@ -38,9 +43,7 @@ class Page(unittest.TestCase):
         cls.file = cls.make(Path(cls.folder.name).resolve())
         playwright = sync_playwright().start()
         cls.addClassCleanup(playwright.stop)
-        # Chromium refuses its sandbox to root.
-        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-        cls.browser = playwright.chromium.launch(executable_path=executable(), args=arguments)
+        cls.browser = playwright.chromium.launch(executable_path=executable(), args=root_arguments())
         cls.addClassCleanup(cls.browser.close)
 
     def open(self, place="", width=WIDE, **context):
