@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
+use serde_json::error::Category;
 
 use super::FORMAT;
 use crate::error::{Error, Result};
@@ -99,16 +101,25 @@ const AGAIN: &str = "write it again with `run --json FILE`";
 
 /// Parses a text, and names the field that is wrong.
 fn parse<T: DeserializeOwned>(text: &str) -> Result<T> {
-    let mut parser = serde_json::Deserializer::from_str(text);
-    let read = serde_path_to_error::deserialize(&mut parser);
-    let read = read.map_err(|error| (error.path().to_string(), error.into_inner()));
-    let read = read.and_then(|read| parser.end().map(|()| read).map_err(|error| (".".to_owned(), error)));
-    read.map_err(|(path, error)| {
-        let field = if path == "." { String::new() } else { format!("{path}: ") };
+    serde_json::from_str(text).map_err(|error| {
         Error::Invalid(match error.classify() {
-            serde_json::error::Category::Eof => format!("it was cut off: {error}; {AGAIN}"),
-            serde_json::error::Category::Data => format!("{field}{error}; {AGAIN}"),
+            Category::Eof => format!("it was cut off: {error}; {AGAIN}"),
+            Category::Data => format!("{}{error}; {AGAIN}", field(text, &error)),
             _ => format!("is not JSON: {error}; {AGAIN}"),
         })
     })
+}
+
+/// The path of the field at which a well-formed text is not what it should be, with a colon behind it; empty for the whole.
+///
+/// Everything before that place is parsed a second time, and ends inside that field. To track the path while reading a run
+/// would compile a second reader of every type.
+fn field(text: &str, error: &serde_json::Error) -> String {
+    let line: usize = text.split_inclusive('\n').take(error.line() - 1).map(str::len).sum();
+    let before = &text.as_bytes()[..(line + error.column()).saturating_sub(1)];
+    let cut = serde_path_to_error::deserialize::<_, Value>(&mut serde_json::Deserializer::from_slice(before));
+    cut.err()
+        .map(|error| error.path().to_string())
+        .filter(|path| path != ".")
+        .map_or_else(String::new, |path| path + ": ")
 }
