@@ -23,6 +23,13 @@ pub fn sha256(tensor: &Tensor) -> String {
     hex(hasher)
 }
 
+/// The sha256, in hex, of a text.
+pub(crate) fn sha256_of_text(text: &str) -> String {
+    let mut hasher = Sha256::new();
+    hasher.update(text);
+    hex(hasher)
+}
+
 /// The sha256, in hex, of lines of text, each with a line feed behind it.
 pub(crate) fn sha256_of_lines<'a>(lines: impl Iterator<Item = &'a str>) -> String {
     let mut hasher = Sha256::new();

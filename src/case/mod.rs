@@ -12,7 +12,7 @@ mod walk;
 pub use case::{Case, Input, Link, Output};
 pub(crate) use case::{MOST_TENSORS, Suites, seconds_from};
 pub use digest::sha256;
-pub(crate) use digest::sha256_of_lines;
+pub(crate) use digest::{sha256_of_lines, sha256_of_text};
 pub(crate) use discover::absolute;
 pub use discover::{Goldens, Tree};
 pub use format::Limits;

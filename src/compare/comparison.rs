@@ -441,6 +441,24 @@ pub(crate) fn judge(
     Ok(Comparison { vacuous: vacuous.filter(|_| mismatches.is_empty()), mismatches, ..figures })
 }
 
+impl Comparison {
+    /// Refuses a comparison whose counts are impossible, or that is said to be close and is not, in words: for one that was read.
+    pub(crate) fn check(&self, tolerance: &Tolerance) -> Result<(), String> {
+        let non_finite = self.actual_non_finite.total().max(self.reference_non_finite.total());
+        let are_possible = self.non_finite_mismatches <= self.outside
+            && self.outside <= self.differing
+            && self.differing.max(self.zero_references).max(non_finite) <= self.elements;
+        if !are_possible {
+            return Err("its comparison has counts that exclude each other".to_owned());
+        }
+        let ulps = self.max_ulp_diff.as_ref().map(|extreme| extreme.value as u64);
+        if self.is_close() && !object(self, Ok(ulps), tolerance).is_empty() {
+            return Err("its comparison is said to be close, and is not".to_owned());
+        }
+        Ok(())
+    }
+}
+
 /// Everything that a tolerance objects to in figures, of which the ULP difference is not exact: `ulps` is, or is a mismatch where a limit
 /// of it has no meaning.
 pub(crate) fn object(

@@ -1,7 +1,6 @@
 //! What close means: how far apart two tensors are, judged by a tolerance, and what describes each. Pure: no files, no printing.
 
 #[cfg(feature = "harness")]
-mod audit;
 mod blocks;
 mod comparison;
 mod excess;

@@ -197,28 +197,4 @@ impl Gap {
         let share = if quotient >= least { quotient } else { least };
         Gap { distance, magnitude, allowed, is_within, share }
     }
-
-    /// Of two values, as a run measures them; `None` where one is no finite number, or none that a tensor can hold.
-    #[cfg(feature = "harness")]
-    pub(crate) fn of(actual: Value, reference: Value, tolerance: &Tolerance) -> Option<Gap> {
-        fn of<W: Wide>(actual: Value, reference: Value, tolerance: &Tolerance) -> Option<Gap> {
-            let (actual, reference) = (W::from_value(actual), W::from_value(reference));
-            (actual.is_finite() && reference.is_finite()).then(|| Gap::between(actual, reference, tolerance))
-        }
-        let is_beyond = |value| matches!(value, Value::Integer(x) if x.unsigned_abs() > u64::MAX.into());
-        if is_beyond(actual) || is_beyond(reference) {
-            return None;
-        }
-        dispatch_wide!(kind(actual), kind(reference), W => of::<W>(actual, reference, tolerance))
-    }
-}
-
-#[cfg(feature = "harness")]
-fn kind(value: Value) -> crate::tensor::Kind {
-    use crate::tensor::Kind;
-    match value {
-        Value::Bool(_) | Value::Integer(_) => Kind::Integer,
-        Value::Float32(_) | Value::Float64(_) => Kind::Float,
-        Value::Complex(_) => Kind::Complex,
-    }
 }

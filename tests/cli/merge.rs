@@ -77,6 +77,7 @@ fn every_report_can_be_made_of_the_whole() {
     let record = |name: &str| {
         let mut record: Value = serde_json::from_str(&project.read(name)).expect("JSON");
         record["elapsed_seconds"] = Value::Null;
+        record["sha256"] = Value::Null;
         for case in record["cases"].as_array_mut().expect("cases") {
             case["elapsed_seconds"] = Value::Null;
         }

@@ -194,7 +194,7 @@ fn what_is_no_record_is_named_with_what_to_do() {
     project.write("half.json", &text[..text.len() / 2]);
     project.write("fine.json", text.replacen("\"mismatch\",\n      \"failed\"", "\"fine\",\n      \"failed\"", 1));
     project.karat(["report", "half.json"]).exits(2).says("half.json: it was cut off").says("`run --json FILE`");
-    project.karat(["report", "fine.json"]).exits(2).says("fine.json: cases[0].verdict: there is no verdict `fine`");
+    project.karat(["report", "fine.json"]).exits(2).says("fine.json: it was changed after karat wrote it");
     let nix = project.karat(["report", "nix.json"]).exits(2).says("cannot read nix.json: no such file; looked in ");
     nix.says("`run --json FILE` writes a record");
     project.karat(["report", "runs.json"]).exits(2).says("runs.json: no such file; the nearest is run.json");

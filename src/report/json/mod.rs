@@ -23,6 +23,9 @@ pub use verbs::{diff, doctor, list, matrix, show_case, show_members, show_tensor
 /// Changes when a field goes, or comes to mean something else; not when one is added.
 const FORMAT: u32 = 1;
 
+/// How the last field of a run begins: the sha256 of everything before it.
+const DIGEST: &str = ",\n  \"sha256\": \"";
+
 /// What every document begins with.
 #[derive(Serialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]

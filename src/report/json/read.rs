@@ -5,7 +5,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::error::Category;
 
-use super::FORMAT;
+use super::{DIGEST, FORMAT};
+use crate::case::sha256_of_text;
 use crate::error::{Error, Result};
 use crate::run::{Counts, RunOutcome, Verdict};
 
@@ -29,6 +30,9 @@ struct Totals {
     total: usize,
     failed: usize,
     counts: Counts,
+    /// Of the text, checked before. An older karat wrote none.
+    #[serde(default, rename = "sha256")]
+    _sha256: Option<String>,
     cases: Vec<Failed>,
 }
 
@@ -56,6 +60,11 @@ pub fn read_run(text: &str) -> Result<RunOutcome> {
         return Err(Error::Invalid(format!(
             "kind is `{kind}`: a document of `run` is wanted, as `run --json FILE` writes it"
         )));
+    }
+    if let Some((content, digest)) = text.rsplit_once(DIGEST)
+        && digest.trim_end_matches(['"', '}', '\n']) != sha256_of_text(content)
+    {
+        return Err(Error::Invalid(format!("it was changed after karat wrote it: its sha256 is another; {AGAIN}")));
     }
     let mut run: RunOutcome = parse(text)?;
     let totals = parse(text)?;

@@ -7,7 +7,8 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::write;
+use super::{DIGEST, write};
+use crate::case::sha256_of_text;
 use crate::compare::{Comparison, Picture, Summary, Tolerance, Vacuous};
 use crate::explain::Explanation;
 use crate::report::message::{self, Next, next};
@@ -24,7 +25,11 @@ use crate::tensor::json::Float;
 ///
 /// What `out` returns.
 pub fn run(out: &mut dyn Write, voice: &Voice, run: &RunOutcome) -> io::Result<()> {
-    write(out, "run", Run::new(voice, run))
+    let mut text = Vec::new();
+    write(&mut text, "run", Run::new(voice, run))?;
+    let text = String::from_utf8_lossy(&text);
+    let content = text.strip_suffix("\n}\n").unwrap_or(&text);
+    writeln!(out, "{content}{DIGEST}{}\"\n}}", sha256_of_text(content))
 }
 
 /// Writes a case, run by that executor and held to accuracy alone; the explanations are those of its outputs.
@@ -206,6 +211,9 @@ pub fn run_schema() -> schemars::Schema {
     let generator = schemars::generate::SchemaSettings::draft2020_12().for_serialize().into_generator();
     let mut schema = generator.into_root_schema_for::<super::Document<Run<'_>>>();
     schema.insert("title".into(), json!("A run of karat"));
+    if let Some(properties) = schema.pointer_mut("/properties").and_then(serde_json::Value::as_object_mut) {
+        properties.insert("sha256".into(), json!({ "type": ["string", "null"] }));
+    }
     for (place, value) in
         [("/properties/kind", json!("run")), ("/$defs/Header/properties/format", json!(super::FORMAT))]
     {
