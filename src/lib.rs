@@ -1,17 +1,59 @@
-//! Numeric golden testing: hold every checkpoint of ported code against an independent reference.
+//! Numeric golden testing: compare ported numeric code with reference outputs of the original.
 //!
-//! A [`Harness`] walks a folder of golden cases, each a `case.json` beside its tensors, and makes every case a cargo test.
-//! What flows where:
+//! # In an ordinary test
 //!
-//! 1. [`Goldens`] finds the cases, and [`read_tensor`] reads a tensor;
-//! 2. an [`Executor`] runs the checkpoint that the case names: it is given [`Inputs`] and returns [`Outputs`];
-//! 3. [`compare()`] holds each output against its reference by a [`Tolerance`]: the accuracy gate;
-//! 4. its summary is held against the accepted insta snapshot: the drift gate;
-//! 5. [`explain()`] says what a mismatch looks like;
-//! 6. a [`Session`] puts these together into a [`RunOutcome`].
+//! [`assert_close!`] compares whole tensors and needs no feature. It takes arrays, slices and `Vec`s:
 //!
-//! In an ordinary test, [`assert_close!`] and [`assert_summary!`] do without cases, and need no feature: cases, runs and what
-//! they need are behind `harness`.
+//! ```
+//! let y: Vec<f32> = [0.5, 1.0].iter().map(|x| 2.0 * x).collect();
+//! karat::assert_close!(y, [1.0f32, 2.0], atol = 1e-6, rtol = 0.0);
+//! ```
+//!
+//! [`assert_summary!`] compares the statistics of a tensor with an insta snapshot, and [`read_tensor`] reads a reference from a file. The same
+//! comparison without a panic is [`compare()`]:
+//!
+//! ```
+//! # use karat::{Pair, Rules, Tensor, Tolerance, compare};
+//! let actual = Tensor::new(&[2], vec![1.0f32, 2.5])?;
+//! let reference = Tensor::new(&[2], vec![1.0f32, 2.0])?;
+//! let comparison = compare(Pair::new(&actual, &reference), &Rules::new(Tolerance::new(1e-3, 0.0)?)).expect("one shape");
+//! assert_eq!(comparison.outside, 1);
+//! # Ok::<(), karat::Error>(())
+//! ```
+//!
+//! # A folder of cases
+//!
+//! With the feature `harness`, a test target makes every case of a folder a test of its own. A case is a `case.json` beside its tensors; it
+//! names a checkpoint, which is a function that you register:
+//!
+//! ```no_run
+//! # #[cfg(feature = "harness")]
+//! karat::goldens! {
+//!     karat::Harness::new("goldens").checkpoint("double", |case| {
+//!         let y: Vec<f32> = case.slice::<f32>("x")?.iter().map(|x| 2.0 * x).collect();
+//!         Ok(karat::outputs! { "y" => y })
+//!     })
+//! }
+//! ```
+//!
+//! The target needs `harness = false` in `Cargo.toml`. What happens to a case:
+//!
+//! 1. [`Goldens`] finds the cases;
+//! 2. an [`Executor`] runs the checkpoint on [`Inputs`], and returns [`Outputs`];
+//! 3. [`compare()`] compares each output with its reference by a [`Tolerance`]: accuracy;
+//! 4. its summary is compared with the accepted insta snapshot: drift;
+//! 5. [`explain()`] tests hypotheses about a mismatch;
+//! 6. a [`Session`] combines these into a [`RunOutcome`], which reports are written from.
+//!
+//! # Features
+//!
+//! | feature | adds |
+//! | --- | --- |
+//! | none | tensors, tensor files, `assert_close!`, `assert_summary!` |
+//! | `harness` | cases, snapshots, chains, explanations and the verbs, in a test target |
+//! | `reports` | `--html`, `--junit`, `--github` |
+//! | `gpt2`, `candle` | the built-in executor; a second one on candle |
+//! | `cli` (default) | the binary, with all of these except `candle` |
 
 #![cfg_attr(
     not(feature = "harness"),
