@@ -42,7 +42,6 @@ const OWNERS: &[(&str, &str)] = &[
     ("clap_complete", "cli/"),
     ("toml", "cli/"),
     ("glob", "cli/"),
-    ("proc_macro2", "cli/"),
     ("indicatif", "cli/"),
     ("libtest_mimic", "harness/"),
     ("askama", "report/"),

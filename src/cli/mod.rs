@@ -31,8 +31,6 @@ mod run;
 #[cfg(feature = "cli")]
 mod schema;
 mod show;
-#[cfg(feature = "cli")]
-mod source_code;
 
 use context::{Context, Gate, Place};
 pub(crate) use context::{Home, Host};

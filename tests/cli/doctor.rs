@@ -284,9 +284,8 @@ fn a_line_that_the_reference_or_the_mask_decides_is_told_where_it_says_something
 #[test]
 fn beside_a_harness_its_commands_are_named_and_its_checkpoints_unknown() {
     let project = committed();
-    let manifest = "[package]\nname = \"port\"\n[dev-dependencies]\nkarat = \"0.1\"\n";
-    project.write("Cargo.toml", manifest);
-    project.write("tests/goldens.rs", "fn main() { karat::Harness::new(\"goldens\").main(); }");
+    let package = "[package]\nname = \"port\"\n[dev-dependencies]\nkarat = \"0.1\"\n";
+    project.write("Cargo.toml", package.to_owned() + "[[test]]\nname = \"goldens\"\nharness = false\n");
     project.case("own", |case| case["checkpoint"] = "of_the_harness".into());
     commit(&project);
     let said = project.karat(["doctor"]).exits(1).keeps_quiet_of("of_the_harness").keeps_quiet_of("karat run");

@@ -3,13 +3,12 @@
 use crate::project::Project;
 
 const MANIFEST: &str = "[package]\nname = \"port\"\nversion = \"0.1.0\"\n[dev-dependencies]\nkarat = \"0.1\"\n";
-const HARNESS: &str = "karat::goldens! { karat::Harness::new(\"goldens\") }\n";
+const TARGET: &str = "[[test]]\nname = \"goldens\"\nharness = false\n";
 
 /// The case `good` in the folder of a package with a harness.
 fn port() -> Project {
     let project = Project::good();
-    project.write("Cargo.toml", MANIFEST);
-    project.write("tests/goldens.rs", HARNESS);
+    project.write("Cargo.toml", MANIFEST.to_owned() + TARGET);
     project
 }
 
@@ -58,9 +57,7 @@ fn the_built_in_checkpoints_run_where_they_are_asked_for_by_name() {
 #[test]
 fn goldens_of_another_package_and_of_a_member_are_the_users_too() {
     let project = Project::good();
-    for name in ["Cargo.toml", "tests/goldens.rs"] {
-        project.write(&format!("crates/port/{name}"), if name == "Cargo.toml" { MANIFEST } else { HARNESS });
-    }
+    project.write("crates/port/Cargo.toml", MANIFEST.to_owned() + TARGET);
     std::fs::rename(project.path("goldens"), project.path("crates/port/goldens")).expect("a folder");
     let said = project.karat(["run", "crates/port/goldens", "-q"]).exits(2);
     said.says(&format!(
@@ -134,7 +131,7 @@ fn the_commands_in_a_report_are_those_of_the_executor_that_ran() {
     }
     // Without a harness nothing is known of it.
     record_of(&project, "rust");
-    project.remove("tests");
+    project.write("Cargo.toml", MANIFEST);
     let said = project.karat(["report", "run.json"]).exits(1);
     assert_eq!(said.command("to see it"), "karat explain good --executor rust");
 }
