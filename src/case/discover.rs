@@ -27,6 +27,7 @@ pub struct Goldens {
 
 /// What there is below a goldens root.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Tree {
     /// The cases, sorted by id.
     pub cases: Vec<CaseId>,

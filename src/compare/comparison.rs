@@ -15,6 +15,7 @@ use crate::tensor::{DType, Kind, Source, Value};
 /// A largest difference, and where it is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct Extreme {
     /// The difference, in the unit of the quantity that it is the largest of.
     #[serde(with = "Float")]

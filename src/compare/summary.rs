@@ -15,6 +15,7 @@ use crate::tensor::{DType, Source, Tensor, Value};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[expect(missing_docs, reason = "each field is the count of its name")]
+#[non_exhaustive]
 pub struct NonFinite {
     pub nan: u64,
     pub pos_inf: u64,
@@ -24,6 +25,7 @@ pub struct NonFinite {
 /// The numbers that describe one tensor. Statistics are over its finite elements that no mask leaves out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct Summary {
     /// The type of the elements.
     pub dtype: DType,

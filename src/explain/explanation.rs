@@ -125,6 +125,7 @@ pub enum Hypothesis {
 /// A hypothesis that fits, and why.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct Explanation {
     /// Which hypothesis.
     pub id: Hypothesis,
@@ -148,6 +149,7 @@ pub struct Explanation {
 /// The numbers of an explanation, those that its hypothesis has.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct Details {
     /// The factor of `scale`: actual over reference. `None` where each index of an axis has its own.
     #[serde(with = "MaybeFloat")]

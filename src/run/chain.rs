@@ -13,6 +13,7 @@ use crate::tensor::json::{Float, MaybeFloat, nullable};
 /// Where a tensor is the reference of several cases, the one with the fewest inputs comes first: the parts before the whole.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct ChainOutcome {
     /// What the ids of its cases begin with, or the first of them.
     pub name: String,
@@ -25,6 +26,7 @@ pub struct ChainOutcome {
 /// What one case does in its chain.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct Step {
     /// Which case.
     pub id: CaseId,

@@ -41,6 +41,7 @@ pub enum Verdict {
 /// A run: every case that was selected, in the order of their ids, and every orphaned snapshot.
 #[derive(Clone, Debug, Deserialize)]
 #[must_use]
+#[non_exhaustive]
 pub struct RunOutcome {
     /// The goldens root, as it was found.
     pub root: PathBuf,
@@ -103,6 +104,7 @@ pub struct Gate {
 /// What was found out about one case.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[must_use]
+#[non_exhaustive]
 pub struct CaseOutcome {
     /// Which case.
     pub id: CaseId,
@@ -131,6 +133,7 @@ pub struct CaseOutcome {
 /// What was found out about one output of a case.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[must_use]
+#[non_exhaustive]
 pub struct OutputOutcome {
     /// The name of the output.
     pub name: String,
