@@ -56,7 +56,7 @@ pub(crate) fn write_atomic(
 }
 
 /// The folder that a file is in.
-fn folder(target: &Path) -> &Path {
+pub(crate) fn folder(target: &Path) -> &Path {
     match target.parent() {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),

@@ -5,7 +5,7 @@ mod link;
 mod nearest;
 mod read;
 
-pub(crate) use atomic::{AtomicFile, Mode, write_atomic};
+pub(crate) use atomic::{AtomicFile, Mode, folder, write_atomic};
 #[cfg(feature = "harness")]
 pub(crate) use atomic::{beside, leftovers, sweep};
 pub(crate) use link::{link_below, refusal};

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::explain::{Explanation, Other, Question, explain};
 use crate::fs::link_below;
 use crate::snapshot::{Facts, Recorded};
-use crate::tensor::{Containers, DType, Header, Kind, Tensor, inspect, inspect_large, read_tensor, write_npy};
+use crate::tensor::{Containers, DType, Header, Kind, Tensor, inspect, may_exceed, read_tensor, write_npy};
 use crate::text::check_name;
 
 /// A case that ran, and what decides about its outputs.
@@ -324,7 +324,9 @@ impl Reference {
 fn misfit(output: &Output, actual: &Tensor) -> Result<Option<(Mismatch, DType)>> {
     let (actual, rules) = (Form::of(actual), rules(output, Tolerance::EXACT));
     let is_odd = |form: Form<'_>| form.bytes() > LARGE && form.len() != actual.len();
-    let look = |address: &Address, dtype| inspect_large(&address.path, address.member.as_deref(), dtype, LARGE);
+    let look = |address: &Address, dtype| {
+        may_exceed(&address.path, LARGE).then(|| inspect(&address.path, address.member.as_deref(), dtype)).transpose()
+    };
     if let Some(mask) = output.mask.as_ref().map(|mask| look(mask, None)).transpose()?.flatten()
         && is_odd(form(&mask))
     {

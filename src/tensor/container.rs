@@ -3,16 +3,15 @@
 //! Nothing that a file claims is believed before it is held against the file's size: a broken file is an error that
 //! says what is wrong with it, never a panic, an abort or a hang.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::Arc;
 
 use rawzip::ReaderAt as _;
 
 use super::dtype::{DType, Slice};
-use super::encoding::Encoding;
-use super::file::{Content, Located, OpenFile};
-use super::place::Place;
+use super::file::{Encoding, Fault, Locate, Located, OpenFile, broken};
 use super::tensor::{Buffer, Source, Tensor};
 use super::{npy, npz, safetensors};
 use crate::error::Result;
@@ -44,14 +43,13 @@ pub struct Header {
 /// A tensor file that has been opened. What it says of its tensors is read once for all of them.
 pub struct Container {
     file: Arc<OpenFile>,
-    format: Format,
+    tensors: Tensors,
 }
 
-/// By the extension of the file.
-enum Format {
-    Npy,
-    Npz(npz::Archive),
-    Safetensors(safetensors::Archive),
+/// How each tensor of a file is found.
+enum Tensors {
+    One(Locate),
+    Many(BTreeMap<String, Locate>),
 }
 
 /// Reads one tensor from a `.npy`, `.npz` or `.safetensors` file, whatever its byte order and layout.
@@ -79,25 +77,16 @@ pub fn read_tensor(path: &Path, member: Option<&str>, declared: Option<DType>) -
 ///
 /// As [`read_tensor`], except for what only the elements can show, such as a wrong checksum.
 pub fn inspect(path: &Path, member: Option<&str>, declared: Option<DType>) -> Result<Header> {
-    Container::open(path)?.inspect(member, declared)
+    Container::open(path)?.locate(member, declared, |_, Located { encoding: Encoding { dtype, shape, .. }, .. }| {
+        Ok(Header { dtype, shape })
+    })
 }
 
-/// Reads the dtype and shape of a tensor that its file can hold so many bytes of; `None` where it cannot.
+/// Whether a file is large enough to hold a tensor of more bytes than that.
 #[cfg(feature = "harness")]
-pub(crate) fn inspect_large(
-    path: &Path,
-    member: Option<&str>,
-    declared: Option<DType>,
-    bytes: usize,
-) -> Result<Option<Header>> {
+pub(crate) fn may_exceed(path: &Path, bytes: usize) -> bool {
     let ratio = if extension(path) == "npz" { npz::MAX_DEFLATE_RATIO } else { 1 };
-    match std::fs::metadata(path) {
-        Ok(metadata) if metadata.len().saturating_mul(ratio) > bytes as u64 => {
-            inspect(path, member, declared).map(Some)
-        }
-        // What cannot be opened is told where the tensor is read.
-        _ => Ok(None),
-    }
+    std::fs::metadata(path).is_ok_and(|metadata| metadata.len().saturating_mul(ratio) > bytes as u64)
 }
 
 /// Lists the tensors in a file. A member of an npz file has a name without `.npy`; one that is no tensor is listed too.
@@ -126,23 +115,30 @@ impl Container {
     ///
     /// As [`read_tensor`]; the tensors themselves are not looked at.
     pub fn open(path: &Path) -> Result<Container> {
-        let file = OpenFile::open(path)?;
-        let format = match extension(path).as_str() {
-            "npy" => Format::Npy,
-            "npz" => Format::Npz(npz::Archive::open(&file)?),
-            "safetensors" => Format::Safetensors(safetensors::Archive::open(&file)?),
-            _ => {
-                let what = "is no tensor file by its name; karat reads .npy, .npz and .safetensors";
-                return Err(Place::file(path).broken(what));
-            }
+        let file = OpenFile::open(path).map_err(|fault| fault.at(path, None))?;
+        let members = match extension(path).as_str() {
+            "npy" => return Ok(Container { file, tensors: Tensors::One(Box::new(npy::locate)) }),
+            "npz" => npz::members(&file),
+            "safetensors" => safetensors::members(&file),
+            _ => Err(broken!("is no tensor file by its name; karat reads .npy, .npz and .safetensors")),
         };
-        Ok(Container { file, format })
+        let mut tensors = BTreeMap::new();
+        for (name, locate) in members.map_err(|fault| fault.at(path, None))? {
+            if tensors.contains_key(&name) {
+                return Err(broken!("is there more than once; make the file again").at(path, Some(&name)));
+            }
+            tensors.insert(name, locate);
+        }
+        Ok(Container { file, tensors: Tensors::Many(tensors) })
     }
 
     /// The tensors in the file. As [`contents`].
     #[must_use]
     pub fn contents(&self) -> Contents {
-        self.names().map_or(Contents::Tensor, |names| Contents::Members(names.to_vec()))
+        match &self.tensors {
+            Tensors::One(_) => Contents::Tensor,
+            Tensors::Many(tensors) => Contents::Members(tensors.keys().cloned().collect()),
+        }
     }
 
     /// Reads one tensor. The arguments and errors are those of [`read_tensor`].
@@ -151,61 +147,69 @@ impl Container {
     ///
     /// As [`read_tensor`]; [`Error::Tensor`](crate::Error::Tensor) where the file has changed since it was opened.
     pub fn read(&self, member: Option<&str>, declared: Option<DType>) -> Result<Tensor> {
-        self.tensor(member, declared)?.load()
+        self.locate(member, declared, |_, located| located.read())
     }
 
-    /// Reads the dtype and shape of one tensor. The arguments and errors are those of [`inspect`].
+    /// Opens one tensor, whose elements may be read as they are asked for. The arguments and errors are those of
+    /// [`read_tensor`].
     ///
     /// # Errors
     ///
-    /// As [`inspect`]; [`Error::Tensor`](crate::Error::Tensor) where the file has changed since it was opened.
-    pub fn inspect(&self, member: Option<&str>, declared: Option<DType>) -> Result<Header> {
-        let Encoding { dtype, shape, .. } = self.tensor(member, declared)?.encoding;
-        Ok(Header { dtype, shape })
-    }
-
-    /// Opens one tensor, whose elements are read when they are asked for. The arguments are those of [`inspect`].
-    ///
-    /// # Errors
-    ///
-    /// As [`Container::inspect`].
+    /// As [`Container::read`].
     pub fn tensor(&self, member: Option<&str>, declared: Option<DType>) -> Result<TensorFile> {
-        let file = &self.file;
-        file.check_len()?;
-        let (member, position) = match (self.names(), member) {
-            (Some(names), _) => {
-                let position = choose(&file.path, names, member)?;
-                (Some(names[position].clone()), position)
-            }
-            (None, None) => (None, 0),
-            (None, Some(member)) => {
-                let what = "an npy file holds one tensor, without a name; leave out what follows the #";
-                return Err(Place::member(&file.path, member).broken(what));
-            }
-        };
-        let place = Place { path: &file.path, member: member.as_deref() };
-        let Located { encoding, content, offset } = match &self.format {
-            Format::Npy => npy::locate(file, declared, place)?,
-            Format::Npz(archive) => archive.locate(file, position, declared, place)?,
-            Format::Safetensors(archive) => archive.locate(file, position, declared, place)?,
-        };
-        let offset = offset.filter(|_| !encoding.is_fortran);
-        Ok(TensorFile {
-            file: Arc::clone(file),
-            member,
-            encoding,
-            content: content.into(),
-            offset,
-            elements: OnceLock::new(),
+        self.locate(member, declared, |name, located| {
+            let encoding = located.encoding.clone();
+            let elements = match located.start {
+                Some(start) => located.content.check_end().map(|()| Elements::InFile { start })?,
+                None => Elements::InMemory(located.read()?),
+            };
+            Ok(TensorFile { file: Arc::clone(&self.file), member: name.map(str::to_owned), encoding, elements })
         })
     }
 
-    fn names(&self) -> Option<&[String]> {
-        match &self.format {
-            Format::Npy => None,
-            Format::Npz(archive) => Some(&archive.names),
-            Format::Safetensors(archive) => Some(&archive.names),
+    /// Finds one tensor, and passes it on with its name. Any fault is an error at its place.
+    fn locate<T>(
+        &self,
+        member: Option<&str>,
+        declared: Option<DType>,
+        then: impl FnOnce(Option<&str>, Located) -> Result<T, Fault>,
+    ) -> Result<T> {
+        let path = &self.file.path;
+        self.file.check_len().map_err(|fault| fault.at(path, None))?;
+        let (name, locate) = self.choose(member).map_err(|fault| fault.at(path, member))?;
+        locate(&self.file, declared).and_then(|located| then(name, located)).map_err(|fault| fault.at(path, name))
+    }
+
+    /// The tensor asked for; the only one where none is.
+    fn choose(&self, member: Option<&str>) -> Result<(Option<&str>, &Locate), Fault> {
+        let tensors = match (&self.tensors, member) {
+            (Tensors::Many(tensors), _) => tensors,
+            (Tensors::One(locate), None) => return Ok((None, locate)),
+            (Tensors::One(_), Some(_)) => {
+                return Err(broken!("an npy file holds one tensor, without a name; leave out what follows the #"));
+            }
+        };
+        let only = tensors.first_key_value().filter(|_| tensors.len() == 1);
+        if let Some((name, locate)) = member.map_or(only, |member| tensors.get_key_value(member)) {
+            return Ok((Some(name), locate));
         }
+        let names: Vec<&str> = tensors.keys().map(String::as_str).collect();
+        let mut list = names[..names.len().min(LISTED)].join(", ");
+        if names.len() > LISTED {
+            list += &format!(" and {} more", names.len() - LISTED);
+        }
+        Err(match (member, names.first()) {
+            (Some(_), None) => Fault::Missing("no such tensor: the file holds none".to_owned()),
+            (Some(member), Some(_)) => {
+                let near = nearest(member, names).map(|near| format!("; the nearest is {near}")).unwrap_or_default();
+                Fault::Missing(format!("no such tensor{near}; the file holds {list}"))
+            }
+            (None, None) => broken!("holds no tensor"),
+            (None, Some(first)) => broken!(
+                "holds {} tensors and none was named: append its name, as in #{first}; it holds {list}",
+                names.len()
+            ),
+        })
     }
 }
 
@@ -231,16 +235,12 @@ impl Containers {
 /// One tensor in a `.npy`, `.npz` or `.safetensors` file, whatever its byte order and layout, as a [`Source`].
 ///
 /// Elements in C order are read as they are asked for, so that they do not have to fit into memory. Those that are deflated or
-/// in Fortran order are read as a whole when the first are asked for. That first time also finds a wrong checksum.
+/// in Fortran order are read as a whole when the file is opened, which also finds a wrong checksum.
 pub struct TensorFile {
     file: Arc<OpenFile>,
     member: Option<String>,
     encoding: Encoding,
-    content: Mutex<Box<dyn Content>>,
-    /// Where the elements begin in the file, if they can be read from there.
-    offset: Option<u64>,
-    /// Known once the content was found sound.
-    elements: OnceLock<Elements>,
+    elements: Elements,
 }
 
 /// Where the elements are.
@@ -254,45 +254,9 @@ impl TensorFile {
     ///
     /// # Errors
     ///
-    /// As [`inspect`].
+    /// As [`read_tensor`].
     pub fn open(path: &Path, member: Option<&str>, declared: Option<DType>) -> Result<TensorFile> {
         Container::open(path)?.tensor(member, declared)
-    }
-
-    /// Reads all elements. The errors are those of [`read_tensor`].
-    ///
-    /// # Errors
-    ///
-    /// As [`read_tensor`].
-    pub fn load(self) -> Result<Tensor> {
-        self.load_from(&mut self.content())
-    }
-
-    fn load_from(&self, content: &mut Box<dyn Content>) -> Result<Tensor> {
-        let tensor = self.encoding.read(content, self.place())?;
-        content.check_end(self.place())?;
-        Ok(tensor)
-    }
-
-    /// Checks the content before the first elements are seen; reads it where they cannot be read from the file one by one.
-    fn elements(&self) -> Result<&Elements> {
-        let mut content = self.content();
-        if let Some(elements) = self.elements.get() {
-            return Ok(elements);
-        }
-        let elements = match self.offset {
-            Some(start) => content.check_end(self.place()).map(|()| Elements::InFile { start })?,
-            None => Elements::InMemory(self.load_from(&mut content)?),
-        };
-        Ok(self.elements.get_or_init(|| elements))
-    }
-
-    fn content(&self) -> MutexGuard<'_, Box<dyn Content>> {
-        self.content.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn place(&self) -> Place<'_> {
-        Place { path: &self.file.path, member: self.member.as_deref() }
     }
 }
 
@@ -306,47 +270,17 @@ impl Source for TensorFile {
     }
 
     fn read<'a>(&'a self, positions: Range<usize>, buffer: &'a mut Buffer) -> Result<Slice<'a>> {
-        let start = match self.elements()? {
+        let start = match &self.elements {
             Elements::InMemory(tensor) => return tensor.read(positions, buffer),
             Elements::InFile { start } => *start,
         };
         let size = self.encoding.dtype.size();
         let bytes = buffer.bytes(positions.len() * size);
-        let read = self.file.read_exact_at(bytes, start + (positions.start * size) as u64);
-        read.map_err(|source| self.file.check_len().err().unwrap_or_else(|| self.place().unreadable(source)))?;
+        if let Err(source) = self.file.read_exact_at(bytes, start + (positions.start * size) as u64) {
+            self.file.check_len().map_err(|fault| fault.at(&self.file.path, None))?;
+            return Err(Fault::from(source).at(&self.file.path, self.member.as_deref()));
+        }
         self.encoding.set_right(bytes);
         Ok(Slice::from_bytes(self.dtype(), bytes).expect("a buffer is aligned, and what is in it has been set right"))
-    }
-}
-
-/// The position among the sorted `names` of the one asked for; of the only one where none is.
-fn choose(path: &Path, names: &[String], member: Option<&str>) -> Result<usize> {
-    match (member, names) {
-        (Some(member), _) => names
-            .binary_search_by(|name| name.as_str().cmp(member))
-            .map_err(|_| Place::member(path, member).missing(unknown(member, names))),
-        (None, [_]) => Ok(0),
-        (None, []) => Err(Place::file(path).broken("holds no tensor")),
-        (None, [first, ..]) => Err(Place::file(path).broken(format!(
-            "holds {} tensors and none was named: append its name, as in #{first}; it holds {}",
-            names.len(),
-            list(names)
-        ))),
-    }
-}
-
-fn unknown(member: &str, names: &[String]) -> String {
-    match (nearest(member, names.iter().map(String::as_str)), names) {
-        (_, []) => "no such tensor: the file holds none".to_owned(),
-        (Some(near), _) => format!("no such tensor; the nearest is {near}; the file holds {}", list(names)),
-        (None, _) => format!("no such tensor; the file holds {}", list(names)),
-    }
-}
-
-fn list(names: &[String]) -> String {
-    let listed = names[..names.len().min(LISTED)].join(", ");
-    match names.len().saturating_sub(LISTED) {
-        0 => listed,
-        more => format!("{listed} and {more} more"),
     }
 }

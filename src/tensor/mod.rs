@@ -2,28 +2,23 @@
 
 pub(crate) mod container;
 pub(crate) mod dtype;
-mod encoding;
 mod file;
 pub(crate) mod float;
 pub(crate) mod json;
 mod npy;
 mod npz;
-mod place;
-mod pointer;
 mod safetensors;
 #[expect(clippy::module_inception, reason = "it is the tensor itself")]
 pub(crate) mod tensor;
 
 #[cfg(feature = "harness")]
-pub(crate) use container::inspect_large;
+pub(crate) use container::may_exceed;
 pub use container::{
     Container, Containers, Contents, Header, TensorFile, contents, inspect, is_tensor_file, read_tensor,
 };
 pub(crate) use dtype::dispatch;
 pub use dtype::{DType, Element, F8E4M3, F8E5M2, Kind, Slice, Value};
 #[cfg(feature = "harness")]
-pub(crate) use encoding::little_endian;
+pub(crate) use file::{Pointer, little_endian};
 pub use npy::write_npy;
-#[cfg(feature = "harness")]
-pub(crate) use pointer::Pointer;
 pub use tensor::{Buffer, Source, Tensor};

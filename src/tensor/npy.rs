@@ -1,20 +1,19 @@
 //! One tensor in NumPy's own format: a header that is a Python literal, then the elements.
 
-use std::cmp::Ordering;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use ndarray_npy::npy::header::{Header, Layout, ParseHeaderError, ReadHeaderError};
+use ndarray_npy::npy::header::{Header, ParseHeaderError, ReadHeaderError};
 
 use super::dtype::DType;
-use super::encoding::{ByteOrder, Encoding, check_declared, little_endian, readable};
-use super::file::{Located, OpenFile};
-use super::place::Place;
+use super::file::{
+    Content, Encoding, Fault, Located, OpenFile, broken, check_declared, check_len, little_endian, readable,
+};
 use super::tensor::Tensor;
 use crate::error::{Error, Result};
-use crate::fs::{AtomicFile, Mode, write_atomic};
+use crate::fs::{AtomicFile, Mode, folder, write_atomic};
 
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
 
@@ -35,111 +34,92 @@ const GROWTH_DIGITS: usize = 21;
 const ALIGNMENT: usize = 64;
 
 /// Finds the tensor of a file.
-pub(super) fn locate(file: &Arc<OpenFile>, declared: Option<DType>, place: Place<'_>) -> Result<Located> {
-    let mut reader = file.range(0, file.len);
-    let encoding = read_header(&mut reader, file.len, declared, place)?;
-    Ok(Located { encoding, offset: Some(reader.position()), content: Box::new(reader) })
+pub(super) fn locate(file: &Arc<OpenFile>, declared: Option<DType>) -> Result<Located, Fault> {
+    locate_in(Content::new(file.range(0, file.len), None), Some(0), file.len, declared)
 }
 
-/// Reads the header, up to the first element. What it promises is exactly what the file, of `len` bytes, has after it.
-pub(super) fn read_header(
-    reader: &mut dyn Read,
+/// Reads the header, up to the first element, of a file of `len` bytes that begins at `start` in what may be another one. What
+/// it promises is exactly what the file has after it.
+pub(super) fn locate_in(
+    mut content: Content,
+    start: Option<u64>,
     len: u64,
     declared: Option<DType>,
-    place: Place<'_>,
-) -> Result<Encoding> {
-    let bytes = header_bytes(reader, len, place)?;
-    let Header { type_descriptor, layout, shape } = parse(text(&bytes), place)?;
-    let descr = type_descriptor.as_string().ok_or_else(|| records(place))?;
-    let (dtype, byte_order) = number(descr, declared, place)?;
-    let Some(encoding) = Encoding::new(dtype, shape.clone(), byte_order, layout.is_fortran()) else {
-        let claim = claim(dtype, &shape);
-        return Err(place.broken(format!("its header claims {claim}, which no machine can hold; make it again")));
-    };
-    check_len(len - bytes.len() as u64, &encoding, place)?;
-    Ok(encoding)
+) -> Result<Located, Fault> {
+    let Header { type_descriptor, layout, shape } = parse(&header_text(&mut content, len)?)?;
+    let descr = type_descriptor.as_string().ok_or_else(records)?;
+    let (dtype, is_big_endian) = number(descr, declared)?;
+    let claim = shorten(&format!("{dtype} {shape:?}"));
+    let encoding = Encoding { dtype, shape, is_big_endian, is_fortran: layout.is_fortran() }.checked();
+    let encoding =
+        encoding.ok_or_else(|| broken!("its header claims {claim}, which no machine can hold; make it again"))?;
+    check_len(len - content.position, encoding.byte_len(), &format!(" ({claim})"))?;
+    let start = start.filter(|_| !encoding.is_fortran).map(|start| start + content.position);
+    Ok(Located { encoding, content, start })
 }
 
-/// What a header claims, in words.
-fn claim(dtype: DType, shape: &[usize]) -> String {
-    shorten(&format!("{dtype} {shape:?}"))
-}
-
-/// The text of a header, behind its length.
-fn text(bytes: &[u8]) -> &[u8] {
-    let length_bytes = if bytes[MAGIC.len()] == 1 { 2 } else { 4 };
-    &bytes[PREFIX_LEN + length_bytes..]
-}
-
-/// The bytes of the header, from the magic to the line break. Nothing is reserved that the file does not have.
-fn header_bytes(reader: &mut dyn Read, len: u64, place: Place<'_>) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let mut fill = |bytes: &mut Vec<u8>, end: usize| {
-        let start = bytes.len();
-        bytes.resize(end, 0);
-        reader.read_exact(&mut bytes[start..]).map_err(|source| place.unreadable(source))
-    };
-    let truncated = |end: usize| {
-        place.broken(format!("is truncated: {len} bytes are there, and its header alone takes {end}; make it again"))
-    };
-    fill(&mut bytes, usize::try_from(len).unwrap_or(PREFIX_LEN).min(PREFIX_LEN))?;
+/// The text of the header, to its line break. Nothing is reserved that the file does not have.
+fn header_text(content: &mut Content, len: u64) -> Result<Vec<u8>, Fault> {
+    let mut bytes = vec![0; len.min(PREFIX_LEN as u64) as usize];
+    content.read_exact(&mut bytes)?;
     if !bytes.starts_with(&MAGIC[..MAGIC.len().min(bytes.len())]) {
         let hint = if bytes.starts_with(b"PK") { "; it begins as a zip does: name it .npz" } else { "" };
-        return Err(place.broken(format!("is no npy file: it does not begin with \\x93NUMPY{hint}")));
+        return Err(broken!("is no npy file: it does not begin with \\x93NUMPY{hint}"));
     }
-    let start = match bytes[MAGIC.len().min(bytes.len())..] {
-        [1, 0] => PREFIX_LEN + 2,
-        [2 | 3, 0] => PREFIX_LEN + 4,
-        [major, minor] => {
-            return Err(place.broken(format!("is npy version {major}.{minor}; karat reads 1.0, 2.0 and 3.0")));
+    let length_bytes = match bytes[MAGIC.len().min(bytes.len())..] {
+        [2 | 3, 0] => 4,
+        [major, minor] if (major, minor) != (1, 0) => {
+            return Err(broken!("is npy version {major}.{minor}; karat reads 1.0, 2.0 and 3.0"));
         }
-        _ => return Err(truncated(PREFIX_LEN + 2)),
+        _ => 2,
     };
-    if start as u64 > len {
-        return Err(truncated(start));
-    }
-    fill(&mut bytes, start)?;
-    let length = bytes[PREFIX_LEN..].iter().rev().fold(0usize, |length, &byte| length << 8 | usize::from(byte));
-    let end = length.saturating_add(start);
-    if end as u64 > len {
-        return Err(truncated(end));
-    }
-    if end > MAX_HEADER_LEN {
-        return Err(place.broken(format!("has a header of {end} bytes; karat reads at most {MAX_HEADER_LEN}")));
-    }
-    fill(&mut bytes, end)?;
-    Ok(bytes)
+    let mut read = |end: usize, count: usize| {
+        if end as u64 > len {
+            return Err(broken!(
+                "is truncated: {len} bytes are there, and its header alone takes {end}; make it again"
+            ));
+        }
+        if end > MAX_HEADER_LEN {
+            return Err(broken!("has a header of {end} bytes; karat reads at most {MAX_HEADER_LEN}"));
+        }
+        let mut bytes = vec![0; count];
+        content.read_exact(&mut bytes)?;
+        Ok(bytes)
+    };
+    let start = PREFIX_LEN + length_bytes;
+    let length = read(start, length_bytes)?.iter().rev().fold(0, |length, &byte| length << 8 | usize::from(byte));
+    read(length.saturating_add(start), length)
 }
 
 /// What the text of a header says. Guarded against what its parser does not survive.
-fn parse(text: &[u8], place: Place<'_>) -> Result<Header> {
+fn parse(text: &[u8]) -> Result<Header, Fault> {
     if depth(text) > MAX_DEPTH {
-        return Err(nested(text, place));
+        return Err(nested(text));
     }
     let plain = plain(text);
     let mut bytes = MAGIC.to_vec();
     bytes.extend([3, 0]);
     bytes.extend((plain.len() as u32).to_le_bytes());
     bytes.extend(plain);
-    Header::from_reader(&mut bytes.as_slice()).map_err(|error| no_dict(text, &fault(&error), place))
+    Header::from_reader(&mut bytes.as_slice()).map_err(|error| no_dict(text, &fault(&error)))
 }
 
-fn no_dict(text: &[u8], fault: &str, place: Place<'_>) -> Error {
+fn no_dict(text: &[u8], fault: &str) -> Fault {
     let text = String::from_utf8_lossy(text);
     let text = shorten(text.trim());
-    place.broken(format!("its header is no dict of descr, fortran_order and shape: {text:?}, {fault}; make it again"))
+    broken!("its header is no dict of descr, fortran_order and shape: {text:?}, {fault}; make it again")
 }
 
 /// What is wrong with a header in which brackets nest too deep to be parsed: by its descr, if it can be found.
-fn nested(text: &[u8], place: Place<'_>) -> Error {
+fn nested(text: &[u8]) -> Fault {
     let whole = String::from_utf8_lossy(text);
     let descr = ["'descr'", "\"descr\""].iter().find_map(|key| whole.split_once(key));
     let descr = descr.and_then(|(_, rest)| rest.trim_start().strip_prefix(':')).unwrap_or_default().trim_start();
     let word = descr.starts_with(['\'', '"']).then(|| descr[1..].split(['\'', '"']).next()).flatten();
     match word {
-        Some(word) if word.contains(['[', '(', '{']) => refused(word, "", place),
-        None if descr.starts_with(['[', '(']) => records(place),
-        _ => no_dict(text, "whose brackets nest deeper than in any header of numbers", place),
+        Some(word) if word.contains(['[', '(', '{']) => refused(word, ""),
+        None if descr.starts_with(['[', '(']) => records(),
+        _ => no_dict(text, "whose brackets nest deeper than in any header of numbers"),
     }
 }
 
@@ -212,57 +192,51 @@ fn depth(text: &[u8]) -> usize {
     deepest
 }
 
-fn records(place: Place<'_>) -> Error {
-    place.broken("holds records (a structured dtype), and karat reads plain numbers; save each field to its own file")
+fn records() -> Fault {
+    broken!("holds records (a structured dtype), and karat reads plain numbers; save each field to its own file")
 }
 
-/// The dtype and byte order that NumPy's text, such as `<f4`, stands for.
-fn number(descr: &str, declared: Option<DType>, place: Place<'_>) -> Result<(DType, ByteOrder)> {
-    let (byte_order, code) = match descr.as_bytes().first() {
-        Some(b'<') => (Some(ByteOrder::Little), &descr[1..]),
-        Some(b'>') => (Some(ByteOrder::Big), &descr[1..]),
-        Some(b'|') => (None, &descr[1..]),
-        _ => (None, descr),
-    };
+/// The dtype that NumPy's text, such as `<f4`, stands for, and whether the most significant byte comes first.
+fn number(descr: &str, declared: Option<DType>) -> Result<(DType, bool), Fault> {
+    let code = descr.strip_prefix(['<', '>', '|']).unwrap_or(descr);
     let dtype = match code {
-        "V2" => nameless(descr, &[DType::BF16], declared, place)?,
+        "V2" => nameless(descr, &[DType::BF16], declared)?,
         // ml_dtypes writes f8_e5m2 as f1, which NumPy alone does not know.
-        "V1" | "f1" => nameless(descr, &[DType::F8E4M3, DType::F8E5M2], declared, place)?,
+        "V1" | "f1" => nameless(descr, &[DType::F8E4M3, DType::F8E5M2], declared)?,
         _ => {
             let dtype = DType::ALL.into_iter().find(|dtype| dtype.numpy_code() == code);
-            let dtype = dtype.ok_or_else(|| refused(descr, code, place))?;
-            check_declared(dtype, declared, place)?;
+            let dtype = dtype.ok_or_else(|| refused(descr, code))?;
+            check_declared(dtype, declared)?;
             dtype
         }
     };
-    match byte_order {
-        Some(byte_order) => Ok((dtype, byte_order)),
-        None if dtype.size() == 1 || dtype == DType::BF16 => Ok((dtype, ByteOrder::Little)),
-        None => Err(place.broken(format!("has dtype {descr}, which leaves the byte order open; make it again"))),
+    if dtype.size() > 1 && dtype != DType::BF16 && !descr.starts_with(['<', '>']) {
+        return Err(broken!("has dtype {descr}, which leaves the byte order open; make it again"));
     }
+    Ok((dtype, descr.starts_with('>')))
 }
 
 /// The dtype declared for elements whose dtype NumPy could not name.
-fn nameless(descr: &str, candidates: &[DType], declared: Option<DType>, place: Place<'_>) -> Result<DType> {
+fn nameless(descr: &str, candidates: &[DType], declared: Option<DType>) -> Result<DType, Fault> {
     let names: Vec<String> = candidates.iter().map(|dtype| format!("\"dtype\": \"{dtype}\"")).collect();
     let names = names.join(" or ");
     match declared {
         Some(dtype) if candidates.contains(&dtype) => Ok(dtype),
-        Some(dtype) => Err(place.broken(format!("has dtype {descr}, which cannot be {dtype}; declare {names}"))),
-        None => Err(place.broken(format!(
+        Some(dtype) => Err(broken!("has dtype {descr}, which cannot be {dtype}; declare {names}")),
+        None => Err(broken!(
             "has dtype {descr}, which is all that numpy keeps of a dtype it does not know; \
              declare {names} if it is that"
-        ))),
+        )),
     }
 }
 
 /// The refusal of a dtype, by its name.
-fn refused(descr: &str, code: &str, place: Place<'_>) -> Error {
+fn refused(descr: &str, code: &str) -> Fault {
     let kind = match code.as_bytes().first() {
         Some(b'O') => {
-            return place.broken(format!(
+            return broken!(
                 "holds pickled Python objects (dtype {descr}), which karat never loads; save plain numbers"
-            ));
+            );
         }
         Some(b'U') => " (text)",
         Some(b'S' | b'a') => " (byte strings)",
@@ -272,26 +246,7 @@ fn refused(descr: &str, code: &str, place: Place<'_>) -> Error {
         Some(b'f' | b'c') => " (another float width)",
         _ => "",
     };
-    let descr = shorten(&descr.escape_debug().to_string());
-    place.broken(format!("has dtype {descr}{kind}; karat reads {}", readable()))
-}
-
-fn check_len(there: u64, encoding: &Encoding, place: Place<'_>) -> Result<()> {
-    let promised = encoding.byte_len();
-    let claim = || claim(encoding.dtype, &encoding.shape);
-    match there.cmp(&promised) {
-        Ordering::Equal => Ok(()),
-        Ordering::Less => Err(place.broken(format!(
-            "is truncated: {there} bytes of elements are there, and its header promises {promised} ({}); \
-             make it again",
-            claim()
-        ))),
-        Ordering::Greater => Err(place.broken(format!(
-            "has {} trailing bytes after the {promised} of elements that its header promises ({}); make it again",
-            there - promised,
-            claim()
-        ))),
-    }
+    broken!("has dtype {}{kind}; karat reads {}", shorten(&descr.escape_debug().to_string()), readable())
 }
 
 /// The text, cut where it would drown a message.
@@ -315,10 +270,7 @@ fn shorten(text: &str) -> String {
 ///
 /// [`Error::Write`] where the file or a folder above it cannot be written.
 pub fn write_npy(path: &Path, tensor: &Tensor) -> Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
+    let folder = folder(path);
     fs::create_dir_all(folder).map_err(|source| Error::write(folder, source))?;
     let write = |out: &mut AtomicFile| {
         out.write_all(&header(tensor)?)?;
@@ -329,12 +281,12 @@ pub fn write_npy(path: &Path, tensor: &Tensor) -> Result<()> {
 
 /// The header of npy version 1.0, to the last space as NumPy writes it: ndarray-npy leaves the first extent no room to grow.
 fn header(tensor: &Tensor) -> io::Result<Vec<u8>> {
-    let type_descriptor = descr(tensor.dtype()).parse().expect("a string as Python writes it");
-    let header = Header { type_descriptor, layout: Layout::Standard, shape: tensor.shape().to_vec() };
-    let mut text = header.to_string();
-    let end = text.pop();
-    text.push_str(", ");
-    text.extend(end);
+    let code = tensor.dtype().numpy_code();
+    let order = if tensor.dtype().size() > 1 || code.starts_with('V') { '<' } else { '|' };
+    let extents: String = tensor.shape().iter().map(|extent| format!("{extent}, ")).collect();
+    // A tuple of one ends in a comma.
+    let extents = extents.strip_suffix(if tensor.shape().len() == 1 { " " } else { ", " }).unwrap_or_default();
+    let mut text = format!("{{'descr': '{order}{code}', 'fortran_order': False, 'shape': ({extents}), }}");
     if let Some(first) = tensor.shape().first() {
         text.push_str(&" ".repeat(GROWTH_DIGITS - first.to_string().len()));
     }
@@ -351,13 +303,6 @@ fn header(tensor: &Tensor) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// NumPy's text for a dtype, as Python writes a string.
-fn descr(dtype: DType) -> String {
-    let code = dtype.numpy_code();
-    let has_order = dtype.size() > 1 || code.starts_with('V');
-    format!("'{}{code}'", if has_order { '<' } else { '|' })
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -365,7 +310,7 @@ mod tests {
     use super::*;
 
     fn read(text: &[u8]) -> Result<(String, bool, Vec<usize>), String> {
-        let header = parse(text, Place::file(Path::new("y.npy"))).map_err(|error| error.to_string())?;
+        let header = parse(text).map_err(|fault| fault.at(Path::new("y.npy"), None).to_string())?;
         let descr = header.type_descriptor.as_string().cloned().unwrap_or_default();
         Ok((descr, header.layout.is_fortran(), header.shape))
     }

@@ -10,10 +10,7 @@ use safetensors::tensor::TensorInfo;
 use serde_core::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 
 use super::dtype::DType;
-use super::encoding::{ByteOrder, Encoding, check_declared, readable};
-use super::file::{Located, OpenFile};
-use super::place::Place;
-use crate::error::Result;
+use super::file::{Content, Encoding, Fault, Locate, Located, OpenFile, broken, check_declared, check_len, readable};
 
 /// The header's length, before it: a `u64`.
 const PREFIX_LEN: u64 = 8;
@@ -21,83 +18,62 @@ const PREFIX_LEN: u64 = 8;
 /// The longest header that is read; the format's own limit.
 const MAX_HEADER_LEN: u64 = 100_000_000;
 
-/// A safetensors file whose header has been read and found sound.
-pub(super) struct Archive {
-    /// Where the elements begin.
-    start: u64,
-    /// The names of the tensors, sorted.
-    pub(super) names: Vec<String>,
-    /// In the order of the names.
-    tensors: Vec<TensorInfo>,
+/// Reads the header, and checks that it describes every byte after it once.
+pub(super) fn members(file: &Arc<OpenFile>) -> Result<Vec<(String, Locate)>, Fault> {
+    let json = header_bytes(file)?;
+    let Listing(mut tensors) = serde_json::from_slice(&json)
+        .map_err(|error| broken!("its header is not safetensors' JSON: {error}; make it again"))?;
+    tensors.sort_by_key(|(_, tensor)| tensor.data_offsets);
+    let mut promised = 0;
+    for (name, tensor) in &tensors {
+        if let Some(fault) = fault(tensor, promised) {
+            return Err(broken!("its header is not sound: {name} {fault}; make it again"));
+        }
+        promised = tensor.data_offsets.1;
+    }
+    let start = PREFIX_LEN + json.len() as u64;
+    check_len(file.len - start, promised as u64, "")?;
+    let member = |(name, tensor)| {
+        let locate: Locate = Box::new(move |file, declared| locate(&tensor, start, file, declared));
+        (name, locate)
+    };
+    Ok(tensors.into_iter().map(member).collect())
 }
 
-impl Archive {
-    /// Reads the header, and checks that it describes every byte after it once.
-    pub(super) fn open(file: &Arc<OpenFile>) -> Result<Archive> {
-        let place = Place::file(&file.path);
-        let json = header_bytes(file, place)?;
-        let Listing(mut tensors) = serde_json::from_slice(&json)
-            .map_err(|error| place.broken(format!("its header is not safetensors' JSON: {error}; make it again")))?;
-        tensors.sort_by_key(|(_, tensor)| tensor.data_offsets);
-        let promised = check(&tensors, place)?;
-        let start = PREFIX_LEN + json.len() as u64;
-        let there = file.len - start;
-        if there < promised {
-            let what = format!("is truncated: {there} bytes of elements are there, and its header promises {promised}");
-            return Err(place.broken(what + "; make it again"));
-        }
-        if there > promised {
-            let what = format!("has {} trailing bytes after the {promised} of elements", there - promised);
-            return Err(place.broken(what + " that its header promises; make it again"));
-        }
-        tensors.sort_by(|a, b| a.0.cmp(&b.0));
-        let (names, tensors) = tensors.into_iter().unzip();
-        Ok(Archive { start, names, tensors })
-    }
-
-    /// Finds the tensor at that position among the names.
-    pub(super) fn locate(
-        &self,
-        file: &Arc<OpenFile>,
-        position: usize,
-        declared: Option<DType>,
-        place: Place<'_>,
-    ) -> Result<Located> {
-        let TensorInfo { dtype: name, shape, data_offsets: (start, end) } = &self.tensors[position];
-        let Some(dtype) = DType::from_name(&name.to_string().to_lowercase()) else {
-            return Err(place.broken(format!("has dtype {name}; karat reads {}", readable())));
-        };
-        check_declared(dtype, declared, place)?;
-        let encoding = Encoding::new(dtype, shape.clone(), ByteOrder::Little, false).ok_or_else(|| {
-            place.broken(format!("claims {dtype} {shape:?}, which no machine can hold; make the file again"))
-        })?;
-        let [start, end] = [start, end].map(|offset| self.start + *offset as u64);
-        Ok(Located { encoding, content: Box::new(file.range(start, end)), offset: Some(start) })
-    }
+/// Finds a tensor, whose offsets count from `start`.
+fn locate(tensor: &TensorInfo, start: u64, file: &Arc<OpenFile>, declared: Option<DType>) -> Result<Located, Fault> {
+    let TensorInfo { dtype: name, shape, data_offsets: (begin, end) } = tensor;
+    let dtype = DType::from_name(&name.to_string().to_lowercase());
+    let dtype = dtype.ok_or_else(|| broken!("has dtype {name}; karat reads {}", readable()))?;
+    check_declared(dtype, declared)?;
+    let encoding = Encoding { dtype, shape: shape.clone(), is_big_endian: false, is_fortran: false }.checked();
+    let encoding =
+        encoding.ok_or_else(|| broken!("claims {dtype} {shape:?}, which no machine can hold; make the file again"))?;
+    let [begin, end] = [begin, end].map(|offset| start + *offset as u64);
+    Ok(Located { encoding, content: Content::new(file.range(begin, end), None), start: Some(begin) })
 }
 
 /// The JSON, which is in the file as a whole.
-fn header_bytes(file: &Arc<OpenFile>, place: Place<'_>) -> Result<Vec<u8>> {
+fn header_bytes(file: &Arc<OpenFile>) -> Result<Vec<u8>, Fault> {
     let len = file.len;
     if len < PREFIX_LEN {
-        return Err(place.broken(format!("is no safetensors file: {len} bytes; make it again")));
+        return Err(broken!("is no safetensors file: {len} bytes; make it again"));
     }
     let mut reader = file.range(0, len);
-    let mut read = |bytes: &mut [u8]| reader.read_exact(bytes).map_err(|source| place.unreadable(source));
     let mut prefix = [0; PREFIX_LEN as usize];
-    read(&mut prefix)?;
+    reader.read_exact(&mut prefix)?;
     let header_len = u64::from_le_bytes(prefix);
     if header_len > len - PREFIX_LEN {
-        return Err(place.broken(format!(
+        return Err(broken!(
             "is truncated or no safetensors file: {len} bytes are there, and its header alone claims {header_len}; \
              make it again"
-        )));
+        ));
     }
     if header_len > MAX_HEADER_LEN {
-        return Err(place.broken(format!("has a header of {header_len} bytes; karat reads at most {MAX_HEADER_LEN}")));
+        return Err(broken!("has a header of {header_len} bytes; karat reads at most {MAX_HEADER_LEN}"));
     }
     let mut json = vec![0; header_len as usize];
-    read(&mut json)?;
+    reader.read_exact(&mut json)?;
     Ok(json)
 }
 
@@ -105,7 +81,7 @@ fn header_bytes(file: &Arc<OpenFile>, place: Place<'_>) -> Result<Vec<u8>> {
 struct Listing(Vec<(String, TensorInfo)>);
 
 impl<'de> Deserialize<'de> for Listing {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Listing, D::Error> {
         struct Names;
 
         impl<'de> Visitor<'de> for Names {
@@ -135,18 +111,6 @@ impl<'de> Deserialize<'de> for Listing {
 
         deserializer.deserialize_map(Names)
     }
-}
-
-/// Checks that tensors, sorted by offsets, have every byte once, and says how many bytes that is.
-fn check(tensors: &[(String, TensorInfo)], place: Place<'_>) -> Result<u64> {
-    let mut expected = 0;
-    for (name, tensor) in tensors {
-        if let Some(fault) = fault(tensor, expected) {
-            return Err(place.broken(format!("its header is not sound: {name} {fault}; make it again")));
-        }
-        expected = tensor.data_offsets.1;
-    }
-    Ok(expected as u64)
 }
 
 /// What is wrong with a tensor, if its bytes should begin at that offset.
