@@ -2,7 +2,6 @@
 //!
 //! A mismatch is a verdict and never an [`Error`]: an error means that no verdict could be reached.
 
-use std::fmt::{self, Display, Formatter};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -10,10 +9,11 @@ use std::path::{Path, PathBuf};
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why karat could not find out.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A file or folder could not be read.
+    #[error("cannot read {}: {source}", path.display())]
     Read {
         /// What was to be read.
         path: PathBuf,
@@ -21,6 +21,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A file or folder could not be written.
+    #[error("cannot write {}: {source}", path.display())]
     Write {
         /// What was to be written.
         path: PathBuf,
@@ -28,6 +29,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A tensor that a case names is not there: no such file, no such member, or a Git LFS pointer.
+    #[error("{place}: {what}")]
     Missing {
         /// The file, or `file#name`.
         place: String,
@@ -35,6 +37,7 @@ pub enum Error {
         what: String,
     },
     /// A tensor file that does not hold what its format promises.
+    #[error("{place}: {what}")]
     Tensor {
         /// The file, or `file#name`.
         place: String,
@@ -42,6 +45,7 @@ pub enum Error {
         what: String,
     },
     /// A `case.json` or `suite.json` that karat does not understand.
+    #[error("{}: {what}", path.display())]
     Case {
         /// The file.
         path: PathBuf,
@@ -49,6 +53,7 @@ pub enum Error {
         what: String,
     },
     /// A snapshot file that is not one of karat's.
+    #[error("{}: {what}", path.display())]
     Snapshot {
         /// The `.snap` file.
         path: PathBuf,
@@ -56,6 +61,7 @@ pub enum Error {
         what: String,
     },
     /// There is no case yet where cases were looked for.
+    #[error("{}", no_cases(place, *exists))]
     NoCases {
         /// The folder: the goldens root, or one below it.
         place: PathBuf,
@@ -63,38 +69,14 @@ pub enum Error {
         exists: bool,
     },
     /// A value handed to karat that makes no sense, such as a negative tolerance.
+    #[error("{0}")]
     Invalid(String),
     /// A checkpoint asked for an input or a parameter that its case does not have, or has in another type.
+    #[error("{0}")]
     Checkpoint(String),
     /// karat was asked for something that it cannot do: usage, an unreadable root, nothing selected.
+    #[error("{0}")]
     Usage(String),
-}
-
-impl Display for Error {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        match self {
-            Error::Read { path, source } => write!(f, "cannot read {}: {source}", path.display()),
-            Error::Write { path, source } => write!(f, "cannot write {}: {source}", path.display()),
-            Error::Missing { place, what } | Error::Tensor { place, what } => write!(f, "{place}: {what}"),
-            Error::Case { path, what } | Error::Snapshot { path, what } => write!(f, "{}: {what}", path.display()),
-            Error::NoCases { place, exists: true } => {
-                write!(f, "no case below {}: a case is a folder that holds a case.json", place.display())
-            }
-            Error::NoCases { place, exists: false } => {
-                write!(f, "there is no folder {}; name the goldens root, or add a first case to it", place.display())
-            }
-            Error::Invalid(what) | Error::Checkpoint(what) | Error::Usage(what) => f.write_str(what),
-        }
-    }
-}
-
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Error::Read { source, .. } | Error::Write { source, .. } => Some(source),
-            _ => None,
-        }
-    }
 }
 
 impl Error {
@@ -112,5 +94,12 @@ impl Error {
     /// Wraps what the operating system said about writing `path`.
     pub(crate) fn write(path: impl AsRef<Path>, source: io::Error) -> Self {
         Error::Write { path: path.as_ref().to_path_buf(), source }
+    }
+}
+
+fn no_cases(place: &Path, exists: bool) -> String {
+    match (place.display(), exists) {
+        (place, true) => format!("no case below {place}: a case is a folder that holds a case.json"),
+        (place, false) => format!("there is no folder {place}; name the goldens root, or add a first case to it"),
     }
 }

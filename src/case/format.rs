@@ -335,12 +335,11 @@ fn read_object(file: &Path) -> Result<Option<Map<String, Value>>> {
         Found::File(bytes) => bytes,
         Found::Other(what) => return Err(wrong(what)),
         // Defaults that are out of reach are not the same as none.
-        Found::Dangling => {
-            let target = fs::read_link(file).map_err(|error| Error::read(file, error))?;
+        Found::Nothing => {
+            let Ok(target) = fs::read_link(file) else { return Ok(None) };
             let gone = || wrong(format!("is a link to {}, which is not there", target.display()));
             return Err(Pointer::at(&target).map_or_else(gone, pointed));
         }
-        Found::Nothing => return Ok(None),
     };
     if let Some(pointer) = Pointer::of(&bytes) {
         return Err(pointed(pointer));

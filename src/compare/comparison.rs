@@ -8,8 +8,8 @@ use super::rules::{Pair, Rules, Tolerance};
 use super::scaled::Scaled;
 use super::summary::NonFinite;
 use super::vacuous::Vacuous;
-use crate::tensor::json::{Float, MaybeFloat, Types, nullable};
 use crate::tensor::tensor::index;
+use crate::tensor::value::{Float, MaybeFloat, Types, nullable};
 use crate::tensor::{DType, Kind, Source, Value};
 
 /// A largest difference, and where it is.

@@ -2,7 +2,8 @@
 
 use crate::compare::{Comparison, Extreme, Mismatch, NonFinite, Tolerance};
 use crate::tensor::Value;
-use crate::text::number::{apart, both, count, counted, exact, float, float_up, percent, ratio, shape};
+use crate::tensor::value::both;
+use crate::text::number::{apart, count, counted, exact, float, float_up, percent, ratio, shape};
 
 /// What fits a line beside the verdict.
 const LINE: usize = 70;

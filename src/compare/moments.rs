@@ -7,7 +7,7 @@
 
 use super::lanes::{dot, sum};
 use super::scaled::{Scaled, tame};
-use crate::tensor::float::{ldexp, nearest};
+use crate::tensor::value::{ldexp, nearest};
 
 /// The spread is taken from the sum of squares where it is at least this share of it: the difference costs three bits of 53.
 const ENOUGH: f64 = 0.125;

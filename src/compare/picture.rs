@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::rules::{Pair, Rules};
 use super::wide::{Gap, Wide, dispatch_wide};
-use crate::tensor::json::{Float, Rows, Types, nullable};
+use crate::tensor::value::{Float, Rows, Types, nullable};
 use crate::tensor::{Tensor, Value};
 
 /// Rows of a map at most: it stands between other lines on a screen.

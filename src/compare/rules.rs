@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::tensor::json::{Float, MaybeFloat, nullable};
+use crate::tensor::value::{Float, MaybeFloat, nullable};
 use crate::tensor::{DType, Tensor};
 
 /// The two tensors of a comparison, by name: the golden is always the reference.

@@ -3,7 +3,7 @@
 use std::ops::{Add, Div, Mul};
 
 use super::lanes::largest;
-use crate::tensor::float::{exponent, is_tame, ldexp};
+use crate::tensor::value::{exponent, is_tame, ldexp};
 
 /// The number `value * 2^exponent`. It reaches far beyond `f64`, so that the square of every `f64` has a place.
 #[derive(Clone, Copy, Debug, Default)]

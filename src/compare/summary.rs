@@ -7,7 +7,7 @@ use super::kernel::Kernel;
 use super::measure::describe;
 use super::moments::Moments;
 use super::wide::Wide;
-use crate::tensor::json::{MaybeFloat, nullable};
+use crate::tensor::value::{MaybeFloat, nullable};
 use crate::tensor::{DType, Source, Tensor, Value};
 
 /// How many elements are not finite. A complex number counts as NaN where a component is NaN, else by the sign of its
@@ -144,7 +144,7 @@ impl Summary {
     /// Makes of a summary that was read the one that was written.
     #[cfg(feature = "harness")]
     pub(crate) fn restore(&mut self) -> Result<(), String> {
-        let of = crate::tensor::json::ElementType::of_summary(self.dtype);
+        let of = crate::tensor::value::ElementType::of_summary(self.dtype);
         [&mut self.min, &mut self.max].into_iter().flatten().try_for_each(|extreme| of.restore(extreme))
     }
 

@@ -4,7 +4,7 @@ use super::kernel::PairSums;
 use super::lanes::{dot, largest, sum};
 use super::scaled::{Scaled, tame};
 use super::wide::Wide;
-use crate::tensor::float::modulus;
+use crate::tensor::value::modulus;
 
 /// Sums over the numbers of both sides. Complex numbers count as vectors of two components.
 #[derive(Clone, Copy, Debug, Default)]

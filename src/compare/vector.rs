@@ -11,7 +11,7 @@ use super::moments::Moments;
 use super::rules::{Rules, Tolerance};
 use super::sums::Sums;
 use super::ulp::ulp_distance;
-use crate::tensor::float::is_tame;
+use crate::tensor::value::is_tame;
 use crate::tensor::{Kind, Slice};
 
 /// Room for the numbers of both sides of a block, where they are of another type than the elements.

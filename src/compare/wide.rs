@@ -4,7 +4,7 @@ use num_complex::Complex;
 
 use super::rules::{NanRule, Tolerance};
 use crate::tensor::Value;
-use crate::tensor::float::{modulus, nearest};
+use crate::tensor::value::{modulus, nearest};
 
 /// A number of a measurement: `i128` for integers, `f64` for floats, `Complex<f64>`, and [`Split`] where a cast holds
 /// integers against floats.

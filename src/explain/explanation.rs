@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::compare::Pair;
 use crate::tensor::Tensor;
-use crate::tensor::json::{Float, MaybeFloat, nullable};
+use crate::tensor::value::{Float, MaybeFloat, nullable};
 use crate::text::word::words;
 
 /// A mismatch, and everything around it that may tell why.

@@ -1,14 +1,12 @@
 //! Files and names, as all of karat reads and writes them: one atomic write, one bounded read, one "did you mean".
 
 mod atomic;
-mod link;
 mod nearest;
 mod read;
 
-pub(crate) use atomic::{AtomicFile, Mode, folder, write_atomic};
+pub(crate) use atomic::{AtomicFile, Mode, folder, link_below, refusal, write_atomic};
 #[cfg(feature = "harness")]
 pub(crate) use atomic::{beside, leftovers, sweep};
-pub(crate) use link::{link_below, refusal};
 pub(crate) use nearest::nearest;
 #[cfg(feature = "harness")]
 pub(crate) use nearest::{likeness, nearest_first};

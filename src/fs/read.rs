@@ -23,26 +23,18 @@ pub(crate) enum Found<T = Vec<u8>> {
     File(T),
     /// Something else, in words; nothing was read from it.
     Other(String),
-    /// A link that leads nowhere.
-    Dangling,
-    /// Nothing.
+    /// Nothing, or a link that leads nowhere.
     Nothing,
 }
 
 /// Opens the regular file at that path, through links.
 pub(crate) fn open_regular(path: &Path) -> io::Result<Found<File>> {
-    let is_absent = |error: &io::Error| error.kind() == ErrorKind::NotFound;
     let other = |file_type: FileType| Ok(Found::Other(format!("is {}, not a file", kind(file_type))));
-    let there = match fs::symlink_metadata(path) {
-        Ok(link) if link.is_symlink() => match fs::metadata(path) {
-            Err(error) if is_absent(&error) => return Ok(Found::Dangling),
-            behind => behind?,
-        },
-        Err(error) if is_absent(&error) => return Ok(Found::Nothing),
-        own => own?,
-    };
-    if !there.is_file() {
-        return other(there.file_type());
+    match fs::metadata(path) {
+        Ok(there) if there.is_file() => {}
+        Ok(there) => return other(there.file_type()),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Found::Nothing),
+        Err(error) => return Err(error),
     }
     let file = open_at_once(path)?;
     // It may have been replaced since.
@@ -57,7 +49,6 @@ pub(crate) fn read_regular(path: &Path, limit: u64) -> io::Result<Found> {
     let file = match open_regular(path)? {
         Found::File(file) => file,
         Found::Other(what) => return Ok(Found::Other(what)),
-        Found::Dangling => return Ok(Found::Dangling),
         Found::Nothing => return Ok(Found::Nothing),
     };
     let len = file.metadata()?.len();
@@ -73,7 +64,7 @@ pub(crate) fn read_text(path: &Path, limit: u64) -> Result<String, Error> {
     let bytes = match read_regular(path, limit).map_err(|error| Error::read(path, error))? {
         Found::File(bytes) => bytes,
         Found::Other(what) => return Err(wrong(what)),
-        Found::Nothing | Found::Dangling => return Err(Error::read(path, ErrorKind::NotFound.into())),
+        Found::Nothing => return Err(Error::read(path, ErrorKind::NotFound.into())),
     };
     String::from_utf8(bytes).map_err(|_| wrong("is not UTF-8".to_owned()))
 }
@@ -86,42 +77,29 @@ pub(super) fn open_at_once(path: &Path) -> io::Result<File> {
     options.read(true).open(path)
 }
 
-#[cfg(unix)]
 fn kind(file_type: FileType) -> &'static str {
-    use std::os::unix::fs::FileTypeExt;
-    match file_type {
-        _ if file_type.is_dir() => "a folder",
-        _ if file_type.is_fifo() => "a named pipe",
-        _ if file_type.is_socket() => "a socket",
-        _ => "a device",
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt as _;
+        if file_type.is_fifo() {
+            return "a named pipe";
+        }
+        if file_type.is_socket() {
+            return "a socket";
+        }
     }
-}
-
-#[cfg(not(unix))]
-fn kind(file_type: FileType) -> &'static str {
     if file_type.is_dir() { "a folder" } else { "a device" }
 }
 
 /// The bytes of a file that had that length a moment ago; `None` where there are more than the limit.
-fn slurp(mut file: File, len: u64, limit: u64) -> io::Result<Option<Vec<u8>>> {
-    /// A longer one costs more to read than to ask for.
-    const SMALL: u64 = 1 << 16;
+fn slurp(file: File, len: u64, limit: u64) -> io::Result<Option<Vec<u8>>> {
     if len > limit {
         return Ok(None);
     }
-    let mut bytes = Vec::new();
-    if (1..=SMALL).contains(&len) {
-        // With room for one byte more, a file that has not grown since shows it in the one call that reads it.
-        bytes.resize(len as usize + 1, 0);
-        let read = file.read(&mut bytes)?;
-        bytes.truncate(read);
-        if read as u64 == len {
-            return Ok(Some(bytes));
-        }
-    }
     // A file that claims to be empty may still have no end.
     let most = if len == 0 { limit.min(TEXT_LIMIT) } else { limit };
-    file.take(most + 1 - bytes.len() as u64).read_to_end(&mut bytes)?;
+    let mut bytes = Vec::new();
+    file.take(most + 1).read_to_end(&mut bytes)?;
     Ok((bytes.len() as u64 <= most).then_some(bytes))
 }
 
@@ -165,11 +143,11 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_link_is_followed_and_one_that_leads_nowhere_is_told_apart() {
+    fn a_link_is_followed_and_one_that_leads_nowhere_is_nothing() {
         let folder = tempfile::tempdir().expect("a folder");
         let (file, link) = (folder.path().join("file"), folder.path().join("link"));
         std::os::unix::fs::symlink("file", &link).expect("a link");
-        assert!(matches!(read_regular(&link, 9), Ok(Found::Dangling)));
+        assert!(matches!(read_regular(&link, 9), Ok(Found::Nothing)));
         fs::write(&file, "x").expect("a file");
         assert!(matches!(read_regular(&link, 9), Ok(Found::File(bytes)) if bytes == b"x"));
     }

@@ -2,9 +2,9 @@
 
 use crate::compare::mismatch::non_finite_counts;
 use crate::compare::{Comparison, Decade, Extreme, HeatMap, Size, Summary, WorstElement};
-use crate::tensor::json::Float;
+use crate::tensor::value::{Float, both};
 use crate::tensor::{DType, Element, Kind, Slice, Tensor, Value, dispatch};
-use crate::text::number::{apart, both, count, float, float_up, near_one, percent, shape, share};
+use crate::text::number::{apart, count, float, float_up, near_one, percent, shape, share};
 
 /// A quantity and its value.
 pub(super) type Row = (&'static str, String);

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::case::CaseId;
 use crate::compare::Comparison;
-use crate::tensor::json::{Float, MaybeFloat, nullable};
+use crate::tensor::value::{Float, MaybeFloat, nullable};
 
 /// Cases that `from` links, in the order of the computation.
 ///

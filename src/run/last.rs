@@ -118,7 +118,7 @@ impl Session {
             Ok(Found::Other(what)) => {
                 return Err(Error::Usage(format!("{} {what}; delete it and run again", file.display())));
             }
-            Ok(Found::Nothing | Found::Dangling) => return Ok(None),
+            Ok(Found::Nothing) => return Ok(None),
             Err(error) => return Err(Error::read(file, error)),
         };
         serde_json::from_slice(&text).map(Some).map_err(|error| {

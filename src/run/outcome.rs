@@ -13,7 +13,7 @@ use crate::compare::{Comparison, Mismatch, Picture, Summary, Tolerance, Vacuous}
 use crate::error::Error;
 use crate::explain::Explanation;
 use crate::snapshot::Drift;
-use crate::tensor::json::{Float, nullable};
+use crate::tensor::value::{Float, nullable};
 use crate::text::word::words;
 
 /// What karat says of an output, a case or a run. Ordered from worst to best: the verdict of a whole is the least of

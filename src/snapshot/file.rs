@@ -29,7 +29,7 @@ impl Stored {
         let raw = match read_regular(file, TEXT_LIMIT) {
             Ok(Found::File(raw)) => raw,
             Ok(Found::Other(what)) => return Err(broken(file, None, &format!("it {what}"))),
-            Ok(Found::Nothing | Found::Dangling) => return blocked(file).map(|()| None),
+            Ok(Found::Nothing) => return blocked(file).map(|()| None),
             Err(error) => return blocked(file).and(Err(Error::read(file, error))),
         };
         Stored::of(&raw, file, file).map(Some)
@@ -301,7 +301,7 @@ fn content(file: &Path) -> Result<Option<Vec<u8>>> {
     match read_regular(file, TEXT_LIMIT) {
         Ok(Found::File(raw)) => Ok(Some(raw)),
         Ok(Found::Other(what)) => Err(broken(file, None, &format!("it {what}"))),
-        Ok(Found::Nothing | Found::Dangling) => Ok(None),
+        Ok(Found::Nothing) => Ok(None),
         Err(error) => Err(Error::read(file, error)),
     }
 }

@@ -7,7 +7,7 @@ use bytemuck::{CheckedBitPattern, NoUninit, Pod, Zeroable};
 use half::{bf16, f16};
 use num_complex::Complex;
 
-use super::float::{key, modulus, nearest};
+use super::value::{ElementType, Value, key};
 use crate::text::word::words;
 
 /// What arithmetic a dtype takes.
@@ -19,22 +19,6 @@ pub enum Kind {
     Float,
     /// Complex floats: differences are moduli, taken in `f64`.
     Complex,
-}
-
-/// One element, exactly, as something to show: it prints with the fewest digits that read back the same.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum Value {
-    /// A boolean.
-    Bool(bool),
-    /// Any integer.
-    Integer(i128),
-    /// Any float of 32 bits or fewer, which `f32` holds exactly.
-    Float32(f32),
-    /// A double.
-    Float64(f64),
-    /// Any complex number.
-    Complex(Complex<f64>),
 }
 
 /// An 8-bit float, OCP E4M3: bias 7, no infinities, NaN is `0x7f` and `0xff`.
@@ -108,9 +92,6 @@ pub trait Element:
 
     #[doc(hidden)]
     fn view(elements: &[Self]) -> Slice<'_>;
-
-    #[doc(hidden)]
-    fn unwrap(elements: Slice<'_>) -> Option<&[Self]>;
 }
 
 mod sealed {
@@ -172,13 +153,6 @@ macro_rules! dtypes {
                 fn view(elements: &[Self]) -> Slice<'_> {
                     Slice::$variant(elements)
                 }
-
-                fn unwrap(elements: Slice<'_>) -> Option<&[Self]> {
-                    match elements {
-                        Slice::$variant(elements) => Some(elements),
-                        _ => None,
-                    }
-                }
             }
         )*
 
@@ -195,9 +169,7 @@ macro_rules! dtypes {
             /// Bytes an element.
             #[must_use]
             pub fn size(self) -> usize {
-                match self {
-                    $(DType::$variant => size_of::<$type>(),)*
-                }
+                with_type!(self, T => size_of::<T>())
             }
 
             /// What arithmetic it takes.
@@ -222,16 +194,6 @@ macro_rules! dtypes {
             pub(super) fn view(&self) -> Slice<'_> {
                 match self {
                     $(Data::$variant(elements) => Slice::$variant(elements),)*
-                }
-            }
-        }
-
-        impl<'a> Slice<'a> {
-            /// The elements that those bytes are on this machine; `None` where they do not begin at a multiple of the
-            /// element's alignment, do not end with an element, or are no booleans.
-            pub(super) fn from_bytes(dtype: DType, bytes: &'a [u8]) -> Option<Slice<'a>> {
-                match dtype {
-                    $(DType::$variant => bytemuck::checked::try_cast_slice(bytes).ok().map(Slice::$variant),)*
                 }
             }
         }
@@ -311,52 +273,29 @@ impl DType {
     }
 }
 
+impl ElementType {
+    /// That of the extremes of a summary, which of complex tensors are moduli.
+    pub(crate) fn of_summary(dtype: DType) -> ElementType {
+        match with_type!(dtype, T => ElementType::of(<T as Zeroable>::zeroed().value())) {
+            ElementType::Complex => ElementType::Float64,
+            other => other,
+        }
+    }
+}
+
 impl fmt::Display for DType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
     }
 }
 
-impl fmt::Display for Value {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Value::Bool(x) => write!(f, "{x}"),
-            Value::Integer(x) => write!(f, "{x}"),
-            Value::Float32(x) => write_float(f, f64::from(*x), &format!("{x:?}")),
-            Value::Float64(x) => write_float(f, *x, &format!("{x:?}")),
-            Value::Complex(x) => write!(f, "{}{:+}i", Value::Float64(x.re), Value::Float64(x.im)),
-        }
-    }
-}
-
-impl Value {
-    /// The value in `f64` (the modulus of a complex number; nearest for integers beyond 2^53).
-    #[must_use]
-    #[inline]
-    pub fn to_f64(self) -> f64 {
-        match self {
-            Value::Bool(x) => f64::from(u8::from(x)),
-            Value::Integer(x) => nearest(x),
-            Value::Float32(x) => f64::from(x),
-            Value::Float64(x) => x,
-            Value::Complex(x) => modulus(x.re, x.im),
-        }
-    }
-}
-
-/// Rust's shortest round-trip digits, with karat's words for what is not a number, and no `.0`.
-fn write_float(f: &mut fmt::Formatter<'_>, value: f64, digits: &str) -> fmt::Result {
-    let sign = if f.sign_plus() && !value.is_sign_negative() { "+" } else { "" };
-    let digits = match value {
-        x if x.is_nan() => "nan",
-        x if x == f64::INFINITY => "inf",
-        x if x == f64::NEG_INFINITY => "-inf",
-        _ => digits.strip_suffix(".0").unwrap_or(digits),
-    };
-    write!(f, "{sign}{digits}")
-}
-
 impl<'a> Slice<'a> {
+    /// The elements that those bytes are on this machine; `None` where they do not begin at a multiple of the element's
+    /// alignment, do not end with an element, or are no booleans.
+    pub(super) fn from_bytes(dtype: DType, bytes: &'a [u8]) -> Option<Slice<'a>> {
+        with_type!(dtype, T => bytemuck::checked::try_cast_slice::<u8, T>(bytes).ok().map(T::view))
+    }
+
     /// The type of the elements.
     #[must_use]
     pub fn dtype(self) -> DType {

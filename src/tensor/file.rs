@@ -135,7 +135,7 @@ impl OpenFile {
         let file = match open_regular(path) {
             Ok(Found::File(file)) => file,
             Ok(Found::Other(what)) => return Err(Fault::Broken(what)),
-            Ok(Found::Dangling | Found::Nothing) => return Err(absent(path)),
+            Ok(Found::Nothing) => return Err(absent(path)),
             Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Err(absent(path)),
             Err(error) => return Err(Fault::Io(error)),
         };

@@ -3,13 +3,12 @@
 pub(crate) mod container;
 pub(crate) mod dtype;
 mod file;
-pub(crate) mod float;
-pub(crate) mod json;
 mod npy;
 mod npz;
 mod safetensors;
 #[expect(clippy::module_inception, reason = "it is the tensor itself")]
 pub(crate) mod tensor;
+pub(crate) mod value;
 
 #[cfg(feature = "harness")]
 pub(crate) use container::may_exceed;
@@ -17,8 +16,9 @@ pub use container::{
     Container, Containers, Contents, Header, TensorFile, contents, inspect, is_tensor_file, read_tensor,
 };
 pub(crate) use dtype::dispatch;
-pub use dtype::{DType, Element, F8E4M3, F8E5M2, Kind, Slice, Value};
+pub use dtype::{DType, Element, F8E4M3, F8E5M2, Kind, Slice};
 #[cfg(feature = "harness")]
 pub(crate) use file::{Pointer, little_endian};
 pub use npy::write_npy;
 pub use tensor::{Buffer, Source, Tensor};
+pub use value::Value;

@@ -6,7 +6,8 @@ use half::{bf16, f16};
 use ndarray::{Array, ArrayBase, ArrayD, Data as NdData, Dimension, IxDyn};
 use num_complex::Complex;
 
-use super::dtype::{DType, Data, Element, Slice, Value};
+use super::dtype::{DType, Data, Element, Slice};
+use super::value::Value;
 use crate::error::{Error, Result};
 
 /// A dense tensor: a shape, and elements of one [`DType`] in C order (the last axis varies fastest).
@@ -101,7 +102,8 @@ impl Tensor {
     /// The elements as a slice, where they are of that type.
     #[must_use]
     pub fn as_slice<T: Element>(&self) -> Option<&[T]> {
-        T::unwrap(self.data())
+        let bytes = (self.dtype() == T::DTYPE).then(|| self.data().bytes())?;
+        bytemuck::checked::try_cast_slice(bytes).ok()
     }
 
     /// A copy as an ndarray of that type.

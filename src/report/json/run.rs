@@ -17,7 +17,7 @@ use crate::run::{
     CaseOutcome, ChainOutcome, Counts, Gate, Gates, OutputOutcome, Partition, Problem, RunOutcome, Verdict,
 };
 use crate::snapshot::Drift;
-use crate::tensor::json::Float;
+use crate::tensor::value::Float;
 
 /// Writes a run: its totals, every case, every output. [`read_run`](super::read_run) reads it back.
 ///

@@ -17,7 +17,7 @@ use crate::report::{
 };
 use crate::run::{CaseOutcome, Column, Matrix, Row, Sum, Verdict};
 use crate::tensor::Tensor;
-use crate::tensor::json::MaybeFloat;
+use crate::tensor::value::MaybeFloat;
 
 /// Writes every case there is.
 ///

@@ -9,7 +9,7 @@ use crate::explain::{Details, Explanation, Hypothesis};
 use crate::report::{Review, Voice};
 use crate::run::{CaseOutcome, Gate, Gates, OutputOutcome, Problem, RunOutcome, Verdict};
 use crate::snapshot::Drift;
-use crate::tensor::json::{ElementType, Types};
+use crate::tensor::value::{ElementType, Types};
 use crate::tensor::{DType, Value};
 
 pub(super) fn voice() -> Voice {
