@@ -10,9 +10,8 @@ use super::format::Layer;
 use super::id::CaseId;
 use super::walk::{Seen, walk};
 use crate::error::{Error, Result};
-use crate::fs::nearest;
 use crate::tensor::{Pointer, is_tensor_file};
-use crate::text::name::fold;
+use crate::text::name::{fold, nearest};
 
 /// A goldens root, and the snapshots folder that belongs to it.
 #[derive(Clone, Debug)]

@@ -13,8 +13,9 @@ use serde_path_to_error::Segment;
 
 use crate::compare::NanRule;
 use crate::error::{Error, Result};
-use crate::fs::{Found, TEXT_LIMIT, nearest, read_regular};
+use crate::fs::{Found, TEXT_LIMIT, read_regular};
 use crate::tensor::{DType, Pointer};
+use crate::text::name::nearest;
 use crate::text::safe;
 
 /// The version of the format that this karat writes, and the latest that it reads.

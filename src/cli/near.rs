@@ -9,8 +9,8 @@ use super::examples::VERBS;
 use super::{Context, Place};
 use crate::case::{CaseId, Goldens, absolute};
 use crate::error::{Error, Result};
-use crate::fs::likeness;
 use crate::report::{Voice, quote};
+use crate::text::name::likeness;
 use crate::text::number::counted;
 
 impl Place {

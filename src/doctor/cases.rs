@@ -7,10 +7,10 @@ use super::complaint::{Ailment, Complaint, Health, Setup};
 use crate::case::{Address, Case, CaseId, Suites, Tree, sha256};
 use crate::compare::{NanRule, Summary, summarize};
 use crate::error::{Error, Result};
-use crate::fs::nearest_first;
 use crate::run::{Declared, Executor, Reference, check_link, facts, vacuous_name};
 use crate::snapshot::Shelf;
 use crate::tensor::{Containers, DType, Pointer, Tensor};
+use crate::text::name::nearest_first;
 
 /// A case that a run would run, and what it says of each output with a reference that can be read.
 type Read = (Case, Vec<(String, Declared, Summary)>);

@@ -7,10 +7,10 @@ use super::voice::{Voice, quote, remove};
 use crate::compare::mismatch::{are_both_nan, largest, measured, mismatch, tolerance};
 use crate::compare::{Mismatch, Tolerance, Vacuous};
 use crate::explain::Explanation;
-use crate::fs::nearest_first;
 use crate::run::{CaseOutcome, Gate, OutputOutcome, Problem, Verdict};
 use crate::snapshot::Drift;
 use crate::snapshot::moved_row;
+use crate::text::name::nearest_first;
 use crate::text::number::{bytes, count, counted, exact, percent, shape};
 use crate::text::safe::visible;
 

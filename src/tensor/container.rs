@@ -15,7 +15,7 @@ use super::file::{Encoding, Fault, Locate, Located, OpenFile, broken};
 use super::tensor::{Buffer, Source, Tensor};
 use super::{npy, npz, safetensors};
 use crate::error::Result;
-use crate::fs::nearest;
+use crate::text::name::nearest;
 
 /// How many known names a message lists.
 const LISTED: usize = 8;

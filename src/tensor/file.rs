@@ -16,10 +16,8 @@ use rawzip::{RangeReader, ReaderAt};
 use super::dtype::{DType, Element, Kind, Slice, with_type};
 use super::tensor::Tensor;
 use crate::error::{Error, Result};
-use crate::fs::{Found, folder, nearest, open_regular};
-
-/// How much of a file is read in one call of the system as it is opened: all of a small one.
-const HEAD: u64 = 1 << 16;
+use crate::fs::{Found, folder, open_regular};
+use crate::text::name::nearest;
 
 /// How many bytes are read at a time: they stay in the cache until their order is set right.
 const CHUNK: usize = 1 << 18;
@@ -120,13 +118,12 @@ impl fmt::Display for Pointer {
     }
 }
 
-/// A file that is neither empty nor a pointer. Several threads can read it anywhere; its beginning is in memory.
+/// A file that is neither empty nor a pointer. Several threads can read it anywhere.
 pub(super) struct OpenFile {
     pub(super) path: PathBuf,
     /// How long it was when it was opened.
     pub(super) len: u64,
     file: File,
-    head: Vec<u8>,
 }
 
 impl OpenFile {
@@ -139,14 +136,13 @@ impl OpenFile {
             Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Err(absent(path)),
             Err(error) => return Err(Fault::Io(error)),
         };
-        let len = file.metadata()?.len();
-        // With room for no more it is read in one call.
-        let mut head = Vec::with_capacity(len.min(HEAD) as usize);
-        (&file).take(len.min(HEAD)).read_to_end(&mut head)?;
-        match Pointer::of(&head) {
-            _ if head.is_empty() => Err(broken!("is empty; make it again")),
+        let file = OpenFile { path: path.to_path_buf(), len: file.metadata()?.len(), file };
+        let mut start = Vec::new();
+        (&file.file).take(64).read_to_end(&mut start)?;
+        match Pointer::of(&start) {
+            _ if start.is_empty() => Err(broken!("is empty; make it again")),
             Some(pointer) => Err(pointer.fault()),
-            None => Ok(Arc::new(OpenFile { path: path.to_path_buf(), len, file, head })),
+            None => Ok(Arc::new(file)),
         }
     }
 
@@ -169,13 +165,10 @@ impl OpenFile {
 
 impl ReaderAt for OpenFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        match usize::try_from(offset).ok().and_then(|offset| self.head.get(offset..)) {
-            Some(rest) if rest.len() >= buffer.len() || self.head.len() as u64 == self.len => rest.read_at(buffer, 0),
-            #[cfg(unix)]
-            _ => std::os::unix::fs::FileExt::read_at(&self.file, buffer, offset),
-            #[cfg(windows)]
-            _ => std::os::windows::fs::FileExt::seek_read(&self.file, buffer, offset),
-        }
+        #[cfg(unix)]
+        return std::os::unix::fs::FileExt::read_at(&self.file, buffer, offset);
+        #[cfg(windows)]
+        return std::os::windows::fs::FileExt::seek_read(&self.file, buffer, offset);
     }
 }
 

@@ -141,58 +141,32 @@ impl Tensor {
     }
 }
 
-impl<T: Element, S: NdData<Elem = T>, D: Dimension> From<&ArrayBase<S, D>> for Tensor {
-    fn from(array: &ArrayBase<S, D>) -> Tensor {
-        Tensor { shape: array.shape().to_vec(), data: T::wrap(array.iter().copied().collect()) }
-    }
-}
-
-impl<T: Element, D: Dimension> From<Array<T, D>> for Tensor {
-    fn from(array: Array<T, D>) -> Tensor {
-        Tensor::from(&array)
-    }
-}
-
 impl From<&Tensor> for Tensor {
     fn from(tensor: &Tensor) -> Tensor {
         tensor.clone()
     }
 }
 
-impl<T: Element> From<Vec<T>> for Tensor {
-    fn from(elements: Vec<T>) -> Tensor {
-        Tensor { shape: vec![elements.len()], data: T::wrap(elements) }
-    }
+/// Says of each type what shape and elements a tensor has that is made from it.
+macro_rules! conversions {
+    ($([$($generics:tt)*] $from:ty, |$value:ident| ($shape:expr, $elements:expr);)*) => {$(
+        impl<T: Element, $($generics)*> From<$from> for Tensor {
+            fn from($value: $from) -> Tensor {
+                Tensor { shape: $shape.to_vec(), data: T::wrap($elements) }
+            }
+        }
+    )*};
 }
 
-impl<T: Element> From<&Vec<T>> for Tensor {
-    fn from(elements: &Vec<T>) -> Tensor {
-        elements.clone().into()
-    }
-}
-
-impl<T: Element> From<&[T]> for Tensor {
-    fn from(elements: &[T]) -> Tensor {
-        elements.to_vec().into()
-    }
-}
-
-impl<T: Element, const N: usize> From<[T; N]> for Tensor {
-    fn from(elements: [T; N]) -> Tensor {
-        elements.to_vec().into()
-    }
-}
-
-impl<T: Element, const N: usize> From<&[T; N]> for Tensor {
-    fn from(elements: &[T; N]) -> Tensor {
-        elements.to_vec().into()
-    }
-}
-
-impl<T: Element, const N: usize, const M: usize> From<[[T; M]; N]> for Tensor {
-    fn from(rows: [[T; M]; N]) -> Tensor {
-        Tensor { shape: vec![N, M], data: T::wrap(rows.as_flattened().to_vec()) }
-    }
+conversions! {
+    [S: NdData<Elem = T>, D: Dimension] &ArrayBase<S, D>, |array| (array.shape(), array.iter().copied().collect());
+    [D: Dimension] Array<T, D>, |array| (array.shape(), array.iter().copied().collect());
+    [] Vec<T>, |elements| ([elements.len()], elements);
+    [] &Vec<T>, |elements| ([elements.len()], elements.clone());
+    [] &[T], |elements| ([elements.len()], elements.to_vec());
+    [const N: usize] [T; N], |elements| ([N], elements.to_vec());
+    [const N: usize] &[T; N], |elements| ([N], elements.to_vec());
+    [const N: usize, const M: usize] [[T; M]; N], |rows| ([N, M], rows.as_flattened().to_vec());
 }
 
 macro_rules! from_number {
