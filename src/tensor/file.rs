@@ -166,9 +166,13 @@ impl OpenFile {
 impl ReaderAt for OpenFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         #[cfg(unix)]
-        return std::os::unix::fs::FileExt::read_at(&self.file, buffer, offset);
+        {
+            std::os::unix::fs::FileExt::read_at(&self.file, buffer, offset)
+        }
         #[cfg(windows)]
-        return std::os::windows::fs::FileExt::seek_read(&self.file, buffer, offset);
+        {
+            std::os::windows::fs::FileExt::seek_read(&self.file, buffer, offset)
+        }
     }
 }
 
