@@ -28,7 +28,7 @@ const ORDER: &[&[&str]] = &[
 const EXECUTORS: (&str, &[&str]) = ("executors", &["error.rs", "tensor/", "run/checkpoint"]);
 
 /// The rooms that still have circles of files: none is to be added, and each goes with its last circle.
-const TANGLED: &[&str] = &["compare", "report"];
+const TANGLED: &[&str] = &["compare"];
 
 static SOURCES: LazyLock<Sources> = LazyLock::new(Sources::read);
 

@@ -10,7 +10,7 @@ use super::{Context, Gate, Place, near};
 use crate::case::{Address, Case, CaseId, Goldens, Input, Output};
 use crate::compare::{Summary, summarize};
 use crate::error::{Error, Result};
-use crate::report::{CaseView, InputView, OutputView, TensorView, Voice, json, terminal};
+use crate::report::{CaseView, InputView, OutputView, TensorView, Voice, histogram, json, terminal};
 use crate::tensor::{Container, Containers, Contents, is_tensor_file, read_tensor};
 use crate::tensor::{DType, Tensor};
 
@@ -50,7 +50,7 @@ impl Show {
             }
         }
         context.screen.print(|out, palette| match self.json {
-            true => json::show_case(out, &voice, &view),
+            true => json::show(out, &voice, &[], Some(&view)),
             false => out.write_all(terminal::show_case(palette, &voice, &view).as_bytes()),
         })?;
         let inputs = view.inputs.iter().map(|input| &input.tensor);
@@ -73,21 +73,22 @@ impl Show {
                 named(name, place, tensor.as_ref(), None)
             })
             .collect();
-        context.screen.print(|out, palette| match self.json {
-            true => json::show_members(out, &views),
-            false => out.write_all(terminal::show_members(palette, &self.what, &views).as_bytes()),
-        })?;
-        Ok(if views.iter().all(|view| view.summary.is_ok()) { Gate::Passed } else { Gate::Failed })
+        self.print(context, &views)
     }
 
     fn show_tensor(&self, context: &Context<'_>, address: &Address) -> Result<Gate> {
         let tensor = read_tensor(&address.path, address.member.as_deref(), self.dtype)?;
-        let summary = summarize(&tensor, None);
+        let view = named(String::new(), self.what.clone(), Ok(&tensor), None);
+        self.print(context, &[TensorView { histogram: Some(histogram(&tensor)), ..view }])
+    }
+
+    fn print(&self, context: &Context<'_>, views: &[TensorView]) -> Result<Gate> {
+        let voice = context.voice(self.root.as_ref(), Some(&self.place), None);
         context.screen.print(|out, palette| match self.json {
-            true => json::show_tensor(out, &self.what, &tensor, &summary),
-            false => out.write_all(terminal::show_tensor(palette, &self.what, &tensor, &summary).as_bytes()),
+            true => json::show(out, &voice, views, None),
+            false => out.write_all(terminal::show(palette, &self.what, views).as_bytes()),
         })?;
-        Ok(Gate::Passed)
+        Ok(if views.iter().all(|view| view.summary.is_ok()) { Gate::Passed } else { Gate::Failed })
     }
 
     /// Says that what was typed is neither a case nor a tensor file.
@@ -157,5 +158,5 @@ fn named(name: String, place: String, tensor: Result<&Tensor, &Error>, mask: Opt
             mask => Ok(summarize(tensor, mask)),
         },
     };
-    TensorView { name, place, summary }
+    TensorView { name, place, summary, histogram: None }
 }

@@ -238,7 +238,8 @@ pub struct Bin {
 /// The finite elements of a tensor (complex: their moduli) counted in bins of equal width, from the smallest to the largest:
 /// as many as a screen shows beside a summary, and none where no element is finite. Integers in a small range have a bin for
 /// each value.
-pub(super) fn histogram(tensor: &Tensor) -> Vec<Bin> {
+#[must_use]
+pub fn histogram(tensor: &Tensor) -> Vec<Bin> {
     const BINS: usize = 12;
     let (mut min, mut max) = (f64::INFINITY, f64::NEG_INFINITY);
     visit(tensor.data(), &mut |x| (min, max) = (min.min(x), max.max(x)));

@@ -29,7 +29,7 @@ pub mod terminal;
 #[cfg(all(test, feature = "reports"))]
 mod tests;
 
-pub use figures::Bin;
+pub use figures::{Bin, histogram};
 pub use terminal::Palette;
 pub use view::{CaseLine, CaseView, DiffView, ExplainView, InputView, OutputView, PairView, TensorView, Unread};
 pub(crate) use voice::quote;

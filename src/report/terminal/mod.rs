@@ -8,7 +8,7 @@ pub use palette::Palette;
 pub(crate) use run::message;
 pub use run::{By, Detail, doctor, explain, list, matrix, run};
 pub(super) use tensor::map;
-pub use tensor::{diff, show_case, show_members, show_tensor};
+pub use tensor::{diff, show, show_case};
 
 #[cfg(test)]
 pub(super) use run::{case_lines, end, failure, failures};

@@ -12,7 +12,7 @@ use crate::report::overview::distance;
 use crate::report::view::{CaseView, DiffView, InputView, OutputView, PairView, TensorView, Unread};
 use crate::report::voice::Voice;
 use crate::run::Verdict;
-use crate::tensor::{Kind, Tensor};
+use crate::tensor::Kind;
 use crate::text::layout::{Table, bars, padded, paragraphs, width};
 use crate::text::number::{bytes, count, counted, exact, float, shape};
 use crate::text::safe::{name as shown, visible};
@@ -177,9 +177,13 @@ pub(in crate::report) fn map(indent: usize, map: &HeatMap) -> String {
     paragraphs(indent, &[figures::axes(map)]) + &rows + &meanings
 }
 
-/// The summary of a tensor and how its elements are spread. `place` is its file as the reader named it.
+/// Tensors: of one alone its summary and how its elements are spread, or a line for each of the container `place`.
 #[must_use]
-pub fn show_tensor(palette: &Palette, place: &str, tensor: &Tensor, summary: &Summary) -> String {
+pub fn show(palette: &Palette, place: &str, tensors: &[TensorView]) -> String {
+    let head = palette.strong(&visible(place)) + "\n";
+    let [TensorView { summary: Ok(summary), histogram: Some(histogram), .. }] = tensors else {
+        return head + &table(2, tensors.iter().map(row));
+    };
     let size = summary.elements.saturating_add(summary.left_out).saturating_mul(summary.dtype.size() as u64);
     let rows = figures::described(summary).map(|(quantity, value)| match quantity {
         "elements" => [quantity.to_owned(), format!("{value} ({})", bytes(size))],
@@ -190,24 +194,18 @@ pub fn show_tensor(palette: &Palette, place: &str, tensor: &Tensor, summary: &Su
         true => float(*from),
         false => format!("{} to {}", float(*from), float(*to)),
     };
-    let bins: Vec<(String, u64)> = figures::histogram(tensor).iter().map(|bin| (label(bin), bin.count)).collect();
-    let mut text = format!("{}\n{}", palette.strong(&visible(place)), table(2, rows));
-    if !bins.is_empty() {
-        let is_complex = summary.dtype.kind() == Kind::Complex;
-        text += if is_complex { "\n  |z|, and how many elements\n" } else { "\n" };
-    }
-    text + &bars(2, &bins)
-}
-
-/// A line for each tensor of a container.
-#[must_use]
-pub fn show_members(palette: &Palette, place: &str, members: &[TensorView]) -> String {
-    format!("{}\n{}", palette.strong(&visible(place)), table(2, members.iter().map(row)))
+    let bins: Vec<(String, u64)> = histogram.iter().map(|bin| (label(bin), bin.count)).collect();
+    let gap = match summary.dtype.kind() {
+        _ if bins.is_empty() => "",
+        Kind::Complex => "\n  |z|, and how many elements\n",
+        _ => "\n",
+    };
+    head + &table(2, rows) + gap + &bars(2, &bins)
 }
 
 /// A tensor in one row: name, dtype and shape, range, what is not finite.
 fn row(tensor: &TensorView) -> Vec<String> {
-    let TensorView { name, place: _, summary } = tensor;
+    let TensorView { name, place: _, summary, histogram: _ } = tensor;
     let Summary { shape: extents, dtype, left_out, non_finite, min, max, std, .. } = match summary {
         Ok(summary) => summary,
         Err(error) => return vec![name.clone(), error.replace('\n', " ")],
@@ -276,6 +274,7 @@ fn flat(path: &str, fields: &Map<String, Value>) -> Vec<[String; 2]> {
 mod tests {
     use super::*;
     use crate::compare::{Pair, Rules, Tolerance};
+    use crate::tensor::Tensor;
     use crate::text::layout::WIDTH;
 
     fn told(shape: &[usize], actual: Vec<f32>) -> String {

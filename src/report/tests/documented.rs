@@ -64,8 +64,8 @@ fn the_examples_of_the_page_are_what_is_written() {
         told_as_json(|out| json::explain(out, &voice, &explained())),
         told_as_json(|out| json::matrix(out, &voice, &matrix::matrix())),
         told_as_json(|out| json::list(out, &voice, &verbs::cases())),
-        told_as_json(|out| json::show_tensor(out, "goldens/a/y.npy", &tensor, &summary)),
-        told_as_json(|out| json::show_case(out, &voice, &verbs::case())),
+        told_as_json(|out| json::show(out, &voice, &[verbs::alone("goldens/a/y.npy", &tensor, summary.clone())], None)),
+        told_as_json(|out| json::show(out, &voice, &[], Some(&verbs::case()))),
         told_as_json(|out| json::diff(out, &verbs::one_pair())),
         told_as_json(|out| json::doctor(out, &voice, &ailing())),
     ];

@@ -6,10 +6,10 @@ use super::{assert_told, example};
 use crate::case::CaseId;
 use crate::compare::{Mismatch, NonFinite, Pair, Picture, Rules, Summary, Tolerance, summarize};
 use crate::explain::{Explanation, Hypothesis};
-use crate::report::terminal;
 use crate::report::{
     CaseLine, CaseView, DiffView, ExplainView, InputView, OutputView, PairView, Palette, TensorView, Unread,
 };
+use crate::report::{histogram, terminal};
 use crate::run::Gate;
 use crate::tensor::{DType, Tensor, Value};
 
@@ -31,7 +31,12 @@ pub(super) fn tensor() -> (Tensor, Summary) {
 }
 
 fn view(name: &str, place: &str, summary: Result<Summary, String>) -> TensorView {
-    TensorView { name: name.into(), place: place.into(), summary }
+    TensorView { name: name.into(), place: place.into(), summary, histogram: None }
+}
+
+/// A tensor that is shown alone.
+pub(super) fn alone(place: &str, tensor: &Tensor, summary: Summary) -> TensorView {
+    TensorView { histogram: Some(histogram(tensor)), ..view("", place, Ok(summary)) }
 }
 
 pub(super) fn case() -> CaseView {
@@ -173,7 +178,8 @@ pub(super) fn cases() -> Vec<CaseLine> {
 #[test]
 fn a_tensor_is_shown_with_its_spread() {
     let (tensor, summary) = tensor();
-    let told = terminal::show_tensor(&Palette::plain(), "goldens/a/y.npy", &tensor, &summary);
+    let told =
+        terminal::show(&Palette::plain(), "goldens/a/y.npy", &[alone("goldens/a/y.npy", &tensor, summary.clone())]);
     assert_told(&told, include_str!("../../../tests/data/report/show_tensor.txt"));
 }
 
@@ -182,7 +188,7 @@ fn the_statistics_of_complex_numbers_are_said_to_be_of_the_moduli() {
     use num_complex::Complex;
     let tensor = Tensor::new(&[2], vec![Complex::new(3.0f64, 4.0), Complex::new(0.0, -1.0)]).expect("two elements");
     let summary = summarize(&tensor, None);
-    let shown = terminal::show_tensor(&Palette::plain(), "y.npy", &tensor, &summary);
+    let shown = terminal::show(&Palette::plain(), "y.npy", &[alone("y.npy", &tensor, summary.clone())]);
     for line in [
         "  min |z|     1\n",
         "  max |z|     5\n",
@@ -192,7 +198,7 @@ fn the_statistics_of_complex_numbers_are_said_to_be_of_the_moduli() {
     ] {
         assert!(shown.contains(line), "{line:?} is not in\n{shown}");
     }
-    let shown = terminal::show_members(&Palette::plain(), "all.npz", &[view("y", "all.npz#y", Ok(summary))]);
+    let shown = terminal::show(&Palette::plain(), "all.npz", &[view("y", "all.npz#y", Ok(summary))]);
     assert!(shown.contains("|z| 1 to 5, std 2"), "{shown}");
 }
 
@@ -200,7 +206,7 @@ fn the_statistics_of_complex_numbers_are_said_to_be_of_the_moduli() {
 fn what_has_no_finite_element_has_no_spread() {
     let tensor = Tensor::new(&[1], vec![f32::NAN]).expect("one element");
     let summary = Summary { min: None, max: None, mean: None, std: None, l2: None, ..self::tensor().1 };
-    let told = terminal::show_tensor(&Palette::plain(), "y.npy", &tensor, &summary);
+    let told = terminal::show(&Palette::plain(), "y.npy", &[alone("y.npy", &tensor, summary.clone())]);
     assert!(
         told.ends_with(
             "  min         none\n  max         none\n  mean        none\n  std         none\n  l2          none\n"
@@ -222,7 +228,7 @@ all.npz
   ids    holds pickled objects
   y      f32  [17]        -4 to 24.1, std 9.01, 1 NaN, 0 inf, 0 -inf
 ";
-    assert_told(&terminal::show_members(&Palette::plain(), "all.npz", &members), should_be);
+    assert_told(&terminal::show(&Palette::plain(), "all.npz", &members), should_be);
 }
 
 #[test]

@@ -1,0 +1,498 @@
+//! For programs: one JSON document for each verb, described in `docs/json.md`.
+//!
+//! What is absent is `null`, never left out. A float that JSON cannot hold is the word `"nan"`, `"inf"` or `"-inf"`. What a
+//! terminal or a CI runner would obey is written as `\u....`, which reads back the same. What is measured and judged is written
+//! as it is; the documents add what follows from it, and what a reader is told.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::error::Category;
+use serde_json::{Value, json};
+
+use super::doctor::advice;
+use super::message;
+use super::{CaseLine, CaseView, DiffView, ExplainView, TensorView, Voice};
+use crate::case::sha256_of_text;
+use crate::compare::{Comparison, Picture, Summary, Tolerance, Vacuous};
+use crate::doctor::{Complaint, Health};
+use crate::error::{Error, Result};
+use crate::explain::Explanation;
+use crate::run::{
+    CaseOutcome, ChainOutcome, Column, Counts, Gate, Gates, Matrix, OutputOutcome, Partition, Problem, Row, RunOutcome,
+    Sum, Verdict,
+};
+use crate::snapshot::Drift;
+use crate::tensor::value::{Float, MaybeFloat};
+use crate::text::safe::{Rule, written};
+
+/// Changes when a field goes, or comes to mean something else; not when one is added.
+const FORMAT: u32 = 1;
+
+/// How the last field of a run begins: the sha256 of everything before it.
+const DIGEST: &str = ",\n  \"sha256\": \"";
+
+/// What every document begins with.
+#[derive(Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+struct Document<T> {
+    karat: Header<&'static str>,
+    kind: &'static str,
+    #[serde(flatten)]
+    content: T,
+}
+
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "cli", schemars(rename = "Header"))]
+struct Header<V> {
+    version: V,
+    format: u32,
+}
+
+/// Writes a document and a line feed.
+fn write(out: &mut dyn Write, kind: &'static str, content: impl Serialize) -> io::Result<()> {
+    let karat = Header { version: env!("CARGO_PKG_VERSION"), format: FORMAT };
+    written(out, Rule::Json, |out| {
+        serde_json::to_writer_pretty(&mut *out, &Document { karat, kind, content })?;
+        writeln!(out)
+    })
+}
+
+/// Writes a run: its totals, every case, every output. [`read_run`] reads it back.
+///
+/// # Errors
+///
+/// What `out` returns.
+pub fn run(out: &mut dyn Write, voice: &Voice, run: &RunOutcome) -> io::Result<()> {
+    let content = Run {
+        root: voice.path(&run.root),
+        snapshots: voice.path(&run.snapshots),
+        executor: &run.executor,
+        gates: run.gates,
+        gate: &run.gate,
+        verdict: run.verdict(),
+        total: run.cases.len(),
+        failed: run.failed(),
+        filtered_out: run.filtered_out,
+        partition: run.partition.as_ref(),
+        not_run: run.not_run,
+        counts: run.counts(),
+        interrupted: run.interrupted.as_deref(),
+        elapsed_seconds: run.elapsed.as_secs_f64(),
+        cases: run.cases.iter().map(|case| Case::new(voice, &run.gate, case)).collect(),
+        chains: run.chains.as_deref(),
+    };
+    let mut text = Vec::new();
+    write(&mut text, "run", content)?;
+    let text = String::from_utf8_lossy(&text);
+    let content = text.strip_suffix("\n}\n").unwrap_or(&text);
+    writeln!(out, "{content}{DIGEST}{}\"\n}}", sha256_of_text(content))
+}
+
+/// Writes a case, run by that executor and held to accuracy alone; the explanations are those of its outputs.
+///
+/// # Errors
+///
+/// What `out` returns.
+pub fn explain(out: &mut dyn Write, voice: &Voice, explained: &ExplainView) -> io::Result<()> {
+    #[derive(Serialize)]
+    struct Explain<'a> {
+        executor: &'a str,
+        case: Case<'a>,
+    }
+    let ExplainView { executor, gate, case } = explained;
+    write(out, "explain", Explain { executor, case: Case::new(voice, gate, case) })
+}
+
+#[derive(Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+struct Run<'a> {
+    root: String,
+    snapshots: String,
+    executor: &'a str,
+    gates: Gates,
+    gate: &'a Gate,
+    verdict: Verdict,
+    total: usize,
+    failed: usize,
+    filtered_out: usize,
+    partition: Option<&'a Partition>,
+    not_run: usize,
+    counts: Counts,
+    interrupted: Option<&'a str>,
+    #[serde(with = "Float")]
+    elapsed_seconds: f64,
+    cases: Vec<Case<'a>>,
+    chains: Option<&'a [ChainOutcome]>,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+struct Case<'a> {
+    id: &'a str,
+    file: String,
+    /// The suite that sets a field which `file` does not set; there only where one does.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    inherited: BTreeMap<&'a str, String>,
+    checkpoint: Option<&'a str>,
+    verdict: Verdict,
+    failed: bool,
+    problems: Vec<Told<'a>>,
+    next: Option<String>,
+    snapshot_only: bool,
+    #[serde(with = "Float")]
+    elapsed_seconds: f64,
+    outputs: Vec<Output<'a>>,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+struct Output<'a> {
+    name: &'a str,
+    verdict: Verdict,
+    problems: Vec<Told<'a>>,
+    next: Option<String>,
+    reference: Option<&'a str>,
+    or: &'a [String],
+    kept: Option<String>,
+    tolerance: Option<&'a Tolerance>,
+    summary: Option<&'a Summary>,
+    comparison: Option<&'a Comparison>,
+    /// What else would pass what the case allows in a chained run; there only where something would.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chained_vacuous: Option<Vacuous>,
+    drift: &'a [Drift],
+    improved: &'a [Drift],
+    explanations: &'a [Explanation],
+    picture: Option<&'a Picture>,
+}
+
+/// A problem, and the message that the terminal shows.
+#[derive(Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+struct Told<'a> {
+    #[serde(flatten)]
+    problem: Cow<'a, Problem>,
+    message: String,
+}
+
+impl Case<'_> {
+    /// A case with all of its outputs, as that gate and that voice say.
+    fn new<'a>(voice: &Voice, gate: &Gate, case: &'a CaseOutcome) -> Case<'a> {
+        let next = |output| message::next(voice, gate, case, output).map(|next| next.command);
+        let output = |output: &'a OutputOutcome| Output {
+            name: &output.name,
+            verdict: output.verdict,
+            problems: told(voice, case, Some(output)),
+            next: next(Some(output)),
+            reference: output.reference.as_deref(),
+            or: &output.alternatives,
+            kept: output.kept.as_ref().map(|kept| voice.path(kept)),
+            tolerance: output.tolerance.as_ref(),
+            summary: output.summary.as_ref(),
+            comparison: output.comparison.as_ref(),
+            chained_vacuous: output.chained_vacuous,
+            drift: &output.drift,
+            improved: &output.improved,
+            explanations: &output.explanations,
+            picture: output.picture.as_ref(),
+        };
+        Case {
+            id: case.id.as_str(),
+            file: voice.path(&case.file),
+            inherited: case.inherited.iter().map(|(field, suite)| (field.as_str(), voice.path(suite))).collect(),
+            checkpoint: case.checkpoint.as_deref(),
+            verdict: case.verdict,
+            failed: gate.fails(case),
+            problems: told(voice, case, None),
+            next: next(None),
+            snapshot_only: case.snapshot_only,
+            elapsed_seconds: case.elapsed.as_secs_f64(),
+            outputs: case.outputs.iter().map(output).collect(),
+        }
+    }
+}
+
+/// The problems of a case as a whole, or of one of its outputs.
+fn told<'a>(voice: &Voice, case: &'a CaseOutcome, output: Option<&'a OutputOutcome>) -> Vec<Told<'a>> {
+    let told = |problem: &'a Problem| {
+        let message = message::said(voice, case, output, problem).lines.join("\n");
+        // As the message has it: no path of this machine where it can be helped.
+        let problem = match problem {
+            Problem::Error { text } => Cow::Owned(Problem::Error { text: voice.relative(text) }),
+            Problem::Missing { text } => Cow::Owned(Problem::Missing { text: voice.relative(text) }),
+            Problem::Orphaned { snapshot } => Cow::Owned(Problem::Orphaned { snapshot: voice.path(snapshot).into() }),
+            problem => Cow::Borrowed(problem),
+        };
+        Told { problem, message }
+    };
+    output.map_or(&case.problems, |output| &output.problems).iter().map(told).collect()
+}
+
+/// The schema of a document of [`run`], as it is written: no field is ever left out.
+#[cfg(feature = "cli")]
+#[must_use]
+pub fn run_schema() -> schemars::Schema {
+    let generator = schemars::generate::SchemaSettings::draft2020_12().for_serialize().into_generator();
+    let mut schema = generator.into_root_schema_for::<Document<Run<'_>>>();
+    schema.insert("title".into(), json!("A run of karat"));
+    if let Some(properties) = schema.pointer_mut("/properties").and_then(Value::as_object_mut) {
+        properties.insert("sha256".into(), json!({ "type": ["string", "null"] }));
+    }
+    for (place, value) in [("/properties/kind", json!("run")), ("/$defs/Header/properties/format", json!(FORMAT))] {
+        if let Some(part) = schema.pointer_mut(place) {
+            *part = json!({ "const": value });
+        }
+    }
+    schema
+}
+
+/// Writes every case there is.
+///
+/// # Errors
+///
+/// What `out` returns.
+pub fn list(out: &mut dyn Write, voice: &Voice, cases: &[CaseLine]) -> io::Result<()> {
+    let line = |case: &CaseLine| CaseLine { file: voice.path(&case.file).into(), ..case.clone() };
+    write(out, "list", BTreeMap::from([("cases", cases.iter().map(line).collect::<Vec<_>>())]))
+}
+
+/// Writes what is wrong with a setup.
+///
+/// # Errors
+///
+/// What `out` returns.
+pub fn doctor(out: &mut dyn Write, voice: &Voice, health: &Health) -> io::Result<()> {
+    let complaint = |complaint: &Complaint| {
+        let (message, next) = advice(voice, complaint);
+        let Complaint { ailment, files, .. } = complaint;
+        let files: Vec<String> = files.iter().map(|file| voice.path(file)).collect();
+        let (kind, is_fault) = (ailment.word(), ailment.is_fault());
+        json!({ "kind": kind, "is_fault": is_fault, "message": message, "files": files, "next": next })
+    };
+    let Health { root, cases, snapshots, complaints } = health;
+    let content = json!({
+        "root": voice.path(root),
+        "is_well": health.is_well(),
+        "cases": cases,
+        "snapshots": snapshots,
+        "complaints": complaints.iter().map(complaint).collect::<Vec<_>>(),
+    });
+    write(out, "doctor", content)
+}
+
+/// Writes every pair, and what only one side has.
+///
+/// # Errors
+///
+/// What `out` returns.
+pub fn diff(out: &mut dyn Write, diff: &DiffView) -> io::Result<()> {
+    #[derive(Serialize)]
+    struct Diff<'a> {
+        is_close: bool,
+        #[serde(flatten)]
+        diff: &'a DiffView,
+    }
+    write(out, "diff", Diff { is_close: diff.is_close(), diff })
+}
+
+/// Writes tensors, or what a case is.
+///
+/// # Errors
+///
+/// What `out` returns.
+pub fn show(out: &mut dyn Write, voice: &Voice, tensors: &[TensorView], case: Option<&CaseView>) -> io::Result<()> {
+    #[derive(Serialize)]
+    struct Show<'a> {
+        tensors: &'a [TensorView],
+        case: Option<CaseView>,
+    }
+    let case = case.map(|case| CaseView { file: voice.path(&case.file).into(), ..case.clone() });
+    write(out, "show", Show { tensors, case })
+}
+
+/// Writes a matrix: its executors, and every case with a cell for each of them.
+///
+/// # Errors
+///
+/// What `out` returns.
+pub fn matrix(out: &mut dyn Write, voice: &Voice, matrix: &Matrix) -> io::Result<()> {
+    #[derive(Serialize)]
+    struct Cell<'a> {
+        executor: &'a str,
+        /// `null` is a hole.
+        verdict: Option<Verdict>,
+        failed: bool,
+        #[serde(with = "MaybeFloat")]
+        max_abs_diff: Option<f64>,
+        #[serde(with = "MaybeFloat")]
+        tolerance_used: Option<f64>,
+        messages: Vec<String>,
+    }
+    let column = |(at, Column { executor, required }): (usize, &Column)| {
+        // What a snapshot alone decides is never found here.
+        let Sum { counts: Counts { broken, missing, mismatch, skipped, pass, .. }, holes, .. } = matrix.sum(at);
+        json!({
+            "name": executor,
+            "required": required,
+            "holes": holes,
+            "lacking": matrix.lacking(at),
+            "broken": broken,
+            "missing": missing,
+            "mismatch": mismatch,
+            "skipped": skipped,
+            "pass": pass,
+        })
+    };
+    let row = |row: &Row| {
+        let cell = |(at, case): (usize, &CaseOutcome)| {
+            let Sum { verdict, max_abs_diff, tolerance_used, .. } = Sum::of([case]);
+            let (executor, failed) = (&matrix.columns[at].executor, matrix.fails(row, at));
+            Cell { executor, verdict, failed, max_abs_diff, tolerance_used, messages: messages(voice, case) }
+        };
+        let cells: Vec<Cell<'_>> = row.cells.iter().enumerate().map(cell).collect();
+        json!({ "id": row.id, "checkpoint": row.checkpoint, "cells": cells })
+    };
+    let content = json!({
+        "root": voice.path(&matrix.root),
+        "gate": { "ci": matrix.gate.ci, "allowed_skips": matrix.gate.allowed_skips },
+        "total": matrix.rows.len(),
+        "failed": matrix.failed(),
+        "filtered_out": matrix.filtered_out,
+        "elapsed_seconds": matrix.elapsed.as_secs_f64(),
+        "executors": matrix.columns.iter().enumerate().map(column).collect::<Vec<_>>(),
+        "rows": matrix.rows.iter().map(row).collect::<Vec<_>>(),
+    });
+    write(out, "matrix", content)
+}
+
+/// What is wrong with the case and with each output.
+fn messages(voice: &Voice, case: &CaseOutcome) -> Vec<String> {
+    let mut messages: Vec<String> = told(voice, case, None).into_iter().map(|told| told.message).collect();
+    for output in &case.outputs {
+        let told = told(voice, case, Some(output)).into_iter();
+        messages.extend(told.map(|told| format!("{}: {}", output.name, told.message)));
+    }
+    messages
+}
+
+/// How a document begins.
+#[derive(Deserialize)]
+struct Head {
+    karat: Header<String>,
+    kind: String,
+}
+
+/// What follows from the rest of a run.
+#[derive(Deserialize)]
+struct Totals {
+    verdict: Verdict,
+    total: usize,
+    failed: usize,
+    counts: Counts,
+    /// Of the text, checked before. An older karat wrote none.
+    #[serde(default, rename = "sha256")]
+    _sha256: Option<String>,
+    cases: Vec<Failed>,
+}
+
+#[derive(Deserialize)]
+struct Failed {
+    failed: bool,
+}
+
+/// The run in a document of [`run`](run()). Paths in it are as they were written: relative to the folder that the
+/// writer was in, where they are below it.
+///
+/// # Errors
+///
+/// [`Error::Invalid`] with the field and what to do, where it is no such document, or one of another format, or was cut off.
+pub fn read_run(text: &str) -> Result<RunOutcome> {
+    let Head { karat: Header { version, format }, kind } = head(text)?;
+    if format != FORMAT {
+        let own = env!("CARGO_PKG_VERSION");
+        return Err(Error::Invalid(format!(
+            "karat.format is {format}: it was written by karat {version}, and karat {own} reads format {FORMAT}; \
+             read it with karat {version}, or write it again"
+        )));
+    }
+    if kind != "run" {
+        return Err(Error::Invalid(format!(
+            "kind is `{kind}`: a document of `run` is wanted, as `run --json FILE` writes it"
+        )));
+    }
+    if let Some((content, digest)) = text.rsplit_once(DIGEST)
+        && digest.trim_end_matches(['"', '}', '\n']) != sha256_of_text(content)
+    {
+        return Err(Error::Invalid(format!("it was changed after karat wrote it: its sha256 is another; {AGAIN}")));
+    }
+    let mut run: RunOutcome = parse(text)?;
+    let totals = parse(text)?;
+    let checked = run.check().and_then(|()| check_totals(&run, &totals));
+    checked.map(|()| run).map_err(|what| Error::Invalid(format!("{what}; {AGAIN}")))
+}
+
+/// The version of karat that wrote a document.
+///
+/// # Errors
+///
+/// [`Error::Invalid`] where the text is no document of karat's.
+pub fn version(text: &str) -> Result<String> {
+    head(text).map(|head| head.karat.version)
+}
+
+/// Refuses totals that are not those of the cases.
+fn check_totals(run: &RunOutcome, totals: &Totals) -> Result<(), String> {
+    let wrong = run.cases.iter().zip(&totals.cases).find(|(case, Failed { failed })| run.gate.fails(case) != *failed);
+    if let Some((case, Failed { failed })) = wrong {
+        return Err(format!("case {}: failed is {failed}, and its verdict is {}", case.id, case.verdict.word()));
+    }
+    let is_right = [
+        ("total", totals.total == run.cases.len()),
+        ("failed", totals.failed == run.failed()),
+        ("counts", totals.counts == run.counts()),
+        ("verdict", totals.verdict == run.verdict()),
+    ];
+    match is_right.iter().find(|(_, is_right)| !is_right) {
+        Some((field, _)) => Err(format!("{field} is not what the cases add up to; run it again")),
+        None => Ok(()),
+    }
+}
+
+fn head(text: &str) -> Result<Head> {
+    if text.trim().is_empty() {
+        return Err(Error::Invalid(format!("it is empty: {AGAIN}")));
+    }
+    parse(text)
+}
+
+const AGAIN: &str = "write it again with `run --json FILE`";
+
+/// Parses a text, and names the field that is wrong.
+fn parse<T: DeserializeOwned>(text: &str) -> Result<T> {
+    serde_json::from_str(text).map_err(|error| {
+        Error::Invalid(match error.classify() {
+            Category::Eof => format!("it was cut off: {error}; {AGAIN}"),
+            Category::Data => format!("{}{error}; {AGAIN}", field(text, &error)),
+            _ => format!("is not JSON: {error}; {AGAIN}"),
+        })
+    })
+}
+
+/// The path of the field at which a well-formed text is not what it should be, with a colon behind it; empty for the whole.
+///
+/// Everything before that place is parsed a second time, and ends inside that field. To track the path while reading a run
+/// would compile a second reader of every type.
+fn field(text: &str, error: &serde_json::Error) -> String {
+    let line: usize = text.split_inclusive('\n').take(error.line() - 1).map(str::len).sum();
+    let before = &text.as_bytes()[..(line + error.column()).saturating_sub(1)];
+    let cut = serde_path_to_error::deserialize::<_, Value>(&mut serde_json::Deserializer::from_slice(before));
+    cut.err()
+        .map(|error| error.path().to_string())
+        .filter(|path| path != ".")
+        .map_or_else(String::new, |path| path + ": ")
+}
