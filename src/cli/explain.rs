@@ -8,7 +8,7 @@ use super::cases::{choose, find};
 use super::{Context, Gate, Place, near, own};
 use crate::case::{CaseId, Goldens};
 use crate::error::Result;
-use crate::report::{ExplainView, Voice, json, terminal};
+use crate::report::{Voice, json, terminal};
 use crate::run::{Executors, Gates, Options, Pictures, Session};
 
 /// The arguments of `karat explain`.
@@ -55,12 +55,12 @@ impl Explain {
         voice.leaves_pending = false;
 
         let case = session.case(&id);
-        let view = ExplainView { executor: name, gate: session.gate().clone(), case };
+        let gate = session.gate();
         context.screen.print(|out, palette| match self.json {
-            true => json::explain(out, &voice, &view),
-            false => out.write_all(terminal::explain(palette, &voice, &view).as_bytes()),
+            true => json::explain(out, &voice, &name, gate, &case),
+            false => out.write_all(terminal::explain(palette, &voice, gate, &case).as_bytes()),
         })?;
-        Ok(if view.gate.fails(&view.case) { Gate::Failed } else { Gate::Passed })
+        Ok(if gate.fails(&case) { Gate::Failed } else { Gate::Passed })
     }
 
     fn find(&self, context: &Context<'_>) -> Result<(Goldens, CaseId)> {

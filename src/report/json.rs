@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::doctor::advice;
 use super::message;
-use super::{CaseLine, CaseView, DiffView, ExplainView, TensorView, Voice};
+use super::{CaseLine, CaseView, DiffView, TensorView, Voice};
 use crate::case::sha256_of_text;
 use crate::compare::{Comparison, Picture, Summary, Tolerance, Vacuous};
 use crate::doctor::{Complaint, Health};
@@ -98,13 +98,12 @@ pub fn run(out: &mut dyn Write, voice: &Voice, run: &RunOutcome) -> io::Result<(
 /// # Errors
 ///
 /// What `out` returns.
-pub fn explain(out: &mut dyn Write, voice: &Voice, explained: &ExplainView) -> io::Result<()> {
+pub fn explain(out: &mut dyn Write, voice: &Voice, executor: &str, gate: &Gate, case: &CaseOutcome) -> io::Result<()> {
     #[derive(Serialize)]
     struct Explain<'a> {
         executor: &'a str,
         case: Case<'a>,
     }
-    let ExplainView { executor, gate, case } = explained;
     write(out, "explain", Explain { executor, case: Case::new(voice, gate, case) })
 }
 

@@ -31,6 +31,6 @@ mod tests;
 
 pub use figures::{Bin, histogram};
 pub use terminal::Palette;
-pub use view::{CaseLine, CaseView, DiffView, ExplainView, InputView, OutputView, PairView, TensorView, Unread};
+pub use view::{CaseLine, CaseView, DiffView, InputView, OutputView, PairView, TensorView, Unread};
 pub(crate) use voice::quote;
 pub use voice::{Review, Voice};

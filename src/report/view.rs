@@ -10,7 +10,6 @@ use super::figures::Bin;
 use crate::case::CaseId;
 use crate::compare::{Comparison, Mismatch, Picture, Summary, Tolerance};
 use crate::explain::Explanation;
-use crate::run::{CaseOutcome, Gate};
 
 /// A case, as `show` describes it.
 #[derive(Clone, Debug, Serialize)]
@@ -115,17 +114,6 @@ pub struct PairView {
     pub explanations: Option<Vec<Explanation>>,
     /// Where they differ, where somebody asked.
     pub picture: Option<Picture>,
-}
-
-/// A case that was run to find the reason of what differs.
-#[derive(Clone, Debug)]
-pub struct ExplainView {
-    /// The name of the executor that ran it.
-    pub executor: String,
-    /// What the run lets through besides a pass.
-    pub gate: Gate,
-    /// What was found out, explanations and pictures included.
-    pub case: CaseOutcome,
 }
 
 /// A tensor that could not be read or judged.

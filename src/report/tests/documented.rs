@@ -1,10 +1,10 @@
 //! The examples in `docs/json.md` are what karat writes.
 
-use super::{assert_told, example, matrix, told_as_json, verbs};
+use super::{assert_told, example, told_as_json, verbs};
 use crate::case::CaseId;
 use crate::doctor::{Ailment, Complaint, Health};
-use crate::report::{ExplainView, json};
-use crate::run::{Gate, OutputOutcome, RunOutcome, Verdict};
+use crate::report::json;
+use crate::run::{CaseOutcome, Gate, OutputOutcome, RunOutcome, Verdict};
 
 /// The JSON examples of the page, in order.
 fn documented() -> Vec<String> {
@@ -21,11 +21,11 @@ fn run() -> RunOutcome {
 }
 
 /// A scale, as `explain` finds it.
-fn explained() -> ExplainView {
-    let mut view = verbs::explained();
-    view.case.outputs.retain(|output| output.name == "q");
-    view.case.outputs[0].explanations = vec![example::explanation()];
-    view
+fn explained() -> CaseOutcome {
+    let mut case = verbs::explained();
+    case.outputs.retain(|output| output.name == "q");
+    case.outputs[0].explanations = vec![example::explanation()];
+    case
 }
 
 /// A setup with two complaints.
@@ -61,8 +61,8 @@ fn the_examples_of_the_page_are_what_is_written() {
     let (tensor, summary) = verbs::tensor();
     let written = [
         told_as_json(|out| json::run(out, &voice, &run())),
-        told_as_json(|out| json::explain(out, &voice, &explained())),
-        told_as_json(|out| json::matrix(out, &voice, &matrix::matrix())),
+        told_as_json(|out| json::explain(out, &voice, "builtin", &Gate::default(), &explained())),
+        told_as_json(|out| json::matrix(out, &voice, &verbs::matrix())),
         told_as_json(|out| json::list(out, &voice, &verbs::cases())),
         told_as_json(|out| json::show(out, &voice, &[verbs::alone("goldens/a/y.npy", &tensor, summary.clone())], None)),
         told_as_json(|out| json::show(out, &voice, &[], Some(&verbs::case()))),

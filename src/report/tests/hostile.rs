@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::{example, matrix, record, told};
+use super::{example, record, told, verbs};
 use crate::report::html::{self, Detail};
 use crate::report::terminal::{self, By, Detail as Told};
 use crate::report::{Palette, github, json, junit, markdown};
@@ -181,7 +181,7 @@ fn no_field_of_a_record_reaches_a_reader_or_a_runner_raw() {
 
 #[test]
 fn a_name_of_any_length_is_told_in_bounded_lines() {
-    let mut matrix = matrix::matrix();
+    let mut matrix = verbs::matrix();
     let long = "n".repeat(70_000);
     matrix.rows.iter_mut().for_each(|row| row.checkpoint = Some(long.clone()));
     matrix.columns.iter_mut().for_each(|column| column.executor.clone_from(&long));

@@ -1,13 +1,11 @@
 //! What a reader sees, compared to the letter: plain, on 80 columns. The texts are edited by hand.
 
+mod ci;
 mod documented;
 mod ended;
 mod example;
-mod github;
 mod hostile;
 mod html;
-mod junit;
-mod matrix;
 mod record;
 mod run;
 #[cfg(feature = "cli")]

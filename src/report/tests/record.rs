@@ -27,7 +27,7 @@ pub(super) fn whole() -> RunOutcome {
         Problem::ChainedOutside { comparison: None, tolerance: Tolerance::EXACT.with_max_ulps(3) },
         Problem::NotChained { why: "a hole".into() },
     ];
-    run.cases.push(CaseOutcome { id: id("chained"), verdict: Verdict::Broken, problems, ..verbs::explained().case });
+    run.cases.push(CaseOutcome { id: id("chained"), verdict: Verdict::Broken, problems, ..verbs::explained() });
     let details = Details {
         factor: Some(f64::NEG_INFINITY),
         axes: Some(vec![1, 0]),

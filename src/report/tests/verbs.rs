@@ -1,4 +1,4 @@
-//! What `show`, `diff` and `list` print.
+//! What `show`, `diff`, `list` and `matrix` print.
 
 use serde_json::json;
 
@@ -6,11 +6,10 @@ use super::{assert_told, example};
 use crate::case::CaseId;
 use crate::compare::{Mismatch, NonFinite, Pair, Picture, Rules, Summary, Tolerance, summarize};
 use crate::explain::{Explanation, Hypothesis};
-use crate::report::{
-    CaseLine, CaseView, DiffView, ExplainView, InputView, OutputView, PairView, Palette, TensorView, Unread,
-};
-use crate::report::{histogram, terminal};
-use crate::run::Gate;
+use crate::report::terminal::{self, By};
+use crate::report::{CaseLine, CaseView, DiffView, InputView, OutputView, PairView, Palette, TensorView, Unread};
+use crate::report::{histogram, markdown};
+use crate::run::{CaseOutcome, Gate, Gates, Matrix, Problem, RunOutcome, Verdict};
 use crate::tensor::{DType, Tensor, Value};
 
 pub(super) fn tensor() -> (Tensor, Summary) {
@@ -82,7 +81,7 @@ fn pair(name: &str) -> PairView {
 }
 
 /// A mismatch of values, one of shape, and a pass, as `explain` sees them.
-pub(super) fn explained() -> ExplainView {
+pub(super) fn explained() -> CaseOutcome {
     let mut case =
         example::run().cases.into_iter().find(|case| case.id.as_str() == "gpt2-tiny/h.0/attn").expect("it is there");
     let with = Explanation { id: Hypothesis::Shift, evidence: "shifted".into(), ..example::explanation() };
@@ -102,12 +101,12 @@ pub(super) fn explained() -> ExplainView {
     let reference = Tensor::new(&[1, 3, 4], vec![0.5f32; 12]).expect("12 elements");
     let tolerance = Tolerance::new(1e-5, 0.0).expect("valid");
     case.outputs[1].picture = Picture::of(Pair::new(&actual, &reference), &Rules::new(tolerance));
-    ExplainView { executor: "builtin".into(), gate: Gate::default(), case }
+    case
 }
 
 #[test]
 fn an_output_is_explained_best_first_with_a_picture() {
-    let told = terminal::explain(&Palette::plain(), &example::voice(), &explained());
+    let told = terminal::explain(&Palette::plain(), &example::voice(), &Gate::default(), &explained());
     assert_told(&told, include_str!("../../../tests/data/report/explain.txt"));
 }
 
@@ -262,4 +261,49 @@ fn nothing_in_common_is_not_close() {
 fn every_case_is_listed() {
     let told = terminal::list(&Palette::plain(), &cases());
     assert_told(&told, include_str!("../../../tests/data/report/list.txt"));
+}
+
+const IDS: [&str; 3] = ["gpt2-tiny/generate", "gpt2-tiny/h.0/ln_1", "gpt2-tiny/lm_head"];
+
+/// A pass, a mismatch and a skip by one executor; by the other a hole, a mismatch and a skip.
+pub(super) fn matrix() -> Matrix {
+    let run = |executor: &str| {
+        let mut run = RunOutcome { executor: executor.into(), gates: Gates::Accuracy, ..example::run() };
+        run.cases.retain(|case| IDS.contains(&case.id.as_str()));
+        run
+    };
+    let mut other = run("candle");
+    let lacks = Problem::UnknownCheckpoint { name: "layer_norm".into(), known: vec!["mlp".into()] };
+    other.cases[1] =
+        CaseOutcome { verdict: Verdict::Broken, problems: vec![lacks], outputs: Vec::new(), ..other.cases[1].clone() };
+    Matrix::of(vec![run("builtin"), other], &[])
+}
+
+#[test]
+fn every_case_has_a_row_and_every_executor_a_column() {
+    let told = terminal::matrix(By::Case, &Palette::plain(), &example::voice(), &matrix());
+    assert_told(&told, include_str!("../../../tests/data/report/matrix.txt"));
+}
+
+#[test]
+fn a_page_has_the_same_table() {
+    let told = markdown::matrix(By::Case, &matrix());
+    assert_told(&told, include_str!("../../../tests/data/report/matrix.md"));
+}
+
+#[test]
+fn a_bar_in_a_name_ends_no_cell() {
+    let mut matrix = matrix();
+    matrix.rows[0].checkpoint = Some("a|b\n".into());
+    let told = markdown::matrix(By::Case, &matrix);
+    assert!(told.contains("| <code>a\\|b\\\\n</code> |"), "{told}");
+}
+
+#[test]
+fn a_group_has_the_worst_verdict_the_largest_difference_and_counts_its_holes() {
+    let mut matrix = matrix();
+    matrix.rows.iter_mut().for_each(|row| row.checkpoint = Some("one".into()));
+    let told = markdown::matrix(By::Checkpoint, &matrix);
+    let row = told.lines().last().expect("a row");
+    assert_eq!(row, "| gpt2-tiny | `one` | 3 | **mismatch 2.1e-4 21x** | **mismatch 2.1e-4 21x, 1 hole** |");
 }

@@ -1,15 +1,17 @@
-//! A run, a case, a matrix of runs, a setup: a line a case, in full what failed, and the count.
+//! For people: plain text of 80 columns where ids allow it, coloured where the caller says so. Here is a run, a case, a matrix of
+//! runs, a setup: a line a case, in full what failed, and the count.
+
+mod palette;
+mod tensor;
 
 use std::collections::BTreeMap;
 
-use super::palette::Palette;
-use super::tensor::{explanations, picture};
+use super::message::{self, Message, Next, Part, messages, unrecorded_cases, whole};
+use super::overview::{self, after, ended_early, vacuous_outputs};
+use super::view::CaseLine;
+use super::{Voice, doctor::advice};
 use crate::compare::mismatch;
 use crate::doctor::Health;
-use crate::report::message::{self, Message, Next, Part, messages, unrecorded_cases, whole};
-use crate::report::overview::{self, after, ended_early, vacuous_outputs};
-use crate::report::view::{CaseLine, ExplainView};
-use crate::report::{Voice, doctor::advice};
 use crate::run::{
     CaseOutcome, ChainOutcome, Column, Gate, Group, Matrix, OutputOutcome, Partition, Problem, Row, RunOutcome, Sum,
     Verdict,
@@ -18,6 +20,11 @@ use crate::snapshot::moved;
 use crate::text::layout::{Table, WIDTH, filled, padded, paragraphs, width};
 use crate::text::number::{counted, duration};
 use crate::text::safe::{lines, name, visible};
+
+pub use palette::Palette;
+pub(super) use tensor::map;
+pub use tensor::{diff, show, show_case};
+use tensor::{explanations, picture};
 
 /// How much is told of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,7 +59,7 @@ pub fn run(detail: Detail, palette: &Palette, voice: &Voice, run: &RunOutcome) -
 
 /// A line for each case: verdict, id, checkpoint, the largest difference of the output that uses most of its tolerance and how
 /// much it uses, or what kept it from being measured.
-pub(in crate::report) fn case_lines(palette: &Palette, voice: &Voice, run: &RunOutcome) -> String {
+pub(super) fn case_lines(palette: &Palette, voice: &Voice, run: &RunOutcome) -> String {
     /// The widest verdict, `unrecorded`, and a gap.
     const VERDICT: usize = 12;
     // What is wider does not push the columns of the other lines to the right.
@@ -73,7 +80,7 @@ pub(in crate::report) fn case_lines(palette: &Palette, voice: &Voice, run: &RunO
 
 /// The message of each case that did not pass: the case's own problem, then every output, the ones that passed too. A skipped
 /// case has one only where it fails the gate.
-pub(in crate::report) fn failures(palette: &Palette, voice: &Voice, run: &RunOutcome) -> String {
+pub(super) fn failures(palette: &Palette, voice: &Voice, run: &RunOutcome) -> String {
     let is_told = |case: &&CaseOutcome| match case.verdict {
         Verdict::Pass | Verdict::Skipped => run.gate.fails(case),
         _ => true,
@@ -127,7 +134,7 @@ fn only_error(case: &CaseOutcome) -> Option<&str> {
 }
 
 /// One case in full, every output of it.
-pub(in crate::report) fn failure(palette: &Palette, voice: &Voice, gate: &Gate, case: &CaseOutcome) -> String {
+pub(super) fn failure(palette: &Palette, voice: &Voice, gate: &Gate, case: &CaseOutcome) -> String {
     messages(voice, gate, case).iter().map(|message| written(palette, message)).collect()
 }
 
@@ -181,8 +188,7 @@ fn part(palette: &Palette, indent: usize, part: &Part<'_>) -> String {
 /// Why the outputs of a case are not their references: of each output what differs, what it looks like, best first, where it
 /// is and how large; of one that passes only so.
 #[must_use]
-pub fn explain(palette: &Palette, voice: &Voice, explained: &ExplainView) -> String {
-    let ExplainView { executor: _, gate, case } = explained;
+pub fn explain(palette: &Palette, voice: &Voice, gate: &Gate, case: &CaseOutcome) -> String {
     let explain = |message: Message<'_>| {
         let mut outputs = case.outputs.iter().filter(|output| output.verdict == Verdict::Mismatch);
         let Some(output) = outputs.find(|output| Some(output.name.as_str()) == message.output) else {
@@ -214,7 +220,7 @@ fn chain(palette: &Palette, chain: &ChainOutcome) -> String {
 }
 
 /// The end of a run: the counts by verdict, worst first, what to do next, and which executor ran.
-pub(in crate::report) fn end(palette: &Palette, voice: &Voice, run: &RunOutcome) -> String {
+pub(super) fn end(palette: &Palette, voice: &Voice, run: &RunOutcome) -> String {
     let after = after(voice, run, "above").into_iter();
     let after: String = after.map(|(what, command)| format!("{what}:  {}\n", palette.command(&command))).collect();
     format!("{}{after}{}\n", counts(palette, run), overview::executor(run))
