@@ -1,6 +1,5 @@
 //! What close means: how far apart two tensors are, judged by a tolerance, and what describes each. Pure: no files, no printing.
 
-#[cfg(feature = "harness")]
 mod blocks;
 mod comparison;
 mod excess;
