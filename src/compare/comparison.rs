@@ -1,16 +1,98 @@
-//! What "close" means, and everything that is measured besides.
+//! What a comparison and a summary hold, and which structure can be compared.
 
 use serde::{Deserialize, Serialize};
 
-use super::found::{Found, Peak, Spot};
-use super::measure::{Measured, measure};
-use super::rules::{Pair, Rules, Tolerance};
-use super::scaled::Scaled;
-use super::summary::NonFinite;
-use super::vacuous::Vacuous;
-use crate::tensor::tensor::index;
-use crate::tensor::value::{Float, MaybeFloat, Types, nullable};
-use crate::tensor::{DType, Kind, Source, Value};
+use super::rules::{Rules, Tolerance};
+use super::wide::Wide;
+use crate::tensor::value::{ElementType, Float, MaybeFloat, Types, nullable};
+use crate::tensor::{DType, Source, Value};
+use crate::text::word::words;
+
+/// How many elements are not finite. A complex number counts as NaN where a component is NaN, else by the sign of its
+/// first infinite component.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[expect(missing_docs, reason = "each field is the count of its name")]
+#[non_exhaustive]
+pub struct NonFinite {
+    pub nan: u64,
+    pub pos_inf: u64,
+    pub neg_inf: u64,
+}
+
+/// The numbers that describe one tensor. Statistics are over its finite elements that no mask leaves out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct Summary {
+    /// The type of the elements.
+    pub dtype: DType,
+    /// The extent of each axis.
+    pub shape: Vec<usize>,
+    /// How many elements were summarised, finite or not.
+    pub elements: u64,
+    /// How many elements a `where` left out.
+    pub left_out: u64,
+    /// How many of the summarised elements are not finite.
+    pub non_finite: NonFinite,
+    /// The smallest finite element (complex: the smallest modulus, a `Value::Float64`); `None` where there is none.
+    #[serde(deserialize_with = "nullable")]
+    pub min: Option<Value>,
+    /// The largest finite element (complex: the largest modulus).
+    #[serde(deserialize_with = "nullable")]
+    pub max: Option<Value>,
+    /// The arithmetic mean (complex: of the moduli).
+    #[serde(with = "MaybeFloat")]
+    pub mean: Option<f64>,
+    /// The population standard deviation, which divides by the count as `numpy.std` does (complex: of the moduli).
+    #[serde(with = "MaybeFloat")]
+    pub std: Option<f64>,
+    /// The Euclidean norm, `numpy.linalg.norm` of the flattened tensor. An infinity where no `f64` is large enough.
+    #[serde(with = "MaybeFloat")]
+    pub l2: Option<f64>,
+}
+
+impl NonFinite {
+    /// All of them.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.nan.saturating_add(self.pos_inf).saturating_add(self.neg_inf)
+    }
+
+    /// Counts one more element, which is not finite.
+    pub(crate) fn add<W: Wide>(&mut self, element: W) {
+        let [first, second] = element.parts();
+        match () {
+            () if element.is_nan() => self.nan += 1,
+            () if first == f64::INFINITY || first.is_finite() && second > 0.0 => self.pos_inf += 1,
+            () => self.neg_inf += 1,
+        }
+    }
+
+    /// The counts of two sets of elements together.
+    pub(crate) fn join(self, other: NonFinite) -> NonFinite {
+        NonFinite {
+            nan: self.nan + other.nan,
+            pos_inf: self.pos_inf + other.pos_inf,
+            neg_inf: self.neg_inf + other.neg_inf,
+        }
+    }
+}
+
+impl Summary {
+    /// Makes of a summary that was read the one that was written.
+    #[cfg(feature = "harness")]
+    pub(crate) fn restore(&mut self) -> Result<(), String> {
+        let of = ElementType::of_summary(self.dtype);
+        [&mut self.min, &mut self.max].into_iter().flatten().try_for_each(|extreme| of.restore(extreme))
+    }
+
+    /// Whether no element was read: the structure said enough.
+    #[cfg(feature = "harness")]
+    pub(crate) fn is_unread(&self) -> bool {
+        self.elements + self.left_out != self.shape.iter().product::<usize>() as u64
+    }
+}
 
 /// A largest difference, and where it is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -111,6 +193,32 @@ pub struct Comparison {
     pub mismatches: Vec<Mismatch>,
 }
 
+/// What passes a comparison besides the right output, where that is more than the tolerance is meant to let through.
+///
+/// See [`vacuous`] for the rule of each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Vacuous {
+    /// Everything: the mask leaves out every element.
+    Masked,
+    /// Every tensor of this shape and dtype whose elements are finite, where those of the reference are.
+    Anything,
+    /// Zeros, where the reference is finite, although it has a number that is not 0.
+    Zeros,
+    /// Zeros, because the numbers of the reference, two or more floats, are all 0: so is an output that was never written.
+    ZeroReference,
+    /// NaN alone, because the reference is NaN throughout and NaN matches NaN.
+    NanReference,
+}
+
+words!(Vacuous, "kind of vacuous pass", word, {
+    Masked: "masked",
+    Anything: "anything",
+    Zeros: "zeros",
+    ZeroReference: "zero_reference",
+    NanReference: "nan_reference",
+});
+
 /// One way in which an actual tensor is not its reference, structure before values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
@@ -184,6 +292,44 @@ impl Comparison {
         self.mismatches.is_empty()
     }
 
+    /// Everything that a tolerance objects to in the figures. `ulps` is the ULP difference exactly, or the mismatch where a limit
+    /// of it has no meaning.
+    pub(crate) fn objections(&self, ulps: Result<Option<u64>, Mismatch>, tolerance: &Tolerance) -> Vec<Mismatch> {
+        let non_finite = self.non_finite_mismatches;
+        let outside = self.outside - non_finite;
+        let ulps = tolerance.max_ulps.and_then(|allowed| match ulps {
+            Err(no_ulps) => Some(no_ulps),
+            Ok(ulps) => ulps.filter(|ulps| *ulps > allowed).map(|ulps| Mismatch::Ulps { ulps, allowed }),
+        });
+        let rel_rms = tolerance.max_rel_rms.and_then(|allowed| {
+            let differs = self.max_abs_diff.as_ref().is_some_and(|largest| largest.value > 0.0);
+            let rel_rms = self.rel_rms.unwrap_or(if differs { f64::INFINITY } else { 0.0 });
+            // Should either be NaN, it is no pass.
+            let is_within = rel_rms <= allowed;
+            (!is_within).then_some(Mismatch::RelRms { rel_rms, allowed })
+        });
+        let non_finite = (non_finite > 0).then_some(Mismatch::NonFinite { count: non_finite });
+        let outside = (outside > tolerance.outliers).then_some(Mismatch::Outside { count: outside });
+        [non_finite, outside, ulps, rel_rms].into_iter().flatten().collect()
+    }
+
+    /// Refuses a comparison whose counts are impossible, or that is said to be close and is not, in words: for one that was read.
+    #[cfg(feature = "harness")]
+    pub(crate) fn check(&self, tolerance: &Tolerance) -> Result<(), String> {
+        let non_finite = self.actual_non_finite.total().max(self.reference_non_finite.total());
+        let are_possible = self.non_finite_mismatches <= self.outside
+            && self.outside <= self.differing
+            && self.differing.max(self.zero_references).max(non_finite) <= self.elements;
+        if !are_possible {
+            return Err("its comparison has counts that exclude each other".to_owned());
+        }
+        let ulps = self.max_ulp_diff.as_ref().map(|extreme| extreme.value as u64);
+        if self.is_close() && !self.objections(Ok(ulps), tolerance).is_empty() {
+            return Err("its comparison is said to be close, and is not".to_owned());
+        }
+        Ok(())
+    }
+
     /// Makes of a comparison that was read the one that was written.
     #[cfg(feature = "harness")]
     pub(crate) fn restore(&mut self) -> Result<(), String> {
@@ -197,182 +343,6 @@ impl Comparison {
         let pairs = places.into_iter().flatten().map(|place| (&mut place.actual, &mut place.reference));
         Types::restore(self.types, "comparison", pairs)
     }
-}
-
-/// Measures the pair and judges it by the rules.
-///
-/// Structure comes before values, and what is not finite before numbers. All sums have the same bits for every number of
-/// threads.
-///
-/// # The dtypes are equal, unless a cast is declared
-///
-/// ```
-/// # use karat::{DType, Tensor, Tolerance, Mismatch, Pair, Rules, compare};
-/// let actual = Tensor::new(&[2], vec![1.0f32, 2.0])?;
-/// let reference = Tensor::new(&[2], vec![1.0f64, 2.0])?;
-/// let pair = Pair::new(&actual, &reference);
-/// let rules = Rules::new(Tolerance::EXACT);
-///
-/// assert_eq!(compare(pair, &rules), Err(Mismatch::Dtype { actual: DType::F32, required: DType::F64 }));
-/// assert!(compare(pair, &rules.with_cast(DType::F32)).unwrap().is_close());
-///
-/// // A declared cast is held to: the actual tensor must have that dtype.
-/// let rules = rules.with_cast(DType::F16);
-/// assert_eq!(compare(pair, &rules), Err(Mismatch::Dtype { actual: DType::F32, required: DType::F16 }));
-/// # Ok::<(), karat::Error>(())
-/// ```
-///
-/// # The shapes are equal: no broadcasting, no truncation
-///
-/// ```
-/// # use karat::{Tensor, Tolerance, Mismatch, Pair, Rules, compare};
-/// let reference = Tensor::new(&[2, 2], vec![1.0f32; 4])?;
-/// for shape in [vec![4], vec![2], vec![1, 2, 2], vec![]] {
-///     let actual = Tensor::new(&shape, vec![1.0f32; shape.iter().product()])?;
-///     let refused = Mismatch::Shape { actual: shape, reference: vec![2, 2] };
-///     assert_eq!(compare(Pair::new(&actual, &reference), &Rules::new(Tolerance::EXACT)), Err(refused));
-/// }
-/// # Ok::<(), karat::Error>(())
-/// ```
-///
-/// # Nothing to compare is a mismatch, unless it is declared
-///
-/// ```
-/// # use karat::{Tensor, Tolerance, Mismatch, Pair, Rules, compare};
-/// let empty = Tensor::new(&[0, 3], Vec::<f32>::new())?;
-/// let rules = Rules::new(Tolerance::EXACT);
-/// assert_eq!(compare(Pair::new(&empty, &empty), &rules), Err(Mismatch::Empty));
-/// assert!(compare(Pair::new(&empty, &empty), &rules.with_empty()).unwrap().is_close());
-///
-/// // A mask that leaves everything out leaves nothing to compare.
-/// let (tensor, mask) = (Tensor::new(&[2], vec![1.0f32; 2])?, Tensor::new(&[2], vec![false; 2])?);
-/// assert_eq!(compare(Pair::new(&tensor, &tensor).within(&mask), &rules), Err(Mismatch::Empty));
-/// # Ok::<(), karat::Error>(())
-/// ```
-///
-/// # NaN matches NaN only by rule, an infinity only the infinity of the same sign
-///
-/// ```
-/// # use karat::{Tensor, Tolerance, Mismatch, NanRule, Pair, Rules, compare};
-/// let is_close = |actual: f32, reference: f32, nan| {
-///     let actual = Tensor::new(&[1], vec![actual]).unwrap();
-///     let reference = Tensor::new(&[1], vec![reference]).unwrap();
-///     let anything = Tolerance::new(f64::MAX, f64::MAX).unwrap();
-///     compare(Pair::new(&actual, &reference), &Rules::new(anything).with_nan(nan)).unwrap().is_close()
-/// };
-/// use NanRule::{Match, Mismatch as Differ};
-///
-/// assert!(!is_close(f32::NAN, f32::NAN, Differ));
-/// assert!(is_close(f32::NAN, f32::NAN, Match));
-/// assert!(!is_close(f32::NAN, 1.0, Match));
-/// assert!(!is_close(1.0, f32::NAN, Match));
-///
-/// assert!(is_close(f32::INFINITY, f32::INFINITY, Differ));
-/// assert!(!is_close(f32::INFINITY, f32::NEG_INFINITY, Differ));
-/// assert!(!is_close(f32::INFINITY, f32::MAX, Differ));
-/// assert!(!is_close(1.0, f32::INFINITY, Differ)); // although 1 <= rtol * infinity
-/// assert!(!is_close(f32::NAN, f32::INFINITY, Match));
-///
-/// assert!(is_close(0.0, -0.0, Differ));
-/// ```
-///
-/// A complex number of which a component is NaN or infinite is compared component by component: NaN with NaN by rule, all
-/// else equal.
-///
-/// # `|actual - reference| <= atol + rtol * |reference|`
-///
-/// The formula of [`numpy.isclose`] and [`torch.testing.assert_close`], the golden on the right.
-///
-/// ```
-/// # use karat::{Tensor, Tolerance, Element, Pair, Rules, compare};
-/// fn is_close<T: Element>(actual: T, reference: T, atol: f64, rtol: f64) -> bool {
-///     let actual = Tensor::new(&[1], vec![actual]).unwrap();
-///     let reference = Tensor::new(&[1], vec![reference]).unwrap();
-///     let tolerance = Tolerance::new(atol, rtol).unwrap();
-///     compare(Pair::new(&actual, &reference), &Rules::new(tolerance)).unwrap().is_close()
-/// }
-///
-/// assert!(is_close(1.5, 1.0, 0.5, 0.0)); // up to the tolerance, and with it
-/// assert!(!is_close(1.5f64.next_up(), 1.0, 0.5, 0.0));
-/// assert!(is_close(10.0, 11.0, 0.0, 0.1)); // a tenth of 11 is more than 1 ..
-/// assert!(!is_close(11.0, 10.0, 0.0, 0.0999)); // .. and of 10 not quite
-///
-/// // Nothing is cast down: these two differ, by less than an f32 can tell.
-/// assert!(!is_close(1.0f64, 1.0 + 1e-12, 1e-13, 0.0));
-///
-/// // Integers are exact, also those that no f64 can hold.
-/// assert!(!is_close(i64::MAX, i64::MAX - 1, 0.0, 0.0));
-/// assert!(is_close(u64::MAX, u64::MAX - 1, 1.0, 0.0));
-/// assert!(!is_close(i64::MIN, i64::MAX, 1.8e19, 0.0));
-/// assert!(!is_close(true, false, 0.5, 0.0));
-///
-/// // Complex numbers differ by the modulus of their difference.
-/// use num_complex::Complex;
-/// assert!(is_close(Complex::new(3.0, 4.0), Complex::new(0.0, 0.0), 5.0, 0.0));
-/// assert!(!is_close(Complex::new(3.0, 4.0), Complex::new(0.0, 0.0), 4.9, 0.0));
-///
-/// // A difference that no f64 can hold is outside, whatever the tolerance.
-/// assert!(!is_close(f64::MAX, f64::MIN, f64::MAX, 2.0));
-/// ```
-///
-/// # No element may be outside, unless outliers are allowed, by count
-///
-/// ```
-/// # use karat::{Tensor, Tolerance, Mismatch, Pair, Rules, compare};
-/// let actual = Tensor::new(&[4], vec![1.0f32, 2.5, 3.0, 4.5])?;
-/// let reference = Tensor::new(&[4], vec![1.0f32, 2.0, 3.0, 4.0])?;
-/// let compare = |tolerance| compare(Pair::new(&actual, &reference), &Rules::new(tolerance)).unwrap();
-/// let tolerance = Tolerance::new(0.1, 0.0)?;
-///
-/// assert_eq!(compare(tolerance).mismatches, [Mismatch::Outside { count: 2 }]);
-/// assert!(!compare(tolerance.with_outliers(1)).is_close());
-/// assert_eq!(compare(tolerance).first_outside, Some(vec![1]));
-/// assert!(compare(tolerance.with_outliers(2)).is_close());
-/// assert_eq!(compare(tolerance.with_outliers(2)).outside, 2); // counted all the same
-///
-/// // A NaN out of place is never an outlier.
-/// let actual = Tensor::new(&[1], vec![f32::NAN])?;
-/// let reference = Tensor::new(&[1], vec![1.0f32])?;
-/// let rules = Rules::new(tolerance.with_outliers(1));
-/// let comparison = karat::compare(Pair::new(&actual, &reference), &rules).unwrap();
-/// assert_eq!(comparison.mismatches, [Mismatch::NonFinite { count: 1 }]);
-/// # Ok::<(), karat::Error>(())
-/// ```
-///
-/// # Similarity replaces nothing, but a case may ask for more
-///
-/// ```
-/// # use karat::{Tensor, Tolerance, Mismatch, Pair, Rules, compare};
-/// let reference = Tensor::new(&[3], vec![1.0f32, 2.0, 3.0])?;
-/// let doubled = Tensor::new(&[3], vec![2.0f32, 4.0, 6.0])?;
-/// let comparison = compare(Pair::new(&doubled, &reference), &Rules::new(Tolerance::EXACT)).unwrap();
-/// assert_eq!(comparison.cosine, Some(1.0)); // sees nothing
-/// assert_eq!((comparison.scale, comparison.bias, comparison.rel_rms), (Some(2.0), Some(2.0), Some(1.0)));
-/// assert!(!comparison.is_close());
-///
-/// // Within the tolerance, but not within what is asked besides.
-/// let wide = Tolerance::new(10.0, 0.0)?;
-/// let judge = |tolerance| compare(Pair::new(&doubled, &reference), &Rules::new(tolerance)).unwrap().mismatches;
-/// assert_eq!(judge(wide), []);
-/// assert_eq!(judge(wide.with_max_ulps(4)), [Mismatch::Ulps { ulps: 1 << 23, allowed: 4 }]);
-/// assert_eq!(judge(wide.with_max_rel_rms(0.5)?), [Mismatch::RelRms { rel_rms: 1.0, allowed: 0.5 }]);
-///
-/// // The tolerance that would have done is exact.
-/// assert_eq!(comparison.smallest_atol, Some(3.0));
-/// assert_eq!(judge(Tolerance::new(3.0, 0.0)?), []);
-/// # Ok::<(), karat::Error>(())
-/// ```
-///
-/// # Errors
-///
-/// The structural [`Mismatch`] that makes the values incomparable: dtype, shape, mask, or nothing to compare.
-///
-/// [`numpy.isclose`]: https://numpy.org/doc/stable/reference/generated/numpy.isclose.html
-/// [`torch.testing.assert_close`]: https://docs.pytorch.org/docs/stable/testing.html#torch.testing.assert_close
-pub fn compare(pair: Pair<'_>, rules: &Rules) -> Result<Comparison, Mismatch> {
-    let Pair { actual, reference, mask } = pair;
-    let measured = measure(actual, reference, mask, rules, 0).expect("a tensor has its elements in memory");
-    measured.comparison
 }
 
 /// What is known of a tensor before its elements.
@@ -418,124 +388,5 @@ pub(crate) fn check_structure(
             Err(Mismatch::Mask { dtype: mask.dtype, shape: mask.shape.to_vec(), reference: shape })
         }
         _ => Ok(()),
-    }
-}
-
-/// What was measured of a pair, judged by the rules.
-pub(crate) fn judge(
-    actual: &dyn Source,
-    reference: &dyn Source,
-    rules: &Rules,
-    measured: Measured,
-) -> Result<Comparison, Mismatch> {
-    if measured.found.elements == 0 && !rules.empty {
-        return Err(Mismatch::Empty);
-    }
-    let (actual, dtype, shape) = (actual.dtype(), reference.dtype(), reference.shape());
-    let ulps = match actual == dtype && dtype.kind() == Kind::Float {
-        true => Ok(measured.found.ulps.map(|peak| peak.value)),
-        false => Err(Mismatch::NoUlps { actual, reference: dtype }),
-    };
-    let vacuous = measured.found.slack.found(rules, dtype, Form { dtype, shape }.len() as u64);
-    let figures = describe(shape, measured);
-    let mismatches = object(&figures, ulps, &rules.tolerance);
-    Ok(Comparison { vacuous: vacuous.filter(|_| mismatches.is_empty()), mismatches, ..figures })
-}
-
-impl Comparison {
-    /// Refuses a comparison whose counts are impossible, or that is said to be close and is not, in words: for one that was read.
-    pub(crate) fn check(&self, tolerance: &Tolerance) -> Result<(), String> {
-        let non_finite = self.actual_non_finite.total().max(self.reference_non_finite.total());
-        let are_possible = self.non_finite_mismatches <= self.outside
-            && self.outside <= self.differing
-            && self.differing.max(self.zero_references).max(non_finite) <= self.elements;
-        if !are_possible {
-            return Err("its comparison has counts that exclude each other".to_owned());
-        }
-        let ulps = self.max_ulp_diff.as_ref().map(|extreme| extreme.value as u64);
-        if self.is_close() && !object(self, Ok(ulps), tolerance).is_empty() {
-            return Err("its comparison is said to be close, and is not".to_owned());
-        }
-        Ok(())
-    }
-}
-
-/// Everything that a tolerance objects to in figures, of which the ULP difference is not exact: `ulps` is, or is a mismatch where a limit
-/// of it has no meaning.
-pub(crate) fn object(
-    figures: &Comparison,
-    ulps: Result<Option<u64>, Mismatch>,
-    tolerance: &Tolerance,
-) -> Vec<Mismatch> {
-    let mut mismatches = Vec::new();
-    if figures.non_finite_mismatches > 0 {
-        mismatches.push(Mismatch::NonFinite { count: figures.non_finite_mismatches });
-    }
-    let outside = figures.outside - figures.non_finite_mismatches;
-    if outside > tolerance.outliers {
-        mismatches.push(Mismatch::Outside { count: outside });
-    }
-    if let Some(allowed) = tolerance.max_ulps {
-        match ulps {
-            Err(no_ulps) => mismatches.push(no_ulps),
-            Ok(Some(ulps)) if ulps > allowed => mismatches.push(Mismatch::Ulps { ulps, allowed }),
-            Ok(_) => {}
-        }
-    }
-    if let Some(allowed) = tolerance.max_rel_rms {
-        let differs = figures.max_abs_diff.as_ref().is_some_and(|largest| largest.value > 0.0);
-        let rel_rms = figures.rel_rms.unwrap_or(if differs { f64::INFINITY } else { 0.0 });
-        // Should either be NaN, it is no pass.
-        let is_within = rel_rms <= allowed;
-        if !is_within {
-            mismatches.push(Mismatch::RelRms { rel_rms, allowed });
-        }
-    }
-    mismatches
-}
-
-/// What was measured, as a reader wants it.
-fn describe(shape: &[usize], measured: Measured) -> Comparison {
-    let Measured { found, tally } = measured;
-    let extreme = |value: f64, spot: Spot| Extreme {
-        value,
-        index: index(shape, spot.position),
-        actual: spot.actual,
-        reference: spot.reference,
-    };
-    let at = |peak: Option<Peak<f64>>| peak.map(|peak| extreme(peak.value, peak.spot));
-    let sums = tally.sums;
-    let mean = |sum: Scaled| (found.numbers > 0).then(|| (sum / found.numbers).to_f64());
-    let Found { elements, left_out, differing, non_finite_mismatches, zero_references, .. } = found;
-    let first = found.first_non_finite_mismatch.or(found.distance.map(|peak| peak.spot));
-    Comparison {
-        types: first.map(|spot| Types::of(spot.actual, spot.reference)),
-        elements,
-        left_out,
-        differing,
-        outside: found.numbers_outside + non_finite_mismatches,
-        first_outside: found.first_outside.map(|position| index(shape, position)),
-        non_finite_mismatches,
-        first_non_finite_mismatch: found.first_non_finite_mismatch.map(|spot| extreme(f64::INFINITY, spot)),
-        max_abs_diff: at(found.distance),
-        max_rel_diff: at(found.relative),
-        max_ulp_diff: found.ulps.map(|peak| extreme(peak.value as f64, peak.spot)),
-        worst: at(found.share),
-        zero_references,
-        mean_abs_diff: mean(sums.distance),
-        rmse: (found.numbers > 0).then(|| (sums.squared_distance / found.numbers).sqrt().to_f64()),
-        rel_rms: sums.rel_rms(),
-        bias: mean(sums.difference()),
-        scale: sums.scale(),
-        cosine: sums.cosine(),
-        tolerance_used: match non_finite_mismatches {
-            0 => found.share.map_or(0.0, |peak| peak.value),
-            _ => f64::INFINITY,
-        },
-        smallest_atol: found.excess.smallest_atol().filter(|_| non_finite_mismatches == 0),
-        actual_non_finite: found.actual.non_finite,
-        reference_non_finite: found.reference.non_finite,
-        vacuous: None,
-        mismatches: Vec::new(),
     }
 }

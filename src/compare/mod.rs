@@ -2,7 +2,6 @@
 
 mod blocks;
 mod comparison;
-mod excess;
 mod found;
 mod kernel;
 mod lanes;
@@ -14,7 +13,6 @@ mod picture;
 mod rules;
 mod scalar;
 mod scaled;
-mod summary;
 mod sums;
 #[cfg(test)]
 mod tests;
@@ -23,15 +21,14 @@ mod vacuous;
 mod vector;
 mod wide;
 
-pub use comparison::{Comparison, Extreme, Mismatch, compare};
+pub use comparison::{Comparison, Extreme, Mismatch, NonFinite, Summary, Vacuous};
 #[cfg(feature = "harness")]
 pub(crate) use comparison::{Form, check_structure};
 #[cfg(feature = "harness")]
 pub(crate) use measure::LARGE;
-pub use measure::{Measurement, measure};
+pub use measure::{Measurement, compare, measure, summarize};
 #[cfg(feature = "harness")]
 pub use picture::{Decade, HeatMap, Picture, Size, WorstElement};
 pub use rules::{NanRule, Pair, Rules, Tolerance};
-pub use summary::{NonFinite, Summary, summarize};
 pub use ulp::ulp_distance;
-pub use vacuous::{Vacuous, vacuous};
+pub use vacuous::vacuous;

@@ -4,40 +4,13 @@ use half::{bf16, f16};
 use num_complex::Complex;
 
 use super::blocks::BLOCK;
-use super::comparison::{Form, check_structure};
+use super::comparison::{Form, Vacuous, check_structure};
 use super::found::Block;
 use super::rules::{NanRule, Rules};
 use super::ulp::key_at;
 use super::wide::{Wide, dispatch_wide};
 use crate::error::Result;
 use crate::tensor::{Buffer, DType, F8E4M3, F8E5M2, Kind, Source, Tensor, Value};
-use crate::text::word::words;
-
-/// What passes a comparison besides the right output, where that is more than the tolerance is meant to let through.
-///
-/// See [`vacuous`] for the rule of each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Vacuous {
-    /// Everything: the mask leaves out every element.
-    Masked,
-    /// Every tensor of this shape and dtype whose elements are finite, where those of the reference are.
-    Anything,
-    /// Zeros, where the reference is finite, although it has a number that is not 0.
-    Zeros,
-    /// Zeros, because the numbers of the reference, two or more floats, are all 0: so is an output that was never written.
-    ZeroReference,
-    /// NaN alone, because the reference is NaN throughout and NaN matches NaN.
-    NanReference,
-}
-
-words!(Vacuous, "kind of vacuous pass", word, {
-    Masked: "masked",
-    Anything: "anything",
-    Zeros: "zeros",
-    ZeroReference: "zero_reference",
-    NanReference: "nan_reference",
-});
 
 /// Decides from a reference and the rules whether a comparison with it is vacuous, before there is an actual tensor.
 ///
@@ -157,12 +130,7 @@ pub fn vacuous(reference: &dyn Source, mask: Option<&Tensor>, rules: &Rules) -> 
             break;
         }
     }
-    let found = slack.found(rules, form.dtype, form.len() as u64);
-    Ok(found.filter(|found| match found {
-        Vacuous::Masked => rules.empty,
-        Vacuous::NanReference => rules.nan == NanRule::Match,
-        _ => true,
-    }))
+    Ok(slack.found(rules, form))
 }
 
 /// What would pass of the blocks so far. Nothing is looked at any more where it is settled that only the right output would.
@@ -194,7 +162,7 @@ impl Slack {
 
     fn add_as<W: Wide>(&mut self, block: &Block<'_>, actual: DType, rules: &Rules) {
         let tolerance = rules.tolerance;
-        let zero = W::from_value(zero(actual));
+        let zero = W::from_value(Value::Integer(0));
         let farthest = farthest(actual).map(W::from_value);
         for place in (0..block.reference.len()).filter(|place| block.keeps(*place)) {
             let element = W::from_value(block.reference.value(place));
@@ -239,13 +207,13 @@ impl Slack {
         }
     }
 
-    /// What passes besides the right output, where the right output does. The reference has that dtype and so many elements.
-    pub(crate) fn found(&self, rules: &Rules, reference: DType, len: u64) -> Option<Vacuous> {
+    /// What passes besides the right output, where the right output does.
+    pub(crate) fn found(&self, rules: &Rules, reference: Form<'_>) -> Option<Vacuous> {
         let tolerance = rules.tolerance;
         match self {
-            _ if len == 0 => None,
-            Slack { elements: 0, .. } => Some(Vacuous::Masked),
-            Slack { has_number: false, .. } => Some(Vacuous::NanReference),
+            _ if reference.len() == 0 => None,
+            Slack { elements: 0, .. } => rules.empty.then_some(Vacuous::Masked),
+            Slack { has_number: false, .. } => (rules.nan == NanRule::Match).then_some(Vacuous::NanReference),
             // Of infinities alone nothing but the same ones pass.
             Slack { numbers: 0, .. } => None,
             _ if self.is_settled(rules) => None,
@@ -258,47 +226,30 @@ impl Slack {
                 Some(Vacuous::Anything)
             }
             Slack { has_value: true, .. } => Some(Vacuous::Zeros),
-            _ => (self.numbers > 1 && reference.kind() != Kind::Integer).then_some(Vacuous::ZeroReference),
+            _ => (self.numbers > 1 && reference.dtype.kind() != Kind::Integer).then_some(Vacuous::ZeroReference),
         }
-    }
-}
-
-/// The 0 of a dtype.
-fn zero(dtype: DType) -> Value {
-    match dtype.kind() {
-        Kind::Integer => Value::Integer(0),
-        Kind::Float => Value::Float64(0.0),
-        Kind::Complex => Value::Complex(Complex::ZERO),
     }
 }
 
 /// The finite numbers of a dtype of which one is the farthest from any number: the ends of the range, or its corners.
 fn farthest(dtype: DType) -> [Value; 4] {
+    let bits = 8 * dtype.size();
     let integers = |least: i128, most: i128| [least, most, least, most].map(Value::Integer);
-    let floats = |most: f64| [-most, most, -most, most].map(Value::Float64);
-    let complex = |most: f64| {
-        [(-most, -most), (-most, most), (most, -most), (most, most)]
-            .map(|(re, im)| Value::Complex(Complex::new(re, im)))
+    let most: f64 = match dtype {
+        DType::Bool => return integers(0, 1),
+        DType::I8 | DType::I16 | DType::I32 | DType::I64 => return integers(-1 << (bits - 1), (1 << (bits - 1)) - 1),
+        DType::U8 | DType::U16 | DType::U32 | DType::U64 => return integers(0, (1 << bits) - 1),
+        DType::F8E4M3 => F8E4M3(0x7e).to_f32().into(),
+        DType::F8E5M2 => F8E5M2(0x7b).to_f32().into(),
+        DType::F16 => f16::MAX.into(),
+        DType::BF16 => bf16::MAX.into(),
+        DType::F32 | DType::C64 => f32::MAX.into(),
+        DType::F64 | DType::C128 => f64::MAX,
     };
-    match dtype {
-        DType::Bool => integers(0, 1),
-        DType::I8 => integers(i8::MIN.into(), i8::MAX.into()),
-        DType::I16 => integers(i16::MIN.into(), i16::MAX.into()),
-        DType::I32 => integers(i32::MIN.into(), i32::MAX.into()),
-        DType::I64 => integers(i64::MIN.into(), i64::MAX.into()),
-        DType::U8 => integers(0, u8::MAX.into()),
-        DType::U16 => integers(0, u16::MAX.into()),
-        DType::U32 => integers(0, u32::MAX.into()),
-        DType::U64 => integers(0, u64::MAX.into()),
-        DType::F8E4M3 => floats(F8E4M3(0x7e).to_f32().into()),
-        DType::F8E5M2 => floats(F8E5M2(0x7b).to_f32().into()),
-        DType::F16 => floats(f16::MAX.into()),
-        DType::BF16 => floats(bf16::MAX.into()),
-        DType::F32 => floats(f32::MAX.into()),
-        DType::F64 => floats(f64::MAX),
-        DType::C64 => complex(f32::MAX.into()),
-        DType::C128 => complex(f64::MAX),
-    }
+    [(-most, -most), (-most, most), (most, -most), (most, most)].map(|(re, im)| match dtype.kind() {
+        Kind::Complex => Value::Complex(Complex::new(re, im)),
+        _ => Value::Float64(re),
+    })
 }
 
 #[cfg(test)]
