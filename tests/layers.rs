@@ -53,8 +53,8 @@ const OWNERS: &[(&str, &str)] = &[
     ("rustix", "fs.rs tensor/ run/ snapshot/"),
     ("signal_hook", "cli/"),
     ("libc", "cli/ run/"),
-    ("candle_core", "executors/candle/"),
-    ("candle_nn", "executors/candle/"),
+    ("candle_core", "executors/candle.rs"),
+    ("candle_nn", "executors/candle.rs"),
 ];
 
 /// A source file below `src/`, without comments and tests.

@@ -39,12 +39,83 @@ impl Config {
     }
 }
 
-/// How many blocks there are: the first, and each of which any tensor is there.
-pub(super) fn count_blocks(has: impl Fn(&str) -> bool) -> usize {
-    let is_there = |block: &usize| {
-        LAYERS.iter().any(|layer| ["weight", "bias"].iter().any(|part| has(&format!("h.{block}.{layer}.{part}"))))
-    };
-    1 + (1..).take_while(is_there).count()
+/// The weights of one block, by their names in HuggingFace transformers; n is the width.
+#[derive(Clone, Copy, Debug)]
+pub struct Block<Norm, Linear> {
+    /// `ln_1`, each `[n]`.
+    pub ln_1: Norm,
+    /// `attn.c_attn`, `[n, 3 n]`.
+    pub c_attn: Linear,
+    /// `attn.c_proj`, `[n, n]`.
+    pub attn_c_proj: Linear,
+    /// `ln_2`, each `[n]`.
+    pub ln_2: Norm,
+    /// `mlp.c_fc`, `[n, 4 n]`.
+    pub c_fc: Linear,
+    /// `mlp.c_proj`, `[4 n, n]`.
+    pub mlp_c_proj: Linear,
+}
+
+impl<Norm, Linear> Block<Norm, Linear> {
+    /// The block whose weights' names all begin so, of layers that are read by the prefix of their names.
+    pub(super) fn read(
+        prefix: &str,
+        norm: impl Fn(&str) -> Result<Norm>,
+        linear: impl Fn(&str) -> Result<Linear>,
+    ) -> Result<Block<Norm, Linear>> {
+        let [ln_1, c_attn, attn_c_proj, ln_2, c_fc, mlp_c_proj] = LAYERS.map(|layer| format!("{prefix}{layer}."));
+        Ok(Block {
+            ln_1: norm(&ln_1)?,
+            c_attn: linear(&c_attn)?,
+            attn_c_proj: linear(&attn_c_proj)?,
+            ln_2: norm(&ln_2)?,
+            c_fc: linear(&c_fc)?,
+            mlp_c_proj: linear(&mlp_c_proj)?,
+        })
+    }
+}
+
+/// A GPT-2: its weights, and what its configuration says besides.
+#[derive(Clone, Debug)]
+pub struct Model<Table, Norm, Linear> {
+    /// The token embedding, `[vocab, n]`.
+    pub wte: Table,
+    /// The position embedding, `[positions, n]`.
+    pub wpe: Table,
+    /// The blocks, first to last.
+    pub blocks: Vec<Block<Norm, Linear>>,
+    /// The final norm.
+    pub ln_f: Norm,
+    /// What the logits are products with, `[vocab, n]`: the token embedding unless the model has another.
+    pub lm_head: Table,
+    /// The number of heads, the norms' eps, the activation.
+    pub config: Config,
+}
+
+impl<Table: Clone, Norm, Linear> Model<Table, Norm, Linear> {
+    /// The model of the weights that there are, with as many blocks as are found.
+    pub(super) fn read(
+        has: impl Fn(&str) -> bool,
+        table: impl Fn(&str) -> Result<Table>,
+        norm: impl Fn(&str) -> Result<Norm>,
+        linear: impl Fn(&str) -> Result<Linear>,
+        config: Config,
+    ) -> Result<Model<Table, Norm, Linear>> {
+        let wte = table("wte.weight")?;
+        let is_there = |block: &usize| {
+            let parts = LAYERS.iter().flat_map(|layer| [(layer, "weight"), (layer, "bias")]);
+            *block == 0 || parts.into_iter().any(|(layer, part)| has(&format!("h.{block}.{layer}.{part}")))
+        };
+        let blocks = (0..).take_while(is_there).map(|block| Block::read(&format!("h.{block}."), &norm, &linear));
+        Ok(Model {
+            blocks: blocks.collect::<Result<_>>()?,
+            wpe: table("wpe.weight")?,
+            ln_f: norm("ln_f.")?,
+            lm_head: if has("lm_head.weight") { table("lm_head.weight")? } else { wte.clone() },
+            wte,
+            config,
+        })
+    }
 }
 
 /// Checks that the tensor of that name has the shape that `given`, what was already read, asks for.
@@ -58,6 +129,21 @@ pub(super) fn expect(name: &str, actual: &[usize], needed: &[usize], given: impl
 /// An [`Error::Checkpoint`] that says that.
 pub(super) fn refuse<T>(what: String) -> Result<T> {
     Err(Error::Checkpoint(what))
+}
+
+/// Checks the weight and bias of a norm of the last axis of `x`.
+pub(super) fn check_norm(x: &[usize], weight: &[usize], bias: &[usize]) -> Result<()> {
+    let Some(width) = x.last() else { return refuse("x is a scalar; it needs an axis".to_owned()) };
+    expect("weight", weight, &[*width], format_args!("x {x:?}"))?;
+    expect("bias", bias, &[*width], format_args!("x {x:?}"))
+}
+
+/// Checks the weight and bias of a linear layer of `x`, `[batch, seq, in]`; `out` is the axis of the weight that has the outputs.
+pub(super) fn check_linear(x: &[usize], weight: &[usize], bias: &[usize], out: usize) -> Result<()> {
+    let mut needed = [x[2]; 2];
+    needed[out] = weight[out];
+    expect("weight", weight, &needed, format_args!("x {x:?}"))?;
+    expect("bias", bias, &[weight[out]], format_args!("weight {weight:?}"))
 }
 
 /// Checks the rows of an embedding: that `wpe` is as wide as `wte`, and that it has the positions from `offset` on.

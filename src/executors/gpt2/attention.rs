@@ -2,9 +2,9 @@
 
 use ndarray::{Array3, Array4, ArrayView1, ArrayView2, ArrayView3, ArrayView4, Axis, concatenate, s};
 
-use super::layers::{Conv1d, by_head};
+use super::layers::{Conv1d, Dense, by_head};
 use crate::error::{Error, Result};
-use crate::executors::shape::{check_binary, check_cache, check_causal, check_heads, expect, refuse};
+use crate::executors::shape::{Within, check_binary, check_cache, check_causal, check_heads, expect, refuse};
 
 /// Query, key and value, each `[batch, heads, seq, head_dim]`, as the attention function receives them.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,9 +36,37 @@ pub fn qkv(
     let width = x.dim().2;
     expect("weight", weight.shape(), &[width, width.saturating_mul(3)], format_args!("x {:?}", x.shape()))?;
     check_heads(n_head, width)?;
-    let projected = Conv1d { weight, bias }.apply(x)?;
+    let projected = Conv1d { weight, bias }.conv1d(x)?;
     let third = |place: usize| split(projected.slice(s![.., .., place * width..(place + 1) * width]), n_head);
     Ok(Qkv { q: third(0), k: third(1), v: third(2) })
+}
+
+/// Projects `x` to query, key and value by a layer each, and splits each into heads.
+///
+/// `q = x query`, `k = x key`, `v = x value`, each with its bias, as `[batch, heads, seq, head_dim]`: Devlin et al.
+/// 2018, `BertSelfAttention.forward` of HuggingFace transformers up to the attention function.
+///
+/// Shapes: `x` is `[batch, seq, n]`, each weight is `[n, n]` and each bias `[n]`.
+///
+/// # Errors
+///
+/// [`Error::Checkpoint`] where a shape is another, or `n_head` does not divide `n`.
+pub fn bert_qkv(
+    x: ArrayView3<'_, f32>,
+    query: Dense<'_>,
+    key: Dense<'_>,
+    value: Dense<'_>,
+    n_head: usize,
+) -> Result<Qkv> {
+    let width = x.dim().2;
+    check_heads(n_head, width)?;
+    let project = |layer: Dense<'_>, name| {
+        expect("weight", layer.weight.shape(), &[width, width], format_args!("x {:?}", x.shape()))
+            .and_then(|()| layer.dense(x))
+            .within(name)
+            .map(|projected| split(projected.view(), n_head))
+    };
+    Ok(Qkv { q: project(query, "query")?, k: project(key, "key")?, v: project(value, "value")? })
 }
 
 /// The keys and values of one layer's positions so far, each `[batch, heads, t, head_dim]`.
@@ -118,7 +146,7 @@ impl<'a> Mask<'a> {
     }
 
     /// Hides what must not be attended to in `[batch, heads, s, t]`.
-    pub(super) fn hide(self, scores: &mut Array4<f32>) -> Result<()> {
+    fn hide(self, scores: &mut Array4<f32>) -> Result<()> {
         let (batch, _, rows, keys) = scores.dim();
         if self.causal {
             check_causal(rows, keys)?;
@@ -199,20 +227,20 @@ pub fn attention_output(
     if weight.dim() != (width, width) {
         return refuse(format!("weight is {:?}; for v {:?} it must be [{width}, {width}]", weight.shape(), v.shape()));
     }
-    Conv1d { weight, bias }.apply(context.view())
+    Conv1d { weight, bias }.conv1d(context.view())
 }
 
 /// `[batch, seq, heads x head_dim]` to `[batch, heads, seq, head_dim]`, in C order; the count has been checked.
 ///
 /// A head is consecutive columns.
-pub(super) fn split(x: ArrayView3<'_, f32>, n_head: usize) -> Array4<f32> {
+fn split(x: ArrayView3<'_, f32>, n_head: usize) -> Array4<f32> {
     let (batch, seq, width) = x.dim();
     let by_head = x.to_shape((batch, seq, n_head, width / n_head)).expect("the element count is the same");
     by_head.view().permuted_axes([0, 2, 1, 3]).as_standard_layout().into_owned()
 }
 
 /// `[batch, heads, seq, head_dim]` to `[batch, seq, heads x head_dim]`: the heads side by side.
-pub(super) fn merge(x: ArrayView4<'_, f32>) -> Array3<f32> {
+fn merge(x: ArrayView4<'_, f32>) -> Array3<f32> {
     let (batch, heads, seq, head_dim) = x.dim();
     let rows = x.permuted_axes([0, 2, 1, 3]).as_standard_layout().into_owned();
     rows.into_shape_with_order((batch, seq, heads * head_dim)).expect("the element count is the same")
@@ -361,5 +389,30 @@ mod tests {
         assert_eq!(heads.shape(), [1, 2, 2, 2]);
         assert_eq!(heads.iter().copied().collect::<Vec<f32>>(), [1.0, 2.0, 5.0, 6.0, 3.0, 4.0, 7.0, 8.0]);
         assert_eq!(merge(heads.view()), x);
+    }
+
+    #[test]
+    fn every_projection_has_its_own_layer() {
+        let x = arr3(&[[[1.0, 2.0]]]);
+        let (weight, bias) = (arr2(&[[1.0, 10.0], [0.0, 1.0]]), arr1(&[0.5, 0.0]));
+        let (one, none) = (Array2::eye(2), Array1::zeros(2));
+        let plain = Dense { weight: one.view(), bias: none.view() };
+        let Qkv { q, k, v } =
+            bert_qkv(x.view(), plain, Dense { weight: weight.view(), bias: bias.view() }, plain, 2).unwrap();
+        assert_eq!(q.shape(), [1, 2, 1, 1]);
+        assert_eq!(q.into_raw_vec_and_offset().0, [1.0, 2.0]);
+        assert_eq!(k.into_raw_vec_and_offset().0, [21.5, 2.0]);
+        assert_eq!(v.into_raw_vec_and_offset().0, [1.0, 2.0]);
+    }
+
+    #[test]
+    fn wrong_shapes_of_a_projection_are_refused_by_its_name() {
+        let x = Array3::zeros((1, 2, 4));
+        let (square, wide, bias) = (Array2::zeros((4, 4)), Array2::zeros((4, 8)), Array1::zeros(4));
+        let good = Dense { weight: square.view(), bias: bias.view() };
+        let bad = Dense { weight: wide.view(), bias: bias.view() };
+        let error = bert_qkv(x.view(), good, bad, good, 2).unwrap_err().to_string();
+        assert_eq!(error, "key: weight is [4, 8]; for x [1, 2, 4] it must be [4, 4]");
+        assert!(bert_qkv(x.view(), good, good, good, 3).unwrap_err().to_string().contains("n_head 3"));
     }
 }

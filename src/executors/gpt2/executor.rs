@@ -3,13 +3,14 @@
 use ndarray::{Array, ArrayView, Dimension, IxDyn};
 
 use super::attention::{self, KvCache, Mask, Qkv};
-use super::model::{Model, Weights};
-use super::{bert, layers, model, tokens};
+use super::layers::Layer;
+use super::model::{Block, Model};
+use super::{layers, model, tokens};
 use crate::error::Result;
 use crate::executors::shape::Config;
 use crate::outputs;
 use crate::run::{CheckpointResult, Executor, Inputs};
-use crate::tensor::{Element, Tensor};
+use crate::tensor::Element;
 
 /// The built-in executor: the checkpoints of GPT-2, and those of BERT and of sentence embeddings that GPT-2 has not. Names,
 /// inputs and params are those of the capture tool.
@@ -21,11 +22,11 @@ pub fn executor() -> Executor {
             y(tokens::embeddings(view(case, "ids")?, wte, wpe, case.param("offset")?))
         })
         .checkpoint("layer_norm", |case| {
-            let (weight, bias) = (view(case, "weight")?, view(case, "bias")?);
+            let Layer { weight, bias } = layer(case, "")?;
             y(layers::layer_norm(view::<f32, IxDyn>(case, "x")?, weight, bias, case.param("eps")?))
         })
         .checkpoint("qkv", |case| {
-            let (weight, bias) = (view(case, "weight")?, view(case, "bias")?);
+            let Layer { weight, bias } = layer(case, "")?;
             three(attention::qkv(view(case, "x")?, weight, bias, case.param("n_head")?))
         })
         .checkpoint("kv_cache", |case| {
@@ -42,16 +43,16 @@ pub fn executor() -> Executor {
         })
         .checkpoint("softmax", |case| y(layers::softmax(view::<f32, IxDyn>(case, "x")?)))
         .checkpoint("attention_output", |case| {
-            let (weight, bias) = (view(case, "weight")?, view(case, "bias")?);
+            let Layer { weight, bias } = layer(case, "")?;
             y(attention::attention_output(view(case, "probabilities")?, view(case, "v")?, weight, bias))
         })
         .checkpoint("residual", |case| y(layers::residual(view::<f32, IxDyn>(case, "x")?, view(case, "update")?)))
         .checkpoint("mlp", |case| {
-            let (c_fc, c_proj) = (weights(case).conv1d("c_fc")?, weights(case).conv1d("c_proj")?);
-            y(layers::mlp(view(case, "x")?, c_fc, c_proj, case.param("gelu")?))
+            y(layers::mlp(view(case, "x")?, layer(case, "c_fc.")?, layer(case, "c_proj.")?, case.param("gelu")?))
         })
         .checkpoint("block", |case| {
-            y(model::block(view(case, "x")?, &weights(case).block("")?, Config::read(case)?, None).map(|(y, _)| y))
+            let block = Block::read("", |prefix| layer(case, prefix), |prefix| layer(case, prefix))?;
+            y(model::block(view(case, "x")?, &block, Config::read(case)?, None).map(|(y, _)| y))
         })
         .checkpoint("logits", |case| y(tokens::logits(view(case, "x")?, view(case, "weight")?)))
         .checkpoint("selected_logits", |case| y(tokens::selected_logits(view(case, "x")?)))
@@ -61,20 +62,19 @@ pub fn executor() -> Executor {
             Ok(outputs! { "tokens" => model::generate(&model, view(case, "ids")?, case.param("new_tokens")?)? })
         })
         .checkpoint("bert_qkv", |case| {
-            let layer = |name| weights(case).dense(name);
-            let (query, key, value) = (layer("query")?, layer("key")?, layer("value")?);
-            three(bert::bert_qkv(view(case, "x")?, query, key, value, case.param("n_head")?))
+            let (query, key, value) = (layer(case, "query.")?, layer(case, "key.")?, layer(case, "value.")?);
+            three(attention::bert_qkv(view(case, "x")?, query, key, value, case.param("n_head")?))
         })
         .checkpoint("attention_context", |case| {
             y(attention::attention_context(view(case, "probabilities")?, view(case, "v")?))
         })
         .checkpoint("dense_residual_norm", |case| {
-            let (dense, norm) = (weights(case).dense("dense")?, weights(case).norm("LayerNorm")?);
+            let (dense, norm) = (layer(case, "dense.")?, layer(case, "LayerNorm.")?);
             let (x, residual) = (view(case, "x")?, view(case, "residual")?);
-            y(bert::dense_residual_norm(x, residual, dense, norm, case.param("eps")?))
+            y(layers::dense_residual_norm(x, residual, dense, norm, case.param("eps")?))
         })
         .checkpoint("dense_gelu", |case| {
-            y(bert::dense_gelu(view(case, "x")?, weights(case).dense("dense")?, case.param("gelu")?))
+            y(layers::dense_gelu(view(case, "x")?, layer(case, "dense.")?, case.param("gelu")?))
         })
         .checkpoint("mean_pooling", |case| y(tokens::mean_pooling(view(case, "x")?, view(case, "mask")?)))
         .checkpoint("normalize", |case| y(tokens::normalize(view(case, "x")?, case.param("eps")?)))
@@ -90,12 +90,12 @@ fn three(computed: Result<Qkv>) -> CheckpointResult {
     Ok(outputs! { "q" => q, "k" => k, "v" => v })
 }
 
-/// The input of that name, with the dtype and the number of axes that the caller needs; nothing is copied.
+/// The input of that name, with the dtype and the number of axes that the caller needs.
 fn view<'a, T: Element, D: Dimension>(case: &'a Inputs, name: &str) -> Result<ArrayView<'a, T, D>> {
-    weights(case).view(name)
+    model::view(case.tensor(name)?, name)
 }
 
-/// The inputs as weights by name.
-fn weights<'a>(case: &'a Inputs) -> Weights<'a, impl Fn(&str) -> Result<&'a Tensor>> {
-    Weights(|name| case.tensor(name))
+/// The layer whose inputs' names begin so.
+fn layer<'a, D: Dimension>(case: &'a Inputs, prefix: &str) -> Result<Layer<'a, D>> {
+    model::layer(|name| case.tensor(name), prefix)
 }

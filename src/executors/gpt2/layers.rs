@@ -9,21 +9,30 @@ use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 use ndarray::linalg::general_mat_mul;
 use ndarray::{
     Array, Array3, Array4, ArrayView, ArrayView1, ArrayView2, ArrayView3, ArrayView4, ArrayViewMut2, Axis, Dimension,
-    IntoDimension, s,
+    IntoDimension, Ix1, Ix2, s,
 };
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
-use crate::executors::shape::{Gelu, Within, expect, refuse};
+use crate::executors::shape::{Gelu, Within, check_linear, check_norm, expect, refuse};
 
-/// The weight and bias of a layer normalisation, each `[n]`.
+/// The weight and bias of a layer.
 #[derive(Clone, Copy, Debug)]
-pub struct Norm<'a> {
-    /// What each element of a normalised row is scaled by.
-    pub weight: ArrayView1<'a, f32>,
-    /// What is then added to it.
+pub struct Layer<'a, D: Dimension> {
+    /// The weight.
+    pub weight: ArrayView<'a, f32, D>,
+    /// The bias, one number for each element of a row that comes out.
     pub bias: ArrayView1<'a, f32>,
 }
+
+/// A layer normalisation: each element of a normalised row is multiplied by its weight, `[n]`, then its bias is added.
+pub type Norm<'a> = Layer<'a, Ix1>;
+
+/// A linear layer as GPT-2 stores it, transformers' `Conv1D`: `y = x weight + bias`, with a weight of `[in, out]`.
+pub type Conv1d<'a> = Layer<'a, Ix2>;
+
+/// A linear layer as BERT stores it, `torch.nn.Linear`: `y = x weight^T + bias`, with a weight of `[out, in]`.
+pub type Dense<'a> = Layer<'a, Ix2>;
 
 /// Normalises each row of the last axis to mean 0 and variance 1, then scales and shifts it.
 ///
@@ -49,11 +58,7 @@ pub fn layer_norm<D: Dimension>(
     bias: ArrayView1<'_, f32>,
     eps: f64,
 ) -> Result<Array<f32, D>> {
-    if let Some(width) = x.shape().last() {
-        for (name, vector) in [("weight", weight), ("bias", bias)] {
-            expect(name, vector.shape(), &[*width], format_args!("x {:?}", x.shape()))?;
-        }
-    }
+    check_norm(x.shape(), weight.shape(), bias.shape())?;
     rewrite(x.to_owned(), |row| normalise(row, weight, bias, eps))
 }
 
@@ -71,44 +76,16 @@ fn normalise(row: &mut [f32], weight: ArrayView1<'_, f32>, bias: ArrayView1<'_, 
 /// columns of GPT-2's projections more evenly.
 const COLUMNS: usize = 128;
 
-/// A linear layer as GPT-2 stores it, transformers' `Conv1D`: `y = x weight + bias`.
-///
-/// Shapes: `weight` is `[in, out]`, `bias` is `[out]`.
-#[derive(Clone, Copy, Debug)]
-pub struct Conv1d<'a> {
-    /// The weight, `[in, out]`.
-    pub weight: ArrayView2<'a, f32>,
-    /// The bias, `[out]`.
-    pub bias: ArrayView1<'a, f32>,
-}
-
-/// A linear layer as BERT stores it, `torch.nn.Linear`: `y = x weight^T + bias`.
-///
-/// Shapes: `weight` is `[out, in]`, `bias` is `[out]`.
-#[derive(Clone, Copy, Debug)]
-pub struct Dense<'a> {
-    /// The weight, `[out, in]`.
-    pub weight: ArrayView2<'a, f32>,
-    /// The bias, `[out]`.
-    pub bias: ArrayView1<'a, f32>,
-}
-
-impl Conv1d<'_> {
-    /// Applies the layer: `[batch, seq, in]` to `[batch, seq, out]`.
-    pub(super) fn apply(self, x: ArrayView3<'_, f32>) -> Result<Array3<f32>> {
-        let needed = [x.dim().2, self.weight.ncols()];
-        expect("weight", self.weight.shape(), &needed, format_args!("x {:?}", x.shape()))?;
-        expect("bias", self.bias.shape(), &needed[1..], format_args!("weight {:?}", self.weight.shape()))?;
+impl Layer<'_, Ix2> {
+    /// Applies a [`Conv1d`]: `[batch, seq, in]` to `[batch, seq, out]`.
+    pub(super) fn conv1d(self, x: ArrayView3<'_, f32>) -> Result<Array3<f32>> {
+        check_linear(x.shape(), self.weight.shape(), self.bias.shape(), 1)?;
         affine(x, self.weight, Some(self.bias))
     }
-}
 
-impl Dense<'_> {
-    /// Applies the layer: `[batch, seq, in]` to `[batch, seq, out]`.
-    pub(super) fn apply(self, x: ArrayView3<'_, f32>) -> Result<Array3<f32>> {
-        let needed = [self.weight.nrows(), x.dim().2];
-        expect("weight", self.weight.shape(), &needed, format_args!("x {:?}", x.shape()))?;
-        expect("bias", self.bias.shape(), &needed[..1], format_args!("weight {:?}", self.weight.shape()))?;
+    /// Applies a [`Dense`]: `[batch, seq, in]` to `[batch, seq, out]`.
+    pub(super) fn dense(self, x: ArrayView3<'_, f32>) -> Result<Array3<f32>> {
+        check_linear(x.shape(), self.weight.shape(), self.bias.shape(), 0)?;
         affine(x, self.weight.t(), Some(self.bias))
     }
 }
@@ -239,8 +216,8 @@ pub(super) fn activate<D: Dimension>(x: Array<f32, D>, gelu: Gelu) -> Result<Arr
 ///
 /// [`Error::Checkpoint`] where a shape is another.
 pub fn mlp(x: ArrayView3<'_, f32>, c_fc: Conv1d<'_>, c_proj: Conv1d<'_>, gelu: Gelu) -> Result<Array3<f32>> {
-    let hidden = activate(c_fc.apply(x).within("c_fc")?, gelu)?;
-    let y = c_proj.apply(hidden.view()).within("c_proj")?;
+    let hidden = activate(c_fc.conv1d(x).within("c_fc")?, gelu)?;
+    let y = c_proj.conv1d(hidden.view()).within("c_proj")?;
     expect("c_proj.weight", c_proj.weight.shape(), &[hidden.dim().2, x.dim().2], format_args!("x {:?}", x.shape()))?;
     Ok(y)
 }
@@ -257,6 +234,43 @@ pub fn mlp(x: ArrayView3<'_, f32>, c_fc: Conv1d<'_>, c_proj: Conv1d<'_>, gelu: G
 pub fn residual<D: Dimension>(x: ArrayView<'_, f32, D>, update: ArrayView<'_, f32, D>) -> Result<Array<f32, D>> {
     expect("update", update.shape(), x.shape(), format_args!("x {:?}", x.shape()))?;
     Ok(&x + &update)
+}
+
+/// Passes `x` through a layer, adds the residual and normalises.
+///
+/// `y = layer_norm(x dense + residual)`: Devlin et al. 2018, `BertSelfOutput.forward` and `BertOutput.forward` of
+/// HuggingFace transformers.
+///
+/// Shapes: `x` is `[batch, seq, m]`, `residual` and `y` are `[batch, seq, n]`; `dense` has the weight `[n, m]` and
+/// the bias `[n]`, `norm` has `[n]` each.
+///
+/// # Errors
+///
+/// [`Error::Checkpoint`] where a shape is another.
+pub fn dense_residual_norm(
+    x: ArrayView3<'_, f32>,
+    residual: ArrayView3<'_, f32>,
+    dense: Dense<'_>,
+    norm: Norm<'_>,
+    eps: f64,
+) -> Result<Array3<f32>> {
+    let update = dense.dense(x).within("dense")?;
+    expect("residual", residual.shape(), update.shape(), format_args!("x {:?} through dense", x.shape()))?;
+    let sum = self::residual(update.view(), residual)?;
+    layer_norm(sum.view(), norm.weight, norm.bias, eps).within("LayerNorm")
+}
+
+/// Passes `x` through a layer and applies the GELU.
+///
+/// `y = gelu(x dense)`: Devlin et al. 2018, `BertIntermediate.forward` of HuggingFace transformers.
+///
+/// Shapes: `x` is `[batch, seq, n]`, `dense` has the weight `[m, n]` and the bias `[m]`, `y` is `[batch, seq, m]`.
+///
+/// # Errors
+///
+/// [`Error::Checkpoint`] where a shape is another.
+pub fn dense_gelu(x: ArrayView3<'_, f32>, dense: Dense<'_>, gelu: Gelu) -> Result<Array3<f32>> {
+    activate(dense.dense(x).within("dense")?, gelu)
 }
 
 /// Elements that one thread takes at least: handing over fewer costs more than it saves.
@@ -325,23 +339,23 @@ mod tests {
         let x = arr3(&[[[1.0, 2.0], [3.0, 4.0]]]);
         let (weight, bias) = (arr2(&[[1.0, 0.0, 2.0], [0.0, 1.0, -1.0]]), arr1(&[10.0, 20.0, 30.0]));
         let expected = arr3(&[[[11.0, 22.0, 30.0], [13.0, 24.0, 32.0]]]);
-        assert_eq!(Conv1d { weight: weight.view(), bias: bias.view() }.apply(x.view()).unwrap(), expected);
-        assert_eq!(Dense { weight: weight.t(), bias: bias.view() }.apply(x.view()).unwrap(), expected);
+        assert_eq!(Conv1d { weight: weight.view(), bias: bias.view() }.conv1d(x.view()).unwrap(), expected);
+        assert_eq!(Dense { weight: weight.t(), bias: bias.view() }.dense(x.view()).unwrap(), expected);
     }
 
     #[test]
     fn wrong_shapes_of_a_linear_layer_are_refused_by_name() {
         let x = Array3::zeros((1, 2, 4));
         let (weight, bias) = (Array2::zeros((4, 3)), Array1::zeros(3));
-        let conv = |weight, bias| Conv1d { weight, bias }.apply(x.view()).unwrap_err().to_string();
-        let dense = |weight, bias| Dense { weight, bias }.apply(x.view()).unwrap_err().to_string();
+        let conv = |weight, bias| Conv1d { weight, bias }.conv1d(x.view()).unwrap_err().to_string();
+        let dense = |weight, bias| Dense { weight, bias }.dense(x.view()).unwrap_err().to_string();
         assert_eq!(conv(weight.t(), bias.view()), "weight is [3, 4]; for x [1, 2, 4] it must be [4, 4]");
         assert_eq!(dense(weight.view(), bias.view()), "weight is [4, 3]; for x [1, 2, 4] it must be [4, 4]");
         assert_eq!(conv(weight.view(), x.slice(s![0, 0, ..])), "bias is [4]; for weight [4, 3] it must be [3]");
         assert_eq!(dense(weight.t(), x.slice(s![0, 0, ..])), "bias is [4]; for weight [3, 4] it must be [3]");
         let empty = Array3::zeros((1, 2, 0));
         let nothing = Array2::zeros((0, 3));
-        let error = Conv1d { weight: nothing.view(), bias: bias.view() }.apply(empty.view()).unwrap_err();
+        let error = Conv1d { weight: nothing.view(), bias: bias.view() }.conv1d(empty.view()).unwrap_err();
         assert_eq!(error.to_string(), "the last axis of x [1, 2, 0] is empty");
     }
 
@@ -353,7 +367,7 @@ mod tests {
         let layer = Conv1d { weight: weight.view(), bias: bias.view() };
         let on = |threads| {
             let pool = ThreadPoolBuilder::new().num_threads(threads).build().expect("threads can be started");
-            pool.install(|| layer.apply(x.view())).unwrap()
+            pool.install(|| layer.conv1d(x.view())).unwrap()
         };
         let once = on(1);
         assert!(on(2) == once && on(3) == once);
@@ -500,5 +514,34 @@ mod tests {
         }
         assert!(zeros([0, usize::MAX, usize::MAX]).is_err());
         assert_eq!(zeros([2, 0]).unwrap().shape(), [2, 0]);
+    }
+
+    #[test]
+    fn the_residual_is_added_before_the_norm() {
+        let (x, skip) = (arr3(&[[[1.0, 2.0, 3.0]]]), arr3(&[[[0.0, -2.0]]]));
+        let (weight, bias) = (arr2(&[[1.0, 0.0, 0.0], [0.0, 1.0, 1.0]]), arr1(&[0.0, 0.0]));
+        let dense = Dense { weight: weight.view(), bias: bias.view() };
+        let (scale, shift) = (arr1(&[2.0, 3.0]), arr1(&[0.0, 1.0]));
+        let norm = Norm { weight: scale.view(), bias: shift.view() };
+        let y = dense_residual_norm(x.view(), skip.view(), dense, norm, 0.0).unwrap();
+        assert_eq!(y, arr3(&[[[-2.0, 4.0]]]));
+        let error = dense_residual_norm(x.view(), x.view(), dense, norm, 0.0).unwrap_err();
+        assert_eq!(error.to_string(), "residual is [1, 1, 3]; for x [1, 1, 3] through dense it must be [1, 1, 2]");
+    }
+
+    #[test]
+    fn the_activation_comes_last() {
+        let (weight, bias) = (arr2(&[[1.0], [-1.0]]), arr1(&[0.0, 1.0]));
+        let dense = Dense { weight: weight.view(), bias: bias.view() };
+        let y = dense_gelu(arr3(&[[[2.0]]]).view(), dense, Gelu::Tanh).unwrap();
+        assert_eq!(y, arr3(&[[[Gelu::Tanh.at(2.0), Gelu::Tanh.at(-1.0)]]]));
+    }
+
+    #[test]
+    fn a_wrong_shape_of_a_dense_layer_is_refused_by_its_name() {
+        let (x, wide, bias) = (Array3::zeros((1, 2, 4)), Array2::zeros((4, 8)), Array1::zeros(4));
+        let bad = Dense { weight: wide.view(), bias: bias.view() };
+        let error = dense_gelu(x.view(), bad, Gelu::Exact).unwrap_err().to_string();
+        assert_eq!(error, "dense: weight is [4, 8]; for x [1, 2, 4] it must be [4, 4]");
     }
 }

@@ -7,16 +7,18 @@
 //! changes no bit. A shape that does not fit is an [`Error::Checkpoint`](crate::Error::Checkpoint) that names it.
 
 mod attention;
-mod bert;
 mod executor;
 mod layers;
 mod model;
 mod tokens;
 
 pub use crate::executors::{Config, Gelu};
-pub use attention::{HIDDEN, KvCache, Mask, Qkv, attention_context, attention_output, attention_scores, kv_cache, qkv};
-pub use bert::{bert_qkv, dense_gelu, dense_residual_norm};
+pub use attention::{
+    HIDDEN, KvCache, Mask, Qkv, attention_context, attention_output, attention_scores, bert_qkv, kv_cache, qkv,
+};
 pub use executor::executor;
-pub use layers::{Conv1d, Dense, Norm, gelu, layer_norm, mlp, residual, softmax};
+pub use layers::{
+    Conv1d, Dense, Layer, Norm, dense_gelu, dense_residual_norm, gelu, layer_norm, mlp, residual, softmax,
+};
 pub use model::{Block, Model, block, generate};
 pub use tokens::{argmax, embeddings, logits, mean_pooling, normalize, selected_logits};

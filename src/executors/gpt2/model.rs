@@ -3,28 +3,17 @@
 use ndarray::{Array2, Array3, ArrayView, ArrayView2, ArrayView3, Axis, Dimension, IxDyn, concatenate, s};
 
 use super::attention::{KvCache, Mask, Qkv, attention_output, attention_scores, kv_cache, qkv};
-use super::layers::{Conv1d, Dense, Norm, layer_norm, mlp, residual, softmax};
+use super::layers::{Conv1d, Layer, Norm, layer_norm, mlp, residual, softmax};
 use super::tokens::{argmax, embeddings, logits, selected_logits};
 use crate::error::{Error, Result};
-use crate::executors::shape::{Config, Within, check_prompt, count_blocks, refuse};
+use crate::executors::shape::{self, Config, Within, check_prompt, refuse};
 use crate::tensor::{Element, Tensor};
 
-/// The weights of one block, by their names in HuggingFace transformers; n is the width.
-#[derive(Clone, Copy, Debug)]
-pub struct Block<'a> {
-    /// `ln_1`, each `[n]`.
-    pub ln_1: Norm<'a>,
-    /// `attn.c_attn`, `[n, 3 n]`.
-    pub c_attn: Conv1d<'a>,
-    /// `attn.c_proj`, `[n, n]`.
-    pub attn_c_proj: Conv1d<'a>,
-    /// `ln_2`, each `[n]`.
-    pub ln_2: Norm<'a>,
-    /// `mlp.c_fc`, `[n, 4 n]`.
-    pub c_fc: Conv1d<'a>,
-    /// `mlp.c_proj`, `[4 n, n]`.
-    pub mlp_c_proj: Conv1d<'a>,
-}
+/// The weights of one block.
+pub type Block<'a> = shape::Block<Norm<'a>, Conv1d<'a>>;
+
+/// A GPT-2, which borrows its weights.
+pub type Model<'a> = shape::Model<ArrayView2<'a, f32>, Norm<'a>, Conv1d<'a>>;
 
 /// Runs one block, and returns its keys and values for the positions to come.
 ///
@@ -62,71 +51,23 @@ pub fn block(
     Ok((residual(h.view(), update.view())?, cache))
 }
 
-/// Tensors by name: how the weights of a model are found, wherever they are.
-pub(super) struct Weights<'a, F: Fn(&str) -> Result<&'a Tensor>>(pub(super) F);
-
-impl<'a, F: Fn(&str) -> Result<&'a Tensor>> Weights<'a, F> {
-    /// The tensor of that name, with the dtype and the number of axes that the caller needs.
-    pub(super) fn view<T: Element, D: Dimension>(&self, name: &str) -> Result<ArrayView<'a, T, D>> {
-        let tensor = (self.0)(name)?;
-        let Some(elements) = tensor.as_slice() else {
-            return refuse(format!("input `{name}` is {}, and the checkpoint reads {}", tensor.dtype(), T::DTYPE));
-        };
-        let view = ArrayView::from_shape(IxDyn(tensor.shape()), elements).ok();
-        match view.and_then(|view| view.into_dimensionality().ok()) {
-            Some(view) => Ok(view),
-            None => refuse(format!(
-                "input `{name}` is {:?}, and the checkpoint needs {} axes",
-                tensor.shape(),
-                D::NDIM.map_or("ordinary".to_owned(), |axes| axes.to_string())
-            )),
-        }
-    }
-
-    /// The weight and bias below that name.
-    pub(super) fn norm(&self, name: &str) -> Result<Norm<'a>> {
-        Ok(Norm { weight: self.view(&format!("{name}.weight"))?, bias: self.view(&format!("{name}.bias"))? })
-    }
-
-    /// The weight, `[in, out]`, and bias below that name.
-    pub(super) fn conv1d(&self, name: &str) -> Result<Conv1d<'a>> {
-        Ok(Conv1d { weight: self.view(&format!("{name}.weight"))?, bias: self.view(&format!("{name}.bias"))? })
-    }
-
-    /// The weight, `[out, in]`, and bias below that name.
-    pub(super) fn dense(&self, name: &str) -> Result<Dense<'a>> {
-        Ok(Dense { weight: self.view(&format!("{name}.weight"))?, bias: self.view(&format!("{name}.bias"))? })
-    }
-
-    /// The weights of a block, whose names all begin so.
-    pub(super) fn block(&self, prefix: &str) -> Result<Block<'a>> {
-        let named = |name: &str| format!("{prefix}{name}");
-        Ok(Block {
-            ln_1: self.norm(&named("ln_1"))?,
-            c_attn: self.conv1d(&named("attn.c_attn"))?,
-            attn_c_proj: self.conv1d(&named("attn.c_proj"))?,
-            ln_2: self.norm(&named("ln_2"))?,
-            c_fc: self.conv1d(&named("mlp.c_fc"))?,
-            mlp_c_proj: self.conv1d(&named("mlp.c_proj"))?,
-        })
-    }
+/// The tensor of that name, with the dtype and the number of axes that the caller needs; nothing is copied.
+pub(super) fn view<'a, T: Element, D: Dimension>(tensor: &'a Tensor, name: &str) -> Result<ArrayView<'a, T, D>> {
+    let Some(elements) = tensor.as_slice() else {
+        return refuse(format!("input `{name}` is {}, and the checkpoint reads {}", tensor.dtype(), T::DTYPE));
+    };
+    let view = ArrayView::from_shape(IxDyn(tensor.shape()), elements).ok();
+    let axes = D::NDIM.unwrap_or_default();
+    view.and_then(|view| view.into_dimensionality().ok()).map_or_else(
+        || refuse(format!("input `{name}` is {:?}, and the checkpoint needs {axes} axes", tensor.shape())),
+        Ok,
+    )
 }
 
-/// A GPT-2: its weights, which it borrows, and what its configuration says besides.
-#[derive(Clone, Debug)]
-pub struct Model<'a> {
-    /// The token embedding, `[vocab, n]`.
-    pub wte: ArrayView2<'a, f32>,
-    /// The position embedding, `[positions, n]`.
-    pub wpe: ArrayView2<'a, f32>,
-    /// The blocks, first to last.
-    pub blocks: Vec<Block<'a>>,
-    /// The final norm.
-    pub ln_f: Norm<'a>,
-    /// What the logits are products with, `[vocab, n]`: the token embedding unless the model has another.
-    pub lm_head: ArrayView2<'a, f32>,
-    /// The number of heads, the norms' eps, the activation.
-    pub config: Config,
+/// The weight and bias whose names begin so.
+pub(super) fn layer<'a, D: Dimension>(find: impl Fn(&str) -> Result<&'a Tensor>, prefix: &str) -> Result<Layer<'a, D>> {
+    let [weight, bias] = ["weight", "bias"].map(|part| format!("{prefix}{part}"));
+    Ok(Layer { weight: view(find(&weight)?, &weight)?, bias: view(find(&bias)?, &bias)? })
 }
 
 impl<'a> Model<'a> {
@@ -139,18 +80,13 @@ impl<'a> Model<'a> {
     /// What `find` returns for a tensor that is not there, and [`Error::Checkpoint`] where
     /// one is not `f32` or has another number of axes.
     pub fn from_tensors(find: impl Fn(&str) -> Result<&'a Tensor>, config: Config) -> Result<Model<'a>> {
-        let weights = Weights(find);
-        let wte = weights.view("wte.weight")?;
-        let blocks = 0..count_blocks(|name| (weights.0)(name).is_ok());
-        let blocks = blocks.map(|block| weights.block(&format!("h.{block}."))).collect::<Result<_>>()?;
-        Ok(Model {
-            wte,
-            wpe: weights.view("wpe.weight")?,
-            blocks,
-            ln_f: weights.norm("ln_f")?,
-            lm_head: if (weights.0)("lm_head.weight").is_ok() { weights.view("lm_head.weight")? } else { wte },
+        Model::read(
+            |name| find(name).is_ok(),
+            |name| view(find(name)?, name),
+            |prefix| layer(&find, prefix),
+            |prefix| layer(&find, prefix),
             config,
-        })
+        )
     }
 
     /// Runs the model on new tokens, and returns the logits at every new position and the cache of every block.
