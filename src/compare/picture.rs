@@ -77,20 +77,14 @@ pub enum Size {
     Power(i32),
 }
 
-impl Ord for Size {
-    fn cmp(&self, other: &Size) -> Ordering {
-        let rank = |size: &Size| match *size {
+impl Size {
+    /// Its place in the order of sizes.
+    fn rank(self) -> (u8, i32) {
+        match self {
             Size::Zero => (0, 0),
             Size::Power(exponent) => (1, exponent),
             Size::NotFinite => (2, 0),
-        };
-        rank(self).cmp(&rank(other))
-    }
-}
-
-impl PartialOrd for Size {
-    fn partial_cmp(&self, other: &Size) -> Option<Ordering> {
-        Some(self.cmp(other))
+        }
     }
 }
 
@@ -144,77 +138,47 @@ impl Picture {
     }
 }
 
-/// Looks at every element.
+/// Looks at every element, of which there is one at least.
 fn draw<W: Wide>(pair: Pair<'_>, rules: &Rules) -> Picture {
     let Pair { actual, reference, mask } = pair;
-    let mask = mask.filter(|mask| mask.shape() == reference.shape()).and_then(Tensor::as_slice::<bool>);
-    let mut sketch = Sketch::new(reference.shape());
-    for position in (0..reference.len()).filter(|position| mask.is_none_or(|mask| mask[*position])) {
-        let [actual, reference] = [actual, reference].map(|tensor| W::from_value(tensor.value(position)));
-        sketch.add(position, Reach::of(actual, reference, rules));
-    }
-    let Sketch { shape, step, cells, counts, worst } = sketch;
-    let element = |(position, gap): (usize, Reach)| WorstElement {
-        index: reference.index(position),
-        actual: actual.value(position),
-        reference: reference.value(position),
-        difference: gap.difference,
-        share: gap.share,
-    };
-    let worst: Vec<WorstElement> = worst.into_iter().map(element).collect();
-    Picture {
-        map: HeatMap {
-            shape: shape.to_vec(),
-            step,
-            cells: cells.into_iter().map(|row| row.into_iter().map(|cell| cell.map(short)).collect()).collect(),
-        },
-        decades: counts.into_iter().map(|(size, count)| Decade { size, count }).collect(),
-        types: worst.first().map(|element| Types::of(element.actual, element.reference)),
-        worst,
-    }
-}
-
-/// A picture that is not finished.
-struct Sketch<'a> {
-    shape: &'a [usize],
-    step: [usize; 2],
-    cells: Vec<Vec<Option<f64>>>,
-    counts: BTreeMap<Size, u64>,
-    /// The worst first.
-    worst: Vec<(usize, Reach)>,
-}
-
-impl Sketch<'_> {
-    /// Of tensors of that shape, which has an element.
-    fn new(shape: &[usize]) -> Sketch<'_> {
-        let [rows, columns] = extents(shape);
-        let step = [rows.div_ceil(ROWS), columns.div_ceil(COLUMNS)];
-        let cells = vec![vec![None; columns.div_ceil(step[1])]; rows.div_ceil(step[0])];
-        Sketch { shape, step, cells, counts: BTreeMap::new(), worst: Vec::new() }
-    }
-
-    /// Adds the element at that position; positions come in C order.
-    fn add(&mut self, position: usize, gap: Reach) {
-        let [rows, columns] = extents(self.shape);
-        let cell = &mut self.cells[position / columns % rows / self.step[0]][position % columns / self.step[1]];
-        let share = if gap.size == Size::NotFinite { f64::INFINITY } else { gap.share.min(f64::MAX) };
-        *cell = Some(cell.map_or(share, |other| other.max(share)));
-        *self.counts.entry(gap.size).or_default() += 1;
-        let is_among_the_worst = |(_, last): &(usize, Reach)| gap.order(last) == Ordering::Greater;
-        if gap.size != Size::Zero && (self.worst.len() < WORST || self.worst.last().is_some_and(is_among_the_worst)) {
-            let place = self.worst.partition_point(|(_, other)| other.order(&gap) != Ordering::Less);
-            self.worst.insert(place, (position, gap));
-            self.worst.truncate(WORST);
-        }
-    }
-}
-
-/// The extents of the last two axes.
-fn extents(shape: &[usize]) -> [usize; 2] {
-    match *shape {
+    let shape = reference.shape();
+    let mask = mask.filter(|mask| mask.shape() == shape).and_then(Tensor::as_slice::<bool>);
+    let [rows, columns] = match *shape {
         [] => [1, 1],
         [columns] => [1, columns],
         [.., rows, columns] => [rows, columns],
+    };
+    let step = [rows.div_ceil(ROWS), columns.div_ceil(COLUMNS)];
+    let mut cells: Vec<Vec<Option<f64>>> = vec![vec![None; columns.div_ceil(step[1])]; rows.div_ceil(step[0])];
+    let (mut decades, mut worst) = (BTreeMap::new(), Vec::<(usize, Reach)>::new());
+    for position in (0..reference.len()).filter(|position| mask.is_none_or(|mask| mask[*position])) {
+        let [actual, reference] = [actual, reference].map(|tensor| W::from_value(tensor.value(position)));
+        let reach = Reach::of(actual, reference, rules);
+        let cell = &mut cells[position / columns % rows / step[0]][position % columns / step[1]];
+        let share = if reach.size == Size::NotFinite { f64::INFINITY } else { reach.share.min(f64::MAX) };
+        *cell = Some(cell.map_or(share, |other| other.max(share)));
+        decades.entry(reach.size.rank()).or_insert(Decade { size: reach.size, count: 0 }).count += 1;
+        let is_among_the_worst = worst.get(WORST - 1).is_none_or(|(_, last)| reach.order(last) == Ordering::Greater);
+        if reach.size != Size::Zero && is_among_the_worst {
+            let place = worst.partition_point(|(_, other)| other.order(&reach) != Ordering::Less);
+            worst.insert(place, (position, reach));
+            worst.truncate(WORST);
+        }
+    }
+    let element = |(position, Reach { difference, share, .. })| WorstElement {
+        index: reference.index(position),
+        actual: actual.value(position),
+        reference: reference.value(position),
+        difference,
+        share,
+    };
+    let worst: Vec<WorstElement> = worst.into_iter().map(element).collect();
+    cells.iter_mut().flatten().flatten().for_each(|cell| *cell = short(*cell));
+    Picture {
+        map: HeatMap { shape: shape.to_vec(), step, cells },
+        decades: decades.into_values().collect(),
+        types: worst.first().map(|element| Types::of(element.actual, element.reference)),
+        worst,
     }
 }
 

@@ -14,7 +14,7 @@ use candle_nn::{Activation, Embedding, LayerNorm, Linear, Module, ops};
 
 use super::shape::{
     self, Config, Gelu, Within, check_binary, check_cache, check_causal, check_heads, check_linear, check_norm,
-    check_positions, check_prompt, check_tokens, expect, refuse,
+    check_positions, check_prompt, check_size, check_tokens, expect, refuse,
 };
 use crate::error::{Error, Result};
 use crate::outputs;
@@ -148,14 +148,6 @@ fn dims<const AXES: usize>(tensor: &Tensor) -> [usize; AXES] {
 fn produce(shape: &[usize], dtype: DType, compute: impl FnOnce() -> candle_core::Result<Tensor>) -> Result<Tensor> {
     check_size(shape, "an output would be")?;
     if shape.contains(&0) { Tensor::zeros(shape, dtype, &Device::Cpu) } else { compute() }.map_err(from_candle)
-}
-
-/// Checks that memory can hold a tensor of that shape, and candle count it: its strides are products even where
-/// another extent is 0.
-fn check_size(shape: &[usize], what: &str) -> Result<()> {
-    let count = shape.iter().try_fold(1usize, |count, &extent| count.checked_mul(extent.max(1)));
-    let fits = |count: usize| shape.contains(&0) || Vec::<f32>::new().try_reserve_exact(count).is_ok();
-    if count.is_some_and(fits) { Ok(()) } else { refuse(format!("{what} {shape:?}, which no memory holds")) }
 }
 
 /// What candle refuses after all.

@@ -131,6 +131,17 @@ pub(super) fn refuse<T>(what: String) -> Result<T> {
     Err(Error::Checkpoint(what))
 }
 
+/// Checks that memory can hold a tensor of that shape, and that its strides can be counted: they are products even where
+/// another extent is 0.
+pub(super) fn check_size(shape: &[usize], what: &str) -> Result<()> {
+    let multiply = |count: isize, &extent: &usize| count.checked_mul(extent.max(1).try_into().ok()?);
+    let fits = |count: isize| shape.contains(&0) || Vec::<f32>::new().try_reserve_exact(count as usize).is_ok();
+    match shape.iter().try_fold(1, multiply).is_some_and(fits) {
+        true => Ok(()),
+        false => refuse(format!("{what} {shape:?}, which no memory holds")),
+    }
+}
+
 /// Checks the weight and bias of a norm of the last axis of `x`.
 pub(super) fn check_norm(x: &[usize], weight: &[usize], bias: &[usize]) -> Result<()> {
     let Some(width) = x.last() else { return refuse("x is a scalar; it needs an axis".to_owned()) };

@@ -13,8 +13,8 @@ use ndarray::{
 };
 use rayon::prelude::*;
 
-use crate::error::{Error, Result};
-use crate::executors::shape::{Gelu, Within, check_linear, check_norm, expect, refuse};
+use crate::error::Result;
+use crate::executors::shape::{Gelu, Within, check_linear, check_norm, check_size, expect, refuse};
 
 /// The weight and bias of a layer.
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +43,7 @@ pub type Dense<'a> = Layer<'a, Ix2>;
 ///
 /// # Errors
 ///
-/// [`Error::Checkpoint`] where `x` is a scalar, or `weight` or `bias` is not `[n]`.
+/// [`Error::Checkpoint`](crate::Error::Checkpoint) where `x` is a scalar, or `weight` or `bias` is not `[n]`.
 ///
 /// ```
 /// use ndarray::arr1;
@@ -147,7 +147,7 @@ pub(super) fn by_head(left: ArrayView4<'_, f32>, right: ArrayView4<'_, f32>, sca
 ///
 /// # Errors
 ///
-/// [`Error::Checkpoint`] where `x` is a scalar.
+/// [`Error::Checkpoint`](crate::Error::Checkpoint) where `x` is a scalar.
 ///
 /// ```
 /// use ndarray::arr1;
@@ -194,7 +194,7 @@ impl Gelu {
 ///
 /// # Errors
 ///
-/// [`Error::Checkpoint`] where `x` is a scalar.
+/// [`Error::Checkpoint`](crate::Error::Checkpoint) where `x` is a scalar.
 pub fn gelu<D: Dimension>(x: ArrayView<'_, f32, D>, gelu: Gelu) -> Result<Array<f32, D>> {
     activate(x.to_owned(), gelu)
 }
@@ -214,7 +214,7 @@ pub(super) fn activate<D: Dimension>(x: Array<f32, D>, gelu: Gelu) -> Result<Arr
 ///
 /// # Errors
 ///
-/// [`Error::Checkpoint`] where a shape is another.
+/// [`Error::Checkpoint`](crate::Error::Checkpoint) where a shape is another.
 pub fn mlp(x: ArrayView3<'_, f32>, c_fc: Conv1d<'_>, c_proj: Conv1d<'_>, gelu: Gelu) -> Result<Array3<f32>> {
     let hidden = activate(c_fc.conv1d(x).within("c_fc")?, gelu)?;
     let y = c_proj.conv1d(hidden.view()).within("c_proj")?;
@@ -230,7 +230,7 @@ pub fn mlp(x: ArrayView3<'_, f32>, c_fc: Conv1d<'_>, c_proj: Conv1d<'_>, gelu: G
 ///
 /// # Errors
 ///
-/// [`Error::Checkpoint`] where the shapes differ.
+/// [`Error::Checkpoint`](crate::Error::Checkpoint) where the shapes differ.
 pub fn residual<D: Dimension>(x: ArrayView<'_, f32, D>, update: ArrayView<'_, f32, D>) -> Result<Array<f32, D>> {
     expect("update", update.shape(), x.shape(), format_args!("x {:?}", x.shape()))?;
     Ok(&x + &update)
@@ -246,7 +246,7 @@ pub fn residual<D: Dimension>(x: ArrayView<'_, f32, D>, update: ArrayView<'_, f3
 ///
 /// # Errors
 ///
-/// [`Error::Checkpoint`] where a shape is another.
+/// [`Error::Checkpoint`](crate::Error::Checkpoint) where a shape is another.
 pub fn dense_residual_norm(
     x: ArrayView3<'_, f32>,
     residual: ArrayView3<'_, f32>,
@@ -268,7 +268,7 @@ pub fn dense_residual_norm(
 ///
 /// # Errors
 ///
-/// [`Error::Checkpoint`] where a shape is another.
+/// [`Error::Checkpoint`](crate::Error::Checkpoint) where a shape is another.
 pub fn dense_gelu(x: ArrayView3<'_, f32>, dense: Dense<'_>, gelu: Gelu) -> Result<Array3<f32>> {
     activate(dense.dense(x).within("dense")?, gelu)
 }
@@ -279,20 +279,15 @@ const ALONE: usize = 4096;
 /// An array of zeros; unlike [`Array::zeros`] it does not panic where the extents multiply beyond what memory can hold.
 pub(super) fn zeros<D: Dimension>(shape: impl IntoDimension<Dim = D>) -> Result<Array<f32, D>> {
     let shape = shape.into_dimension();
-    let count = shape.slice().iter().try_fold(1usize, |count, &extent| count.checked_mul(extent));
-    let too_large = || Error::Checkpoint(format!("an output would be {:?}, which no memory holds", shape.slice()));
-    let mut elements = Vec::new();
-    let count = count.ok_or_else(too_large)?;
-    elements.try_reserve_exact(count).map_err(|_| too_large())?;
-    elements.resize(count, 0.0);
-    Array::from_shape_vec(shape.clone(), elements).map_err(|_| too_large())
+    check_size(shape.slice(), "an output would be")?;
+    Ok(Array::zeros(shape))
 }
 
 /// Rewrites every row of the last axis. An array without elements stays as it is.
 ///
 /// # Errors
 ///
-/// [`Error::Checkpoint`] where the array is a scalar: it has no rows.
+/// [`Error::Checkpoint`](crate::Error::Checkpoint) where the array is a scalar: it has no rows.
 pub(super) fn rewrite<D: Dimension>(
     array: Array<f32, D>,
     function: impl Fn(&mut [f32]) + Sync + Send,
