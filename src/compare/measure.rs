@@ -14,8 +14,8 @@ use super::vacuous::Slack;
 use super::vector::Room;
 use super::{scalar, vector};
 use crate::error::Result;
-use crate::tensor::value::Types;
 use crate::tensor::tensor::index;
+use crate::tensor::value::Types;
 use crate::tensor::{Buffer, DType, Kind, Source, Tensor};
 
 /// How many bytes of elements are read at most where the structure is wrong already.
