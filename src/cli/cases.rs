@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
@@ -10,7 +11,7 @@ use super::context::{EXECUTION, GATE, SELECTION};
 use super::{Context, Place, source};
 use crate::case::{CaseId, Goldens, Tree, absolute};
 use crate::error::{Error, Result};
-use crate::run::{Executor, Executors, Filter, Gates, Options};
+use crate::run::{Engine, Executor, Executors, Filter, Gates, Options, Shard, engine};
 
 /// The arguments that select cases and say how they run.
 #[derive(Debug, Args)]
@@ -34,7 +35,46 @@ pub(super) struct Cases {
     allow_skip: Vec<String>,
 }
 
-/// The same, looked up on disk.
+/// The argument that deals cases out to several machines.
+#[derive(Debug, Args)]
+pub(super) struct Part {
+    /// Only one part of the cases: slice:M/N (round robin), hash:M/N (by id), as in cargo-nextest; auto asks the
+    /// variables of Bazel, GitLab CI, Buildkite, CircleCI or Slurm
+    #[arg(long, value_name = "PART", help_heading = SELECTION)]
+    partition: Option<Typed>,
+}
+
+/// A part as it is typed.
+#[derive(Clone, Copy, Debug)]
+enum Typed {
+    Auto,
+    Shard(Shard),
+}
+
+impl FromStr for Typed {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Typed> {
+        if text == "auto" { Ok(Typed::Auto) } else { text.parse().map(Typed::Shard) }
+    }
+}
+
+impl Part {
+    /// The shard that was typed, or that the environment names, which is said.
+    pub(super) fn shard(&self, context: &Context<'_>) -> Result<Option<Shard>> {
+        match self.partition {
+            None => Ok(None),
+            Some(Typed::Shard(shard)) => Ok(Some(shard)),
+            Some(Typed::Auto) => {
+                let Engine { shard, told } = engine()?;
+                context.screen.complain(&format!("--partition auto: {told}"));
+                Ok(Some(shard))
+            }
+        }
+    }
+}
+
+/// What [`Cases`] selects, looked up on disk.
 pub(super) struct Selected {
     pub(super) goldens: Goldens,
     pub(super) tree: Tree,

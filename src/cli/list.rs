@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
+use super::cases::Part;
 use super::context::SELECTION;
-use super::part::Part;
 use super::{Context, Gate, Place, source};
 use crate::case::{CaseId, Goldens, Suites, cores, share};
 use crate::error::Result;

@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 
 use super::cases::{Cases, Selected};
 use super::context::{EXECUTION, GATE};
-use super::progress::Progress;
+use super::output::Progress;
 use super::{Context, Gate, own};
 use crate::error::{Error, Result};
 use crate::report::{json, markdown, terminal};

@@ -22,8 +22,6 @@ mod near;
 mod output;
 mod own;
 mod param;
-mod part;
-mod progress;
 mod replaced;
 mod report;
 mod reports;

@@ -78,14 +78,7 @@ pub(super) fn commands(_: &Home, _: &Path) -> Vec<Command> {
 /// Refuses to run the built-in checkpoints in place of those of a harness, unless an executor was named.
 pub(super) fn check(context: &Context<'_>, root: &Path, is_named: bool, executor: &str) -> Result<()> {
     let commands = if is_named { Vec::new() } else { commands(context.home, root) };
-    if commands.is_empty() {
-        return Ok(());
-    }
-    refuse(context, &commands, executor)
-}
-
-fn refuse(context: &Context<'_>, commands: &[Command], executor: &str) -> Result<()> {
-    let Some((verb, rest)) = context.typed.split_first() else { return Ok(()) };
+    let Some((verb, rest)) = context.typed.split_first().filter(|_| !commands.is_empty()) else { return Ok(()) };
     let verb = verb.to_string_lossy();
     // Cargo runs tests in the folder of their package: a path from here is another there.
     let word = |is_here: bool, word: &OsString| {

@@ -4,11 +4,10 @@ use std::collections::BTreeSet;
 
 use clap::{Args, ValueEnum};
 
-use super::cases::{Cases, Selected, choose};
+use super::cases::{Cases, Part, Selected, choose};
 use super::context::{EXECUTION, GATE, OUTPUT, SELECTION};
 use super::isolate::Isolate;
-use super::part::Part;
-use super::progress::Progress;
+use super::output::Progress;
 use super::reports::{Reports, Terminal};
 use super::{Context, Gate, interrupt, own};
 use crate::case::CaseId;
