@@ -3,84 +3,69 @@
 use ndarray::ArrayViewD;
 
 use super::explanation::{Details, Hypothesis, Other, Question};
+use super::formula;
 use super::order::Screen;
 use super::parts::{Base, Part, apart, exactly, plus_input};
 use super::sides::{Sample, Sides, extremes, widen};
-use super::{causal, gelu, norm};
 use crate::tensor::Tensor;
 
 /// Every base in the reference's own order but the reference itself, those that look right on a sample.
-pub(super) fn bases(question: &Question<'_>, sides: &Sides, sample: &Sample) -> Vec<Base<'static>> {
+pub(super) fn bases(question: &Question<'_>, sides: &Sides, sample: &Sample) -> Vec<Base> {
     let mut bases = Vec::new();
     if sides.is_aligned() {
-        bases.extend(causal::bases(question, sides));
-        bases.extend(norm::bases(question, sides));
-        bases.extend(gelu::inside_mlp(question, sides));
-        bases.extend(with_inputs(question, sides, sample));
+        bases.extend(formula::masked(question, sides));
+        bases.extend(formula::norms(question, sides));
+        bases.extend(formula::mlp(question, sides));
+        bases.extend(question.inputs.iter().filter_map(|(name, input)| with_input(sides, sample, name, input)));
     }
-    bases.extend(gelu::bases(sides, &sample.positions));
-    bases.extend(others(question, sides, sample));
+    bases.extend(formula::gelus(sides, &sample.positions));
+    bases.extend(question.others.iter().filter_map(|other| swapped(sides, sample, other)));
     bases
 }
 
-/// The references of the other outputs.
-fn others(question: &Question<'_>, sides: &Sides, sample: &Sample) -> Vec<Base<'static>> {
-    let others = question.others.iter().filter(|other| other.reference.len() == sides.len());
-    others
-        .filter_map(|other| {
-            let values = widen(other.reference);
-            Screen::new(&sides.actual, &values, sample).alike(Some)?;
-            let details = Details { name: Some(other.name.to_owned()), ..Details::default() };
-            Some(Base::new(
-                vec![Part::new(Hypothesis::SwappedOutputs, swapped_words(other, sides), details)],
-                values,
-                0,
-            ))
-        })
-        .collect()
-}
-
-fn swapped_words(Other { name, actual, .. }: &Other<'_>, sides: &Sides) -> String {
-    let is_both = actual.filter(|actual| actual.len() == sides.len()).is_some_and(|actual| {
-        let actual = widen(actual);
-        let pairs = || actual.iter().zip(&sides.reference).filter(|(a, r)| !(**a - **r).is_nan());
-        let left: f64 = pairs().map(|(a, r)| (a - r) * (a - r)).sum();
-        left <= 0.01 * pairs().map(|(_, r)| r * r).sum::<f64>()
+/// The reference of another output.
+fn swapped(sides: &Sides, sample: &Sample, other: &Other<'_>) -> Option<Base> {
+    let [reference, actual] =
+        [Some(other.reference), other.actual].map(|side| side.filter(|side| side.len() == sides.len()).map(widen));
+    let values = reference?;
+    Screen::new(&sides.actual, &values, sample).alike(Some)?;
+    let is_both = actual.is_some_and(|actual| {
+        let pairs = actual.iter().zip(&sides.reference).filter(|(a, r)| !(**a - **r).is_nan());
+        let (left, all) = pairs.fold((0.0, 0.0), |(left, all), (a, r)| (left + (a - r) * (a - r), all + r * r));
+        left <= 0.01 * all
     });
-    match is_both {
+    let name = other.name;
+    let evidence = match is_both {
         true => format!("it is the output `{name}`, and `{name}` is this one: the two are exchanged"),
         false => format!("it is the reference of the output `{name}`"),
-    }
+    };
+    let details = Details { name: Some(name.to_owned()), ..Details::default() };
+    Some(Base::new(Part::new(Hypothesis::SwappedOutputs, evidence, details), values, 0))
 }
 
 /// The reference plus or minus an input: one that only one side adds, or with the other sign.
-fn with_inputs(question: &Question<'_>, sides: &Sides, sample: &Sample) -> Vec<Base<'static>> {
-    let with_input = |(name, input): (&&str, &&Tensor)| {
-        let values = widen(input);
-        // A single number beside every element is found without its input.
-        let view = ArrayViewD::from_shape(input.shape(), &values).ok().filter(|view| view.len() > 1)?;
-        let beside: Vec<f64> = view.broadcast(sides.shape.as_slice())?.iter().copied().collect();
-        let (mut run, mut rise, mut squares) = (0.0, 0.0, 0.0);
-        let (mut shared, mut reference) = (0.0, 0.0);
-        for &position in &sample.positions {
-            let (x, r, difference) = (beside[position], sides.reference[position], sides.difference(position));
-            if !(x + difference).is_nan() {
-                (run, rise, squares) = (run + x * x, rise + x * difference, squares + difference * difference);
-                (shared, reference) = (shared + x * r, reference + r * r);
-            }
+fn with_input(sides: &Sides, sample: &Sample, name: &str, input: &Tensor) -> Option<Base> {
+    let values = widen(input);
+    // A single number beside every element is found without its input.
+    let view = ArrayViewD::from_shape(input.shape(), &values).ok().filter(|view| view.len() > 1)?;
+    let beside: Vec<f64> = view.broadcast(sides.shape.as_slice())?.iter().copied().collect();
+    let [mut run, mut rise, mut squares, mut shared, mut reference] = [0.0; 5];
+    for &position in &sample.positions {
+        let (x, r, difference) = (beside[position], sides.reference[position], sides.difference(position));
+        if !(x + difference).is_nan() {
+            (run, rise, squares) = (run + x * x, rise + x * difference, squares + difference * difference);
+            (shared, reference) = (shared + x * r, reference + r * r);
         }
-        // Where the reference is a multiple of the input, a factor says the same and claims less.
-        let is_multiple = shared * shared > 0.999 * run * reference;
-        if is_multiple || run == 0.0 || squares == 0.0 || rise * rise < 0.5 * run * squares {
-            return None;
-        }
-        let times = [-1.0, 1.0, -2.0].into_iter().find(|times| (rise / run / times - 1.0).abs() < 0.3)?;
-        let moved: Vec<f64> = sides.reference.iter().zip(&beside).map(|(r, x)| r + times * x).collect();
-        let details = Details { name: Some((*name).to_owned()), ..Details::default() };
-        let part = Part::new(Hypothesis::Bias, plus_input("reference", times, name), details);
-        Some(Base::new(vec![part], moved, 0))
-    };
-    question.inputs.iter().filter_map(with_input).collect()
+    }
+    // Where the reference is a multiple of the input, a factor says the same and claims less.
+    let is_multiple = shared * shared > 0.999 * run * reference;
+    if is_multiple || run == 0.0 || squares == 0.0 || rise * rise < 0.5 * run * squares {
+        return None;
+    }
+    let times = [-1.0, 1.0, -2.0].into_iter().find(|times| (rise / run / times - 1.0).abs() < 0.3)?;
+    let moved = sides.reference.iter().zip(&beside).map(|(r, x)| r + times * x).collect();
+    let details = Details { name: Some(name.to_owned()), ..Details::default() };
+    Some(Base::new(Part::new(Hypothesis::Bias, plus_input("reference", times, name), details), moved, 0))
 }
 
 /// Elements that a rule has to move at least, and as many that it has to leave.
@@ -94,7 +79,7 @@ const SLICES: usize = 1 << 14;
 
 /// Rules that hold of every element or are not told: a clamp, a factor for each index of an axis, slices in another order.
 /// [`holds`] decides.
-pub(super) fn exact(question: &Question<'_>, sides: &Sides) -> Vec<Base<'static>> {
+pub(super) fn exact(question: &Question<'_>, sides: &Sides) -> Vec<Base> {
     if !sides.is_aligned() || !sides.lost.is_empty() {
         return Vec::new();
     }
@@ -106,58 +91,61 @@ pub(super) fn exact(question: &Question<'_>, sides: &Sides) -> Vec<Base<'static>
 }
 
 /// Whether the base is the actual tensor up to rounding, at every element and by far more than the reference is.
-fn holds(sides: &Sides, base: &Base<'_>) -> bool {
+fn holds(sides: &Sides, base: &Base) -> bool {
     let mut squares = 0.0;
-    let actual = base.actual.as_deref().unwrap_or(&sides.actual);
-    let is_close = actual.iter().zip(base.values.iter()).all(|(a, b)| {
-        let left = a - b;
-        squares += if left.is_nan() { 0.0 } else { left * left };
-        left.is_nan() || left.abs() <= sides.noise.slack(a.abs().max(b.abs()), 0.0).max(sides.noise.limit(sides.rms))
+    let pairs = base.actual.as_deref().unwrap_or(&sides.actual).iter().zip(&base.values);
+    let is_close = pairs.filter(|(a, b)| !(**a - **b).is_nan()).all(|(a, b)| {
+        squares += (a - b) * (a - b);
+        is_equal(sides, *a, *b)
     });
     is_close && squares <= 1e-4 * sides.squares
 }
 
-/// One side is the other cut off at its own lowest or highest value.
-fn clamps(sides: &Sides) -> Vec<Base<'static>> {
-    let one = clamp(&sides.actual, &sides.reference, ["actual", "reference"]);
-    let other = clamp(&sides.reference, &sides.actual, ["reference", "actual"]);
-    let undone =
-        other.map(|(part, values)| Base { actual: Some(values), ..Base::new(vec![part], sides.reference.clone(), 1) });
-    one.map(|(part, values)| Base::new(vec![part], values, 1)).into_iter().chain(undone).collect()
+/// Whether two numbers are the same up to rounding.
+fn is_equal(sides: &Sides, a: f64, b: f64) -> bool {
+    (a - b).abs() <= sides.noise.slack(a.abs().max(b.abs()), 0.0).max(sides.noise.limit(sides.rms))
 }
 
-/// What cutting off makes of `free`, and what it is called, where `cut` has its lowest or highest value wherever `free` is
-/// beyond that.
-fn clamp(cut: &[f64], free: &[f64], names: [&str; 2]) -> Option<(Part, Vec<f64>)> {
+/// One side is the other cut off at its own lowest or highest value.
+fn clamps(sides: &Sides) -> Vec<Base> {
+    let one = clamp(&sides.actual, &sides.reference, ["actual", "reference"]);
+    let other = clamp(&sides.reference, &sides.actual, ["reference", "actual"]);
+    let undone = other.map(|base| Base { actual: Some(base.values), values: sides.reference.clone(), ..base });
+    one.into_iter().chain(undone).collect()
+}
+
+/// What cutting off makes of `free`, where `cut` has its lowest or highest value wherever `free` is beyond that.
+fn clamp(cut: &[f64], free: &[f64], [cut_name, free_name]: [&str; 2]) -> Option<Base> {
     let pairs = || cut.iter().zip(free).filter(|(c, f)| !(**c - **f).is_nan());
     let (low, high) = extremes(pairs().map(|(c, _)| c));
     let below = pairs().filter(|(c, f)| **c == low && **f < low).count();
     let above = pairs().filter(|(c, f)| **c == high && **f > high).count();
     let within = pairs().filter(|(_, f)| (low..=high).contains(*f)).count();
-    // One element alone may be the highest by chance, and a whole one be off at an end.
-    let is_end = |count: usize| count >= ELEMENTS / 2;
     if below + above < ELEMENTS || within < ELEMENTS || within * 20 < below + above || low >= high {
         return None;
     }
-    let [cut_name, free_name] = names;
     let [low_word, high_word] = apart([low, high]);
-    let rule = match (is_end(below), is_end(above)) {
-        (true, false) if low == 0.0 => format!("{cut_name} = max({free_name}, 0), as a ReLU makes it"),
-        (true, false) => format!("{cut_name} = max({free_name}, {})", exactly(low)),
-        (false, true) => format!("{cut_name} = min({free_name}, {})", exactly(high)),
-        (true, true) => format!("{cut_name} = {free_name}, cut off below {low_word} and above {high_word}"),
+    // One element alone may be the highest by chance, and a whole one be off at an end.
+    let (rule, from, to) = match (below >= ELEMENTS / 2, above >= ELEMENTS / 2) {
+        (true, false) if low == 0.0 => {
+            (format!("{cut_name} = max({free_name}, 0), as a ReLU makes it"), low, f64::INFINITY)
+        }
+        (true, false) => (format!("{cut_name} = max({free_name}, {})", exactly(low)), low, f64::INFINITY),
+        (false, true) => (format!("{cut_name} = min({free_name}, {})", exactly(high)), f64::NEG_INFINITY, high),
+        (true, true) => {
+            (format!("{cut_name} = {free_name}, cut off below {low_word} and above {high_word}"), low, high)
+        }
         (false, false) => return None,
     };
-    let (from, to) =
-        (if is_end(below) { low } else { f64::NEG_INFINITY }, if is_end(above) { high } else { f64::INFINITY });
-    let values = free.iter().map(|x| if x.is_nan() { *x } else { x.clamp(from, to) }).collect();
     let details = Details { elements: Some((below + above) as u64), ..Details::default() };
-    Some((Part::new(Hypothesis::Clamp, rule, details), values))
+    // NaN stays what it is.
+    let values = free.iter().map(|x| x.clamp(from, to)).collect();
+    Some(Base::new(Part::new(Hypothesis::Clamp, rule, details), values, 1))
 }
 
 /// Each index of the axis has a factor of its own. A sign may be on any axis; other factors on those of channels alone: rows
 /// have theirs for many reasons, a norm among them.
-fn factors(question: &Question<'_>, sides: &Sides, axis: usize) -> Option<Base<'static>> {
+fn factors(question: &Question<'_>, sides: &Sides, axis: usize) -> Option<Base> {
     let extent = sides.shape[axis];
     let at = sides.along(axis);
     let mut sums = vec![[0.0f64; 3]; extent];
@@ -183,7 +171,7 @@ fn factors(question: &Question<'_>, sides: &Sides, axis: usize) -> Option<Base<'
         }
         let evidence = format!("actual = -reference at {}; the others are right", indices(&negative, axis));
         let signs: Vec<f64> = factors.iter().map(|factor| factor.signum()).collect();
-        return Some(Base::new(vec![Part::new(Hypothesis::Negated, evidence, details)], values(&signs), extent));
+        return Some(Base::new(Part::new(Hypothesis::Negated, evidence, details), values(&signs), extent));
     }
     let is_channel = axis + 1 == sides.shape.len() || axis == 1 && sides.shape.len() >= 4;
     let (least, most) = extremes(&factors);
@@ -196,21 +184,18 @@ fn factors(question: &Question<'_>, sides: &Sides, axis: usize) -> Option<Base<'
         // An input of equal values, or nearly, is like any factors near 1: it has to agree by far more than it varies.
         let room = (0.02 * varies(&input).min(varies(&factors))).min(1e-3);
         let is = |power: i32| factors.iter().zip(&input).all(|(f, x)| (f / x.powi(power) - 1.0).abs() <= room);
-        let what = if is(-1) {
-            "is not applied"
-        } else if is(1) {
-            "is applied twice"
-        } else {
-            return None;
-        };
-        Some((*name, format!("the input `{name}` {what}: each index of axis {axis} is off by that factor")))
+        let what = if is(-1) { "is not applied" } else { is(1).then_some("is applied twice")? };
+        Some((
+            (*name).to_owned(),
+            format!("the input `{name}` {what}: each index of axis {axis} is off by that factor"),
+        ))
     });
-    let (name, evidence) = match input {
-        Some((name, evidence)) => (Some(name.to_owned()), evidence),
-        None => (None, format!("each index of axis {axis} is off by a factor of its own, {least} to {most}")),
-    };
+    let (name, evidence) = input.map_or_else(
+        || (None, format!("each index of axis {axis} is off by a factor of its own, {least} to {most}")),
+        |(name, evidence)| (Some(name), evidence),
+    );
     let details = Details { name, ..details };
-    Some(Base::new(vec![Part::new(Hypothesis::Scale, evidence, details)], values(&factors), extent))
+    Some(Base::new(Part::new(Hypothesis::Scale, evidence, details), values(&factors), extent))
 }
 
 /// The largest ratio of two of the values, less 1.
@@ -221,7 +206,7 @@ fn varies(values: &[f64]) -> f64 {
 }
 
 /// The slices of the axis in another order.
-fn order(sides: &Sides, axis: usize) -> Option<Base<'static>> {
+fn order(sides: &Sides, axis: usize) -> Option<Base> {
     let (extent, len) = (sides.shape[axis], sides.len());
     if extent > SLICES || len / extent < SLICE.max(if sides.noise.eps == 0.0 { ELEMENTS } else { 0 }) {
         return None;
@@ -244,11 +229,8 @@ fn order(sides: &Sides, axis: usize) -> Option<Base<'static>> {
         return None;
     }
     let mut is_free = vec![true; extent];
-    let is_equal = |index: usize, from: usize| {
-        places(index).zip(places(from)).all(|(p, q)| {
-            let (a, r) = (sides.actual[p], sides.reference[q]);
-            (a - r).abs() <= sides.noise.slack(a.abs().max(r.abs()), 0.0).max(sides.noise.limit(sides.rms))
-        })
+    let is_slice = |index: usize, from: usize| {
+        places(index).zip(places(from)).all(|(p, q)| is_equal(sides, sides.actual[p], sides.reference[q]))
     };
     let room = sides.noise.limit(sides.rms) * (len / extent) as f64;
     let mut sources = Vec::with_capacity(extent);
@@ -259,7 +241,7 @@ fn order(sides: &Sides, axis: usize) -> Option<Base<'static>> {
         // Of equal ones that in its own place.
         let mut near: Vec<usize> = near.filter(|&at| is_free[at]).collect();
         near.sort_by_key(|&at| (at != index, at));
-        let source = near.into_iter().take(64).find(|&at| is_equal(index, at))?;
+        let source = near.into_iter().take(64).find(|&at| is_slice(index, at))?;
         is_free[source] = false;
         sources.push(source);
     }
@@ -274,7 +256,7 @@ fn order(sides: &Sides, axis: usize) -> Option<Base<'static>> {
         sides.reference[p + sources[index] * stride - index * stride]
     });
     let details = Details { axes: Some(vec![axis]), ..Details::default() };
-    Some(Base::new(vec![Part::new(Hypothesis::SliceOrder, evidence, details)], values.collect::<Vec<f64>>(), extent))
+    Some(Base::new(Part::new(Hypothesis::SliceOrder, evidence, details), values.collect(), extent))
 }
 
 /// Numbers in a list, those that follow each other as a range: `0..16, 32..48, 7`, and no more than a few.

@@ -4,8 +4,7 @@ use num_complex::Complex;
 
 use super::explanation::{Details, Explanation, Hypothesis, Question};
 use super::order::{Order, Shift, flips, layouts};
-use super::parts::{Part, apart, factor_name};
-use super::rank::{Candidate, answers};
+use super::parts::{Part, answers, apart, factor_name};
 use super::sides::Noise;
 use crate::compare::Pair;
 use crate::tensor::{Slice, Tensor};
@@ -52,7 +51,7 @@ pub(super) fn explain(question: &Question<'_>) -> Vec<Explanation> {
                 return Vec::new();
             }
             if parts.len() <= 2 {
-                return answers(Candidate::of(parts, 1.0));
+                return answers(&parts, 1.0, true);
             }
         }
     }

@@ -56,7 +56,7 @@ pub(super) fn find(question: &Question<'_>, between: Between<'_>, fit: &Fit, kin
         }
         excused.extend(parts.into_iter().map(|part| Excused { part, left: tally.within }));
     }
-    if tally.rms() <= 0.01 * sides.rms && rounding::is_possible(between.actual, sides.finer_eps) {
+    if tally.rms() <= 0.01 * sides.rms {
         let predicted = match (&fit.model.bias, fit.model.factor) {
             // Rounding blurs the factor, and the factor decides the rounding.
             (None, factor) if factor != 1.0 => {

@@ -5,11 +5,11 @@
 //!
 //! 1. `sides` brings both tensors into `f64`, with NaN for what is not compared, and `noise` says how much rounding
 //!    explains;
-//! 2. `bases` proposes what the reference would have to become: itself, in another order (`layout`, `shift`), another
-//!    output, with another eps (`norm`), another GELU (`gelu`), or another mask (`causal`);
-//! 3. `guess` and `fit` let each be scaled and biased, by estimates that a few wrong elements do not move, and
+//! 2. `bases` proposes what the reference would have to become: itself, in another order (`order`), another
+//!    output, or by another `formula`: with another eps, another GELU, or another mask;
+//! 3. `fit` lets each be scaled and biased, by estimates that a few wrong elements do not move, and
 //!    `exceptions` says where a fit does not hold: at few elements, after a position, at NaN, or by rounding to 16 bits;
-//! 4. `search` keeps what fits down to the noise, or nearly, and `rank` puts the best first: what predicts values before
+//! 4. `search` keeps what fits down to the noise, or nearly, and puts the best first: what predicts values before
 //!    what only says where they differ, fewer parts before more, fewer free parameters before more.
 //!
 //! | hypothesis | what undoing it does | free parameters |
@@ -33,16 +33,13 @@
 //! after a correction for its free parameters; and only where the reference still shows in what it makes of it.
 
 mod bases;
-mod causal;
 mod complex;
 mod exceptions;
 mod explanation;
 mod fit;
-mod gelu;
-mod norm;
+mod formula;
 mod order;
 mod parts;
-mod rank;
 mod rounding;
 mod search;
 mod sides;

@@ -35,7 +35,7 @@ impl Order {
 }
 
 /// The reference in each order that looks right on a sample, one after the other: each is as large as the tensor.
-pub(super) fn moved(sides: &Sides, sample: &Sample) -> impl Iterator<Item = Base<'static>> {
+pub(super) fn moved(sides: &Sides, sample: &Sample) -> impl Iterator<Item = Base> {
     let screen = Screen::new(&sides.actual, &sides.reference, sample);
     let best = |orders| screen.best(orders, Order::source);
     let layouts = best(layouts(&sides.shape, &sides.actual_shape));
@@ -50,7 +50,7 @@ pub(super) fn moved(sides: &Sides, sample: &Sample) -> impl Iterator<Item = Base
         let outside = (0..sides.len()).filter(|&position| order.source(position).is_none());
         let squares = outside.map(|p| (sides.actual[p] - sides.reference[p]).powi(2)).filter(|square| !square.is_nan());
         let untold = squares.sum();
-        Base { untold, ..Base::new(vec![order.part.clone()], order.apply(&sides.reference), parameters) }
+        Base { untold, ..Base::new(order.part.clone(), order.apply(&sides.reference), parameters) }
     };
     let whole = layouts.into_iter().chain(flips).map(move |order| base(order, 0));
     whole.chain(shifts.map(move |order| base(order, 1)))

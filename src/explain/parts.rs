@@ -1,8 +1,6 @@
 //! Hypotheses by their parts: what is said for each, and numbers, axes and places in a sentence for a person.
 
-use std::borrow::Cow;
-
-use super::explanation::{Details, Hypothesis, Question};
+use super::explanation::{Details, Explanation, Hypothesis, Question};
 use super::fit::{Bias, Fit};
 use super::sides::{Sides, widen};
 use crate::tensor::Tensor;
@@ -22,13 +20,33 @@ impl Part {
     }
 }
 
+/// An explanation for each part of what holds together; each says what holds at the same time.
+pub(super) fn answers(parts: &[Part], removes: f64, is_clean: bool) -> Vec<Explanation> {
+    let about = if is_clean { "" } else { "roughly, " };
+    let answer = |(at, part): (usize, &Part)| {
+        let others = || parts.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, part)| part);
+        let more = others().map(|other| &other.evidence).filter(|evidence| **evidence != part.evidence);
+        let evidence =
+            std::iter::once(&part.evidence).chain(more).map(String::as_str).collect::<Vec<&str>>().join("; and ");
+        let with = others().map(|part| part.id).collect();
+        Explanation {
+            id: part.id,
+            removes,
+            evidence: format!("{about}{evidence}"),
+            with,
+            details: part.details.clone(),
+        }
+    };
+    parts.iter().enumerate().map(answer).collect()
+}
+
 /// A tensor that actual may be a multiple of, and why.
 #[derive(Debug)]
-pub(super) struct Base<'a> {
-    /// Empty for the reference itself.
-    pub(super) parts: Vec<Part>,
+pub(super) struct Base {
+    /// `None` for the reference itself.
+    pub(super) part: Option<Part>,
     /// NaN where nothing is known of what the element should be.
-    pub(super) values: Cow<'a, [f64]>,
+    pub(super) values: Vec<f64>,
     /// The actual tensor with something undone, where it is not taken as it is.
     pub(super) actual: Option<Vec<f64>>,
     /// Numbers that were chosen so that it fits.
@@ -39,84 +57,70 @@ pub(super) struct Base<'a> {
     pub(super) untold: f64,
 }
 
-impl<'a> Base<'a> {
-    pub(super) fn new(parts: Vec<Part>, values: impl Into<Cow<'a, [f64]>>, parameters: usize) -> Base<'a> {
-        Base { parts, values: values.into(), actual: None, parameters, tells_lost: false, untold: 0.0 }
+impl Base {
+    pub(super) fn new(part: impl Into<Option<Part>>, values: Vec<f64>, parameters: usize) -> Base {
+        Base { part: part.into(), values, actual: None, parameters, tells_lost: false, untold: 0.0 }
     }
 }
 
 /// The hypotheses that a model consists of, and its free parameters: a bias that is an input has none.
-pub(super) fn model_parts(question: &Question<'_>, sides: &Sides, fit: &Fit) -> (Vec<Part>, usize) {
-    let factor = fit.model.factor;
-    let (id, of, name) = match factor {
-        1.0 => (None, "reference".to_owned(), None),
-        _ => scaled(question, sides, fit),
+pub(super) fn model_parts(question: &Question<'_>, sides: &Sides, Fit { model, tally }: &Fit) -> (Vec<Part>, usize) {
+    let factor = model.factor;
+    // The standard error of the factor, with room, and what the dtype rounds.
+    let error = tally.rms_within() / sides.rms.max(f64::MIN_POSITIVE) / (tally.numbers.max(1) as f64).sqrt();
+    let precision = 4.0 * sides.noise.eps + 6.0 * error;
+    let [times, _] = apart([factor, 1.0]);
+    let (id, of) = match factor {
+        1.0 => (None, "reference".to_owned()),
+        _ if (factor + 1.0).abs() <= precision => (Some(Hypothesis::Negated), "-reference".to_owned()),
+        _ => (Some(Hypothesis::Scale), format!("{times} x reference")),
     };
-    let name = name.map(|name| (format!("; the factor is {name}"), format!(", which is {name}"))).unwrap_or_default();
-    let biased = fit.model.bias.as_ref().map(|bias| bias_part(question, sides, bias, &of));
+    let shapes = std::iter::once(sides.shape.as_slice()).chain(question.inputs.values().map(|input| input.shape()));
+    let extents: Vec<usize> = shapes.flat_map(|shape| shape.iter().rev().copied()).collect();
+    let name = factor_name(factor, &extents, precision).filter(|_| id == Some(Hypothesis::Scale));
+    let biased = model.bias.as_ref().map(|bias| bias_words(question, sides, bias, &of));
     // Both are one formula, and it is said once.
-    let evidence = match &biased {
-        Some((part, _)) => part.evidence.clone() + &name.0,
-        None => format!("actual = {of}{}", name.1),
+    let evidence = match (&biased, name) {
+        (Some((words, _)), Some(name)) => format!("{words}; the factor is {name}"),
+        (Some((words, _)), None) => words.clone(),
+        (None, Some(name)) => format!("actual = {of}, which is {name}"),
+        (None, None) => format!("actual = {of}"),
     };
     let details = Details { factor: Some(factor), ..Details::default() };
     let mut parts: Vec<Part> = id.map(|id| Part::new(id, evidence.clone(), details)).into_iter().collect();
-    let mut free = fit.model.parameters();
-    if let (Some((part, is_input)), Some(bias)) = (biased, &fit.model.bias) {
-        free -= if is_input { bias.values.len() } else { 0 };
-        parts.push(Part { evidence, ..part });
+    let mut free = model.parameters();
+    if let (Some((_, input)), Some(bias)) = (biased, &model.bias) {
+        free -= if input.is_some() { bias.values.len() } else { 0 };
+        let details = Details { axes: Some(bias.groups.others()), name: input, ..Details::default() };
+        parts.push(Part::new(Hypothesis::Bias, evidence, details));
     }
     (parts, free)
 }
 
-/// A factor, what it makes of the reference such as `2 x reference`, and what else it is, such as `1/sqrt(64)`.
-fn scaled(question: &Question<'_>, sides: &Sides, fit: &Fit) -> (Option<Hypothesis>, String, Option<String>) {
-    let factor = fit.model.factor;
-    // The standard error of the factor, with room, and what the dtype rounds.
-    let error = fit.tally.rms_within() / sides.rms.max(f64::MIN_POSITIVE) / (fit.tally.numbers.max(1) as f64).sqrt();
-    let precision = 4.0 * sides.noise.eps + 6.0 * error;
-    if (factor + 1.0).abs() <= precision {
-        return (Some(Hypothesis::Negated), "-reference".into(), None);
-    }
-    let mut extents: Vec<usize> = sides.shape.iter().rev().copied().collect();
-    extents.extend(question.inputs.values().flat_map(|input| input.shape().iter().rev().copied()));
-    let [times, _] = apart([factor, 1.0]);
-    (Some(Hypothesis::Scale), format!("{times} x reference"), factor_name(factor, &extents, precision))
-}
-
-/// A bias of what a factor makes of the reference, and whether it is an input.
-fn bias_part(question: &Question<'_>, sides: &Sides, bias: &Bias, of: &str) -> (Part, bool) {
-    let along = bias.groups.others();
-    let mut details = Details { axes: Some(along.clone()), ..Details::default() };
-    let part = |evidence: String, details| Part::new(Hypothesis::Bias, evidence, details);
+/// A bias of what a factor makes of the reference, and the input that it is.
+fn bias_words(question: &Question<'_>, sides: &Sides, bias: &Bias, of: &str) -> (String, Option<String>) {
     if let [value] = bias.values[..] {
         // What rounding explains is no digit of it.
         let is_whole = (value - value.round()).abs() <= 4.0 * sides.noise.eps * sides.rms;
         let value = if is_whole && value.round() != 0.0 { value.round() } else { value };
-        let [shown, _] = apart([value.abs(), value.abs().round()]);
-        let sum = match of.strip_prefix('-') {
-            Some("reference") if value > 0.0 => format!("{shown} - reference"),
+        let shown = exactly(value.abs());
+        let sum = match of {
+            "-reference" if value > 0.0 => format!("{shown} - reference"),
             _ => format!("{of} {} {shown}", if value < 0.0 { '-' } else { '+' }),
         };
-        return (part(format!("actual = {sum} throughout"), details), false);
+        return (format!("actual = {sum} throughout"), None);
     }
     let extents: Vec<usize> = bias.groups.axes.iter().map(|&axis| sides.shape[axis]).collect();
     let equal = question.inputs.iter().find_map(|(name, input)| {
         let shape: Vec<usize> = input.shape().iter().copied().filter(|extent| *extent > 1).collect();
         let times = (shape == extents).then(|| times(&bias.values, input, sides.noise.eps)).flatten()?;
-        Some((*name, times))
+        Some((plus_input(of, times, name), Some((*name).to_owned())))
     });
-    if let Some((name, times)) = equal {
-        details.name = Some(name.to_owned());
-        return (part(plus_input(of, times, name), details), true);
-    }
+    let along = bias.groups.others();
     let words = if along.len() == 1 { format!("axis {}", along[0]) } else { format!("axes {}", axes_words(&along)) };
+    let minus = of.strip_prefix('-').map_or(format!("- {of}"), |negated| format!("+ {negated}"));
     let count = bias.values.len();
-    let minus = match of.strip_prefix('-') {
-        Some(negated) => format!("+ {negated}"),
-        None => format!("- {of}"),
-    };
-    (part(format!("actual {minus} is constant along {words}: {count} different values"), details), false)
+    equal.unwrap_or_else(|| (format!("actual {minus} is constant along {words}: {count} different values"), None))
 }
 
 /// How many times the input is added. Why is not to be seen: it may be one too many here, or be left out there.
@@ -167,26 +171,17 @@ pub(super) fn axes_words(axes: &[usize]) -> String {
 
 /// What else the factor is, to that relative precision: a root or a power of one of those extents, or of a small number.
 pub(super) fn factor_name(factor: f64, extents: &[usize], precision: f64) -> Option<String> {
-    let size = factor.abs();
-    let is = |value: f64| (size / value - 1.0).abs() <= precision;
-    let sign = if factor < 0.0 { "-" } else { "" };
-    let known = extents.iter().copied().filter(|n| *n > 1);
+    let is = |value: f64| (factor.abs() / value - 1.0).abs() <= precision;
     // What stands in the shapes is no coincidence; what does not has to be usual.
-    for n in known.chain([16, 32, 48, 64, 80, 96, 128, 256, 512, 768, 1024]) {
-        let root = (n as f64).sqrt();
-        if is(root) {
-            return Some(format!("{sign}sqrt({n})"));
-        }
-        if is(1.0 / root) {
-            return Some(format!("{sign}1/sqrt({n})"));
-        }
-    }
-    for n in extents.iter().copied().filter(|n| *n > 1).chain([3, 12, 16, 32, 64, 128, 255, 256, 512, 768, 1024]) {
-        if is(1.0 / n as f64) {
-            return Some(format!("{sign}1/{n}"));
-        }
-    }
-    None
+    let with = |usual: &[usize]| [extents, usual].concat().into_iter().filter(|n| *n > 1);
+    let root = with(&[16, 32, 48, 64, 80, 96, 128, 256, 512, 768, 1024]).find_map(|n| match (n as f64).sqrt() {
+        root if is(root) => Some(format!("sqrt({n})")),
+        root if is(1.0 / root) => Some(format!("1/sqrt({n})")),
+        _ => None,
+    });
+    let divisors = || with(&[3, 12, 16, 32, 64, 128, 255, 256, 512, 768, 1024]);
+    let name = root.or_else(|| divisors().find(|n| is(1.0 / *n as f64)).map(|n| format!("1/{n}")))?;
+    Some(if factor < 0.0 { format!("-{name}") } else { name })
 }
 
 /// The smallest box that holds those positions, as an index: `[0, 3..5, :]`; and whether they fill it.

@@ -11,10 +11,26 @@ use crate::tensor::DType;
 
 /// A type of 16 bits.
 #[derive(Clone, Copy, Debug)]
-enum Short {
-    Bf16,
-    F16,
+struct Short {
+    id: Hypothesis,
+    word: &'static str,
+    /// The distance from 1 to the next number.
+    eps: f64,
+    /// The exponent of the smallest number with all bits of mantissa.
+    least: i32,
+    largest: f64,
 }
+
+const BF16: Short = Short {
+    id: Hypothesis::RoundedBf16,
+    word: "bf16",
+    eps: 1.0 / 128.0,
+    least: -126,
+    largest: bf16::MAX.to_f64_const(),
+};
+
+const F16: Short =
+    Short { id: Hypothesis::RoundedF16, word: "f16", eps: 1.0 / 1024.0, least: -14, largest: f16::MAX.to_f64_const() };
 
 /// How the last bits go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,15 +57,12 @@ pub(super) fn find(rounded: &[f64], exact: &[f64], eps: f64, names: [&str; 2]) -
         if all < 8 || fitting * 2 > all {
             continue;
         }
-        let word = match short.seen(rounded, exact, eps) {
-            Some(word) if !short.is_fixed(rounded, eps) => word,
-            _ => continue,
-        };
+        let Some(word) = short.seen(rounded, exact, eps).filter(|_| !short.is_fixed(rounded, eps)) else { continue };
         for way in [Way::Nearest, Way::Cut] {
             if let Some(left) = left(rounded, exact, short, way, eps) {
                 let how = if way == Way::Cut { "cut off" } else { "rounded" };
                 let evidence = format!("{} is {} {how} to {word}", names[0], names[1]);
-                return Some((Part::new(short.hypothesis(), evidence, Details::default()), left));
+                return Some((Part::new(short.id, evidence, Details::default()), left));
             }
         }
     }
@@ -71,41 +84,28 @@ const STEPS: f64 = 16.0;
 pub(super) fn computed(short: &[f64], exact: &[f64], eps: f64, rms: f64) -> Option<Part> {
     let pairs = || pairs(short, exact);
     let count = pairs().count();
-    Short::coarser(eps).find_map(|kind| {
-        let is_short = |x: f64| kind.round(x, Way::Nearest) == x;
-        let is_near = |s: f64, x: f64| (s - x).abs() <= STEPS * kind.eps() * (s.abs().max(x.abs()) + rms);
-        let is_all = pairs().all(|(s, x)| is_short(s) && is_near(s, x));
-        let held = pairs().filter(|(_, x)| is_short(*x)).count();
+    let kind = Short::coarser(eps).find(|kind| {
+        let is_near = |s: f64, x: f64| (s - x).abs() <= STEPS * kind.eps * (s.abs().max(x.abs()) + rms);
+        let is_all = pairs().all(|(s, x)| kind.round(s, Way::Nearest) == s && is_near(s, x));
+        let held = pairs().filter(|(_, x)| kind.round(*x, Way::Nearest) == *x).count();
         // Quarters and whole numbers are numbers of 16 bits as well, and leave most of the last bits 0.
         let round = pairs().filter(|(s, _)| s / kind.step(*s) % 8.0 == 0.0).count();
-        let is_short = count >= 64 && is_all && held * 4 <= count && round * 3 <= count && !kind.is_fixed(short, eps);
-        is_short.then(|| {
-            // Where numbers are so small that f16 has fewer bits for them they are among its own, or one would not be.
-            let is_told = matches!(kind, Short::Bf16) || short.iter().any(|x| *x != 0.0 && x.abs() < LEAST_F16);
-            let (what, types, others) = match is_told {
-                true => (format!("is one of {}", kind.word()), kind.word(), "are not"),
-                false => (format!("has {MANTISSA}"), "f16 or TF32", "have more"),
-            };
-            let evidence = format!(
-                "every value of actual {what}, as where it is computed in {types}; those of the reference {others}"
-            );
-            Part::new(kind.hypothesis(), evidence, Details::default())
-        })
-    })
-}
-
-/// Whether most of the numbers are ones of 16 bits, up to noise.
-pub(super) fn is_possible(values: &[f64], eps: f64) -> bool {
-    let some = || values.iter().step_by((values.len() / 1024).max(1)).filter(|x| x.is_finite() && **x != 0.0);
-    Short::coarser(eps).any(|short| {
-        let is_short = |x: &&f64| (**x - short.round(**x, Way::Nearest)).abs() <= 32.0 * eps * x.abs();
-        some().filter(is_short).count() * 10 >= some().count() * 9
-    })
+        count >= 64 && is_all && held * 4 <= count && round * 3 <= count && !kind.is_fixed(short, eps)
+    })?;
+    // Where numbers are so small that f16 has fewer bits for them they are among its own, or one would not be.
+    let is_told = kind.id == Hypothesis::RoundedBf16 || short.iter().any(|x| *x != 0.0 && x.abs() < LEAST_F16);
+    let (what, types, others) = match is_told {
+        true => (format!("is one of {}", kind.word), kind.word, "are not"),
+        false => (format!("has {MANTISSA}"), "f16 or TF32", "have more"),
+    };
+    let evidence =
+        format!("every value of actual {what}, as where it is computed in {types}; those of the reference {others}");
+    Some(Part::new(kind.id, evidence, Details::default()))
 }
 
 /// The factor with which `rounded` can be `exact` rounded to 16 bits: every element limits it from both sides.
 pub(super) fn factor(rounded: &[f64], exact: &[f64]) -> Option<f64> {
-    [Short::Bf16, Short::F16].into_iter().find_map(|short| {
+    [BF16, F16].into_iter().find_map(|short| {
         let (mut low, mut high) = (f64::NEG_INFINITY, f64::INFINITY);
         for (r, x) in pairs(rounded, exact).filter(|(r, x)| *x != 0.0 && *r != 0.0) {
             // A little more, for noise before the rounding.
@@ -154,35 +154,14 @@ fn pairs(rounded: &[f64], exact: &[f64]) -> impl Iterator<Item = (f64, f64)> {
 impl Short {
     /// Those that are far coarser than a type of that eps.
     fn coarser(eps: f64) -> impl Iterator<Item = Short> {
-        [Short::Bf16, Short::F16].into_iter().filter(move |short| short.eps() >= 64.0 * eps)
-    }
-
-    fn word(self) -> &'static str {
-        match self {
-            Short::Bf16 => "bf16",
-            Short::F16 => "f16",
-        }
-    }
-
-    fn hypothesis(self) -> Hypothesis {
-        match self {
-            Short::Bf16 => Hypothesis::RoundedBf16,
-            Short::F16 => Hypothesis::RoundedF16,
-        }
-    }
-
-    fn eps(self) -> f64 {
-        match self {
-            Short::Bf16 => f64::from(bf16::EPSILON),
-            Short::F16 => f64::from(f16::EPSILON),
-        }
+        [BF16, F16].into_iter().filter(move |short| short.eps >= 64.0 * eps)
     }
 
     /// What the type is called that those numbers show: without small ones f16 is like any other of 10 bits. `None` where the
     /// small ones are not of the type.
     fn seen(self, rounded: &[f64], exact: &[f64], eps: f64) -> Option<String> {
-        if matches!(self, Short::Bf16) {
-            return Some(self.word().to_owned());
+        if self.id == Hypothesis::RoundedBf16 {
+            return Some(self.word.to_owned());
         }
         let is_small = |(_, x): &(&f64, &f64)| x.abs() < LEAST_F16 && !self.holds(**x);
         let small = rounded.iter().zip(exact).filter(is_small);
@@ -190,7 +169,7 @@ impl Short {
         let (own, all) = small.fold((0, 0), |(own, all), (&r, _)| (own + u64::from(is_own(r)), all + 1));
         match (own, all) {
             (_, 0) => Some(format!("{MANTISSA}, as f16 and TF32 have")),
-            (own, all) => (own * 10 >= all * 9).then(|| self.word().to_owned()),
+            (own, all) => (own * 10 >= all * 9).then(|| self.word.to_owned()),
         }
     }
 
@@ -205,12 +184,8 @@ impl Short {
 
     /// The distance between neighbours near x.
     fn step(self, x: f64) -> f64 {
-        let least: i64 = match self {
-            Short::Bf16 => -126,
-            Short::F16 => -14,
-        };
-        let exponent = ((x.abs().to_bits() >> 52) as i64 - 1023).max(least);
-        self.eps() * f64::from_bits(((exponent + 1023) as u64) << 52)
+        let exponent = ((x.abs().to_bits() >> 52) as i32 - 1023).max(self.least);
+        self.eps * 2f64.powi(exponent)
     }
 
     /// The nearest number it has, or the one towards 0.
@@ -225,11 +200,7 @@ impl Short {
             Way::Cut => (steps as i64) as f64,
         };
         let rounded = nearest * step;
-        let largest = match self {
-            Short::Bf16 => f64::from(bf16::MAX),
-            Short::F16 => f64::from(f16::MAX),
-        };
-        if rounded.abs() > largest { f64::INFINITY.copysign(x) } else { rounded }
+        if rounded.abs() > self.largest { f64::INFINITY.copysign(x) } else { rounded }
     }
 
     /// Whether it has that number.
@@ -333,11 +304,11 @@ mod tests {
     fn rounding_is_that_of_the_type() {
         for at in 0..20_000 {
             let x = f64::from((at as f32 * 0.37).sin() * 2f32.powi(at % 40 - 30));
-            assert_eq!(Short::Bf16.round(x, Way::Nearest), f64::from(bf16::from_f32(x as f32)), "{x}");
-            assert_eq!(Short::F16.round(x, Way::Nearest), f64::from(f16::from_f32(x as f32)), "{x}");
-            assert_eq!(Short::Bf16.round(x, Way::Cut), f64::from(f32::from_bits((x as f32).to_bits() & 0xffff_0000)));
+            assert_eq!(BF16.round(x, Way::Nearest), f64::from(bf16::from_f32(x as f32)), "{x}");
+            assert_eq!(F16.round(x, Way::Nearest), f64::from(f16::from_f32(x as f32)), "{x}");
+            assert_eq!(BF16.round(x, Way::Cut), f64::from(f32::from_bits((x as f32).to_bits() & 0xffff_0000)));
         }
-        assert!(!Short::Bf16.holds(1.001) && Short::Bf16.holds(1.5) && Short::F16.holds(0.0));
+        assert!(!BF16.holds(1.001) && BF16.holds(1.5) && F16.holds(0.0));
     }
 
     #[test]

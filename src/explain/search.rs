@@ -6,8 +6,7 @@ use super::exceptions::{self, Kind, constant_throughout, lost};
 use super::explanation::{Details, Explanation, Hypothesis, Question};
 use super::fit::{Between, Bias, Fit, Model, by_axis, explained, models, settle, spread_within};
 use super::order::{has_order, moved};
-use super::parts::{Base, Part, model_parts};
-use super::rank::{Candidate, answers, rank};
+use super::parts::{Base, Part, answers, model_parts};
 use super::rounding;
 use super::sides::{Sample, Sides, quantile};
 
@@ -57,7 +56,7 @@ pub fn explain(question: &Question<'_>) -> Vec<Explanation> {
     let Some(sides) = Sides::of(question.pair) else { return complex::explain(question) };
     let mut candidates = candidates(question, &sides);
     rank(&mut candidates);
-    candidates.into_iter().take(ANSWERS).flat_map(answers).collect()
+    candidates.into_iter().take(ANSWERS).flat_map(|best| answers(&best.parts, best.removes, best.is_clean)).collect()
 }
 
 /// Everything that fits, in no order.
@@ -82,7 +81,7 @@ fn candidates(question: &Question<'_>, sides: &Sides) -> Vec<Candidate> {
         return alone(Some(part), removes);
     }
     let sample = Sample::of(&sides.shape);
-    let reference = Base::new(Vec::new(), sides.reference.as_slice(), 0);
+    let reference = Base::new(None, sides.reference.clone(), 0);
     // That the difference is noise.
     let noise = || {
         let fit = settle(between(sides, &sample, &reference), Model::identity());
@@ -91,7 +90,7 @@ fn candidates(question: &Question<'_>, sides: &Sides) -> Vec<Candidate> {
     if sides.is_aligned() && rounding::is_least(sides) {
         return alone(noise(), 1.0);
     }
-    let try_one = |base: Base<'_>| try_base(question, sides, &sample, &base);
+    let try_one = |base: Base| try_base(question, sides, &sample, &base);
     let mut found = try_base(question, sides, &sample, &reference);
     found.extend(bases(question, sides, &sample).into_iter().flat_map(try_one));
     // Another order of the elements costs most, and adds nothing to what one number explains.
@@ -111,10 +110,10 @@ fn candidates(question: &Question<'_>, sides: &Sides) -> Vec<Candidate> {
 }
 
 /// Everything that fits with that base.
-fn try_base(question: &Question<'_>, sides: &Sides, sample: &Sample, base: &Base<'_>) -> Vec<Candidate> {
+fn try_base(question: &Question<'_>, sides: &Sides, sample: &Sample, base: &Base) -> Vec<Candidate> {
     let between = between(sides, sample, base);
     let mut found = Vec::new();
-    if !base.parts.is_empty() && is_reference(between, base) {
+    if base.part.is_some() && is_reference(between, base) {
         return found;
     }
     // What a simpler model leaves that is good enough.
@@ -139,7 +138,7 @@ fn try_base(question: &Question<'_>, sides: &Sides, sample: &Sample, base: &Base
 }
 
 /// Whether the base is the reference itself after all, as that moved along an axis where it is constant.
-fn is_reference(between: Between<'_>, base: &Base<'_>) -> bool {
+fn is_reference(between: Between<'_>, base: &Base) -> bool {
     let Between { sides, sample, .. } = between;
     let pairs = sample.positions.iter().map(|&position| (base.values[position], sides.reference[position]));
     let is_same = |(moved, reference): (f64, f64)| (moved - reference).abs() <= 2.0 * sides.noise.eps * reference.abs();
@@ -174,7 +173,7 @@ fn matters(between: Between<'_>, model: &Model) -> bool {
     model.factor.abs() * spread > 4.0 * between.limit()
 }
 
-fn between<'a>(sides: &'a Sides, sample: &'a Sample, base: &'a Base<'_>) -> Between<'a> {
+fn between<'a>(sides: &'a Sides, sample: &'a Sample, base: &'a Base) -> Between<'a> {
     Between { sides, sample, actual: base.actual.as_deref().unwrap_or(&sides.actual), base: &base.values }
 }
 
@@ -206,11 +205,10 @@ fn computed(sides: &Sides) -> Option<Part> {
 }
 
 /// What a fit says, if it is acceptable: by itself, or with something that excuses the elements it does not hold for.
-fn judge(question: &Question<'_>, base: &Base<'_>, between: Between<'_>, fit: &Fit) -> Vec<Candidate> {
+fn judge(question: &Question<'_>, base: &Base, between: Between<'_>, fit: &Fit) -> Vec<Candidate> {
     let (sides, tally) = (between.sides, fit.tally);
     let (named, free) = model_parts(question, sides, fit);
-    let mut parts = base.parts.clone();
-    parts.extend(named);
+    let mut parts: Vec<Part> = base.part.iter().cloned().chain(named).collect();
     let parameters = base.parameters + free;
     let tells_lost = base.tells_lost || !sides.lost.is_empty();
     if !base.tells_lost {
@@ -219,7 +217,7 @@ fn judge(question: &Question<'_>, base: &Base<'_>, between: Between<'_>, fit: &F
     let spare = tally.numbers as i64 - parameters as i64;
     // Half of the elements have to have a counterpart.
     // And a move that is scaled besides needs more than a few.
-    let least = if !base.parts.is_empty() && free > 0 { 12 } else { 3 };
+    let least = if base.part.is_some() && free > 0 { 12 } else { 3 };
     if spare < least || tally.numbers * 2 < sides.numbers {
         return Vec::new();
     }
@@ -253,14 +251,14 @@ fn judge(question: &Question<'_>, base: &Base<'_>, between: Between<'_>, fit: &F
         let least = if is_close { CLOSE } else { MOST };
         let is_near = spare >= 32 && tally.rms() <= (1.0 - least) * varied && is_broad(between, fit);
         // Of an eps every row says the same, or it is none.
-        let is_eps = base.parts.iter().any(|part| part.id == Hypothesis::Eps);
+        let is_eps = base.part.as_ref().is_some_and(|part| part.id == Hypothesis::Eps);
         let is_told = is_clean || is_near && !is_eps && !is_average(between, &fit.model);
         if removes >= if is_clean { SOME } else { least } && is_told {
             found.push(candidate(&parts, tally.squares, is_clean, false));
         }
     }
     if !is_clean {
-        let kind = match (base.parts.is_empty(), fit.model.is_identity()) {
+        let kind = match (base.part.is_none(), fit.model.is_identity()) {
             (true, true) => Kind::Identity,
             (true, false) => Kind::Scaled,
             (false, _) => Kind::Moved,
@@ -275,4 +273,63 @@ fn judge(question: &Question<'_>, base: &Base<'_>, between: Between<'_>, fit: &F
         }
     }
     found
+}
+
+/// Hypotheses that hold together, and what they come to.
+#[derive(Clone, Debug)]
+struct Candidate {
+    parts: Vec<Part>,
+    parameters: usize,
+    removes: f64,
+    /// Whether what is left is no more than rounding explains.
+    is_clean: bool,
+    /// Whether it says of some elements only that they are wrong.
+    is_excused: bool,
+}
+
+impl Candidate {
+    /// Of what leaves no more than rounding and has no free parameters.
+    fn of(parts: Vec<Part>, removes: f64) -> Candidate {
+        Candidate { parts, parameters: 0, removes, is_clean: true, is_excused: false }
+    }
+
+    /// Whether nothing could be said that is better by more than a parameter.
+    fn is_enough(&self) -> bool {
+        self.is_clean && !self.is_excused && self.parts.len() == 1 && self.parameters <= 1 && !is_place(&self.parts[0])
+    }
+}
+
+/// Best first, and without what the best makes needless.
+fn rank(candidates: &mut Vec<Candidate>) {
+    let key = |candidate: &Candidate| {
+        let places = candidate.parts.iter().filter(|part| is_place(part)).count();
+        (!candidate.is_clean, candidate.parts.len(), places, candidate.parameters)
+    };
+    candidates.sort_by(|a, b| match (a.is_clean, b.is_clean) {
+        // A hundredth more is not worth another hypothesis.
+        (false, false) => {
+            let worth = |candidate: &Candidate| candidate.removes - 0.02 * candidate.parts.len() as f64;
+            worth(b).total_cmp(&worth(a))
+        }
+        _ => key(a).cmp(&key(b)).then(b.removes.total_cmp(&a.removes)),
+    });
+    let mut kept: Vec<Candidate> = Vec::new();
+    for candidate in candidates.drain(..) {
+        let ids = |candidate: &Candidate| candidate.parts.iter().map(|part| part.id).collect::<Vec<_>>();
+        // What leaves much that the best explains.
+        if kept.first().is_some_and(|best| candidate.removes < best.removes - 0.2) {
+            continue;
+        }
+        // The same with something more, and the same in other words.
+        let is_needless = kept.iter().any(|better| ids(better).iter().all(|id| ids(&candidate).contains(id)));
+        if !is_needless {
+            kept.push(candidate);
+        }
+    }
+    *candidates = kept;
+}
+
+/// Whether a hypothesis says where elements are wrong, and not what they become.
+fn is_place(part: &Part) -> bool {
+    part.id.is_place() || part.id == Hypothesis::ConstantOutput || part.details.position.is_some()
 }
