@@ -105,6 +105,9 @@ pub(crate) trait Number:
 
     /// The largest finite number that is not above `x`.
     fn below(x: f64) -> Self;
+
+    /// `self * factor + term`, rounded once if `FMA`.
+    fn fused<const FMA: bool>(self, factor: Self, term: Self) -> Self;
 }
 
 impl Number for f32 {
@@ -122,6 +125,11 @@ impl Number for f32 {
         let nearest = x as f32;
         if f64::from(nearest) > x { nearest.next_down() } else { nearest }.min(f32::MAX)
     }
+
+    #[inline(always)]
+    fn fused<const FMA: bool>(self, factor: f32, term: f32) -> f32 {
+        if FMA { self.mul_add(factor, term) } else { self * factor + term }
+    }
 }
 
 impl Number for f64 {
@@ -137,6 +145,11 @@ impl Number for f64 {
 
     fn below(x: f64) -> f64 {
         x.min(f64::MAX)
+    }
+
+    #[inline(always)]
+    fn fused<const FMA: bool>(self, factor: f64, term: f64) -> f64 {
+        if FMA { self.mul_add(factor, term) } else { self * factor + term }
     }
 }
 
@@ -365,19 +378,39 @@ impl<N: Number> Lines<N> {
 
     /// By how much the distance of two may be above the lowest line; else not above 0. What equals 0 is above nothing.
     #[inline(always)]
-    pub(crate) fn excess(&self, actual: N, reference: N) -> N {
+    pub(crate) fn excess<const FMA: bool>(&self, actual: N, reference: N) -> N {
         let (distance, magnitude) = ((actual - reference).abs(), reference.abs());
-        let [share, relative, excess] = self.0.map(|[constant, slope]| constant + slope * magnitude);
+        let [share, relative, excess] = self.0.map(|[constant, slope]| slope.fused::<FMA>(magnitude, constant));
         let least = |x: N, y: N| if y < x { y } else { x };
         distance - most(least(share, least(relative, excess)), N::default())
     }
 
     #[inline(always)]
-    fn most_excess(&self, mut largest: [N; WIDTH], actual: &[N; WIDTH], reference: &[N; WIDTH]) -> [N; WIDTH] {
+    fn most_excess<const FMA: bool, T: Number + Into<N>>(
+        &self,
+        mut largest: [N; WIDTH],
+        actual: &[T; WIDTH],
+        reference: &[T; WIDTH],
+    ) -> [N; WIDTH] {
         for lane in 0..WIDTH {
-            largest[lane] = most(largest[lane], self.excess(actual[lane], reference[lane]));
+            largest[lane] = most(largest[lane], self.excess::<FMA>(actual[lane].into(), reference[lane].into()));
         }
         largest
+    }
+
+    /// Whether the distance of any two may be above the lowest line.
+    #[inline(always)]
+    fn is_below_some<const FMA: bool, T: Number + Into<N>>(&self, actual: &[T], reference: &[T]) -> bool {
+        let (actual, actual_rest) = actual.as_chunks::<WIDTH>();
+        let (reference, reference_rest) = reference.as_chunks::<WIDTH>();
+        let mut most = [N::default(); WIDTH];
+        for (a, r) in zip(actual, reference) {
+            most = self.most_excess::<FMA, T>(most, a, r);
+        }
+        if !actual_rest.is_empty() {
+            most = self.most_excess::<FMA, T>(most, &fill(actual_rest), &fill(reference_rest));
+        }
+        most.iter().any(|excess| *excess > N::default())
     }
 }
 
@@ -393,18 +426,14 @@ fn most<N: Number>(x: N, y: N) -> N {
 fn marks<const FMA: bool, N: Number>(actual: &[N], reference: &[N], lines: &Lines<N>) -> u64 {
     let mut marks = 0;
     for (place, (actual, reference)) in zip(actual.chunks(CHUNK), reference.chunks(CHUNK)).enumerate() {
-        let (actual, actual_rest) = actual.as_chunks::<WIDTH>();
-        let (reference, reference_rest) = reference.as_chunks::<WIDTH>();
-        let mut most = [N::default(); WIDTH];
-        for (a, r) in zip(actual, reference) {
-            most = lines.most_excess(most, a, r);
-        }
-        if !actual_rest.is_empty() {
-            most = lines.most_excess(most, &fill(actual_rest), &fill(reference_rest));
-        }
-        marks |= u64::from(most.iter().any(|excess| *excess > N::default())) << place;
+        marks |= u64::from(lines.is_below_some::<FMA, N>(actual, reference)) << place;
     }
     marks
+}
+
+#[inline(always)]
+fn exceeds<const FMA: bool, N: Number>(actual: &[N], reference: &[N], lines: &Lines<f64>) -> bool {
+    lines.is_below_some::<FMA, N>(actual, reference)
 }
 
 #[inline(always)]
@@ -450,6 +479,8 @@ loops! {
     pair<N: Number>(actual: &[N], reference: &[N]) -> PairSums;
     /// The chunks of a pair of blocks with an element whose distance may be above the lines, one bit each.
     marks<N: Number>(actual: &[N], reference: &[N], lines: &Lines<N>) -> u64;
+    /// Whether an element's distance may be above the lines, in doubles.
+    exceeds<N: Number>(actual: &[N], reference: &[N], lines: &Lines<f64>) -> bool;
     /// How many elements are outside `atol + rtol * |reference|`.
     outside<N: Number>(actual: &[N], reference: &[N], tolerance: [f64; 2]) -> u64;
     /// Converts a block of finite elements.

@@ -59,8 +59,9 @@ fn pair<T: Real>(
 ) -> Option<Tally> {
     let tolerance = rules.tolerance;
     prefetch(actual);
-    prefetch(reference);
     let ends = kernel.ends(actual, reference);
+    // Not at once: there is a limit to how much memory a core asks for.
+    prefetch(reference);
     let [actual_ends, reference_ends] = [ends.actual, ends.reference].map(|ends| ends.map(T::of_key));
     if !(are_tame(actual_ends) && are_tame(reference_ends)) {
         return None;
@@ -75,20 +76,32 @@ fn pair<T: Real>(
     let pairs = || zip(numbers[0], numbers[1]).map(|(a, r)| ((*a).into(), (*r).into()));
     let first = |is_it: &dyn Fn((f64, f64)) -> bool| block.spot(pairs().position(is_it).expect("it is in the block"));
 
+    let mut chunks = zip(numbers[0].chunks(CHUNK), numbers[1].chunks(CHUNK)).enumerate();
+    // The lines say nothing while no largest value is known.
+    while found.share.is_none() || found.relative.is_none() && ends.zeros < len {
+        let Some((place, (actual, reference))) = chunks.next() else { break };
+        for (at, (a, r)) in zip(actual, reference).enumerate() {
+            found.judge::<f64>((*a).into(), (*r).into(), rules, || block.spot(place * CHUNK + at));
+        }
+    }
+    found.excess.prune();
     let lines = lines(found, &tolerance, T::DISTINCT);
-    // They say nothing while no largest value is known.
-    let is_first = found.share.is_none() || found.relative.is_none() && ends.zeros < len;
-    let marks = match is_first || sums.furthest >= T::Number::LARGEST {
+    let marks = match sums.furthest >= T::Number::LARGEST {
         true => u64::MAX,
         false => kernel.marks(numbers[0], numbers[1], &Lines::below(&lines)),
     };
-    if marks != 0 {
-        let lines = Lines::below(&lines);
-        for (place, (a, r)) in pairs().enumerate().filter(|(place, _)| marks >> (place / CHUNK) & 1 == 1) {
-            if is_first || lines.excess(a, r) > 0.0 {
-                found.judge::<f64>(a, r, rules, || block.spot(place));
+    let lines = Lines::below(&lines);
+    for (place, (actual, reference)) in chunks.filter(|(place, _)| marks >> place & 1 == 1) {
+        if kernel.exceeds(actual, reference, &lines) {
+            for (at, (a, r)) in zip(actual, reference).enumerate() {
+                let (a, r) = ((*a).into(), (*r).into());
+                if lines.excess::<false>(a, r) > 0.0 {
+                    found.judge::<f64>(a, r, rules, || block.spot(place * CHUNK + at));
+                }
             }
         }
+    }
+    if marks != 0 {
         found.excess.prune();
     }
 
