@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rawzip::ReaderAt as _;
 
@@ -161,7 +161,7 @@ impl Container {
             let encoding = located.encoding.clone();
             let elements = match located.start {
                 Some(start) => located.content.check_end().map(|()| Elements::InFile { start })?,
-                None => Elements::InMemory(located.read()?),
+                None => Elements::Whole { tensor: OnceLock::new(), unread: Mutex::new(Some(located)) },
             };
             Ok(TensorFile { file: Arc::clone(&self.file), member: name.map(str::to_owned), encoding, elements })
         })
@@ -235,7 +235,7 @@ impl Containers {
 /// One tensor in a `.npy`, `.npz` or `.safetensors` file, whatever its byte order and layout, as a [`Source`].
 ///
 /// Elements in C order are read as they are asked for, so that they do not have to fit into memory. Those that are deflated or
-/// in Fortran order are read as a whole when the file is opened, which also finds a wrong checksum.
+/// in Fortran order are read as a whole when the first is asked for.
 pub struct TensorFile {
     file: Arc<OpenFile>,
     member: Option<String>,
@@ -245,8 +245,14 @@ pub struct TensorFile {
 
 /// Where the elements are.
 enum Elements {
-    InMemory(Tensor),
-    InFile { start: u64 },
+    /// Read when the first is asked for, by one thread.
+    Whole {
+        tensor: OnceLock<Tensor>,
+        unread: Mutex<Option<Located>>,
+    },
+    InFile {
+        start: u64,
+    },
 }
 
 impl TensorFile {
@@ -271,7 +277,15 @@ impl Source for TensorFile {
 
     fn read<'a>(&'a self, positions: Range<usize>, buffer: &'a mut Buffer) -> Result<Slice<'a>> {
         let start = match &self.elements {
-            Elements::InMemory(tensor) => return tensor.read(positions, buffer),
+            Elements::Whole { tensor, unread } => {
+                let wrong = |fault: Fault| fault.at(&self.file.path, self.member.as_deref());
+                if let Some(located) = unread.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                    let whole = located.read().map_err(wrong)?;
+                    tensor.get_or_init(|| whole);
+                }
+                let whole = tensor.get().ok_or_else(|| wrong(broken!("could not be read before")))?;
+                return whole.read(positions, buffer);
+            }
             Elements::InFile { start } => *start,
         };
         let size = self.encoding.dtype.size();
