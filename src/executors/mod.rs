@@ -7,9 +7,9 @@ pub mod gpt2;
 #[cfg(any(feature = "candle", feature = "gpt2"))]
 mod shape;
 
-/// What both executors read of a case.
+/// What both executors read of a case, and the weights of a model.
 #[cfg(any(feature = "candle", feature = "gpt2"))]
-pub use shape::{Config, Gelu};
+pub use shape::{Block, Config, Gelu, Model};
 
 #[cfg(test)]
 #[cfg(any(feature = "candle", feature = "gpt2"))]
