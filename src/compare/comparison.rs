@@ -195,7 +195,7 @@ pub struct Comparison {
 
 /// What passes a comparison besides the right output, where that is more than the tolerance is meant to let through.
 ///
-/// See [`vacuous`] for the rule of each.
+/// See `docs/json.md` for the rule of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Vacuous {

@@ -7,7 +7,7 @@
 //! other and against the same goldens.
 //!
 //! Names, inputs, params and outputs are the same, and so is what is refused: a shape that does not fit is an
-//! [`Error::Checkpoint`](crate::Error::Checkpoint) that names it.
+//! [`Error::Checkpoint`] that names it.
 
 use candle_core::{D, DType, Device, Tensor, WithDType};
 use candle_nn::{Activation, Embedding, LayerNorm, Linear, Module, ops};

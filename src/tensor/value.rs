@@ -13,7 +13,7 @@ use crate::text::number::exact;
 /// One element, exactly, as something to show: it prints with the fewest digits that read back the same.
 ///
 /// In JSON it is a number, a boolean, `{"re": .., "im": ..}`, or a word for what is no number there. A float is read as a
-/// double, which [`ElementType::restore`] corrects.
+/// double, which `ElementType::restore` corrects.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged, expecting = "a number, a boolean, \"nan\", \"inf\", \"-inf\", or {\"re\": .., \"im\": ..}")]
 #[non_exhaustive]
