@@ -119,7 +119,7 @@ fn run(project: &Project, arguments: &[&str]) -> Value {
 fn strip(value: &mut Value) {
     match value {
         Value::Object(object) => {
-            object.retain(|name, _| !["elapsed_seconds", "next"].contains(&name.as_str()));
+            object.retain(|name, _| !["elapsed_seconds", "next", "sha256"].contains(&name.as_str()));
             object.values_mut().for_each(strip);
         }
         Value::Array(array) => array.iter_mut().for_each(strip),
