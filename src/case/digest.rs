@@ -25,9 +25,7 @@ pub fn sha256(tensor: &Tensor) -> String {
 
 /// The sha256, in hex, of a text.
 pub(crate) fn sha256_of_text(text: &str) -> String {
-    let mut hasher = Sha256::new();
-    hasher.update(text);
-    hex(hasher)
+    hex(Sha256::new_with_prefix(text))
 }
 
 /// The sha256, in hex, of lines of text, each with a line feed behind it.

@@ -400,7 +400,7 @@ impl<N: Number> Lines<N> {
 
     /// Whether the distance of any two may be above the lowest line.
     #[inline(always)]
-    fn is_below_some<const FMA: bool, T: Number + Into<N>>(&self, actual: &[T], reference: &[T]) -> bool {
+    fn has_excess<const FMA: bool, T: Number + Into<N>>(&self, actual: &[T], reference: &[T]) -> bool {
         let (actual, actual_rest) = actual.as_chunks::<WIDTH>();
         let (reference, reference_rest) = reference.as_chunks::<WIDTH>();
         let mut most = [N::default(); WIDTH];
@@ -426,14 +426,14 @@ fn most<N: Number>(x: N, y: N) -> N {
 fn marks<const FMA: bool, N: Number>(actual: &[N], reference: &[N], lines: &Lines<N>) -> u64 {
     let mut marks = 0;
     for (place, (actual, reference)) in zip(actual.chunks(CHUNK), reference.chunks(CHUNK)).enumerate() {
-        marks |= u64::from(lines.is_below_some::<FMA, N>(actual, reference)) << place;
+        marks |= u64::from(lines.has_excess::<FMA, N>(actual, reference)) << place;
     }
     marks
 }
 
 #[inline(always)]
 fn exceeds<const FMA: bool, N: Number>(actual: &[N], reference: &[N], lines: &Lines<f64>) -> bool {
-    lines.is_below_some::<FMA, N>(actual, reference)
+    lines.has_excess::<FMA, N>(actual, reference)
 }
 
 #[inline(always)]

@@ -83,8 +83,8 @@ fn pair<T: Real>(
         for (at, (a, r)) in zip(actual, reference).enumerate() {
             found.judge::<f64>((*a).into(), (*r).into(), rules, || block.spot(place * CHUNK + at));
         }
+        found.excess.prune();
     }
-    found.excess.prune();
     let lines = lines(found, &tolerance, T::DISTINCT);
     let marks = match sums.furthest >= T::Number::LARGEST {
         true => u64::MAX,
