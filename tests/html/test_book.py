@@ -6,9 +6,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
-
-from test_page import NARROW, SCHEMES, WIDE, executable, root_arguments
+from test_page import NARROW, SCHEMES, WIDE, launch
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -22,10 +20,7 @@ class Book(unittest.TestCase):
         cls.book = Path(folder.name).resolve() / "book"
         built = subprocess.run(["mdbook", "build", "--dest-dir", cls.book, ROOT], capture_output=True, text=True, check=True)
         assert "WARN" not in built.stderr and "ERROR" not in built.stderr, built.stderr
-        playwright = sync_playwright().start()
-        cls.addClassCleanup(playwright.stop)
-        cls.browser = playwright.chromium.launch(executable_path=executable(), args=root_arguments())
-        cls.addClassCleanup(cls.browser.close)
+        cls.browser = launch(cls)
 
     def open(self, page, **context):
         context = self.browser.new_context(**context)

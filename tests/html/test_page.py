@@ -24,9 +24,15 @@ def executable():
     return found
 
 
-def root_arguments():
-    """Chromium refuses its sandbox to root."""
-    return ["--no-sandbox"] if os.geteuid() == 0 else []
+def launch(tests):
+    """A Chromium that is closed behind the last test of that class."""
+    playwright = sync_playwright().start()
+    tests.addClassCleanup(playwright.stop)
+    # Chromium refuses its sandbox to root.
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    browser = playwright.chromium.launch(executable_path=executable(), args=arguments)
+    tests.addClassCleanup(browser.close)
+    return browser
 
 
 class Page(unittest.TestCase):
@@ -41,10 +47,7 @@ class Page(unittest.TestCase):
         cls.folder = tempfile.TemporaryDirectory()
         cls.addClassCleanup(cls.folder.cleanup)
         cls.file = cls.make(Path(cls.folder.name).resolve())
-        playwright = sync_playwright().start()
-        cls.addClassCleanup(playwright.stop)
-        cls.browser = playwright.chromium.launch(executable_path=executable(), args=root_arguments())
-        cls.addClassCleanup(cls.browser.close)
+        cls.browser = launch(cls)
 
     def open(self, place="", width=WIDE, **context):
         """The page in a window of its own, and everything that it says or asks for beyond itself."""
