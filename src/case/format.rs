@@ -322,7 +322,7 @@ fn reword(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
     for (depth, segment) in path.into_iter().enumerate() {
         match segment {
             Segment::Seq { index } => place += &format!("[{index}]"),
-            other => place += &format!("{}{}", ["", ".", ": "][depth.min(2)], safe::name(&other.to_string())),
+            other => place += &format!("{}{}", ["", ".", ": "][depth.min(2)], safe::escape_name(&other.to_string())),
         }
     }
     if place.is_empty() { what } else { format!("{place}: {what}") }

@@ -12,7 +12,7 @@ use crate::case::{Address, Case, CaseFile, CaseId, Goldens, InputField, Limits, 
 use crate::compare::Tolerance;
 use crate::error::{Error, Result};
 use crate::fs::{link_below, refusal, sweep};
-use crate::report::Voice;
+use crate::report::Commands;
 use crate::run::Executors;
 use crate::tensor::{DType, read_tensor};
 use crate::text::{check_name, fold};
@@ -84,22 +84,22 @@ impl Add {
                 return Err(error);
             }
         };
-        let mut voice = self.voice(context);
+        let mut commands = self.commands(context);
         // The binary would not run it.
         let harness = harnesses.first();
         if let Some(harness) = harness {
-            harness.speak(context, &mut voice, self.root.as_ref().unwrap_or(&context.home.root));
+            harness.speak(context, &mut commands, self.root.as_ref().unwrap_or(&context.home.root));
         }
         context.screen.print(|out, _| {
             for path in made.files() {
-                writeln!(out, "wrote {}", path.strip_prefix(&voice.base).unwrap_or(path).display())?;
+                writeln!(out, "wrote {}", path.strip_prefix(&commands.base).unwrap_or(path).display())?;
             }
             if harness.is_some() && !known.contains(&*self.checkpoint) {
                 let checkpoint = &self.checkpoint;
                 let what = "was not looked for: only the tests here know theirs; they look for it with";
-                writeln!(out, "the checkpoint {checkpoint} {what}:  {}", voice.add())?;
+                writeln!(out, "the checkpoint {checkpoint} {what}:  {}", commands.add())?;
             }
-            writeln!(out, "to run it:  {}", voice.run(Some(id.as_str())))
+            writeln!(out, "to run it:  {}", commands.run(Some(id.as_str())))
         })?;
         Ok(Gate::Passed)
     }
@@ -117,12 +117,12 @@ impl Add {
     }
 
     /// How to name the command that runs the new case.
-    fn voice(&self, context: &Context<'_>) -> Voice {
-        let mut voice = context.voice(self.root.as_ref(), None, None);
+    fn commands(&self, context: &Context<'_>) -> Commands {
+        let mut commands = context.commands(self.root.as_ref(), None, None);
         if self.root.as_ref().is_some_and(|root| Goldens::locate(root, None).is_err()) {
-            voice.snapshots = Some("snapshots".to_owned());
+            commands.snapshots = Some("snapshots".to_owned());
         }
-        voice
+        commands
     }
 
     /// The id that was typed, where no case can be in its way.

@@ -9,7 +9,7 @@ use clap::Args;
 use super::output::Screen;
 use crate::case::{Goldens, absolute};
 use crate::error::{Error, Result};
-use crate::report::{Review, Voice};
+use crate::report::{Commands, Review};
 use crate::snapshot::Recorder;
 
 /// Where the command line is at home: what it takes when nothing is typed, and how it is called.
@@ -88,8 +88,8 @@ impl Home {
         }
         let shown = place.strip_prefix(&self.base).unwrap_or(place);
         let root = (!is_own).then(|| shown.display().to_string());
-        let voice = Voice { root, ..self.voice() };
-        format!("{error}\nto add the first:  {}", voice.add())
+        let commands = Commands { root, ..self.commands() };
+        format!("{error}\nto add the first:  {}", commands.add())
     }
 
     /// The nearest folder above in which the goldens would be found, from here. Cargo runs a harness where it always does.
@@ -100,8 +100,8 @@ impl Home {
     }
 
     /// How to name karat's commands here.
-    pub(crate) fn voice(&self) -> Voice {
-        Voice::new(&self.command, self.base.clone())
+    pub(crate) fn commands(&self) -> Commands {
+        Commands::new(&self.command, self.base.clone())
     }
 }
 
@@ -138,15 +138,20 @@ impl Context<'_> {
     }
 
     /// How to name karat's commands, where the reader has typed that root and place.
-    pub(super) fn voice(&self, typed: Option<&PathBuf>, place: Option<&Place>, recorder: Option<&Recorder>) -> Voice {
-        Voice {
+    pub(super) fn commands(
+        &self,
+        typed: Option<&PathBuf>,
+        place: Option<&Place>,
+        recorder: Option<&Recorder>,
+    ) -> Commands {
+        Commands {
             review: match recorder.is_some_and(Recorder::has_cargo_insta) {
                 true => Review::Insta,
                 false => Review::Accept,
             },
             root: typed.map(|root| root.display().to_string()),
             snapshots: place.and_then(|place| place.snapshots.as_ref()).map(|folder| folder.display().to_string()),
-            ..self.home.voice()
+            ..self.home.commands()
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::case::Address;
 use crate::compare::{Comparison, LARGE, Measurement, NanRule, Pair, Picture, Rules, Summary, Tolerance, measure};
 use crate::error::{Error, Result};
 use crate::explain::{Explanation, Other, Question, explain};
-use crate::report::{DiffView, PairView, Unread, json, terminal};
+use crate::report::{DiffView, PairView, UnreadableTensor, json, terminal};
 use crate::tensor::{Containers, Contents, contents, is_tensor_file};
 use crate::tensor::{DType, Source, Tensor};
 
@@ -54,7 +54,7 @@ struct Side {
     /// By the name under which the other side has it; the only one of a file that names none has an empty one.
     tensors: BTreeMap<String, Address>,
     /// The files below a folder that could not be opened.
-    unread: Vec<Unread>,
+    unread: Vec<UnreadableTensor>,
 }
 
 impl Diff {
@@ -103,7 +103,7 @@ impl Diff {
                 Ok(pair) => pairs.push(pair),
                 // Of one pair alone there is nothing else to tell.
                 Err(error) if is_single => return Err(error),
-                Err(error) => unread.push(Unread { name: name.clone(), error: error.to_string() }),
+                Err(error) => unread.push(UnreadableTensor { name: name.clone(), error: error.to_string() }),
             }
         }
         if actual.is_empty() && reference.is_empty() && unread.is_empty() {
@@ -269,11 +269,11 @@ fn folder(root: &Path) -> Result<Side> {
                 for (name, address) in tensors {
                     if side.tensors.insert(name.clone(), address).is_some() {
                         let error = "there are two tensors of this name: a file, and a member of another".to_owned();
-                        side.unread.push(Unread { name, error });
+                        side.unread.push(UnreadableTensor { name, error });
                     }
                 }
             }
-            Err(error) => side.unread.push(Unread { name, error: error.to_string() }),
+            Err(error) => side.unread.push(UnreadableTensor { name, error: error.to_string() }),
         }
     }
     Ok(side)

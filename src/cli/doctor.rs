@@ -34,18 +34,18 @@ impl Doctor {
         check_skips(&goldens, &allow_skip)?;
         let allowed: Vec<String> = allow_skip.iter().chain(&context.home.allowed_skips).cloned().collect();
         let recorder = Recorder::new(&goldens.root, &goldens.snapshots, Caller::CommandLine)?;
-        let mut voice = context.voice(root.as_ref(), Some(&place), Some(&recorder));
+        let mut commands = context.commands(root.as_ref(), Some(&place), Some(&recorder));
         let typed = root.as_ref().unwrap_or(&context.home.root);
         let harnesses = own::commands(context.home, typed);
         if let Some(harness) = harnesses.first() {
-            harness.speak(context, &mut voice, typed);
+            harness.speak(context, &mut commands, typed);
         }
         // The checkpoints of a harness are not known here.
         let executor = Some(executors.into_default()).filter(|_| harnesses.is_empty());
         let health = examine(&goldens, &recorder, executor.as_ref(), &allowed)?;
         context.screen.print(|out, palette| match json {
-            true => json::doctor(out, &voice, &health),
-            false => out.write_all(terminal::doctor(palette, &voice, &health).as_bytes()),
+            true => json::doctor(out, &commands, &health),
+            false => out.write_all(terminal::doctor(palette, &commands, &health).as_bytes()),
         })?;
         Ok(if health.is_well() { Gate::Passed } else { Gate::Failed })
     }

@@ -8,7 +8,7 @@ use super::cases::{choose, find};
 use super::{Context, Gate, Place, near, own};
 use crate::case::{CaseId, Goldens};
 use crate::error::Result;
-use crate::report::{Voice, json, terminal};
+use crate::report::{Commands, json, terminal};
 use crate::run::{Executors, Gates, Options, Pictures, Session};
 
 /// The arguments of `karat explain`.
@@ -50,21 +50,21 @@ impl Explain {
         };
         let name = executor.name().to_owned();
         let session = Session::new(goldens, executor, options)?;
-        let mut voice = context.voice(self.root.as_ref(), Some(&self.place), Some(session.recorder()));
-        voice.executor = self.executor.clone();
-        voice.leaves_pending = false;
+        let mut commands = context.commands(self.root.as_ref(), Some(&self.place), Some(session.recorder()));
+        commands.executor = self.executor.clone();
+        commands.leaves_pending = false;
 
         let case = session.case(&id);
         let gate = session.gate();
         context.screen.print(|out, palette| match self.json {
-            true => json::explain(out, &voice, &name, gate, &case),
-            false => out.write_all(terminal::explain(palette, &voice, gate, &case).as_bytes()),
+            true => json::explain(out, &commands, &name, gate, &case),
+            false => out.write_all(terminal::explain(palette, &commands, gate, &case).as_bytes()),
         })?;
         Ok(if gate.fails(&case) { Gate::Failed } else { Gate::Passed })
     }
 
     fn find(&self, context: &Context<'_>) -> Result<(Goldens, CaseId)> {
         find(context, &self.case, self.root.as_ref())
-            .ok_or_else(|| near::case(context, (&self.case, "not a case"), self.root.as_ref(), Voice::explain))
+            .ok_or_else(|| near::case(context, (&self.case, "not a case"), self.root.as_ref(), Commands::explain))
     }
 }

@@ -14,7 +14,7 @@ use signal_hook::{flag, low_level};
 use crate::case::CaseId;
 use crate::error::{Error, Result};
 use crate::run::{Interrupt, running};
-use crate::text::safe::lines;
+use crate::text::safe::escape_lines;
 
 /// How long a process may go on that was asked to stop: its cases have two seconds, and its reports the rest. What is not done
 /// then may never be, as what is written to a pipe that nobody reads.
@@ -104,7 +104,7 @@ extern "C" fn at_exit() {
     }
     let ids: Vec<&str> = running.iter().map(CaseId::as_str).collect();
     // There is nowhere left to say that stderr is closed.
-    writeln!(std::io::stderr(), "{}", lines(&said(&ids.join(", ")))).ok();
+    writeln!(std::io::stderr(), "{}", escape_lines(&said(&ids.join(", ")))).ok();
     // `std::process::exit` must not be called inside of `exit`.
     low_level::exit(status)
 }

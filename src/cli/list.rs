@@ -42,12 +42,12 @@ impl List {
         if selection.is_empty {
             return Err(nothing_selected(&goldens, &tree, &filter));
         }
-        let voice = context.voice(root.as_ref(), Some(&place), None);
+        let commands = context.commands(root.as_ref(), Some(&place), None);
         for error in lines.iter_mut().filter_map(|line| line.error.as_mut()) {
-            *error = voice.relative(error);
+            *error = commands.relative(error);
         }
         context.screen.print(|out, palette| match json {
-            true => json::list(out, &voice, &lines),
+            true => json::list(out, &commands, &lines),
             false => out.write_all(terminal::list(palette, &lines).as_bytes()),
         })?;
         Ok(if lines.iter().all(|line| line.error.is_none()) { Gate::Passed } else { Gate::Failed })

@@ -15,7 +15,7 @@ use super::{accept, add, diff, doctor, examples, explain, interrupt, isolate, li
 use super::{completions, schema};
 use crate::error::Result;
 use crate::run::Executors;
-use crate::text::safe::lines;
+use crate::text::safe::escape_lines;
 
 /// Numeric golden testing: holds every checkpoint of ported code against an independent reference.
 #[derive(Debug, Parser)]
@@ -91,7 +91,7 @@ pub(crate) fn main(executors: Executors, home: &Home, arguments: impl IntoIterat
                 ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => printed(print(|_| error.print())),
                 _ => {
                     // There is nowhere left to say that stderr is closed.
-                    writeln!(std::io::stderr(), "{}", lines(&error.render().to_string())).ok();
+                    writeln!(std::io::stderr(), "{}", escape_lines(&error.render().to_string())).ok();
                     ExitCode::from(2)
                 }
             };
@@ -173,7 +173,7 @@ mod tests {
     use crate::cli::Host;
     use crate::cli::VERBS;
     #[cfg(unix)]
-    use crate::report::Voice;
+    use crate::report::Commands;
 
     #[test]
     fn the_list_of_verbs_is_that_of_the_command_line() {
@@ -202,19 +202,19 @@ mod tests {
         use crate::case::CaseId;
 
         let home = Home::new("karat", "goldens", Host::Harness);
-        let plain = Voice { base: "/".into(), ..home.voice() };
+        let plain = Commands { base: "/".into(), ..home.commands() };
         let id = "[-a-c$'\"` =#~*?!;&|<>(){}\\[\\]^%@:,+.éλ/0]{1,12}|-[-a-z]{0,3}";
         let options = ["-r", "a b", "r"].map(|text| Some(text.to_owned()));
         proptest!(|(id in id, root in proptest::option::of(proptest::sample::select(options.to_vec())))| {
             prop_assume!(CaseId::new(&id).is_ok());
             let root = root.flatten();
-            let voice = Voice { snapshots: root.clone(), executor: root.clone(), root, ..plain.clone() };
+            let commands = Commands { snapshots: root.clone(), executor: root.clone(), root, ..plain.clone() };
             let commands = [
-                (voice.run(Some(&id)), "filter"),
-                (voice.list(Some(&id)), "filter"),
-                (voice.explain(&id), "case"),
-                (voice.show_case(&id), "what"),
-                (voice.accept(Some(&id)), "filter"),
+                (commands.run(Some(&id)), "filter"),
+                (commands.list(Some(&id)), "filter"),
+                (commands.explain(&id), "case"),
+                (commands.show_case(&id), "what"),
+                (commands.accept(Some(&id)), "filter"),
             ];
             let lines: Vec<String> = commands.iter().map(|(command, _)| command.clone()).collect();
             let split = split(&lines);

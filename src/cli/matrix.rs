@@ -63,15 +63,15 @@ impl Matrix {
         let runs = chosen.into_iter().map(run).collect::<Result<Vec<_>>>()?;
         progress.finish();
         let outcomes = Outcomes::of(runs, &required);
-        let voice = context.voice(cases.root.as_ref(), Some(&cases.place), None);
+        let commands = context.commands(cases.root.as_ref(), Some(&cases.place), None);
         let by = match by {
             By::Case => terminal::By::Case,
             By::Checkpoint => terminal::By::Checkpoint,
         };
         context.screen.print(|out, palette| match (json, markdown) {
-            (true, _) => json::matrix(out, &voice, &outcomes),
+            (true, _) => json::matrix(out, &commands, &outcomes),
             (_, true) => out.write_all(markdown::matrix(by, &outcomes).as_bytes()),
-            (_, false) => out.write_all(terminal::matrix(by, palette, &voice, &outcomes).as_bytes()),
+            (_, false) => out.write_all(terminal::matrix(by, palette, &commands, &outcomes).as_bytes()),
         })?;
         if markdown && outcomes.failed() > 0 {
             // The table may be in a file: this is what a log shows.

@@ -9,9 +9,9 @@ use super::examples::VERBS;
 use super::{Context, Place};
 use crate::case::{CaseId, Goldens, absolute};
 use crate::error::{Error, Result};
-use crate::report::{Voice, quote};
-use crate::text::name::likeness;
-use crate::text::number::counted;
+use crate::report::{Commands, quote};
+use crate::text::name::similarity;
+use crate::text::number::plural;
 
 impl Place {
     /// The goldens that were typed, or those at home.
@@ -46,7 +46,7 @@ pub(crate) fn near_verb(word: &str) -> Option<&'static str> {
 
 /// The most similar name, where one is similar.
 pub(super) fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let alike = names.filter_map(|name| Some((likeness(word, name)?, name)));
+    let alike = names.filter_map(|name| Some((similarity(word, name)?, name)));
     alike.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| name)
 }
 
@@ -60,7 +60,7 @@ fn ids<'a>(typed: &str, ids: &'a [CaseId]) -> Vec<&'a str> {
     let depth = typed.matches('/').count();
     // As many parts of the end of an id as were typed, and the whole.
     let end = |id: &'a str| id.rmatch_indices('/').nth(depth).map_or(id, |(at, _)| &id[at + 1..]);
-    let alike = |id: &'a str| Some((likeness(typed, id).or_else(|| likeness(typed, end(id)))?, id));
+    let alike = |id: &'a str| Some((similarity(typed, id).or_else(|| similarity(typed, end(id)))?, id));
     let best = ids.iter().map(CaseId::as_str).filter_map(alike).max_by(|a, b| a.0.total_cmp(&b.0));
     best.into_iter().map(|(_, id)| id).collect()
 }
@@ -77,7 +77,7 @@ pub(super) fn case(
     context: &Context<'_>,
     (typed, wanted): (&str, &str),
     root: Option<&PathBuf>,
-    command: impl Fn(&Voice, &str) -> String,
+    command: impl Fn(&Commands, &str) -> String,
 ) -> Error {
     let found = source(root, context).and_then(|goldens| Ok((goldens.discover()?, goldens)));
     let (tree, goldens) = match found {
@@ -87,19 +87,19 @@ pub(super) fn case(
     if tree.cases.is_empty() && tree.problems.is_empty() {
         return Error::NoCases { place: goldens.selected(), exists: true };
     }
-    let voice = context.voice(root, None, None);
+    let commands = context.commands(root, None, None);
     let shown = root.unwrap_or(&context.home.root).display();
-    let offered = |ids: &[&str]| offer(ids.iter().map(|id| command(&voice, id)));
+    let offered = |ids: &[&str]| offer(ids.iter().map(|id| command(&commands, id)));
     if let (Some((folder, inside)), []) = (inside(typed, &goldens, &tree.cases), &ending(typed, &tree.cases)[..]) {
         let first = offered(&inside[..inside.len().min(OFFERED)]);
-        let list = voice.list(folder.as_deref());
-        let count = counted(inside.len() as u64, "case");
+        let list = commands.list(folder.as_deref());
+        let count = plural(inside.len() as u64, "case");
         return Error::Usage(format!(
             "`{typed}` is {wanted} below {shown}, but a folder with {count}; {first}\nto list them:  {list}"
         ));
     }
     let next = match &ids(typed, &tree.cases)[..] {
-        [] => format!("{} prints the cases", voice.list(None)),
+        [] => format!("{} prints the cases", commands.list(None)),
         near => offered(near),
     };
     Error::Usage(format!("`{typed}` is {wanted} below {shown}; {next}"))

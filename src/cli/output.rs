@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::error::{Error, Result};
 use crate::report::Palette;
 use crate::run::CaseOutcome;
-use crate::text::safe::{Rule, lines, written};
+use crate::text::safe::{Rule, escape_lines, write_guarded};
 
 /// The two streams, and what they can show.
 #[derive(Debug)]
@@ -48,19 +48,19 @@ impl Screen {
     /// Prints to stdout the lines that `write` writes, each made safe.
     pub(super) fn print(&self, write: impl FnOnce(&mut dyn Write, &Palette) -> io::Result<()>) -> Result<()> {
         let rule = if self.is_colored { Rule::Colored } else { Rule::Text };
-        print(|out| written(out, rule, |out| write(out, &self.palette)))
+        print(|out| write_guarded(out, rule, |out| write(out, &self.palette)))
     }
 
     /// Prints to stdout karat's own commands to a CI runner, a line each.
     #[cfg(feature = "reports")]
     pub(super) fn print_commands(&self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
-        print(|out| written(out, Rule::Commands, write))
+        print(|out| write_guarded(out, Rule::Commands, write))
     }
 
     /// Prints one error to stderr.
     pub(super) fn complain(&self, text: &str) {
         // There is nowhere left to say that stderr is closed.
-        writeln!(io::stderr(), "{}", lines(&format!("karat: {text}"))).ok();
+        writeln!(io::stderr(), "{}", escape_lines(&format!("karat: {text}"))).ok();
     }
 }
 
@@ -89,7 +89,7 @@ impl Progress {
         if bar.is_hidden() && bar.elapsed() > Self::PATIENCE {
             bar.set_draw_target(ProgressDrawTarget::stderr());
         }
-        bar.set_message(crate::text::safe::name(case.id.as_str()));
+        bar.set_message(crate::text::safe::escape_name(case.id.as_str()));
         bar.inc(1);
     }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::{Context, Home, Host};
 use crate::error::{Error, Result};
-use crate::report::{Voice, quote};
+use crate::report::{Commands, quote};
 
 /// What runs the checkpoints of a harness.
 pub(super) struct Command {
@@ -17,15 +17,15 @@ pub(super) struct Command {
 
 impl Command {
     /// Has commands name this, for goldens at that root: what runs them, and knows their checkpoints.
-    pub(super) fn speak(&self, context: &Context<'_>, voice: &mut Voice, root: &Path) {
-        voice.command.clone_from(&self.text);
+    pub(super) fn speak(&self, context: &Context<'_>, commands: &mut Commands, root: &Path) {
+        commands.command.clone_from(&self.text);
         if self.is_here {
             return;
         }
         // Cargo runs tests in the folder of their package: a path from here is another there.
         let from_here = |path: &Path| context.home.base.join(path).display().to_string();
-        voice.root = Some(from_here(root));
-        voice.snapshots = voice.snapshots.as_deref().map(|folder| from_here(Path::new(folder)));
+        commands.root = Some(from_here(root));
+        commands.snapshots = commands.snapshots.as_deref().map(|folder| from_here(Path::new(folder)));
     }
 }
 

@@ -8,7 +8,7 @@ use super::reports::{Reports, Terminal, read, read_record};
 use super::{Context, Gate, interrupt, own};
 use crate::error::{Error, Result};
 use crate::report::terminal::Detail;
-use crate::report::{Voice, json};
+use crate::report::{Commands, json};
 use crate::run::{Executors, Gates, Record, RunOutcome, merge};
 use crate::snapshot::{Caller, Recorder};
 
@@ -27,8 +27,8 @@ impl Report {
         let outcome = read(context, &run)?;
         let base = &context.home.base;
         reports.check(&[&base.join(&outcome.root), &base.join(&outcome.snapshots)], &[run])?;
-        let voice = voice(executors, context, &outcome);
-        reports.write(context, &voice, &outcome, Terminal::IfAlone)?;
+        let commands = commands(executors, context, &outcome);
+        reports.write(context, &commands, &outcome, Terminal::IfAlone)?;
         Ok(gate(&outcome))
     }
 }
@@ -49,8 +49,8 @@ impl Merge {
         let run = merge(read_all(context, &records)?)?;
         let base = &context.home.base;
         reports.check(&[&base.join(&run.root), &base.join(&run.snapshots)], &records)?;
-        let voice = voice(executors, context, &run);
-        reports.write(context, &voice, &run, Terminal::Always(Detail::Cases))?;
+        let commands = commands(executors, context, &run);
+        reports.write(context, &commands, &run, Terminal::Always(Detail::Cases))?;
         Ok(gate(&run))
     }
 }
@@ -82,30 +82,30 @@ fn gate(run: &RunOutcome) -> Gate {
 }
 
 /// How to name karat's commands, so that they run again what was run.
-fn voice(executors: &Executors, context: &Context<'_>, run: &RunOutcome) -> Voice {
+fn commands(executors: &Executors, context: &Context<'_>, run: &RunOutcome) -> Commands {
     let home = context.home;
     let is_home = home.base.join(&run.root) == home.base.join(&home.root);
     let root = (!is_home).then(|| run.root.clone());
     let recorder = Recorder::new(&home.base.join(&run.root), &home.base.join(&run.snapshots), Caller::CommandLine).ok();
-    let mut voice = context.voice(root.as_ref(), None, recorder.as_ref());
+    let mut commands = context.commands(root.as_ref(), None, recorder.as_ref());
     let mut is_default = executors.names().next() == Some(run.executor.as_str());
     let harnesses = own::commands(home, &home.base.join(&run.root));
     match harnesses.first() {
         // What ran was the harness; where it looked at snapshots, its default executor.
         Some(harness) if executors.names().all(|name| name != run.executor) => {
-            harness.speak(context, &mut voice, &run.root);
+            harness.speak(context, &mut commands, &run.root);
             is_default = run.gates == Gates::Both;
         }
         Some(_) => is_default = false,
         None => {}
     }
-    voice.executor = (!is_default).then(|| run.executor.clone());
+    commands.executor = (!is_default).then(|| run.executor.clone());
     let accuracy = (is_default && run.gates == Gates::Accuracy).then(|| "--accuracy-only".to_owned());
     let chained = run.chains.is_some().then(|| "--chained".to_owned());
     let denied = run.gate.deny_vacuous.then(|| "--deny vacuous".to_owned());
     let options: Vec<String> = [accuracy, chained, denied].into_iter().flatten().collect();
-    voice.options = Some(options.join(" ")).filter(|options| !options.is_empty());
-    voice
+    commands.options = Some(options.join(" ")).filter(|options| !options.is_empty());
+    commands
 }
 
 #[cfg(test)]
@@ -129,7 +129,7 @@ mod tests {
         let context = Context { home: &home, screen: output::Screen::detect(), typed: &[] };
         let executors = Executors::new(Executor::new("builtin")).with(Executor::new("candle"));
         let run = RunOutcome::empty();
-        let command = |run: &RunOutcome| voice(&executors, &context, run).run(Some("a"));
+        let command = |run: &RunOutcome| commands(&executors, &context, run).run(Some("a"));
         assert_eq!(command(&run), "karat run -k a");
         let run = RunOutcome { gates: Gates::Accuracy, chains: Some(Vec::new()), ..run };
         assert_eq!(command(&run), "karat run --accuracy-only --chained -k a");

@@ -12,7 +12,7 @@ use crate::case::absolute;
 use crate::error::{Error, Result};
 use crate::fs::{Mode, RECORD_LIMIT, beside, read_text, write_atomic};
 use crate::report::terminal::Detail;
-use crate::report::{Voice, json, terminal};
+use crate::report::{Commands, json, terminal};
 #[cfg(feature = "reports")]
 use crate::report::{github, html, junit};
 use crate::run::{Pictures, RunOutcome};
@@ -127,25 +127,31 @@ impl Reports {
     }
 
     /// Prints and writes what was asked for. What cannot be written is told at the end, and costs no other report.
-    pub(super) fn write(&self, context: &Context<'_>, voice: &Voice, run: &RunOutcome, told: Terminal) -> Result<()> {
+    pub(super) fn write(
+        &self,
+        context: &Context<'_>,
+        commands: &Commands,
+        run: &RunOutcome,
+        told: Terminal,
+    ) -> Result<()> {
         let Reports { json, junit, github, html, html_all: _ } = self;
         let is_alone = json.is_none() && junit.is_none() && html.is_none() && !github;
         let mut failed = Vec::new();
         if self.is_document() {
-            failed.extend(context.screen.print(|out, _| json::run(out, voice, run)).err());
+            failed.extend(context.screen.print(|out, _| json::run(out, commands, run)).err());
         } else if let Some(detail) = told.detail(is_alone) {
             failed.extend(
                 context
                     .screen
-                    .print(|out, palette| out.write_all(terminal::run(detail, palette, voice, run).as_bytes()))
+                    .print(|out, palette| out.write_all(terminal::run(detail, palette, commands, run).as_bytes()))
                     .err(),
             );
         }
         if let Some(file) = json.as_deref().filter(|_| !self.is_document()) {
-            failed.extend(create(file, |out| json::run(out, voice, run)).err());
+            failed.extend(create(file, |out| json::run(out, commands, run)).err());
         }
         #[cfg(feature = "reports")]
-        failed.extend(self.write_for_ci(context, voice, run));
+        failed.extend(self.write_for_ci(context, commands, run));
         if told == Terminal::IfAlone && !self.is_document() && failed.is_empty() {
             failed.extend(self.name_files(context).err());
         }
@@ -155,12 +161,13 @@ impl Reports {
 
     /// Writes the reports of the feature `reports`, and returns what could not be written.
     #[cfg(feature = "reports")]
-    fn write_for_ci(&self, context: &Context<'_>, voice: &Voice, run: &RunOutcome) -> Vec<Error> {
+    fn write_for_ci(&self, context: &Context<'_>, commands: &Commands, run: &RunOutcome) -> Vec<Error> {
         let Reports { json: _, junit, github, html, html_all } = self;
         let detail = if *html_all { html::Detail::All } else { html::Detail::NotPassed };
-        let junit = junit.iter().map(|file| create(file, |out| out.write_all(junit::junit(voice, run).as_bytes())));
-        let html = html.iter().map(|file| create(file, |out| out.write_all(html::run(voice, run, detail).as_bytes())));
-        let github = github.then(|| to_github(context, voice, run));
+        let junit = junit.iter().map(|file| create(file, |out| out.write_all(junit::junit(commands, run).as_bytes())));
+        let html =
+            html.iter().map(|file| create(file, |out| out.write_all(html::run(commands, run, detail).as_bytes())));
+        let github = github.then(|| to_github(context, commands, run));
         junit.chain(html).chain(github).filter_map(Result::err).collect()
     }
 
@@ -242,13 +249,13 @@ fn step_summary() -> Option<PathBuf> {
 
 /// Annotations on stdout, and the summary at the end of the file that GitHub names.
 #[cfg(feature = "reports")]
-fn to_github(context: &Context<'_>, voice: &Voice, run: &RunOutcome) -> Result<()> {
+fn to_github(context: &Context<'_>, commands: &Commands, run: &RunOutcome) -> Result<()> {
     let workspace = std::env::var_os("GITHUB_WORKSPACE").map(PathBuf::from);
     // A relative path is relative to the folder that we are in.
-    let voice = Voice { base: std::env::current_dir().unwrap_or_default(), ..voice.clone() };
+    let commands = Commands { base: std::env::current_dir().unwrap_or_default(), ..commands.clone() };
     context
         .screen
-        .print_commands(|out| out.write_all(github::annotations(&voice, run, workspace.as_deref()).as_bytes()))?;
+        .print_commands(|out| out.write_all(github::annotations(&commands, run, workspace.as_deref()).as_bytes()))?;
     let Some(file) = step_summary() else {
         context.screen.complain("GITHUB_STEP_SUMMARY is not set: there is no step to write a summary of");
         return Ok(());
@@ -256,7 +263,7 @@ fn to_github(context: &Context<'_>, voice: &Voice, run: &RunOutcome) -> Result<(
     let append = || {
         let mut out = fs::OpenOptions::new().append(true).create(true).open(&file)?;
         let taken = usize::try_from(out.metadata()?.len()).unwrap_or(usize::MAX);
-        let summary = github::summary(&voice, run, github::SUMMARY_LIMIT.saturating_sub(taken));
+        let summary = github::summary(&commands, run, github::SUMMARY_LIMIT.saturating_sub(taken));
         out.write_all(summary.as_bytes())
     };
     append().map_err(|error| Error::write(&file, error))
@@ -320,7 +327,7 @@ mod tests {
         };
         let context = Context { home: &home, screen: Screen::detect(), typed: &[] };
         let run = RunOutcome::empty();
-        let error = reports.write(&context, &context.voice(None, None, None), &run, Terminal::IfAlone);
+        let error = reports.write(&context, &context.commands(None, None, None), &run, Terminal::IfAlone);
         assert!(error.expect_err("its folder is gone").to_string().contains("gone"));
         assert!(folder.path().join("run.xml").is_file());
     }

@@ -106,15 +106,15 @@ impl Run {
         }
         let count = filter.select(&tree).cases.len();
         let progress = Progress::start(count, context.screen.is_watched && !reports.is_document());
-        let mut voice = context.voice(cases.root.as_ref(), Some(&cases.place), Some(session.recorder()));
-        voice.executor = typed;
+        let mut commands = context.commands(cases.root.as_ref(), Some(&cases.place), Some(session.recorder()));
+        commands.executor = typed;
         let options = [
             option(accuracy_only, "--accuracy-only"),
             option(chained, "--chained"),
             option(!deny.is_empty(), "--deny vacuous"),
             isolate.typed(),
         ];
-        voice.options = options.into_iter().flatten().reduce(|one, other| format!("{one} {other}"));
+        commands.options = options.into_iter().flatten().reduce(|one, other| format!("{one} {other}"));
 
         let outcome = session.run(&tree, &filter, |case| progress.advance(case))?;
         interrupt::disarm();
@@ -130,7 +130,7 @@ impl Run {
             (_, true) => Detail::Failures,
             _ => Detail::Cases,
         };
-        reports.write(context, &voice, &outcome, Terminal::Always(detail))?;
+        reports.write(context, &commands, &outcome, Terminal::Always(detail))?;
         let gate = match interrupt::exit_code(&interrupt) {
             Some(code) => Gate::Interrupted(code),
             None if outcome.passed() => Gate::Passed,

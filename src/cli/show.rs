@@ -10,7 +10,7 @@ use super::{Context, Gate, Place, near};
 use crate::case::{Address, Case, CaseId, Goldens, Input, Output};
 use crate::compare::{Summary, summarize};
 use crate::error::{Error, Result};
-use crate::report::{CaseView, InputView, OutputView, TensorView, Voice, histogram, json, terminal};
+use crate::report::{CaseView, Commands, InputView, OutputView, TensorView, histogram, json, terminal};
 use crate::tensor::{Container, Containers, Contents, is_tensor_file, read_tensor};
 use crate::tensor::{DType, Tensor};
 
@@ -42,16 +42,16 @@ impl Show {
 
     fn show_case(&self, context: &Context<'_>, goldens: &Goldens, id: &CaseId) -> Result<Gate> {
         let mut view = view(Case::load(&goldens.root, id)?);
-        let voice = context.voice(self.root.as_ref(), Some(&self.place), None);
+        let commands = context.commands(self.root.as_ref(), Some(&self.place), None);
         let inputs = view.inputs.iter_mut().map(|input| &mut input.tensor);
         for tensor in inputs.chain(view.outputs.iter_mut().map(|output| &mut output.tensor)) {
             if let Err(error) = &mut tensor.summary {
-                *error = voice.relative(error);
+                *error = commands.relative(error);
             }
         }
         context.screen.print(|out, palette| match self.json {
-            true => json::show(out, &voice, &[], Some(&view)),
-            false => out.write_all(terminal::show_case(palette, &voice, &view).as_bytes()),
+            true => json::show(out, &commands, &[], Some(&view)),
+            false => out.write_all(terminal::show_case(palette, &commands, &view).as_bytes()),
         })?;
         let inputs = view.inputs.iter().map(|input| &input.tensor);
         let is_whole = inputs.chain(view.outputs.iter().map(|output| &output.tensor)).all(|t| t.summary.is_ok());
@@ -83,9 +83,9 @@ impl Show {
     }
 
     fn print(&self, context: &Context<'_>, views: &[TensorView]) -> Result<Gate> {
-        let voice = context.voice(self.root.as_ref(), Some(&self.place), None);
+        let commands = context.commands(self.root.as_ref(), Some(&self.place), None);
         context.screen.print(|out, palette| match self.json {
-            true => json::show(out, &voice, views, None),
+            true => json::show(out, &commands, views, None),
             false => out.write_all(terminal::show(palette, &self.what, views).as_bytes()),
         })?;
         Ok(if views.iter().all(|view| view.summary.is_ok()) { Gate::Passed } else { Gate::Failed })
@@ -98,7 +98,7 @@ impl Show {
             return error;
         }
         let wanted = "neither a tensor file nor a case";
-        match near::case(context, (&self.what, wanted), self.root.as_ref(), Voice::show_case) {
+        match near::case(context, (&self.what, wanted), self.root.as_ref(), Commands::show_case) {
             Error::NoCases { .. } if typed.is_dir() => error,
             near => near,
         }

@@ -3,7 +3,7 @@
 use crate::compare::{Comparison, Extreme, Mismatch, NonFinite, Tolerance};
 use crate::tensor::Value;
 use crate::tensor::value::both;
-use crate::text::number::{apart, count, counted, exact, float, float_up, percent, ratio, shape};
+use crate::text::number::{count, distinct, exact, float, float_up, percent, plural, ratio, shape};
 
 /// What fits a line beside the verdict.
 const LINE: usize = 70;
@@ -22,7 +22,7 @@ pub(crate) fn mismatch(
         Mismatch::Shape { actual, reference } => {
             let elements = |extents: &[usize]| extents.iter().fold(1u64, |all, &one| all.saturating_mul(one as u64));
             [("actual has shape   ", actual), ("reference has shape", reference)]
-                .map(|(side, of)| format!("{side} {} ({})", shape(of), counted(elements(of), "element")))
+                .map(|(side, of)| format!("{side} {} ({})", shape(of), plural(elements(of), "element")))
                 .into()
         }
         Mismatch::Mask { dtype, shape: extents, reference } => vec![
@@ -49,7 +49,7 @@ pub(crate) fn mismatch(
 
 fn non_finite(places: u64, measured: Option<&Comparison>) -> Vec<String> {
     const BOTH: &str = "NaN, and NaN matches nothing unless that is asked for";
-    let at = format!("at {}", counted(places, "element"));
+    let at = format!("at {}", plural(places, "element"));
     let mismatch = format!("{at} a NaN or an infinity does not match the other side");
     let Some(measured) = measured else { return vec![mismatch] };
     let Comparison { actual_non_finite, reference_non_finite, first_non_finite_mismatch: first, .. } = measured;
@@ -86,7 +86,7 @@ pub(crate) fn non_finite_counts(NonFinite { nan, pos_inf, neg_inf }: NonFinite) 
 fn outside(outside: u64, measured: Option<&Comparison>, tolerance: Option<&Tolerance>) -> Vec<String> {
     let are = |count| if count == 1 { "is" } else { "are" };
     let of = measured.map(|&Comparison { elements, left_out, .. }| {
-        let (all, share) = (counted(elements, "element"), percent(outside as f64 / elements as f64));
+        let (all, share) = (plural(elements, "element"), percent(outside as f64 / elements as f64));
         match left_out {
             0 => format!(" of {all} ({share})"),
             _ => format!(" of {all} that {} compared ({share}; {} left out)", are(elements), count(left_out)),
@@ -103,7 +103,7 @@ fn outside(outside: u64, measured: Option<&Comparison>, tolerance: Option<&Toler
     };
     let allowed = tolerance.map_or(0, |tolerance| tolerance.outliers);
     if allowed > 0 {
-        said.push(format!("the case allows {}", counted(allowed, "outlier")));
+        said.push(format!("the case allows {}", plural(allowed, "outlier")));
     }
     said
 }
@@ -187,7 +187,7 @@ fn shown(measured: &Comparison) -> Option<&Extreme> {
 fn furthest_outside(worst: &Extreme) -> String {
     let distance = distance(worst.actual, worst.reference);
     let share = used_outside(worst.value).unwrap_or_else(|| "where nothing is allowed".into());
-    let [difference, _] = apart([distance, distance / worst.value], 3);
+    let [difference, _] = distinct([distance, distance / worst.value], 3);
     format!("furthest outside: {difference} at {}, {share}", shape(&worst.index))
 }
 
@@ -224,7 +224,7 @@ pub(crate) fn largest(measured: &Comparison) -> String {
     let elsewhere = if measured.non_finite_mismatches > 0 { " elsewhere" } else { "" };
     let worst = measured.worst.as_ref().filter(|worst| worst.index == extreme.index && worst.value > 0.0);
     // What is just outside does not print as what is allowed.
-    let [difference, _] = apart([extreme.value, worst.map_or(0.0, |worst| extreme.value / worst.value)], 3);
+    let [difference, _] = distinct([extreme.value, worst.map_or(0.0, |worst| extreme.value / worst.value)], 3);
     let share = share_there(measured).map(|share| format!(", {share}")).unwrap_or_default();
     format!("largest difference{elsewhere} {difference} at {}{share}", shape(&extreme.index))
 }

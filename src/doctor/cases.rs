@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use super::complaint::{Ailment, Complaint, Health, Setup};
+use super::complaint::{Complaint, ComplaintKind, Health, Setup};
 use crate::case::{Address, Case, CaseId, Suites, Tree, sha256};
 use crate::compare::{NanRule, Summary, summarize};
 use crate::error::{Error, Result};
 use crate::run::{Declared, Executor, Reference, check_link, facts, vacuous_name};
 use crate::snapshot::Shelf;
 use crate::tensor::{Containers, DType, Pointer, Tensor};
-use crate::text::name::nearest_first;
+use crate::text::name::sort_by_similarity;
 
 /// A case that a run would run, and what it says of each output with a reference that can be read.
 type Read = (Case, Vec<(String, Declared, Summary)>);
@@ -18,7 +18,7 @@ type Read = (Case, Vec<(String, Declared, Summary)>);
 /// Looks through the tree and the snapshots, for everything on which a run would fail that shows without running anything.
 pub(super) fn check(setup: &Setup<'_>, tree: &Tree, health: &mut Health) {
     if tree.cases.is_empty() && tree.problems.is_empty() {
-        health.add(Complaint::of(Ailment::Empty));
+        health.add(Complaint::of(ComplaintKind::Empty));
     }
     let mut cases =
         Cases { setup, suites: Suites::new(&setup.goldens.root), tensors: Tensors::default(), faults: BTreeMap::new() };
@@ -28,10 +28,10 @@ pub(super) fn check(setup: &Setup<'_>, tree: &Tree, health: &mut Health) {
     let read = cases.references(tree, health);
     cases.declarations(&read, health);
     for (text, (id, file)) in cases.faults {
-        health.add(Complaint { case: Some(id), ..Complaint::about(Ailment::Broken, text, vec![file]) });
+        health.add(Complaint { case: Some(id), ..Complaint::about(ComplaintKind::Broken, text, vec![file]) });
     }
     for (pointer, files) in cases.tensors.pointers {
-        health.add(Complaint::about(Ailment::Pointers, pointer.to_string(), files.into_iter().collect()));
+        health.add(Complaint::about(ComplaintKind::Pointers, pointer.to_string(), files.into_iter().collect()));
     }
     health.complaints.extend(cases.tensors.complaints);
     let cases: Vec<Case> = read.into_iter().map(|(case, _)| case).collect();
@@ -95,13 +95,14 @@ impl Cases<'_> {
                 }
             }
         }
-        for (ailment, found, between) in [(Ailment::Skipped, skipped, "\n"), (Ailment::Vacuous, vacuous, ", ")] {
+        for (kind, found, between) in [(ComplaintKind::Skipped, skipped, "\n"), (ComplaintKind::Vacuous, vacuous, ", ")]
+        {
             let Some((first, ..)) = found.first().cloned() else { continue };
             let names: Vec<&str> = found.iter().map(|(_, name, _)| name.as_str()).collect();
             let text = names.join(between);
             let mut files: Vec<PathBuf> = found.into_iter().map(|(.., file)| file).collect();
             files.dedup();
-            health.add(Complaint { case: Some(first), ..Complaint::about(ailment, text, files) });
+            health.add(Complaint { case: Some(first), ..Complaint::about(kind, text, files) });
         }
         read
     }
@@ -159,7 +160,7 @@ impl Cases<'_> {
         }
         if let Some((_, (first, quantity))) = moved.first_key_value() {
             let (first, quantity) = (first.clone(), quantity.clone());
-            let of = Complaint::about(Ailment::Drift, quantity, moved.into_keys().collect());
+            let of = Complaint::about(ComplaintKind::Drift, quantity, moved.into_keys().collect());
             health.add(Complaint { case: Some(first), ..of });
         }
     }
@@ -197,7 +198,7 @@ fn unknown(case: &Case, executor: &Executor) -> Option<Error> {
     if executor.get(&case.checkpoint).is_some() {
         return None;
     }
-    let nearest = nearest_first(&case.checkpoint, executor.names()).join(", ");
+    let nearest = sort_by_similarity(&case.checkpoint, executor.names()).join(", ");
     let registered =
         if nearest.is_empty() { "none is".to_owned() } else { format!("registered, nearest first: {nearest}") };
     Some(Error::Case {
@@ -237,8 +238,8 @@ impl Tensors {
                 self.pointers.entry(pointer).or_default().insert(path.clone());
                 return;
             }
-            let ailment = if error.is_missing() { Ailment::Missing } else { Ailment::Damaged };
-            let complaint = Complaint::about(ailment, error.to_string(), vec![path.clone()]);
+            let kind = if error.is_missing() { ComplaintKind::Missing } else { ComplaintKind::Damaged };
+            let complaint = Complaint::about(kind, error.to_string(), vec![path.clone()]);
             self.complaints.push(Complaint { case: Some(case.id.clone()), ..complaint });
         })
     }
@@ -268,7 +269,7 @@ fn snapshots(setup: &Setup<'_>, tree: &Tree, cases: &[Case], health: &mut Health
     let shelf = Shelf::read(recorder.snapshots());
     let pending = match shelf.check().and_then(|()| recorder.pending_files()) {
         Ok(pending) => pending,
-        Err(error) => return health.add(Complaint::about(Ailment::Broken, error.to_string(), Vec::new())),
+        Err(error) => return health.add(Complaint::about(ComplaintKind::Broken, error.to_string(), Vec::new())),
     };
     let is_selected = |id: &CaseId| id.below(&goldens.root).starts_with(goldens.selected());
     let is_known = |id: &CaseId, output: &str| match cases.binary_search_by(|case| case.id.cmp(id)) {
@@ -277,11 +278,11 @@ fn snapshots(setup: &Setup<'_>, tree: &Tree, cases: &[Case], health: &mut Health
         Err(_) => tree.cases.binary_search(id).is_ok() || tree.problems.contains_key(id),
     };
     let orphans = shelf.orphans(is_known).into_iter().filter(|orphan| is_selected(&orphan.id));
-    health.list(Ailment::Orphaned, orphans.map(|orphan| orphan.path).collect());
+    health.list(ComplaintKind::Orphaned, orphans.map(|orphan| orphan.path).collect());
     let pending = pending.into_iter().filter(|(id, ..)| is_selected(id));
     let (pending, stray): (Vec<_>, Vec<_>) = pending.partition(|(id, output, _)| is_known(id, output));
-    health.list(Ailment::Pending, pending.iter().map(|(.., path)| path.clone()).collect());
-    health.list(Ailment::Stray, stray.into_iter().map(|(.., path)| path).collect());
+    health.list(ComplaintKind::Pending, pending.iter().map(|(.., path)| path.clone()).collect());
+    health.list(ComplaintKind::Stray, stray.into_iter().map(|(.., path)| path).collect());
     let waiting: BTreeSet<(&CaseId, &str)> = pending.iter().map(|(id, output, _)| (id, output.as_str())).collect();
     let (mut unrecorded, mut first) = (Vec::new(), None);
     for Case { id, outputs, .. } in cases {
@@ -295,7 +296,7 @@ fn snapshots(setup: &Setup<'_>, tree: &Tree, cases: &[Case], health: &mut Health
                 Ok(file) if file.exists() => {
                     health.snapshots += 1;
                     if let Err(error) = recorder.inspect(&file, None) {
-                        let of = Complaint::about(Ailment::Damaged, error.to_string(), vec![file]);
+                        let of = Complaint::about(ComplaintKind::Damaged, error.to_string(), vec![file]);
                         health.add(Complaint { case: Some(id.clone()), ..of });
                     }
                 }
@@ -308,6 +309,6 @@ fn snapshots(setup: &Setup<'_>, tree: &Tree, cases: &[Case], health: &mut Health
         }
     }
     if !unrecorded.is_empty() {
-        health.add(Complaint { files: unrecorded, case: first.cloned(), ..Complaint::of(Ailment::Unrecorded) });
+        health.add(Complaint { files: unrecorded, case: first.cloned(), ..Complaint::of(ComplaintKind::Unrecorded) });
     }
 }

@@ -34,7 +34,7 @@ impl Health {
     /// Whether nothing is wrong.
     #[must_use]
     pub fn is_well(&self) -> bool {
-        self.complaints.iter().all(|complaint| !complaint.ailment.is_fault())
+        self.complaints.iter().all(|complaint| !complaint.kind.is_fault())
     }
 
     pub(super) fn add(&mut self, complaint: Complaint) {
@@ -42,9 +42,9 @@ impl Health {
     }
 
     /// Adds a complaint about files, if there are any.
-    pub(super) fn list(&mut self, ailment: Ailment, files: Vec<PathBuf>) {
+    pub(super) fn list(&mut self, kind: ComplaintKind, files: Vec<PathBuf>) {
         if !files.is_empty() {
-            self.add(Complaint { files, ..Complaint::of(ailment) });
+            self.add(Complaint { files, ..Complaint::of(kind) });
         }
     }
 }
@@ -53,7 +53,7 @@ impl Health {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Complaint {
     /// What kind of thing.
-    pub ailment: Ailment,
+    pub kind: ComplaintKind,
     /// The words of what found it, where it has words of its own.
     pub text: Option<String>,
     /// The files that it is about, sorted.
@@ -63,18 +63,18 @@ pub struct Complaint {
 }
 
 impl Complaint {
-    pub(super) fn of(ailment: Ailment) -> Complaint {
-        Complaint { ailment, text: None, files: Vec::new(), case: None }
+    pub(super) fn of(kind: ComplaintKind) -> Complaint {
+        Complaint { kind, text: None, files: Vec::new(), case: None }
     }
 
-    pub(super) fn about(ailment: Ailment, text: String, files: Vec<PathBuf>) -> Complaint {
-        Complaint { text: Some(text), files, ..Complaint::of(ailment) }
+    pub(super) fn about(kind: ComplaintKind, text: String, files: Vec<PathBuf>) -> Complaint {
+        Complaint { text: Some(text), files, ..Complaint::of(kind) }
     }
 }
 
 /// The kinds of things that are wrong, in the order in which to see to them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Ailment {
+pub enum ComplaintKind {
     /// There is no case.
     Empty,
     /// A `case.json` or `suite.json` that cannot be read, or something in the tree that is no case.
@@ -119,37 +119,37 @@ pub enum Ailment {
     Ci,
 }
 
-impl Ailment {
+impl ComplaintKind {
     /// The word for it, in files.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
-            Ailment::Empty => "empty",
-            Ailment::Broken => "broken",
-            Ailment::Pointers => "pointers",
-            Ailment::Missing => "missing",
-            Ailment::Damaged => "damaged",
-            Ailment::Disarmed => "disarmed",
-            Ailment::Orphaned => "orphaned",
-            Ailment::Pending | Ailment::PendingAssertion => "pending",
-            Ailment::Stray => "stray",
-            Ailment::Unrecorded => "unrecorded",
-            Ailment::Drift => "drift",
-            Ailment::Skipped => "skipped",
-            Ailment::Vacuous => "vacuous",
-            Ailment::Leftover => "leftover",
-            Ailment::Unversioned => "unversioned",
-            Ailment::Ignored => "ignored",
-            Ailment::Untracked => "untracked",
-            Ailment::NoCargoInsta => "no_cargo_insta",
-            Ailment::OldCargoInsta => "old_cargo_insta",
-            Ailment::Ci => "ci",
+            ComplaintKind::Empty => "empty",
+            ComplaintKind::Broken => "broken",
+            ComplaintKind::Pointers => "pointers",
+            ComplaintKind::Missing => "missing",
+            ComplaintKind::Damaged => "damaged",
+            ComplaintKind::Disarmed => "disarmed",
+            ComplaintKind::Orphaned => "orphaned",
+            ComplaintKind::Pending | ComplaintKind::PendingAssertion => "pending",
+            ComplaintKind::Stray => "stray",
+            ComplaintKind::Unrecorded => "unrecorded",
+            ComplaintKind::Drift => "drift",
+            ComplaintKind::Skipped => "skipped",
+            ComplaintKind::Vacuous => "vacuous",
+            ComplaintKind::Leftover => "leftover",
+            ComplaintKind::Unversioned => "unversioned",
+            ComplaintKind::Ignored => "ignored",
+            ComplaintKind::Untracked => "untracked",
+            ComplaintKind::NoCargoInsta => "no_cargo_insta",
+            ComplaintKind::OldCargoInsta => "old_cargo_insta",
+            ComplaintKind::Ci => "ci",
         }
     }
 
     /// Whether something is wrong; else it is only good to know.
     #[must_use]
     pub fn is_fault(self) -> bool {
-        !matches!(self, Ailment::Ci | Ailment::NoCargoInsta | Ailment::Vacuous)
+        !matches!(self, ComplaintKind::Ci | ComplaintKind::NoCargoInsta | ComplaintKind::Vacuous)
     }
 }

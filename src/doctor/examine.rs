@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use walkdir::{DirEntry, WalkDir};
 
 use super::cases;
-use super::complaint::{Ailment, Complaint, Health, Setup};
+use super::complaint::{Complaint, ComplaintKind, Health, Setup};
 use crate::case::{Goldens, absolute};
 use crate::error::Result;
 use crate::fs::{Found, TEXT_LIMIT, leftovers, read_regular};
@@ -39,39 +39,39 @@ pub fn examine(
         Health { root: goldens.root.clone(), cases: tree.cases.len(), snapshots: 0, complaints: Vec::new() };
     cases::check(&setup, &tree, &mut health);
     around(&setup, &mut health);
-    health.complaints.sort_by_key(|complaint| complaint.ailment);
+    health.complaints.sort_by_key(|complaint| complaint.kind);
     Ok(health)
 }
 
 /// Looks at what is around the cases.
 fn around(setup: &Setup<'_>, health: &mut Health) {
     let Setup { goldens, recorder, .. } = *setup;
-    health.list(Ailment::PendingAssertion, pending_assertions(setup));
-    health.list(Ailment::Leftover, leftovers(&[&goldens.root, recorder.snapshots()]));
+    health.list(ComplaintKind::PendingAssertion, pending_assertions(setup));
+    health.list(ComplaintKind::Leftover, leftovers(&[&goldens.root, recorder.snapshots()]));
     if let Err(error) = recorder.check_settings() {
-        health.add(Complaint::about(Ailment::Disarmed, error.to_string(), Vec::new()));
+        health.add(Complaint::about(ComplaintKind::Disarmed, error.to_string(), Vec::new()));
     }
     if recorder.in_cargo_project() {
         match cargo_insta_version() {
-            None => health.add(Complaint::of(Ailment::NoCargoInsta)),
+            None => health.add(Complaint::of(ComplaintKind::NoCargoInsta)),
             Some(version) if number(&version).is_some_and(|number| number < CARGO_INSTA) => {
                 let (major, minor) = CARGO_INSTA;
                 let text = format!("cargo-insta is {version}, and karat needs {major}.{minor} or later");
-                health.add(Complaint::about(Ailment::OldCargoInsta, text, Vec::new()));
+                health.add(Complaint::about(ComplaintKind::OldCargoInsta, text, Vec::new()));
             }
             Some(_) => {}
         }
     }
     if in_ci() {
-        health.add(Complaint::of(Ailment::Ci));
+        health.add(Complaint::of(ComplaintKind::Ci));
     }
     let folders = [goldens.selected(), recorder.snapshots().join(&goldens.below)];
     let folders: Vec<&Path> = folders.iter().map(PathBuf::as_path).filter(|folder| folder.is_dir()).collect();
     match untracked(&goldens.root, &["--ignored"], &folders) {
-        Err(why) => health.add(Complaint::about(Ailment::Unversioned, why, Vec::new())),
+        Err(why) => health.add(Complaint::about(ComplaintKind::Unversioned, why, Vec::new())),
         Ok(ignored) => {
-            health.list(Ailment::Ignored, ignored);
-            health.list(Ailment::Untracked, untracked(&goldens.root, &[], &folders).unwrap_or_default());
+            health.list(ComplaintKind::Ignored, ignored);
+            health.list(ComplaintKind::Untracked, untracked(&goldens.root, &[], &folders).unwrap_or_default());
         }
     }
 }

@@ -4,5 +4,5 @@ mod cases;
 mod complaint;
 mod examine;
 
-pub use complaint::{Ailment, Complaint, Health};
+pub use complaint::{Complaint, ComplaintKind, Health};
 pub use examine::examine;

@@ -154,7 +154,7 @@ pub(super) fn short(x: f64) -> String {
 
 /// The same of several, with as many digits as tell them apart.
 pub(super) fn apart<const N: usize>(values: [f64; N]) -> [String; N] {
-    number::apart(values, 4)
+    number::distinct(values, 4)
 }
 
 /// A value that stands in a tensor: what is no whole number does not look like one.

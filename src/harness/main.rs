@@ -13,7 +13,7 @@ use crate::cli::{self, Home, Host};
 use crate::error::{Error, Result};
 use crate::run::{CheckpointResult, Executor, Executors, Inputs, Isolation, Options, Scope, Session, Shard, bazel};
 use crate::snapshot::{self, Caller};
-use crate::text::safe::lines;
+use crate::text::safe::escape_lines;
 
 /// A test target that walks a goldens root.
 ///
@@ -139,7 +139,7 @@ impl Harness {
         match test(executors.into_default(), &home, &Arguments::from_args()) {
             Ok(code) => code,
             Err(error) => {
-                eprintln!("{}", lines(&format!("karat: {}", home.complaint(&error))));
+                eprintln!("{}", escape_lines(&format!("karat: {}", home.complaint(&error))));
                 ExitCode::from(2)
             }
         }

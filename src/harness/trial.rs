@@ -10,10 +10,10 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use crate::case::{Case, CaseId, Goldens, Tree, cores, share};
 use crate::cli::{self, Home};
 use crate::error::{Error, Result};
-use crate::report::{Review, Voice, terminal};
+use crate::report::{Commands, Review, terminal};
 use crate::run::{CaseOutcome, Filter, Problem, Session, Shard, Verdict};
 use crate::text::fold;
-use crate::text::safe::{line, lines};
+use crate::text::safe::{escape_item, escape_lines};
 
 /// The name of the trial that holds what belongs to no case.
 const COMPLETE: &str = "karat::complete";
@@ -26,7 +26,7 @@ pub(super) const FAILED: i32 = 101;
 /// What every trial shares.
 struct Shared {
     session: Arc<Session>,
-    voice: Voice,
+    commands: Commands,
     runs_skipped: bool,
 }
 
@@ -42,11 +42,11 @@ pub(super) fn trials(
     shard: Option<Shard>,
 ) -> Result<Vec<Trial>> {
     let review = if session.recorder().has_cargo_insta() { Review::Insta } else { Review::Accept };
-    let voice = Voice { review, ..home.voice() };
+    let commands = Commands { review, ..home.commands() };
     // libtest gives no reason for what it ignores by the flag; a case that is selected gives its own.
     let flagged = arguments.list || arguments.ignored;
     let runs_skipped = arguments.ignored || arguments.include_ignored;
-    let shared = Arc::new(Shared { session, voice, runs_skipped });
+    let shared = Arc::new(Shared { session, commands, runs_skipped });
     if let Some(id) = single {
         let is_ignored = flagged && skip(shared.session.goldens(), &id).is_some();
         return Ok(vec![case_trial(&shared, &id, is_ignored, Ending::WithProcess)]);
@@ -132,7 +132,7 @@ fn case_trial(shared: &Arc<Shared>, id: &CaseId, is_ignored: bool, ending: Endin
             conclude(&shared, &shared.session.case(&own))
         }
     };
-    Trial::ignorable_test(line(id.as_str()), run).with_ignored_flag(is_ignored)
+    Trial::ignorable_test(escape_item(id.as_str()), run).with_ignored_flag(is_ignored)
 }
 
 /// Runs the case. Where it takes longer than its `timeout`, the process ends with the message of that.
@@ -170,7 +170,7 @@ fn conclude(shared: &Shared, outcome: &CaseOutcome) -> Result<Completion, Failed
             // A written skip is on the list of tests, and in CI `karat::complete` fails for it. One that is found at run
             // time is on no list: it passes only where it is expected.
             if gate.allows_skip(outcome) || skip(shared.session.goldens(), &outcome.id).is_some() {
-                return Ok(Completion::ignored_with(line(reason)));
+                return Ok(Completion::ignored_with(escape_item(reason)));
             }
             Err(skipped(&outcome.id, reason).into())
         }
@@ -182,17 +182,17 @@ fn conclude(shared: &Shared, outcome: &CaseOutcome) -> Result<Completion, Failed
 /// Why a skip fails. The lines of a reason are indented as in every message.
 fn skipped(id: &CaseId, reason: &str) -> String {
     let reason: String = reason.lines().map(|line| format!("          {line}\n")).collect();
-    lines(&format!("skipped   {id}\n{reason}          to allow it:  Harness::allow_skip({:?})", id.as_str()))
+    escape_lines(&format!("skipped   {id}\n{reason}          to allow it:  Harness::allow_skip({:?})", id.as_str()))
 }
 
 /// What `karat run` would print of that case.
 fn message(shared: &Shared, outcome: &CaseOutcome) -> String {
-    terminal::message(&shared.voice, shared.session.gate(), outcome)
+    terminal::message(&shared.commands, shared.session.gate(), outcome)
 }
 
 fn problem_trial(shared: &Arc<Shared>, id: &CaseId, what: &str) -> Trial {
     let (shared, own, what) = (Arc::clone(shared), id.clone(), what.to_owned());
-    Trial::test(line(id.as_str()), move || Err(message(&shared, &shared.session.problem(&own, &what)).into()))
+    Trial::test(escape_item(id.as_str()), move || Err(message(&shared, &shared.session.problem(&own, &what)).into()))
 }
 
 /// Fails on cases that are outside their tolerance for a chained run, or cannot be followed to.
@@ -216,11 +216,11 @@ fn complete_trial(shared: &Arc<Shared>, tree: Tree, written: Vec<(CaseId, String
 
 /// What is wrong and belongs to no case. `written` are the cases with a written skip, and their reasons.
 fn faults(shared: &Shared, tree: &Tree, written: &[(CaseId, String)]) -> Vec<String> {
-    let Shared { session, voice, runs_skipped } = shared;
+    let Shared { session, commands, runs_skipped } = shared;
     let goldens = session.goldens();
     if tree.cases.is_empty() && tree.problems.is_empty() {
         let nothing = Error::NoCases { place: goldens.root.clone(), exists: true };
-        return vec![format!("{nothing}\nto add the first:  {}", voice.add())];
+        return vec![format!("{nothing}\nto add the first:  {}", commands.add())];
     }
     // Asking for a case that is skipped counts its snapshots as referenced; under nextest nothing else does.
     let written = written.iter().filter(|_| !runs_skipped);

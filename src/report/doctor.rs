@@ -1,57 +1,59 @@
 //! What to say of a setup, and what to type: for the terminal and for programs alike.
 
+use super::commands::{Commands, path_argument, quote, remove};
 use super::message::listed;
-use super::voice::{Voice, path_argument, quote, remove};
-use crate::doctor::{Ailment, Complaint};
+use crate::doctor::{Complaint, ComplaintKind};
 use crate::tensor::Pointer;
-use crate::text::number::counted;
+use crate::text::number::plural;
 
 /// What is wrong, in words, and what to type.
-pub(super) fn advice(voice: &Voice, complaint: &Complaint) -> (String, String) {
-    let Complaint { ailment, text, files, case } = complaint;
+pub(super) fn advice(commands: &Commands, complaint: &Complaint) -> (String, String) {
+    let Complaint { kind, text, files, case } = complaint;
     let text = text.as_deref().unwrap_or_default();
-    let shown = voice.relative(text);
-    let paths: Vec<String> = files.iter().map(|file| voice.path(file)).collect();
+    let shown = commands.relative(text);
+    let paths: Vec<String> = files.iter().map(|file| commands.path(file)).collect();
     let words = |paths: &[String]| paths.iter().map(|path| path_argument(path)).collect::<Vec<_>>().join(" ");
-    let of = |what: &str, rest: &str| format!("{}: {}{rest}", counted(files.len() as u64, what), some(&paths));
+    let of = |what: &str, rest: &str| format!("{}: {}{rest}", plural(files.len() as u64, what), some(&paths));
     let pending = |rest: &str| of("pending snapshot", rest);
     let delete = || paths.iter().map(|path| remove(path)).collect::<Vec<_>>().join("; ");
     let restore = || format!("git checkout -- {}", words(&paths));
-    let record = || format!("{}; {}", voice.run(None), voice.review(None));
-    match ailment {
-        Ailment::Empty => ("there is no case: a case is a folder that holds a case.json".into(), voice.add()),
-        Ailment::Broken => (shown, voice.list(case.as_ref().map(|id| id.as_str()))),
-        Ailment::Pointers => {
+    let record = || format!("{}; {}", commands.run(None), commands.review(None));
+    match kind {
+        ComplaintKind::Empty => ("there is no case: a case is a folder that holds a case.json".into(), commands.add()),
+        ComplaintKind::Broken => (shown, commands.list(case.as_ref().map(|id| id.as_str()))),
+        ComplaintKind::Pointers => {
             let pointer = Pointer::named_in(text).unwrap_or(Pointer::Lfs);
             (of(&shown, ", in place of tensors"), pointer.remedy().to_owned())
         }
-        Ailment::Missing | Ailment::Damaged => (shown, restore()),
-        Ailment::Disarmed => (shown, remedy(text)),
-        Ailment::Orphaned => {
+        ComplaintKind::Missing | ComplaintKind::Damaged => (shown, restore()),
+        ComplaintKind::Disarmed => (shown, remedy(text)),
+        ComplaintKind::Orphaned => {
             (of("snapshot", ", without a case or output (restore it where it went by accident)"), delete())
         }
-        Ailment::Pending => (pending(", which nobody has reviewed"), voice.review(None)),
+        ComplaintKind::Pending => (pending(", which nobody has reviewed"), commands.review(None)),
         // The verb `accept` knows the snapshots of cases alone.
-        Ailment::PendingAssertion => {
+        ComplaintKind::PendingAssertion => {
             (pending(", of assert_summary!, which nobody has reviewed"), "cargo insta review".into())
         }
-        Ailment::Stray => (pending(", of no case or output"), delete()),
-        Ailment::Unrecorded => (of("snapshot", ", not recorded yet"), record()),
-        Ailment::Drift => (of("snapshot", &format!(", not what the case declares now (the first: {shown})")), record()),
-        Ailment::Skipped => {
-            let count = counted(text.lines().count() as u64, "skipped case");
+        ComplaintKind::Stray => (pending(", of no case or output"), delete()),
+        ComplaintKind::Unrecorded => (of("snapshot", ", not recorded yet"), record()),
+        ComplaintKind::Drift => {
+            (of("snapshot", &format!(", not what the case declares now (the first: {shown})")), record())
+        }
+        ComplaintKind::Skipped => {
+            let count = plural(text.lines().count() as u64, "skipped case");
             let ids = listed(shown.lines());
             let allowed = text.lines().map(|id| format!(" {}", quote(&format!("--allow-skip={id}"))));
-            let command = format!("{} --ci{}", voice.run(None), allowed.collect::<String>());
+            let command = format!("{} --ci{}", commands.run(None), allowed.collect::<String>());
             (format!("{count}, which fails in CI unless it is allowed by name: {ids}"), command)
         }
-        Ailment::Vacuous => {
+        ComplaintKind::Vacuous => {
             let outputs = listed(shown.split(", "));
             let said = format!("accuracy cannot fail, or not on zeros or NaN: {outputs}");
-            (said, format!("{} --deny vacuous", voice.run(None)))
+            (said, format!("{} --deny vacuous", commands.run(None)))
         }
-        Ailment::Leftover => (of("half-written file", ", left by a karat that was killed"), delete()),
-        Ailment::Unversioned => {
+        ComplaintKind::Leftover => (of("half-written file", ", left by a karat that was killed"), delete()),
+        ComplaintKind::Unversioned => {
             let why = if text.is_empty() { String::new() } else { format!(" ({shown})") };
             let command = match text {
                 why if why.contains("safe.directory") => "git config --global --add safe.directory \"$PWD\"",
@@ -61,20 +63,20 @@ pub(super) fn advice(voice: &Voice, complaint: &Complaint) -> (String, String) {
             let said = format!("git knows nothing of goldens and snapshots{why}: another machine may have neither");
             (said, command.into())
         }
-        Ailment::Ignored => {
+        ComplaintKind::Ignored => {
             let command = format!("git check-ignore -v {}", words(&paths[..1]));
             (of("file", ", ignored by git: another clone will not have them"), command)
         }
-        Ailment::Untracked => {
+        ComplaintKind::Untracked => {
             let command = format!("git add {}", words(&folders(&paths)));
             (of("file", ", not committed: another clone will not have them"), command)
         }
-        Ailment::NoCargoInsta => {
+        ComplaintKind::NoCargoInsta => {
             let said = "cargo-insta, which reviews what drifts, is not installed; accept does without it";
             (said.into(), INSTALL.into())
         }
-        Ailment::OldCargoInsta => (shown, INSTALL.into()),
-        Ailment::Ci => {
+        ComplaintKind::OldCargoInsta => (shown, INSTALL.into()),
+        ComplaintKind::Ci => {
             let said = "CI or TF_BUILD is set: a run here records nothing, and skips fail";
             (said.into(), "unset CI TF_BUILD".into())
         }

@@ -4,7 +4,7 @@ use crate::compare::mismatch::non_finite_counts;
 use crate::compare::{Comparison, Decade, Extreme, HeatMap, Size, Summary, WorstElement};
 use crate::tensor::value::{Float, both};
 use crate::tensor::{DType, Element, Kind, Slice, Tensor, Value, dispatch};
-use crate::text::number::{apart, count, float, float_up, near_one, percent, shape, share};
+use crate::text::number::{count, distinct, float, float_up, near_one, percent, shape, share};
 
 /// A quantity and its value.
 pub(super) type Row = (&'static str, String);
@@ -44,7 +44,7 @@ pub(super) fn beside(actual: &Summary, reference: &Summary) -> Vec<[String; 3]> 
         .collect();
     for (row, pair) in rows[7..].iter_mut().zip(moments(actual).into_iter().zip(moments(reference))) {
         if let (Some(actual), Some(reference)) = pair {
-            [row[1], row[2]] = apart([actual, reference], 3);
+            [row[1], row[2]] = distinct([actual, reference], 3);
         }
     }
     rows

@@ -4,12 +4,12 @@
 
 use std::path::Path;
 
+use super::commands::slashes;
 use super::markdown::{code, plain, row};
-use super::voice::slashes;
-use super::{Voice, message, overview, terminal};
+use super::{Commands, message, overview, terminal};
 use crate::run::{CaseOutcome, OutputOutcome, Problem, RunOutcome, Verdict};
-use crate::text::number::{counted, duration, float, share};
-use crate::text::safe::{escaped, visible};
+use crate::text::number::{duration, float, plural, share};
+use crate::text::safe::{escape_line, escape_text};
 
 /// How many annotations of one level GitHub shows of a step: those that come after are dropped without a word.
 const ANNOTATIONS: usize = 10;
@@ -27,14 +27,15 @@ const END: usize = 200;
 /// may be reviewed, and a notice for what passes though it cannot fail. `workspace` is the repository's folder; below it files
 /// are named relative to it. Where there are more than GitHub shows, the last says how many.
 #[must_use]
-pub fn annotations(voice: &Voice, run: &RunOutcome, workspace: Option<&Path>) -> String {
+pub fn annotations(commands: &Commands, run: &RunOutcome, workspace: Option<&Path>) -> String {
     let early = overview::ended_early(run);
     let annotation = |level: &str, case: Option<&CaseOutcome>, title: &str, message: &str| {
-        let file = case.map(|case| format!("file={},", property(&place(voice, case, workspace)))).unwrap_or_default();
+        let file =
+            case.map(|case| format!("file={},", property(&place(commands, case, workspace)))).unwrap_or_default();
         format!("::{level} {file}title={}::{}\n", property(title), data(cut(message)))
     };
     let mut text = String::new();
-    text.extend(early.iter().map(|early| annotation("error", None, "the run ended early", &visible(early))));
+    text.extend(early.iter().map(|early| annotation("error", None, "the run ended early", &escape_line(early))));
     let is_review = |case: &CaseOutcome| matches!(case.verdict, Verdict::Drift | Verdict::Unrecorded);
     let (warnings, errors): (Vec<&CaseOutcome>, Vec<&CaseOutcome>) =
         failing(run).into_iter().partition(|case| is_review(case));
@@ -47,11 +48,11 @@ pub fn annotations(voice: &Voice, run: &RunOutcome, workspace: Option<&Path>) ->
                 Verdict::Pass => format!("cannot fail: {}", case.id),
                 verdict => format!("{}: {}", verdict.word(), case.id),
             };
-            text += &annotation(level, Some(case), &title, &terminal::message(voice, &run.gate, case));
+            text += &annotation(level, Some(case), &title, &terminal::message(commands, &run.gate, case));
         }
         if !rest.is_empty() {
             let ids: Vec<&str> = rest.iter().map(|case| case.id.as_str()).collect();
-            let title = format!("{} more", counted(rest.len() as u64, "case"));
+            let title = format!("{} more", plural(rest.len() as u64, "case"));
             text += &annotation(level, None, &title, &ids.join("\n"));
         }
     }
@@ -65,9 +66,9 @@ pub fn annotations(voice: &Voice, run: &RunOutcome, workspace: Option<&Path>) ->
 /// The summary of a step in Markdown, of at most `limit` bytes: how many cases have which verdict, and of each that fails the
 /// gate what it is, by how much, and what to type. Nothing where there is no room for its head: what is longer is not shown.
 #[must_use]
-pub fn summary(voice: &Voice, run: &RunOutcome, limit: usize) -> String {
+pub fn summary(commands: &Commands, run: &RunOutcome, limit: usize) -> String {
     let mut page = head(run);
-    let rows: Vec<String> = failing(run).into_iter().flat_map(|case| rows(voice, run, case)).collect();
+    let rows: Vec<String> = failing(run).into_iter().flat_map(|case| rows(commands, run, case)).collect();
     if !rows.is_empty() {
         page += &row(["verdict", "case", "output", "largest difference", "of the tolerance", "what", "to type"]);
         page += &row(["---", "---", "---", "---:", "---:", "---", "---"]);
@@ -83,7 +84,7 @@ pub fn summary(voice: &Voice, run: &RunOutcome, limit: usize) -> String {
 }
 
 fn head(run: &RunOutcome) -> String {
-    let cases = counted(run.cases.len() as u64, "case");
+    let cases = plural(run.cases.len() as u64, "case");
     let (failed, filtered) = (overview::failed(run.failed()), overview::filtered_out(run.filtered_out));
     let early = overview::ended_early(run).map(|early| format!("**{}**\n\n", plain(&early))).unwrap_or_default();
     let vacuous = overview::vacuous_outputs(run).map(|found| format!("{}\n\n", plain(&found))).unwrap_or_default();
@@ -96,7 +97,7 @@ fn head(run: &RunOutcome) -> String {
 }
 
 /// A row for each output that did not pass or fails all the same, or one for the case.
-fn rows(voice: &Voice, run: &RunOutcome, case: &CaseOutcome) -> Vec<String> {
+fn rows(commands: &Commands, run: &RunOutcome, case: &CaseOutcome) -> Vec<String> {
     let is_told = |output: &&OutputOutcome| {
         output.verdict != Verdict::Pass || run.gate.denies(case) && output.vacuous().is_some()
     };
@@ -108,14 +109,14 @@ fn rows(voice: &Voice, run: &RunOutcome, case: &CaseOutcome) -> Vec<String> {
         let used = measured.map(|measured| measured.tolerance_used);
         let used = used.map(|used| if used.is_finite() { share(used) } else { "inf".into() });
         let looks = output.and_then(|output| message::looks_like(&output.explanations));
-        let next = message::next(voice, &run.gate, case, output).map(|next| code(&next.command));
+        let next = message::next(commands, &run.gate, case, output).map(|next| code(&next.command));
         row([
             output.map_or(case.verdict, |output| output.verdict).word().to_owned(),
             code(case.id.as_str()),
             output.map(|output| code(&output.name)).unwrap_or_default(),
             largest.unwrap_or_default(),
             used.unwrap_or_default(),
-            plain(&looks.or_else(|| message::first_line(voice, case, output)).unwrap_or_default()),
+            plain(&looks.or_else(|| message::first_line(commands, case, output)).unwrap_or_default()),
             next.unwrap_or_default(),
         ])
     };
@@ -130,16 +131,16 @@ fn failing(run: &RunOutcome) -> Vec<&CaseOutcome> {
 }
 
 /// The file that an annotation is at, as the repository names it: an orphan has no `case.json`, but a snapshot.
-fn place(voice: &Voice, case: &CaseOutcome, workspace: Option<&Path>) -> String {
+fn place(commands: &Commands, case: &CaseOutcome, workspace: Option<&Path>) -> String {
     let snapshot = case.outputs.iter().flat_map(|output| &output.problems).find_map(|problem| match problem {
         Problem::Orphaned { snapshot } if case.verdict == Verdict::Orphaned => Some(snapshot),
         _ => None,
     });
     let file = snapshot.unwrap_or(&case.file);
-    let full = voice.base.join(file);
+    let full = commands.base.join(file);
     match workspace.and_then(|workspace| full.strip_prefix(workspace).ok()) {
         Some(below) => slashes(below),
-        None => voice.path(file),
+        None => commands.path(file),
     }
 }
 
@@ -156,5 +157,5 @@ fn data(text: &str) -> String {
 
 /// A value between a message's commas and colons.
 fn property(text: &str) -> String {
-    data(&escaped(text)).replace(':', "%3A").replace(',', "%2C")
+    data(&escape_text(text)).replace(':', "%3A").replace(',', "%2C")
 }

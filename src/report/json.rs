@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::doctor::advice;
 use super::message;
-use super::{CaseLine, CaseView, DiffView, TensorView, Voice};
+use super::{CaseLine, CaseView, Commands, DiffView, TensorView};
 use crate::case::sha256_of_text;
 use crate::compare::{Comparison, Picture, Summary, Tolerance, Vacuous};
 use crate::doctor::{Complaint, Health};
@@ -27,7 +27,7 @@ use crate::run::{
 };
 use crate::snapshot::Drift;
 use crate::tensor::value::{Float, MaybeFloat};
-use crate::text::safe::{Rule, written};
+use crate::text::safe::{Rule, write_guarded};
 
 /// Changes when a field goes, or comes to mean something else; not when one is added.
 const FORMAT: u32 = 1;
@@ -56,7 +56,7 @@ struct Header<V> {
 /// Writes a document and a line feed.
 fn write(out: &mut dyn Write, kind: &'static str, content: impl Serialize) -> io::Result<()> {
     let karat = Header { version: env!("CARGO_PKG_VERSION"), format: FORMAT };
-    written(out, Rule::Json, |out| {
+    write_guarded(out, Rule::Json, |out| {
         serde_json::to_writer_pretty(&mut *out, &Document { karat, kind, content })?;
         writeln!(out)
     })
@@ -67,10 +67,10 @@ fn write(out: &mut dyn Write, kind: &'static str, content: impl Serialize) -> io
 /// # Errors
 ///
 /// What `out` returns.
-pub fn run(out: &mut dyn Write, voice: &Voice, run: &RunOutcome) -> io::Result<()> {
+pub fn run(out: &mut dyn Write, commands: &Commands, run: &RunOutcome) -> io::Result<()> {
     let content = Run {
-        root: voice.path(&run.root),
-        snapshots: voice.path(&run.snapshots),
+        root: commands.path(&run.root),
+        snapshots: commands.path(&run.snapshots),
         executor: &run.executor,
         gates: run.gates,
         gate: &run.gate,
@@ -83,7 +83,7 @@ pub fn run(out: &mut dyn Write, voice: &Voice, run: &RunOutcome) -> io::Result<(
         counts: run.counts(),
         interrupted: run.interrupted.as_deref(),
         elapsed_seconds: run.elapsed.as_secs_f64(),
-        cases: run.cases.iter().map(|case| Case::new(voice, &run.gate, case)).collect(),
+        cases: run.cases.iter().map(|case| Case::new(commands, &run.gate, case)).collect(),
         chains: run.chains.as_deref(),
     };
     let mut text = Vec::new();
@@ -98,13 +98,19 @@ pub fn run(out: &mut dyn Write, voice: &Voice, run: &RunOutcome) -> io::Result<(
 /// # Errors
 ///
 /// What `out` returns.
-pub fn explain(out: &mut dyn Write, voice: &Voice, executor: &str, gate: &Gate, case: &CaseOutcome) -> io::Result<()> {
+pub fn explain(
+    out: &mut dyn Write,
+    commands: &Commands,
+    executor: &str,
+    gate: &Gate,
+    case: &CaseOutcome,
+) -> io::Result<()> {
     #[derive(Serialize)]
     struct Explain<'a> {
         executor: &'a str,
         case: Case<'a>,
     }
-    write(out, "explain", Explain { executor, case: Case::new(voice, gate, case) })
+    write(out, "explain", Explain { executor, case: Case::new(commands, gate, case) })
 }
 
 #[derive(Serialize)]
@@ -180,17 +186,17 @@ struct Told<'a> {
 }
 
 impl Case<'_> {
-    /// A case with all of its outputs, as that gate and that voice say.
-    fn new<'a>(voice: &Voice, gate: &Gate, case: &'a CaseOutcome) -> Case<'a> {
-        let next = |output| message::next(voice, gate, case, output).map(|next| next.command);
+    /// A case with all of its outputs, as that gate and that commands say.
+    fn new<'a>(commands: &Commands, gate: &Gate, case: &'a CaseOutcome) -> Case<'a> {
+        let next = |output| message::next(commands, gate, case, output).map(|next| next.command);
         let output = |output: &'a OutputOutcome| Output {
             name: &output.name,
             verdict: output.verdict,
-            problems: told(voice, case, Some(output)),
+            problems: told(commands, case, Some(output)),
             next: next(Some(output)),
             reference: output.reference.as_deref(),
             or: &output.alternatives,
-            kept: output.kept.as_ref().map(|kept| voice.path(kept)),
+            kept: output.kept.as_ref().map(|kept| commands.path(kept)),
             tolerance: output.tolerance.as_ref(),
             summary: output.summary.as_ref(),
             comparison: output.comparison.as_ref(),
@@ -202,12 +208,12 @@ impl Case<'_> {
         };
         Case {
             id: case.id.as_str(),
-            file: voice.path(&case.file),
-            inherited: case.inherited.iter().map(|(field, suite)| (field.as_str(), voice.path(suite))).collect(),
+            file: commands.path(&case.file),
+            inherited: case.inherited.iter().map(|(field, suite)| (field.as_str(), commands.path(suite))).collect(),
             checkpoint: case.checkpoint.as_deref(),
             verdict: case.verdict,
             failed: gate.fails(case),
-            problems: told(voice, case, None),
+            problems: told(commands, case, None),
             next: next(None),
             snapshot_only: case.snapshot_only,
             elapsed_seconds: case.elapsed.as_secs_f64(),
@@ -217,14 +223,16 @@ impl Case<'_> {
 }
 
 /// The problems of a case as a whole, or of one of its outputs.
-fn told<'a>(voice: &Voice, case: &'a CaseOutcome, output: Option<&'a OutputOutcome>) -> Vec<Told<'a>> {
+fn told<'a>(commands: &Commands, case: &'a CaseOutcome, output: Option<&'a OutputOutcome>) -> Vec<Told<'a>> {
     let told = |problem: &'a Problem| {
-        let message = message::said(voice, case, output, problem).lines.join("\n");
+        let message = message::said(commands, case, output, problem).lines.join("\n");
         // As the message has it: no path of this machine where it can be helped.
         let problem = match problem {
-            Problem::Error { text } => Cow::Owned(Problem::Error { text: voice.relative(text) }),
-            Problem::Missing { text } => Cow::Owned(Problem::Missing { text: voice.relative(text) }),
-            Problem::Orphaned { snapshot } => Cow::Owned(Problem::Orphaned { snapshot: voice.path(snapshot).into() }),
+            Problem::Error { text } => Cow::Owned(Problem::Error { text: commands.relative(text) }),
+            Problem::Missing { text } => Cow::Owned(Problem::Missing { text: commands.relative(text) }),
+            Problem::Orphaned { snapshot } => {
+                Cow::Owned(Problem::Orphaned { snapshot: commands.path(snapshot).into() })
+            }
             problem => Cow::Borrowed(problem),
         };
         Told { problem, message }
@@ -255,8 +263,8 @@ pub fn run_schema() -> schemars::Schema {
 /// # Errors
 ///
 /// What `out` returns.
-pub fn list(out: &mut dyn Write, voice: &Voice, cases: &[CaseLine]) -> io::Result<()> {
-    let line = |case: &CaseLine| CaseLine { file: voice.path(&case.file).into(), ..case.clone() };
+pub fn list(out: &mut dyn Write, commands: &Commands, cases: &[CaseLine]) -> io::Result<()> {
+    let line = |case: &CaseLine| CaseLine { file: commands.path(&case.file).into(), ..case.clone() };
     write(out, "list", BTreeMap::from([("cases", cases.iter().map(line).collect::<Vec<_>>())]))
 }
 
@@ -265,17 +273,17 @@ pub fn list(out: &mut dyn Write, voice: &Voice, cases: &[CaseLine]) -> io::Resul
 /// # Errors
 ///
 /// What `out` returns.
-pub fn doctor(out: &mut dyn Write, voice: &Voice, health: &Health) -> io::Result<()> {
+pub fn doctor(out: &mut dyn Write, commands: &Commands, health: &Health) -> io::Result<()> {
     let complaint = |complaint: &Complaint| {
-        let (message, next) = advice(voice, complaint);
-        let Complaint { ailment, files, .. } = complaint;
-        let files: Vec<String> = files.iter().map(|file| voice.path(file)).collect();
-        let (kind, is_fault) = (ailment.word(), ailment.is_fault());
+        let (message, next) = advice(commands, complaint);
+        let Complaint { kind, files, .. } = complaint;
+        let files: Vec<String> = files.iter().map(|file| commands.path(file)).collect();
+        let (kind, is_fault) = (kind.word(), kind.is_fault());
         json!({ "kind": kind, "is_fault": is_fault, "message": message, "files": files, "next": next })
     };
     let Health { root, cases, snapshots, complaints } = health;
     let content = json!({
-        "root": voice.path(root),
+        "root": commands.path(root),
         "is_well": health.is_well(),
         "cases": cases,
         "snapshots": snapshots,
@@ -304,13 +312,18 @@ pub fn diff(out: &mut dyn Write, diff: &DiffView) -> io::Result<()> {
 /// # Errors
 ///
 /// What `out` returns.
-pub fn show(out: &mut dyn Write, voice: &Voice, tensors: &[TensorView], case: Option<&CaseView>) -> io::Result<()> {
+pub fn show(
+    out: &mut dyn Write,
+    commands: &Commands,
+    tensors: &[TensorView],
+    case: Option<&CaseView>,
+) -> io::Result<()> {
     #[derive(Serialize)]
     struct Show<'a> {
         tensors: &'a [TensorView],
         case: Option<CaseView>,
     }
-    let case = case.map(|case| CaseView { file: voice.path(&case.file).into(), ..case.clone() });
+    let case = case.map(|case| CaseView { file: commands.path(&case.file).into(), ..case.clone() });
     write(out, "show", Show { tensors, case })
 }
 
@@ -319,7 +332,7 @@ pub fn show(out: &mut dyn Write, voice: &Voice, tensors: &[TensorView], case: Op
 /// # Errors
 ///
 /// What `out` returns.
-pub fn matrix(out: &mut dyn Write, voice: &Voice, matrix: &Matrix) -> io::Result<()> {
+pub fn matrix(out: &mut dyn Write, commands: &Commands, matrix: &Matrix) -> io::Result<()> {
     #[derive(Serialize)]
     struct Cell<'a> {
         executor: &'a str,
@@ -351,13 +364,13 @@ pub fn matrix(out: &mut dyn Write, voice: &Voice, matrix: &Matrix) -> io::Result
         let cell = |(at, case): (usize, &CaseOutcome)| {
             let Sum { verdict, max_abs_diff, tolerance_used, .. } = Sum::of([case]);
             let (executor, failed) = (&matrix.columns[at].executor, matrix.fails(row, at));
-            Cell { executor, verdict, failed, max_abs_diff, tolerance_used, messages: messages(voice, case) }
+            Cell { executor, verdict, failed, max_abs_diff, tolerance_used, messages: messages(commands, case) }
         };
         let cells: Vec<Cell<'_>> = row.cells.iter().enumerate().map(cell).collect();
         json!({ "id": row.id, "checkpoint": row.checkpoint, "cells": cells })
     };
     let content = json!({
-        "root": voice.path(&matrix.root),
+        "root": commands.path(&matrix.root),
         "gate": { "ci": matrix.gate.ci, "allowed_skips": matrix.gate.allowed_skips },
         "total": matrix.rows.len(),
         "failed": matrix.failed(),
@@ -370,10 +383,10 @@ pub fn matrix(out: &mut dyn Write, voice: &Voice, matrix: &Matrix) -> io::Result
 }
 
 /// What is wrong with the case and with each output.
-fn messages(voice: &Voice, case: &CaseOutcome) -> Vec<String> {
-    let mut messages: Vec<String> = told(voice, case, None).into_iter().map(|told| told.message).collect();
+fn messages(commands: &Commands, case: &CaseOutcome) -> Vec<String> {
+    let mut messages: Vec<String> = told(commands, case, None).into_iter().map(|told| told.message).collect();
     for output in &case.outputs {
-        let told = told(voice, case, Some(output)).into_iter();
+        let told = told(commands, case, Some(output)).into_iter();
         messages.extend(told.map(|told| format!("{}: {}", output.name, told.message)));
     }
     messages

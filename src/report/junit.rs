@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use super::{Voice, overview, terminal};
+use super::{Commands, overview, terminal};
 use crate::run::{CaseOutcome, Problem, RunOutcome, Verdict};
-use crate::text::safe::lines;
+use crate::text::safe::escape_lines;
 
 /// A run: what fails the gate is a failure with its whole message, what is broken an error, and a skip that the gate allows a
 /// skip with its reason. The name of a test case is the id of the case, its class the suite.
 #[must_use]
-pub fn junit(voice: &Voice, run: &RunOutcome) -> String {
+pub fn junit(commands: &Commands, run: &RunOutcome) -> String {
     let mut suites: BTreeMap<&str, Vec<&CaseOutcome>> = BTreeMap::new();
     for case in &run.cases {
         suites.entry(suite(case)).or_default().push(case);
@@ -20,15 +20,15 @@ pub fn junit(voice: &Voice, run: &RunOutcome) -> String {
     let mut report = Report::new("karat");
     report.set_time(run.elapsed);
     for (name, cases) in suites {
-        let mut suite = TestSuite::new(lines(name));
+        let mut suite = TestSuite::new(escape_lines(name));
         suite.set_time(cases.iter().map(|case| case.elapsed).sum::<Duration>());
-        suite.add_test_cases(cases.into_iter().map(|case| test_case(voice, run, case)));
+        suite.add_test_cases(cases.into_iter().map(|case| test_case(commands, run, case)));
         report.add_test_suite(suite);
     }
     if let Some(early) = overview::ended_early(run) {
         // Viewers count test cases: a run that ended early is an error of its own.
         let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
-        status.set_message(lines(&early));
+        status.set_message(escape_lines(&early));
         let mut suite = TestSuite::new("karat");
         suite.add_test_case(TestCase::new("karat::run", status));
         report.add_test_suite(suite);
@@ -43,7 +43,7 @@ fn suite(case: &CaseOutcome) -> &str {
     case.id.as_str().rsplit_once('/').map_or(".", |(suite, _)| suite)
 }
 
-fn test_case(voice: &Voice, run: &RunOutcome, case: &CaseOutcome) -> TestCase {
+fn test_case(commands: &Commands, run: &RunOutcome, case: &CaseOutcome) -> TestCase {
     let fails = run.gate.fails(case);
     let is_told = match case.verdict {
         Verdict::Pass => case.is_vacuous(),
@@ -51,7 +51,7 @@ fn test_case(voice: &Voice, run: &RunOutcome, case: &CaseOutcome) -> TestCase {
         _ => true,
     };
     // As the terminal shows it.
-    let told = is_told.then(|| terminal::message(voice, &run.gate, case));
+    let told = is_told.then(|| terminal::message(commands, &run.gate, case));
     let mut status = match case.verdict {
         Verdict::Skipped if !fails => TestCaseStatus::skipped(),
         Verdict::Broken => TestCaseStatus::non_success(NonSuccessKind::Error),
@@ -62,16 +62,16 @@ fn test_case(voice: &Voice, run: &RunOutcome, case: &CaseOutcome) -> TestCase {
     if !is_success {
         let brief = match case.problems.first() {
             Some(Problem::Skipped { reason }) => reason.clone(),
-            _ => overview::verdict(voice, case),
+            _ => overview::verdict(commands, case),
         };
-        status.set_message(lines(&brief));
+        status.set_message(escape_lines(&brief));
         status.set_type(if case.verdict == Verdict::Pass { "vacuous" } else { case.verdict.word() });
         if let Some(told) = &told {
             status.set_description(told.as_str());
         }
     }
-    let mut test = TestCase::new(lines(case.id.as_str()), status);
-    test.set_classname(lines(suite(case)));
+    let mut test = TestCase::new(escape_lines(case.id.as_str()), status);
+    test.set_classname(escape_lines(suite(case)));
     test.set_time(case.elapsed);
     if let Some(told) = told.filter(|_| is_success) {
         // It goes on to a review, and is shown there too; or it cannot fail.

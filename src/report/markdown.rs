@@ -3,7 +3,7 @@
 use super::overview;
 use super::terminal::By;
 use crate::run::{Group, Matrix, Row, Sum};
-use crate::text::safe::visible;
+use crate::text::safe::escape_line;
 
 /// What several executors made of the same cases, as a table.
 #[must_use]
@@ -44,7 +44,7 @@ pub(super) fn row<T: AsRef<str>>(cells: impl IntoIterator<Item = T>) -> String {
 
 /// A text as it is typed.
 pub(super) fn code(text: &str) -> String {
-    let text = visible(text);
+    let text = escape_line(text);
     // Between backticks nothing has a meaning but a backtick, and a bar in a table.
     match text.contains(['`', '|']) || text.contains("##") {
         true => format!("<code>{}</code>", plain(&text)),
@@ -57,7 +57,7 @@ pub(super) fn plain(text: &str) -> String {
     /// A blank of no width: what is recognised once a page is rendered ends at it.
     const APART: &str = "&#8203;";
     let mut plain = String::with_capacity(text.len());
-    let text = visible(&text.replace(['\n', '\r'], " "));
+    let text = escape_line(&text.replace(['\n', '\r'], " "));
     for (at, c) in text.char_indices() {
         let rest = &text[at + c.len_utf8()..];
         match c {

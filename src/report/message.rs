@@ -3,16 +3,16 @@
 
 use std::path::Path;
 
-use super::voice::{Voice, quote, remove};
+use super::commands::{Commands, quote, remove};
 use crate::compare::mismatch::{are_both_nan, largest, measured, mismatch, tolerance};
 use crate::compare::{Mismatch, Tolerance, Vacuous};
 use crate::explain::Explanation;
 use crate::run::{CaseOutcome, Gate, OutputOutcome, Problem, Verdict};
 use crate::snapshot::Drift;
 use crate::snapshot::moved_row;
-use crate::text::name::nearest_first;
-use crate::text::number::{bytes, count, counted, exact, percent, shape};
-use crate::text::safe::visible;
+use crate::text::name::sort_by_similarity;
+use crate::text::number::{bytes, count, exact, percent, plural, shape};
+use crate::text::safe::escape_line;
 
 /// What holds a case that names no reference.
 pub(super) const SNAPSHOT_ONLY: &str = "no reference, held by its snapshot alone";
@@ -76,17 +76,17 @@ impl<'a> Message<'a> {
 }
 
 /// Everything about a case: its own problem, then every output, the ones that passed too.
-pub(super) fn messages<'a>(voice: &Voice, gate: &Gate, case: &'a CaseOutcome) -> Vec<Message<'a>> {
-    let whole = (!case.problems.is_empty() || case.outputs.is_empty()).then(|| whole(voice, gate, case, &[]));
-    whole.into_iter().chain(case.outputs.iter().map(|output| of_output(voice, gate, case, output))).collect()
+pub(super) fn messages<'a>(commands: &Commands, gate: &Gate, case: &'a CaseOutcome) -> Vec<Message<'a>> {
+    let whole = (!case.problems.is_empty() || case.outputs.is_empty()).then(|| whole(commands, gate, case, &[]));
+    whole.into_iter().chain(case.outputs.iter().map(|output| of_output(commands, gate, case, output))).collect()
 }
 
 /// What is wrong with the case itself, and with others in the same words.
-pub(super) fn whole<'a>(voice: &Voice, gate: &Gate, case: &CaseOutcome, alike: &[&CaseOutcome]) -> Message<'a> {
+pub(super) fn whole<'a>(commands: &Commands, gate: &Gate, case: &CaseOutcome, alike: &[&CaseOutcome]) -> Message<'a> {
     let mut message = Message::new(case.verdict, case.id.to_string());
-    message.say(case.problems.iter().flat_map(|of| said(voice, case, None, of).lines));
+    message.say(case.problems.iter().flat_map(|of| said(commands, case, None, of).lines));
     if !alike.is_empty() {
-        let others = counted(alike.len() as u64, "other case");
+        let others = plural(alike.len() as u64, "other case");
         message.say([format!("the same breaks {others}: {}", listed(alike.iter().map(|case| case.id.as_str())))]);
     }
     match case.problems.first() {
@@ -97,24 +97,24 @@ pub(super) fn whole<'a>(voice: &Voice, gate: &Gate, case: &CaseOutcome, alike: &
         }
         _ => {}
     }
-    message.parts.extend(next(voice, gate, case, None).map(Part::Next));
+    message.parts.extend(next(commands, gate, case, None).map(Part::Next));
     message
 }
 
 /// That many cases have no accepted snapshot yet: some of them, and the one command.
-pub(super) fn unrecorded_cases<'a>(voice: &Voice, gate: &Gate, cases: &[&CaseOutcome]) -> Message<'a> {
-    let mut message = Message::new(Verdict::Unrecorded, counted(cases.len() as u64, "case"));
+pub(super) fn unrecorded_cases<'a>(commands: &Commands, gate: &Gate, cases: &[&CaseOutcome]) -> Message<'a> {
+    let mut message = Message::new(Verdict::Unrecorded, plural(cases.len() as u64, "case"));
     let ids = listed(cases.iter().map(|case| case.id.as_str()));
     message.say([format!("within tolerance or without a reference, and no snapshot is accepted yet: {ids}")]);
-    message.parts.push(Part::Next(review(voice, gate, None)));
+    message.parts.push(Part::Next(review(commands, gate, None)));
     message
 }
 
 /// What is wrong with an output, or that nothing is.
-fn of_output<'a>(voice: &Voice, gate: &Gate, case: &CaseOutcome, output: &'a OutputOutcome) -> Message<'a> {
+fn of_output<'a>(commands: &Commands, gate: &Gate, case: &CaseOutcome, output: &'a OutputOutcome) -> Message<'a> {
     let OutputOutcome { verdict, problems, comparison, tolerance, drift, improved, explanations, .. } = output;
     let mut message = Message::of_output(case, output);
-    message.say(problems.iter().flat_map(|of| said(voice, case, Some(output), of).lines));
+    message.say(problems.iter().flat_map(|of| said(commands, case, Some(output), of).lines));
     match verdict {
         Verdict::Drift => {
             message.say([drifted(output)]);
@@ -132,7 +132,7 @@ fn of_output<'a>(voice: &Voice, gate: &Gate, case: &CaseOutcome, output: &'a Out
     }
     if let Some(measured) = comparison.as_ref().filter(|of| *verdict >= Verdict::Orphaned && of.outside > 0) {
         let allowed = count(tolerance.as_ref().map_or(0, |tolerance| tolerance.outliers));
-        message.say([format!("{} outside tolerance; the case allows {allowed}", counted(measured.outside, "element"))]);
+        message.say([format!("{} outside tolerance; the case allows {allowed}", plural(measured.outside, "element"))]);
     }
     message.say(vacuous_in(output));
     message.say(alternatives(output));
@@ -143,8 +143,8 @@ fn of_output<'a>(voice: &Voice, gate: &Gate, case: &CaseOutcome, output: &'a Out
     if !explanations.is_empty() && *verdict != Verdict::Pass {
         message.parts.push(Part::Looks(explanations));
     }
-    message.parts.extend(output.kept.iter().map(|kept| Part::Kept(format!("actual kept in {}", voice.path(kept)))));
-    message.parts.extend(next(voice, gate, case, Some(output)).map(Part::Next));
+    message.parts.extend(output.kept.iter().map(|kept| Part::Kept(format!("actual kept in {}", commands.path(kept)))));
+    message.parts.extend(next(commands, gate, case, Some(output)).map(Part::Next));
     message
 }
 
@@ -156,20 +156,20 @@ pub(super) struct Said {
 }
 
 /// What is said of a problem of a case, or of one of its outputs.
-pub(super) fn said(voice: &Voice, case: &CaseOutcome, output: Option<&OutputOutcome>, problem: &Problem) -> Said {
+pub(super) fn said(commands: &Commands, case: &CaseOutcome, output: Option<&OutputOutcome>, problem: &Problem) -> Said {
     let id = case.id.as_str();
     let checkpoint = case.checkpoint.as_deref().unwrap_or("?");
     let name = output.map_or("?", |output| output.name.as_str());
-    let file = |field: &str| voice.path(case.set_in(field));
+    let file = |field: &str| commands.path(case.set_in(field));
     let of_output = |field: &str| file(&format!("{field}.{name}"));
-    let again = |first: &str| again(voice, case, Some(first.to_owned()));
-    let alone = || step("to run it alone", voice.run(Some(id)));
-    let given = || step("to see what it was given", voice.show_case(id));
-    let chained = || step("to see its chain", voice.chained());
+    let again = |first: &str| again(commands, case, Some(first.to_owned()));
+    let alone = || step("to run it alone", commands.run(Some(id)));
+    let given = || step("to see what it was given", commands.show_case(id));
+    let chained = || step("to see its chain", commands.chained());
     let (brief, text, next) = match problem {
-        Problem::Error { text } => ("an error", voice.relative(text), again("correct it")),
+        Problem::Error { text } => ("an error", commands.relative(text), again("correct it")),
         Problem::Missing { text } => {
-            ("a tensor is not there", voice.relative(text), again("put it back, or correct its name"))
+            ("a tensor is not there", commands.relative(text), again("put it back, or correct its name"))
         }
         Problem::Panicked { text } => {
             ("the checkpoint panicked", format!("checkpoint {checkpoint} panicked: {text}"), given())
@@ -202,7 +202,7 @@ pub(super) fn said(voice: &Voice, case: &CaseOutcome, output: Option<&OutputOutc
             ("interrupted", format!("{signal} interrupted the run while this case ran"), alone())
         }
         Problem::UnknownCheckpoint { name, known } => {
-            let known = match nearest_first(name, known.iter().map(String::as_str)).join(", ").as_str() {
+            let known = match sort_by_similarity(name, known.iter().map(String::as_str)).join(", ").as_str() {
                 "" => "no checkpoint is registered at all".to_owned(),
                 nearest => format!("registered, nearest first: {nearest}"),
             };
@@ -223,17 +223,17 @@ pub(super) fn said(voice: &Voice, case: &CaseOutcome, output: Option<&OutputOutc
         Problem::Mismatch(of) => {
             let measured = output.and_then(|output| output.comparison.as_ref());
             let mut what = mismatch(of, measured, output.and_then(|output| output.tolerance.as_ref()));
-            what.extend(output.and_then(|output| to_allow(of, case, output, voice)));
+            what.extend(output.and_then(|output| to_allow(of, case, output, commands)));
             let next = match of {
                 Mismatch::Mask { .. } => again(&format!("correct the mask in {}", of_output("outputs"))),
                 Mismatch::NoUlps { .. } => again(&format!("take \"max_ulps\" out of {}", of_output("tolerance"))),
-                _ => step("to see it", voice.explain(id)),
+                _ => step("to see it", commands.explain(id)),
             };
             (brief_mismatch(of), what.join("\n"), next)
         }
         Problem::NotRepeatable { repeat } => {
             let what = format!("repeat {repeat} returned other bits than the first, for the same inputs");
-            let command = format!("{} --repeat {repeat}", voice.run(Some(id)));
+            let command = format!("{} --repeat {repeat}", commands.run(Some(id)));
             ("not repeatable", what, step("to see it again", command))
         }
         Problem::ChainedOutside { comparison, tolerance } => {
@@ -250,7 +250,7 @@ pub(super) fn said(voice: &Voice, case: &CaseOutcome, output: Option<&OutputOutc
             ("its chain has a hole", format!("{what}\n{why}"), chained())
         }
         Problem::Orphaned { snapshot } => {
-            let snapshot = voice.path(snapshot);
+            let snapshot = commands.path(snapshot);
             let what = format!(
                 "no case has this output; its snapshot is {snapshot}\n\
                  if the case went by accident, restore it; if not, delete the snapshot"
@@ -261,14 +261,14 @@ pub(super) fn said(voice: &Voice, case: &CaseOutcome, output: Option<&OutputOutc
             ("not run", reason.clone(), again(&format!("take \"skip\" out of {}", file("skip"))))
         }
     };
-    Said { brief, lines: text.lines().map(visible).collect(), next }
+    Said { brief, lines: text.lines().map(escape_line).collect(), next }
 }
 
 /// The first line of what is wrong with an output, or with the case.
-pub(super) fn first_line(voice: &Voice, case: &CaseOutcome, output: Option<&OutputOutcome>) -> Option<String> {
+pub(super) fn first_line(commands: &Commands, case: &CaseOutcome, output: Option<&OutputOutcome>) -> Option<String> {
     let problems = output.map_or(&case.problems, |output| &output.problems);
     let said = match (problems.first(), output) {
-        (Some(of), _) => said(voice, case, output, of).lines,
+        (Some(of), _) => said(commands, case, output, of).lines,
         (None, None) => Vec::new(),
         (None, Some(output)) => match (output.verdict, output.drift.first()) {
             (Verdict::Drift, Some(line)) => {
@@ -340,7 +340,7 @@ pub(super) fn listed(names: impl IntoIterator<Item = impl Into<String>>) -> Stri
 }
 
 /// What a case declares where that mismatch is meant.
-fn to_allow(mismatch: &Mismatch, case: &CaseOutcome, output: &OutputOutcome, voice: &Voice) -> Option<String> {
+fn to_allow(mismatch: &Mismatch, case: &CaseOutcome, output: &OutputOutcome, commands: &Commands) -> Option<String> {
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let (name, tensor) = (quoted(&output.name), quoted(output.reference.as_deref()?));
     let field = match mismatch {
@@ -355,7 +355,7 @@ fn to_allow(mismatch: &Mismatch, case: &CaseOutcome, output: &OutputOutcome, voi
         _ => return None,
     };
     let suite = case.inherited.get(&format!("outputs.{}", output.name));
-    let file = suite.map_or("case.json".to_owned(), |suite| voice.path(suite));
+    let file = suite.map_or("case.json".to_owned(), |suite| commands.path(suite));
     Some(format!("to allow it, in {file}: \"outputs\": {{ {name}: {{ \"tensor\": {tensor}, {field} }} }}"))
 }
 
@@ -396,7 +396,7 @@ pub(super) fn brief_vacuous(found: Vacuous) -> &'static str {
 /// A tolerance as its formula, and what it asks or allows besides.
 pub(super) fn limits(limit: &Tolerance) -> String {
     let Tolerance { atol: _, rtol: _, outliers, max_ulps, max_rel_rms } = limit;
-    let outliers = (*outliers > 0).then(|| format!("{} allowed", counted(*outliers, "outlier")));
+    let outliers = (*outliers > 0).then(|| format!("{} allowed", plural(*outliers, "outlier")));
     let ulps = max_ulps.map(|ulps| format!("at most {} ulp", count(ulps)));
     let rel_rms = max_rel_rms.map(|share| format!("rmse at most {} of the reference's rms", exact(share)));
     let all = [Some(tolerance(limit)), outliers, ulps, rel_rms];
@@ -423,7 +423,7 @@ fn drifted(output: &OutputOutcome) -> String {
         // More than all of it: by outliers that the case allows.
         Some(_) => "within tolerance".to_owned(),
     };
-    format!("{held}, but {} left the snapshot's band:", counted(output.drift.len() as u64, "line"))
+    format!("{held}, but {} left the snapshot's band:", plural(output.drift.len() as u64, "line"))
 }
 
 /// Which of several references the output was held against.
@@ -479,47 +479,52 @@ pub(super) fn together<'a>(explanations: &'a [Explanation]) -> Vec<(String, Stri
 }
 
 /// What to do about an output, or about a case as a whole; `None` where it passed, or where its outputs say what to do.
-pub(super) fn next(voice: &Voice, gate: &Gate, case: &CaseOutcome, output: Option<&OutputOutcome>) -> Option<Next> {
+pub(super) fn next(
+    commands: &Commands,
+    gate: &Gate,
+    case: &CaseOutcome,
+    output: Option<&OutputOutcome>,
+) -> Option<Next> {
     let (verdict, problems) = match output {
         Some(output) => (output.verdict, &output.problems),
         None => (case.verdict, &case.problems),
     };
     if let Some(of) = deciding(verdict, problems) {
-        return Some(said(voice, case, output, of).next);
+        return Some(said(commands, case, output, of).next);
     }
     match output {
         None if !case.outputs.is_empty() => return None,
         Some(output) if gate.denies(case) && output.vacuous().is_some() => {
-            return Some(substantiate(voice, case, output));
+            return Some(substantiate(commands, case, output));
         }
         _ => {}
     }
     match verdict {
-        Verdict::Drift | Verdict::Unrecorded => Some(review(voice, gate, Some(case.id.as_str()))),
+        Verdict::Drift | Verdict::Unrecorded => Some(review(commands, gate, Some(case.id.as_str()))),
         Verdict::Pass | Verdict::Skipped => None,
-        Verdict::Mismatch => Some(step("to see it", look(voice, case, output))),
-        Verdict::Broken | Verdict::Missing | Verdict::Orphaned => Some(again(voice, case, None)),
+        Verdict::Mismatch => Some(step("to see it", look(commands, case, output))),
+        Verdict::Broken | Verdict::Missing | Verdict::Orphaned => Some(again(commands, case, None)),
     }
 }
 
 /// What shows an output that was explained more closely: both tensors, or as much as there is of them.
-pub(super) fn closer(voice: &Voice, case: &CaseOutcome, output: &OutputOutcome) -> Next {
-    step("to see the numbers", look(voice, case, Some(output)))
+pub(super) fn closer(commands: &Commands, case: &CaseOutcome, output: &OutputOutcome) -> Next {
+    step("to see the numbers", look(commands, case, Some(output)))
 }
 
 /// The command that shows both tensors, or as much as there is of them.
-fn look(voice: &Voice, case: &CaseOutcome, output: Option<&OutputOutcome>) -> String {
-    let kept = output.and_then(|output| output.kept.as_deref()).map(|kept| voice.path(kept));
+fn look(commands: &Commands, case: &CaseOutcome, output: Option<&OutputOutcome>) -> String {
+    let kept = output.and_then(|output| output.kept.as_deref()).map(|kept| commands.path(kept));
     let reference = output.and_then(|output| output.reference.as_deref());
     // Files alone do not say what a mask leaves out: their difference would be another.
     let is_masked = output.and_then(|output| output.comparison.as_ref()).is_some_and(|measured| measured.left_out > 0);
     match (kept, reference) {
         (Some(kept), Some(reference)) if !is_masked => {
             let folder = case.file.parent().unwrap_or(Path::new(""));
-            voice.diff(&kept, &voice.path(&folder.join(reference)), output.and_then(own_tolerance))
+            commands.diff(&kept, &commands.path(&folder.join(reference)), output.and_then(own_tolerance))
         }
-        (Some(kept), _) => voice.show(&kept),
-        (None, _) => voice.show_case(case.id.as_str()),
+        (Some(kept), _) => commands.show(&kept),
+        (None, _) => commands.show_case(case.id.as_str()),
     }
 }
 
@@ -531,32 +536,32 @@ fn own_tolerance(output: &OutputOutcome) -> Option<&Tolerance> {
 }
 
 /// What to do about what waits for a review: one case, or all.
-pub(super) fn review(voice: &Voice, gate: &Gate, id: Option<&str>) -> Next {
-    let from_the_run_on = || format!("{}; {}", voice.run(id), voice.review(id));
+pub(super) fn review(commands: &Commands, gate: &Gate, id: Option<&str>) -> Next {
+    let from_the_run_on = || format!("{}; {}", commands.run(id), commands.review(id));
     match gate.ci {
         // CI writes no pending snapshot: there is nothing to review there.
         true => step("if it is intended, on your machine", from_the_run_on()),
-        false if !voice.leaves_pending => step("if it is intended", from_the_run_on()),
-        false => step("if it is intended", voice.review(id)),
+        false if !commands.leaves_pending => step("if it is intended", from_the_run_on()),
+        false => step("if it is intended", commands.review(id)),
     }
 }
 
 /// What to do about a comparison that is vacuous, where that fails.
-fn substantiate(voice: &Voice, case: &CaseOutcome, output: &OutputOutcome) -> Next {
-    let file = |field: &str| voice.path(case.set_in(&format!("{field}.{}", output.name)));
+fn substantiate(commands: &Commands, case: &CaseOutcome, output: &OutputOutcome) -> Next {
+    let file = |field: &str| commands.path(case.set_in(&format!("{field}.{}", output.name)));
     let first = match output.vacuous() {
         Some(Vacuous::Masked) => format!("correct the mask in {}", file("outputs")),
         Some(Vacuous::ZeroReference | Vacuous::NanReference) => "make a reference of inputs that show more".to_owned(),
         _ if output.own_vacuous().is_some() => format!("narrow the tolerance in {}", file("tolerance")),
         _ => format!("narrow \"chained\" in {}", file("chained")),
     };
-    again(voice, case, Some(first))
+    again(commands, case, Some(first))
 }
 
-fn again(voice: &Voice, case: &CaseOutcome, first: Option<String>) -> Next {
+fn again(commands: &Commands, case: &CaseOutcome, first: Option<String>) -> Next {
     // What is wrong with a suite is told once, under the name of its file: every case below it is to run again.
     let selected = case.id.as_str().strip_suffix("suite.json").unwrap_or(case.id.as_str());
-    Next { first, ..step("then", voice.run(Some(selected).filter(|text| !text.is_empty()))) }
+    Next { first, ..step("then", commands.run(Some(selected).filter(|text| !text.is_empty()))) }
 }
 
 fn step(label: &'static str, command: String) -> Next {

@@ -9,12 +9,12 @@
     allow(dead_code, unused_imports, reason = "the reports for CI share words and pictures with the others")
 )]
 
+mod commands;
 mod doctor;
 mod figures;
 mod message;
 mod overview;
 mod view;
-mod voice;
 
 #[cfg(feature = "reports")]
 pub mod github;
@@ -29,8 +29,8 @@ pub mod terminal;
 #[cfg(all(test, feature = "reports"))]
 mod tests;
 
+pub(crate) use commands::quote;
+pub use commands::{Commands, Review};
 pub use figures::{Bin, histogram};
 pub use terminal::Palette;
-pub use view::{CaseLine, CaseView, DiffView, InputView, OutputView, PairView, TensorView, Unread};
-pub(crate) use voice::quote;
-pub use voice::{Review, Voice};
+pub use view::{CaseLine, CaseView, DiffView, InputView, OutputView, PairView, TensorView, UnreadableTensor};

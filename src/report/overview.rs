@@ -2,17 +2,17 @@
 
 use std::cmp::Reverse;
 
+use super::commands::Commands;
 use super::message::{self, deciding, listed, review};
-use super::voice::Voice;
 use crate::case::CaseId;
 use crate::compare::{Comparison, Mismatch};
 use crate::run::{
     CaseOutcome, ChainOutcome, Difference, Finding, Gates, OutputOutcome, Part, Problem, RunOutcome, Step, Sum,
     Verdict, vacuous_name,
 };
-use crate::text::layout::padded;
-use crate::text::number::{count, counted, float, ratio, share};
-use crate::text::safe::name;
+use crate::text::layout::pad_name;
+use crate::text::number::{count, float, plural, ratio, share};
+use crate::text::safe::escape_name;
 
 /// How many fail.
 pub(super) fn failed(failed: usize) -> String {
@@ -30,7 +30,7 @@ pub(super) fn filtered_out(cases: usize) -> String {
 
 /// Which executor ran, and whether it was held to accuracy alone: the last line of every run.
 pub(super) fn executor(run: &RunOutcome) -> String {
-    let executor = name(&run.executor);
+    let executor = escape_name(&run.executor);
     match run.gates {
         Gates::Both => format!("executor {executor}"),
         Gates::Accuracy => format!("executor {executor}, {ACCURACY_ALONE}"),
@@ -45,7 +45,7 @@ pub(super) const NO_CHAIN: &str = "no chain: no case here takes another's output
 
 /// What ended a run before its end, and how many cases did not run; `None` of one that ran to its end.
 pub(super) fn ended_early(run: &RunOutcome) -> Option<String> {
-    let not_run = (run.not_run > 0).then(|| format!("{} did not run", counted(run.not_run as u64, "case")));
+    let not_run = (run.not_run > 0).then(|| format!("{} did not run", plural(run.not_run as u64, "case")));
     match (&run.interrupted, not_run) {
         (Some(signal), None) => Some(format!("interrupted by {signal}: no case is left that did not run")),
         (Some(signal), Some(not_run)) => Some(format!("interrupted by {signal}: {not_run}")),
@@ -70,33 +70,33 @@ pub(super) fn vacuous_outputs(run: &RunOutcome) -> Option<String> {
         .map(|(case, output)| vacuous_name(&case.id, &output.name, output.own_vacuous().is_none()))
         .collect();
     let denied = if run.gate.deny_vacuous { "" } else { " (--deny vacuous makes the run fail)" };
-    let count = counted(names.len() as u64, "output");
+    let count = plural(names.len() as u64, "output");
     (!names.is_empty()).then(|| format!("{count} cannot fail, or not on zeros or NaN{denied}: {}", listed(names)))
 }
 
 /// What to do about the run as a whole, and the command of each: what may be tightened, what must be corrected, then what
 /// may be reviewed. `told` is where each case stands: above or below.
-pub(super) fn after(voice: &Voice, run: &RunOutcome, told: &str) -> Vec<(String, String)> {
+pub(super) fn after(commands: &Commands, run: &RunOutcome, told: &str) -> Vec<(String, String)> {
     let is_reviewed = |case: &CaseOutcome| matches!(case.verdict, Verdict::Drift | Verdict::Unrecorded);
     let is_improved = |case: &CaseOutcome| case.outputs.iter().any(|output| !output.improved.is_empty());
     let count = |of: &dyn Fn(&CaseOutcome) -> bool| run.cases.iter().filter(|case| of(case)).count() as u64;
     let improved = count(&is_improved);
     let uncorrected = count(&|case| run.gate.fails(case) && !is_reviewed(case));
     let unreviewed = count(&|case| run.gate.fails(case) && is_reviewed(case));
-    let cases = |count| counted(count, "case");
+    let cases = |count| plural(count, "case");
     let mut steps = Vec::new();
     if improved > 0 {
-        steps.push((format!("{} improved; to tighten what is accepted", cases(improved)), voice.accept(None)));
+        steps.push((format!("{} improved; to tighten what is accepted", cases(improved)), commands.accept(None)));
     }
     if uncorrected > 0 {
-        steps.push((format!("{} to correct, each as said {told}; then", cases(uncorrected)), voice.run(None)));
+        steps.push((format!("{} to correct, each as said {told}; then", cases(uncorrected)), commands.run(None)));
     }
     if unreviewed > 0 {
-        let command = review(voice, &run.gate, None).command;
+        let command = review(commands, &run.gate, None).command;
         steps.push((format!("{} to review, where intended", cases(unreviewed)), command));
     }
     if !run.passed() && run.failed() == 0 {
-        steps.push(("to run all of it".to_owned(), voice.run(None)));
+        steps.push(("to run all of it".to_owned(), commands.run(None)));
     }
     steps
 }
@@ -116,9 +116,9 @@ fn worst(case: &CaseOutcome) -> Option<(Option<&OutputOutcome>, &Problem)> {
 }
 
 /// What decides the verdict of a case, in a line.
-pub(super) fn verdict(voice: &Voice, case: &CaseOutcome) -> String {
+pub(super) fn verdict(commands: &Commands, case: &CaseOutcome) -> String {
     let brief = match worst(case) {
-        Some((output, problem)) => Some(message::said(voice, case, output, problem).brief.to_owned()),
+        Some((output, problem)) => Some(message::said(commands, case, output, problem).brief.to_owned()),
         None if case.verdict == Verdict::Pass => message::vacuous_in_case(case),
         None => None,
     };
@@ -126,11 +126,11 @@ pub(super) fn verdict(voice: &Voice, case: &CaseOutcome) -> String {
 }
 
 /// What was measured of a case, or what kept it from being measured, in what fits beside its name.
-pub(super) fn found(voice: &Voice, case: &CaseOutcome) -> String {
+pub(super) fn found(commands: &Commands, case: &CaseOutcome) -> String {
     match worst(case) {
         // What is outside is seen from the largest difference.
         Some((output, problem)) if !matches!(problem, Problem::Mismatch(Mismatch::Outside { .. })) => {
-            message::said(voice, case, output, problem).brief.to_owned()
+            message::said(commands, case, output, problem).brief.to_owned()
         }
         _ if case.snapshot_only => "no reference, its snapshot alone".into(),
         _ => measured(case),
@@ -168,7 +168,7 @@ pub(super) fn distance(comparisons: &[&Comparison]) -> String {
         used => share(used) + if used > 1.0 { TIMES_TOLERANCE } else { OF_TOLERANCE },
     };
     // Most numbers here are as wide as `2.38e-7`.
-    format!("difference {} {share}", padded(&format!("{},", float(largest)), 8))
+    format!("difference {} {share}", pad_name(&format!("{},", float(largest)), 8))
 }
 
 /// What a pass hides: a mask that leaves most out, what else would have passed, outliers and further references that the case
@@ -181,7 +181,7 @@ fn besides(case: &CaseOutcome) -> Vec<String> {
     let references = case.outputs.iter().filter(|output| !output.alternatives.is_empty());
     let mut said = Vec::new();
     said.extend((left_out > 0).then(|| format!("{} left out", count(left_out))));
-    said.extend((outliers > 0).then(|| counted(outliers, "outlier")));
+    said.extend((outliers > 0).then(|| plural(outliers, "outlier")));
     said.extend(references.map(|output| format!("either of {} references", output.alternatives.len() + 1)));
     said.extend(message::vacuous_in_case(case));
     said.extend(case.outputs.iter().any(|output| !output.improved.is_empty()).then(|| "improved".into()));
@@ -198,7 +198,7 @@ pub(super) fn sum(sum: &Sum) -> String {
     let holes = match (*holes, &verdict) {
         (0, _) => None,
         (1, None) => Some("hole".to_owned()),
-        (holes, _) => Some(counted(holes as u64, "hole")),
+        (holes, _) => Some(plural(holes as u64, "hole")),
     };
     [verdict, holes].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }

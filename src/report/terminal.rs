@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use super::message::{self, Message, Next, Part, messages, unrecorded_cases, whole};
 use super::overview::{self, after, ended_early, vacuous_outputs};
 use super::view::CaseLine;
-use super::{Voice, doctor::advice};
+use super::{Commands, doctor::advice};
 use crate::compare::mismatch;
 use crate::doctor::Health;
 use crate::run::{
@@ -17,9 +17,9 @@ use crate::run::{
     Verdict,
 };
 use crate::snapshot::moved;
-use crate::text::layout::{Table, WIDTH, filled, padded, paragraphs, width};
-use crate::text::number::{counted, duration};
-use crate::text::safe::{lines, name, visible};
+use crate::text::layout::{Table, WIDTH, pad, pad_name, paragraphs, width};
+use crate::text::number::{duration, plural};
+use crate::text::safe::{escape_line, escape_lines, escape_name};
 
 pub use palette::Palette;
 pub(super) use tensor::map;
@@ -40,11 +40,11 @@ pub enum Detail {
 
 /// A whole run: a line a case, what was skipped, what became of each chain, in full what failed, the worst last, and the end.
 #[must_use]
-pub fn run(detail: Detail, palette: &Palette, voice: &Voice, run: &RunOutcome) -> String {
+pub fn run(detail: Detail, palette: &Palette, commands: &Commands, run: &RunOutcome) -> String {
     let skipped = skipped(palette, run.cases.iter().filter_map(|case| Some((case.id.as_str(), reason(case)?))));
     if detail == Detail::Failures {
         let failing = run.cases.iter().filter(|case| run.gate.fails(case)).collect();
-        let failing = all(palette, voice, run, failing);
+        let failing = all(palette, commands, run, failing);
         return format!("{skipped}{failing}{}{}\n", counts(palette, run), overview::executor(run));
     }
     let passes = if detail == Detail::Measurements { passes(palette, run) } else { String::new() };
@@ -53,13 +53,13 @@ pub fn run(detail: Detail, palette: &Palette, voice: &Voice, run: &RunOutcome) -
         Some([]) => format!("{}\n", overview::NO_CHAIN),
         Some(chains) => chains.iter().map(|of| chain(palette, of)).collect(),
     };
-    let lines = case_lines(palette, voice, run);
-    format!("{lines}\n{passes}{skipped}{chains}{}{}", failures(palette, voice, run), end(palette, voice, run))
+    let lines = case_lines(palette, commands, run);
+    format!("{lines}\n{passes}{skipped}{chains}{}{}", failures(palette, commands, run), end(palette, commands, run))
 }
 
 /// A line for each case: verdict, id, checkpoint, the largest difference of the output that uses most of its tolerance and how
 /// much it uses, or what kept it from being measured.
-pub(super) fn case_lines(palette: &Palette, voice: &Voice, run: &RunOutcome) -> String {
+pub(super) fn case_lines(palette: &Palette, commands: &Commands, run: &RunOutcome) -> String {
     /// The widest verdict, `unrecorded`, and a gap.
     const VERDICT: usize = 12;
     // What is wider does not push the columns of the other lines to the right.
@@ -70,9 +70,9 @@ pub(super) fn case_lines(palette: &Palette, voice: &Voice, run: &RunOutcome) -> 
     let checkpoints = widest(16, |case| case.checkpoint.as_deref().unwrap_or("-"));
     let line = |case: &CaseOutcome| {
         let verdict = palette.verdict(case.verdict, VERDICT);
-        let id = palette.strong(&filled(visible(case.id.as_str()), ids));
-        let checkpoint = padded(case.checkpoint.as_deref().unwrap_or("-"), checkpoints);
-        let line = format!("{verdict}{id}  {checkpoint}  {}", overview::found(voice, case));
+        let id = palette.strong(&pad(escape_line(case.id.as_str()), ids));
+        let checkpoint = pad_name(case.checkpoint.as_deref().unwrap_or("-"), checkpoints);
+        let line = format!("{verdict}{id}  {checkpoint}  {}", overview::found(commands, case));
         line.trim_end().to_owned() + "\n"
     };
     run.cases.iter().map(line).collect()
@@ -80,24 +80,24 @@ pub(super) fn case_lines(palette: &Palette, voice: &Voice, run: &RunOutcome) -> 
 
 /// The message of each case that did not pass: the case's own problem, then every output, the ones that passed too. A skipped
 /// case has one only where it fails the gate.
-pub(super) fn failures(palette: &Palette, voice: &Voice, run: &RunOutcome) -> String {
+pub(super) fn failures(palette: &Palette, commands: &Commands, run: &RunOutcome) -> String {
     let is_told = |case: &&CaseOutcome| match case.verdict {
         Verdict::Pass | Verdict::Skipped => run.gate.fails(case),
         _ => true,
     };
-    all(palette, voice, run, run.cases.iter().filter(is_told).collect())
+    all(palette, commands, run, run.cases.iter().filter(is_told).collect())
 }
 
 /// Tells of those cases, the worst last. What is wrong with several in the same words, as a `suite.json` above them, is told
 /// once, and so is that many have no snapshot yet.
-fn all(palette: &Palette, voice: &Voice, run: &RunOutcome, cases: Vec<&CaseOutcome>) -> String {
+fn all(palette: &Palette, commands: &Commands, run: &RunOutcome, cases: Vec<&CaseOutcome>) -> String {
     /// How many unrecorded cases are told of one by one.
     const UNRECORDED: usize = 3;
     let (unrecorded, mut cases): (Vec<&CaseOutcome>, Vec<&CaseOutcome>) =
         cases.into_iter().partition(|case| is_only_unrecorded(case));
     let mut text = String::new();
     if unrecorded.len() > UNRECORDED {
-        text += &written(palette, &unrecorded_cases(voice, &run.gate, &unrecorded));
+        text += &written(palette, &unrecorded_cases(commands, &run.gate, &unrecorded));
     } else {
         cases.extend(unrecorded);
     }
@@ -112,8 +112,8 @@ fn all(palette: &Palette, voice: &Voice, run: &RunOutcome, cases: Vec<&CaseOutco
     for case in &cases {
         match only_error(case).map(|text| alike.remove(text).unwrap_or_default()).as_deref() {
             Some([]) => {}
-            Some([_, others @ ..]) => text += &written(palette, &whole(voice, &run.gate, case, others)),
-            None => text += &failure(palette, voice, &run.gate, case),
+            Some([_, others @ ..]) => text += &written(palette, &whole(commands, &run.gate, case, others)),
+            None => text += &failure(palette, commands, &run.gate, case),
         }
     }
     text
@@ -134,13 +134,13 @@ fn only_error(case: &CaseOutcome) -> Option<&str> {
 }
 
 /// One case in full, every output of it.
-pub(super) fn failure(palette: &Palette, voice: &Voice, gate: &Gate, case: &CaseOutcome) -> String {
-    messages(voice, gate, case).iter().map(|message| written(palette, message)).collect()
+pub(super) fn failure(palette: &Palette, commands: &Commands, gate: &Gate, case: &CaseOutcome) -> String {
+    messages(commands, gate, case).iter().map(|message| written(palette, message)).collect()
 }
 
 /// The same as text without colours, safe wherever it is printed.
-pub(crate) fn message(voice: &Voice, gate: &Gate, case: &CaseOutcome) -> String {
-    lines(failure(&Palette::plain(), voice, gate, case).trim_end())
+pub(crate) fn message(commands: &Commands, gate: &Gate, case: &CaseOutcome) -> String {
+    escape_lines(failure(&Palette::plain(), commands, gate, case).trim_end())
 }
 
 /// What was measured of every output of each case that passed.
@@ -166,8 +166,8 @@ fn written(palette: &Palette, message: &Message<'_>) -> String {
 fn head(palette: &Palette, message: &Message<'_>) -> (String, usize) {
     let Message { verdict, case, output, kind, parts: _ } = message;
     let indent = verdict.word().len().max(8) + 2;
-    let output = output.map(|output| format!("  ›  {}", name(output))).unwrap_or_default();
-    let (place, kind) = (visible(case) + &output, kind.as_deref().unwrap_or_default());
+    let output = output.map(|output| format!("  ›  {}", escape_name(output))).unwrap_or_default();
+    let (place, kind) = (escape_line(case) + &output, kind.as_deref().unwrap_or_default());
     let gap = WIDTH.saturating_sub(indent + width(&place) + width(kind)).max(2);
     let (verdict, place) = (palette.verdict(*verdict, indent), palette.strong(&place));
     (format!("{verdict}{place}{:gap$}{}", "", palette.dim(kind)).trim_end().to_owned() + "\n", indent)
@@ -178,7 +178,7 @@ fn part(palette: &Palette, indent: usize, part: &Part<'_>) -> String {
         Part::Lines(lines) => paragraphs(indent, lines),
         Part::Moved(lines) => moved(indent, lines),
         Part::Looks(explanations) => paragraphs(indent, message::looks_like(explanations).as_slice()),
-        Part::Kept(kept) => format!("{:indent$}{}\n", "", visible(kept)),
+        Part::Kept(kept) => format!("{:indent$}{}\n", "", escape_line(kept)),
         Part::Next(Next { first, label, command }) => {
             format!("{}{:indent$}{label}:  {}\n", paragraphs(indent, first.as_slice()), "", palette.command(command))
         }
@@ -188,7 +188,7 @@ fn part(palette: &Palette, indent: usize, part: &Part<'_>) -> String {
 /// Why the outputs of a case are not their references: of each output what differs, what it looks like, best first, where it
 /// is and how large; of one that passes only so.
 #[must_use]
-pub fn explain(palette: &Palette, voice: &Voice, gate: &Gate, case: &CaseOutcome) -> String {
+pub fn explain(palette: &Palette, commands: &Commands, gate: &Gate, case: &CaseOutcome) -> String {
     let explain = |message: Message<'_>| {
         let mut outputs = case.outputs.iter().filter(|output| output.verdict == Verdict::Mismatch);
         let Some(output) = outputs.find(|output| Some(output.name.as_str()) == message.output) else {
@@ -198,10 +198,10 @@ pub fn explain(palette: &Palette, voice: &Voice, gate: &Gate, case: &CaseOutcome
         let parts = message.parts.iter().filter(|part| !matches!(part, Part::Looks(_) | Part::Next(_)));
         let parts: String = parts.map(|of| part(palette, indent, of)).collect();
         let drawn = output.picture.as_ref().map(|drawn| picture(indent, drawn)).unwrap_or_default();
-        let next = part(palette, indent, &Part::Next(message::closer(voice, case, output)));
+        let next = part(palette, indent, &Part::Next(message::closer(commands, case, output)));
         format!("{head}{parts}\n{}{drawn}\n{next}\n", explanations(indent, &output.explanations))
     };
-    messages(voice, gate, case).into_iter().map(explain).collect()
+    messages(commands, gate, case).into_iter().map(explain).collect()
 }
 
 /// A row for each case of the chain, in the order of the computation, and where the chain leaves its reference.
@@ -215,32 +215,32 @@ fn chain(palette: &Palette, chain: &ChainOutcome) -> String {
         table.case(&id, cells);
     }
     let finding = paragraphs(0, &[overview::finding(finding)]);
-    let (name, count) = (palette.strong(&visible(name)), counted(steps.len() as u64, "case"));
+    let (name, count) = (palette.strong(&escape_line(name)), plural(steps.len() as u64, "case"));
     format!("chain {name}, {count}\n{}{finding}\n", table.text(2))
 }
 
 /// The end of a run: the counts by verdict, worst first, what to do next, and which executor ran.
-pub(super) fn end(palette: &Palette, voice: &Voice, run: &RunOutcome) -> String {
-    let after = after(voice, run, "above").into_iter();
+pub(super) fn end(palette: &Palette, commands: &Commands, run: &RunOutcome) -> String {
+    let after = after(commands, run, "above").into_iter();
     let after: String = after.map(|(what, command)| format!("{what}:  {}\n", palette.command(&command))).collect();
     format!("{}{after}{}\n", counts(palette, run), overview::executor(run))
 }
 
 /// The counts by verdict, worst first, what of the whole this is not, and what cannot fail.
 fn counts(palette: &Palette, run: &RunOutcome) -> String {
-    let cases = counted(run.cases.len() as u64, "case");
+    let cases = plural(run.cases.len() as u64, "case");
     let count = palette.strong(&format!("{cases}, {},", overview::failed(run.failed())));
     let filtered = overview::filtered_out(run.filtered_out);
     let mut text = format!("{count} in {}{filtered}\n{}", duration(run.elapsed), tallies(palette, run));
     if let Some(Partition { shard, total, .. }) = &run.partition {
-        let whole = counted(*total as u64, "case");
+        let whole = plural(*total as u64, "case");
         text += &match run.cases.is_empty() && run.not_run == 0 {
             true => format!("{shard} of {whole} is empty: every one is in another shard\n"),
             false => format!("{shard} of {whole}; `merge` puts the records of all shards together\n"),
         };
     }
     if let Some(early) = ended_early(run) {
-        text += &format!("{}\n", palette.strong(&visible(&early)));
+        text += &format!("{}\n", palette.strong(&escape_line(&early)));
     }
     text + &paragraphs(0, vacuous_outputs(run).as_slice())
 }
@@ -291,7 +291,7 @@ pub enum By {
 
 /// What several executors made of the same cases: a table, then in full what failed, then each executor's count.
 #[must_use]
-pub fn matrix(by: By, palette: &Palette, voice: &Voice, matrix: &Matrix) -> String {
+pub fn matrix(by: By, palette: &Palette, commands: &Commands, matrix: &Matrix) -> String {
     let executors = matrix.columns.iter().map(|column| column.executor.as_str());
     let mut table = Table::default();
     match by {
@@ -310,7 +310,7 @@ pub fn matrix(by: By, palette: &Palette, voice: &Voice, matrix: &Matrix) -> Stri
         }
     }
     let columns = || 0..matrix.columns.len();
-    let failures: String = columns().map(|column| column_failures(palette, voice, matrix, column)).collect();
+    let failures: String = columns().map(|column| column_failures(palette, commands, matrix, column)).collect();
     let reasons = matrix.rows.iter().flat_map(|row| {
         // Once for all executors that say the same.
         let mut reasons: Vec<&str> = row.cells.iter().filter_map(reason).collect();
@@ -318,8 +318,8 @@ pub fn matrix(by: By, palette: &Palette, voice: &Voice, matrix: &Matrix) -> Stri
         reasons.into_iter().map(|reason| (row.id.as_str(), reason))
     });
     let skipped = skipped(palette, reasons);
-    let executors = counted(matrix.columns.len() as u64, "executor");
-    let cases = counted(matrix.rows.len() as u64, "case");
+    let executors = plural(matrix.columns.len() as u64, "executor");
+    let cases = plural(matrix.rows.len() as u64, "case");
     let count = palette.strong(&format!("{cases} by {executors}, {},", overview::failed(matrix.failed())));
     let (elapsed, filtered) = (duration(matrix.elapsed), overview::filtered_out(matrix.filtered_out));
     let tallies: String = columns().map(|column| column_tally(palette, matrix, column)).collect();
@@ -328,12 +328,13 @@ pub fn matrix(by: By, palette: &Palette, voice: &Voice, matrix: &Matrix) -> Stri
 }
 
 /// What failed by that executor, in full, below its name; a hole too, where it fails.
-fn column_failures(palette: &Palette, voice: &Voice, matrix: &Matrix, column: usize) -> String {
+fn column_failures(palette: &Palette, commands: &Commands, matrix: &Matrix, column: usize) -> String {
     let executor = &matrix.columns[column].executor;
-    let voice = Voice { executor: Some(executor.into()), options: Some("--accuracy-only".into()), ..voice.clone() };
+    let commands =
+        Commands { executor: Some(executor.into()), options: Some("--accuracy-only".into()), ..commands.clone() };
     let failed = matrix.rows.iter().filter(|row| matrix.fails(row, column));
-    let failed: String = failed.map(|row| failure(palette, &voice, &matrix.gate, &row.cells[column])).collect();
-    if failed.is_empty() { failed } else { format!("executor {}\n\n{failed}", palette.strong(&name(executor))) }
+    let failed: String = failed.map(|row| failure(palette, &commands, &matrix.gate, &row.cells[column])).collect();
+    if failed.is_empty() { failed } else { format!("executor {}\n\n{failed}", palette.strong(&escape_name(executor))) }
 }
 
 /// How many cases of an executor have each verdict, how many are holes, and what it lacks.
@@ -343,11 +344,11 @@ fn column_tally(palette: &Palette, matrix: &Matrix, column: usize) -> String {
     let verdicts = Verdict::ALL.into_iter().filter(|verdict| counts.of(*verdict) > 0);
     let mut said: Vec<String> = verdicts.map(|verdict| palette.tally(counts.of(verdict), verdict)).collect();
     if holes > 0 {
-        let lacking = visible(&matrix.lacking(column).join(", "));
+        let lacking = escape_line(&matrix.lacking(column).join(", "));
         let fails = if *required { "; it is required" } else { "" };
-        said.push(format!("{}, it lacks {lacking}{fails}", counted(holes as u64, "hole")));
+        said.push(format!("{}, it lacks {lacking}{fails}", plural(holes as u64, "hole")));
     }
-    format!("{}: {}\n", name(executor), said.join(", "))
+    format!("{}: {}\n", escape_name(executor), said.join(", "))
 }
 
 /// Id, checkpoint and outputs of each case, then their number. A case that could not be read says why.
@@ -368,21 +369,21 @@ pub fn list(palette: &Palette, cases: &[CaseLine]) -> String {
             errors += &format!("{}\n{error}", palette.strong(id.as_str()));
         }
     }
-    format!("{}{errors}{}\n", table.text(0), counted(cases.len() as u64, "case"))
+    format!("{}{errors}{}\n", table.text(0), plural(cases.len() as u64, "case"))
 }
 
 /// What is wrong with a setup, each with the command that helps, or that nothing is wrong.
 #[must_use]
-pub fn doctor(palette: &Palette, voice: &Voice, health: &Health) -> String {
+pub fn doctor(palette: &Palette, commands: &Commands, health: &Health) -> String {
     let mut text = String::new();
     for complaint in &health.complaints {
-        let mark = if complaint.ailment.is_fault() { "wrong" } else { "note" };
-        let what = palette.strong(&complaint.ailment.word().replace('_', " "));
-        let (said, command) = advice(voice, complaint);
+        let mark = if complaint.kind.is_fault() { "wrong" } else { "note" };
+        let what = palette.strong(&complaint.kind.word().replace('_', " "));
+        let (said, command) = advice(commands, complaint);
         text += &format!("{mark:6}{what}\n{}      {}\n\n", paragraphs(6, &[said]), palette.command(&command));
     }
-    let (cases, snapshots) = (counted(health.cases as u64, "case"), counted(health.snapshots as u64, "snapshot"));
-    let wrong = match health.complaints.iter().filter(|complaint| complaint.ailment.is_fault()).count() {
+    let (cases, snapshots) = (plural(health.cases as u64, "case"), plural(health.snapshots as u64, "snapshot"));
+    let wrong = match health.complaints.iter().filter(|complaint| complaint.kind.is_fault()).count() {
         0 => "nothing is wrong".to_owned(),
         1 => "1 thing is wrong".to_owned(),
         many => format!("{many} things are wrong"),

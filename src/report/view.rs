@@ -92,7 +92,7 @@ pub struct DiffView {
     /// The names of the tensors that only the reference side has.
     pub only_reference: Vec<String>,
     /// What could not be read or judged.
-    pub unread: Vec<Unread>,
+    pub unread: Vec<UnreadableTensor>,
 }
 
 /// Two tensors of one name.
@@ -118,7 +118,7 @@ pub struct PairView {
 
 /// A tensor that could not be read or judged.
 #[derive(Clone, Debug, Serialize)]
-pub struct Unread {
+pub struct UnreadableTensor {
     /// Its name; empty where each side is one tensor.
     #[serde(serialize_with = "given")]
     pub name: String,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::text::{Facts, Fault, Line, finite_count, join, lines, number, parse, value};
 use crate::tensor::{DType, Kind};
 use crate::text::layout::{Table, WIDTH};
-use crate::text::safe::visible;
+use crate::text::safe::escape_line;
 
 /// How many eps a statistic may move. Between honest references (other machines, other BLAS) at most 14 were measured;
 /// this leaves room for those nobody measured, and is far below what a wrong formula does.
@@ -71,7 +71,7 @@ pub(crate) fn moved(indent: usize, lines: &[Drift]) -> String {
         let mut table = Table::default();
         let cells = MOVED.into_iter().zip(moved_row(line)).skip(1);
         cells.for_each(|(name, cell)| table.row([name, cell]));
-        format!("{:indent$}  {}\n{}", "", visible(&line.quantity), table.text(indent + 4))
+        format!("{:indent$}  {}\n{}", "", escape_line(&line.quantity), table.text(indent + 4))
     };
     lines.iter().map(below).collect()
 }

@@ -1,7 +1,7 @@
 //! Lines of at most 80 columns where ids and commands allow it: wrapped text, columns, bars.
 
 use super::number::count;
-use super::safe::{name, visible};
+use super::safe::{escape_line, escape_name};
 
 /// How wide a line is where ids and commands allow it.
 pub(crate) const WIDTH: usize = 80;
@@ -12,7 +12,7 @@ const GAP: usize = 2;
 /// The lines below an indentation, broken at words where they would be too wide.
 pub(crate) fn paragraphs(indent: usize, lines: &[impl AsRef<str>]) -> String {
     let columns = WIDTH.saturating_sub(indent);
-    let lines = lines.iter().flat_map(|line| wrap(&visible(line.as_ref()), columns));
+    let lines = lines.iter().flat_map(|line| wrap(&escape_line(line.as_ref()), columns));
     lines.map(|line| if line.is_empty() { "\n".to_owned() } else { format!("{:indent$}{line}\n", "") }).collect()
 }
 
@@ -22,12 +22,12 @@ pub(crate) fn width(text: &str) -> usize {
 }
 
 /// The name, made safe, and blanks after it up to that many columns.
-pub(crate) fn padded(text: &str, columns: usize) -> String {
-    filled(name(text), columns)
+pub(crate) fn pad_name(text: &str, columns: usize) -> String {
+    pad(escape_name(text), columns)
 }
 
 /// What is safe already, and blanks after it up to that many columns.
-pub(crate) fn filled(shown: String, columns: usize) -> String {
+pub(crate) fn pad(shown: String, columns: usize) -> String {
     let blanks = " ".repeat(columns.saturating_sub(width(&shown)));
     shown + &blanks
 }
@@ -62,14 +62,14 @@ impl Table {
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = impl AsRef<str>>) {
         let mut row: Vec<String> = cells.into_iter().map(|cell| cell.as_ref().to_owned()).collect();
         let last = row.pop();
-        self.rows.push(row.iter().map(|cell| name(cell)).chain(last.map(|cell| visible(&cell))).collect());
+        self.rows.push(row.iter().map(|cell| escape_name(cell)).chain(last.map(|cell| escape_line(&cell))).collect());
     }
 
     /// Appends a row that begins with the id of a case, which is never cut: it is typed again.
     pub(crate) fn case(&mut self, id: &str, cells: impl IntoIterator<Item = impl AsRef<str>>) {
         self.row(cells);
         if let Some(row) = self.rows.last_mut() {
-            row.insert(0, visible(id));
+            row.insert(0, escape_line(id));
         }
     }
 
@@ -85,8 +85,7 @@ impl Table {
         let inner = |at: usize| self.rows.iter().filter(move |row| row.len() > at + 1).map(move |row| width(&row[at]));
         let widths: Vec<usize> = (0..columns).map(|at| inner(at).max().unwrap_or(0)).collect();
         let line = |row: &Vec<String>| {
-            let cells: Vec<String> =
-                row.iter().zip(&widths).map(|(cell, width)| filled(cell.clone(), *width)).collect();
+            let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| pad(cell.clone(), *width)).collect();
             format!("{:indent$}{}", "", cells.join(&" ".repeat(GAP))).trim_end().to_owned() + "\n"
         };
         self.rows.iter().map(line).collect()
@@ -102,7 +101,7 @@ pub(crate) fn bars(indent: usize, rows: &[(String, u64)]) -> String {
     let line = |(label, number): &(String, u64)| {
         // What is there has a bar.
         let bar = "#".repeat((*number as f64 / most as f64 * room as f64).ceil() as usize);
-        let line = format!("{:indent$}{}  {:>counts$}  {bar}", "", padded(label, labels), count(*number));
+        let line = format!("{:indent$}{}  {:>counts$}  {bar}", "", pad_name(label, labels), count(*number));
         line.trim_end().to_owned() + "\n"
     };
     rows.iter().map(line).collect()

@@ -109,7 +109,7 @@ fn compare(name: &str, other: &str) -> (usize, f64) {
 
 /// How alike two names are, from 0 to 1, where one may have been meant for the other: a letter or two are missing, added,
 /// different or exchanged, and most are not; of three letters only one.
-pub(crate) fn likeness(name: &str, other: &str) -> Option<f64> {
+pub(crate) fn similarity(name: &str, other: &str) -> Option<f64> {
     let (edits, alike) = compare(name, other);
     ((edits <= 1 && alike >= 0.66) || (edits == 2 && alike >= 0.7)).then_some(alike)
 }
@@ -122,7 +122,7 @@ pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
 
 /// All known names, the most similar one first.
 #[cfg(feature = "harness")]
-pub(crate) fn nearest_first<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+pub(crate) fn sort_by_similarity<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let mut known: Vec<(f64, &str)> = known.into_iter().map(|other| (compare(name, other).1, other)).collect();
     known.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
     known.into_iter().map(|(_, other)| other).collect()
@@ -194,7 +194,7 @@ mod tests {
     #[cfg(feature = "harness")]
     #[test]
     fn every_name_is_listed_the_most_similar_first() {
-        assert_eq!(nearest_first("norm", ["gelu", "attention", "norms"]), ["norms", "attention", "gelu"]);
-        assert_eq!(nearest_first(&"n".repeat(1_000_000), ["b", "a"]), ["a", "b"]);
+        assert_eq!(sort_by_similarity("norm", ["gelu", "attention", "norms"]), ["norms", "attention", "gelu"]);
+        assert_eq!(sort_by_similarity(&"n".repeat(1_000_000), ["b", "a"]), ["a", "b"]);
     }
 }

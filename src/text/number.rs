@@ -32,7 +32,7 @@ fn digits(value: f64, significant: usize) -> String {
 
 /// Numbers beside each other: with `least` significant digits, and as many more as it takes for no two that differ to print
 /// alike.
-pub(crate) fn apart<const N: usize>(values: [f64; N], least: usize) -> [String; N] {
+pub(crate) fn distinct<const N: usize>(values: [f64; N], least: usize) -> [String; N] {
     let is_apart = |texts: &[String; N]| {
         let mut pairs = (0..N).flat_map(|left| (0..left).map(move |right| (left, right)));
         pairs.all(|(left, right)| values[left] == values[right] || texts[left] != texts[right])
@@ -70,7 +70,7 @@ pub(crate) fn count(value: u64) -> String {
 }
 
 /// A count and its noun, in the plural where it is not one: `1 case`, `2 cases`.
-pub(crate) fn counted(value: u64, noun: &str) -> String {
+pub(crate) fn plural(value: u64, noun: &str) -> String {
     format!("{} {noun}{}", count(value), if value == 1 { "" } else { "s" })
 }
 
@@ -209,8 +209,8 @@ mod tests {
     fn counts_have_their_thousands_apart() {
         let texts: Vec<String> = [0, 999, 1000, 1_048_576].map(count).into();
         assert_eq!(texts, ["0", "999", "1,000", "1,048,576"]);
-        assert_eq!(counted(1, "case"), "1 case");
-        assert_eq!(counted(0, "case"), "0 cases");
+        assert_eq!(plural(1, "case"), "1 case");
+        assert_eq!(plural(0, "case"), "0 cases");
     }
 
     #[test]
@@ -279,9 +279,9 @@ mod tests {
 
     #[test]
     fn numbers_beside_each_other_have_as_many_digits_as_it_takes() {
-        assert_eq!(apart([0.5, 1.0], 3), ["0.5", "1"]);
-        assert_eq!(apart([1.00042, 1.0], 3), ["1.0004", "1"]);
-        assert_eq!(apart([f64::from(0.1f32), 0.1], 3), ["0.100000001", "0.1"]);
+        assert_eq!(distinct([0.5, 1.0], 3), ["0.5", "1"]);
+        assert_eq!(distinct([1.00042, 1.0], 3), ["1.0004", "1"]);
+        assert_eq!(distinct([f64::from(0.1f32), 0.1], 3), ["0.100000001", "0.1"]);
         assert_eq!((float(2.1041e-4), float_up(2.1041e-4)), ("2.1e-4".to_owned(), "2.11e-4".to_owned()));
     }
 
@@ -296,7 +296,7 @@ mod tests {
             (left, right) in any::<f64>().prop_flat_map(|left| (Just(left), near(left))),
             least in 1usize..6,
         ) {
-            let [one, other] = apart([left, right], least);
+            let [one, other] = distinct([left, right], least);
             prop_assert!(left == right || one != other || (left.is_nan() && right.is_nan()), "{left:e} and {right:e}: {one}");
         }
 

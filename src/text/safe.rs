@@ -2,7 +2,7 @@
 //!
 //! Names, messages and values come from `case.json`, tensor files, snapshots and records that somebody else wrote. Raw, a control
 //! character moves the cursor, a bidi character reorders a line, and a line such as `::add-mask::` is a command to a CI runner.
-//! [`visible`] and [`name`] make one line of a text where it is inserted; [`written`] guards every line as it leaves, after
+//! [`escape_line`] and [`escape_name`] make one line of a text where it is inserted; [`write_guarded`] guards every line as it leaves, after
 //! wrapping; [`lines`] does both to a whole message.
 
 use std::borrow::Cow;
@@ -33,17 +33,17 @@ const NAME: usize = 160;
 const LINE: usize = 4096;
 
 /// The text as one line, with what is hidden written out, and shortened in the middle where it is longer than any path.
-pub(crate) fn visible(text: &str) -> String {
-    escaped(&shortened(text, LINE))
+pub(crate) fn escape_line(text: &str) -> String {
+    escape_text(&shorten(text, LINE))
 }
 
 /// The same for a name in a column, which is shortened earlier.
-pub(crate) fn name(text: &str) -> String {
-    escaped(&shortened(text, NAME))
+pub(crate) fn escape_name(text: &str) -> String {
+    escape_text(&shorten(text, NAME))
 }
 
 /// The text as one line, with what is hidden written out, however long it is.
-pub(crate) fn escaped(text: &str) -> String {
+pub(crate) fn escape_text(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -56,7 +56,7 @@ pub(crate) fn escaped(text: &str) -> String {
 }
 
 /// The text, or its beginning, how much is left out, and its end.
-fn shortened(text: &str, limit: usize) -> String {
+fn shorten(text: &str, limit: usize) -> String {
     /// What says how much is left out.
     const MARK: usize = 20;
     let columns = text.chars().count();
@@ -70,14 +70,14 @@ fn shortened(text: &str, limit: usize) -> String {
 }
 
 /// A message of several lines, each of them safe wherever it is printed.
-pub(crate) fn lines(text: &str) -> String {
-    let lines: Vec<String> = text.lines().map(|line| Rule::Text.apply(&visible(line)).into_owned()).collect();
+pub(crate) fn escape_lines(text: &str) -> String {
+    let lines: Vec<String> = text.lines().map(|line| Rule::Text.apply(&escape_line(line)).into_owned()).collect();
     lines.join("\n")
 }
 
 /// A name that stands alone on a line, or begins one.
-pub(crate) fn line(text: &str) -> String {
-    Rule::Text.apply(&escaped(text)).into_owned()
+pub(crate) fn escape_item(text: &str) -> String {
+    Rule::Text.apply(&escape_text(text)).into_owned()
 }
 
 /// What a stream of lines is.
@@ -95,7 +95,7 @@ pub(crate) enum Rule {
 }
 
 /// Gives `out` what `write` writes, each line made safe.
-pub(crate) fn written(
+pub(crate) fn write_guarded(
     out: &mut dyn Write,
     rule: Rule,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn what_is_hidden_is_written_out() {
-        assert_eq!(visible("a\u{1b}[31mb\r\tc\n"), "a\\u{1b}[31mb\\r    c\\n");
+        assert_eq!(escape_line("a\u{1b}[31mb\r\tc\n"), "a\\u{1b}[31mb\\r    c\\n");
         for c in [
             '\u{7f}',
             '\u{9b}',
@@ -196,20 +196,20 @@ mod tests {
             '\u{e0000}',
             '\u{e007f}',
         ] {
-            assert_eq!(visible(&c.to_string()), format!("\\u{{{:x}}}", c as u32));
+            assert_eq!(escape_line(&c.to_string()), format!("\\u{{{:x}}}", c as u32));
         }
         for plain in ["größe/λ 重み", "a b", "é", "🙂", "-> × ‖x‖"] {
-            assert_eq!(visible(plain), plain);
+            assert_eq!(escape_line(plain), plain);
         }
     }
 
     #[test]
     fn what_is_longer_than_any_name_or_path_is_shortened_in_the_middle() {
-        assert_eq!(name(&"n".repeat(160)), "n".repeat(160));
-        let long = name(&format!("a{}z", "n".repeat(69_998)));
+        assert_eq!(escape_name(&"n".repeat(160)), "n".repeat(160));
+        let long = escape_name(&format!("a{}z", "n".repeat(69_998)));
         assert_eq!(long, format!("a{}…69,860 more…{}z", "n".repeat(69), "n".repeat(69)));
-        assert_eq!(visible(&"p".repeat(4096)).len(), 4096);
-        assert!(visible(&"ü".repeat(5_000_000)).chars().count() <= 4096);
+        assert_eq!(escape_line(&"p".repeat(4096)).len(), 4096);
+        assert!(escape_line(&"ü".repeat(5_000_000)).chars().count() <= 4096);
     }
 
     #[test]
@@ -218,7 +218,7 @@ mod tests {
             let mut out = Vec::new();
             // In pieces, as formatting writes.
             let pieces = |out: &mut dyn Write| text.as_bytes().chunks(3).try_for_each(|piece| out.write_all(piece));
-            written(&mut out, rule, pieces).expect("a vector takes every byte");
+            write_guarded(&mut out, rule, pieces).expect("a vector takes every byte");
             String::from_utf8(out).expect("text")
         };
         for (text, safe) in [
@@ -234,6 +234,6 @@ mod tests {
         assert_eq!(guarded(Rule::Commands, "::error::a##[b\u{7f}"), "::error::a\\u{23}#[b\\u{7f}");
         let json = guarded(Rule::Json, "{\n  \"a\": \"##[x \u{202e}\u{e0041}\u{7f} ü\"\n}\n");
         assert_eq!(json, "{\n  \"a\": \"\\u0023#[x \\u202e\\udb40\\udc41\\u007f ü\"\n}\n");
-        assert_eq!(lines("a\u{1b}\n ::b\n"), "a\\u{1b}\n \\u{3a}:b");
+        assert_eq!(escape_lines("a\u{1b}\n ::b\n"), "a\\u{1b}\n \\u{3a}:b");
     }
 }

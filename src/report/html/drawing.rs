@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::compare::HeatMap;
 use crate::report::{figures, overview};
 use crate::run::{ChainOutcome, Difference, Part, Step};
-use crate::text::number::{count, counted};
+use crate::text::number::{count, plural};
 
 /// Both differences of a checkpoint beside each other: where they are equal both are seen.
 const APART: f64 = 5.0;
@@ -70,7 +70,7 @@ impl<'a> Plot<'a> {
 
     /// The drawing in a sentence.
     pub(super) fn described(&self) -> String {
-        let steps = counted(self.chain.steps.len() as u64, "checkpoint");
+        let steps = plural(self.chain.steps.len() as u64, "checkpoint");
         let finding = overview::finding(&self.chain.finding);
         format!("{steps} in a row, own and propagated difference on a logarithmic scale. {finding}")
     }
@@ -96,7 +96,7 @@ impl<'a> Plot<'a> {
     }
 
     /// The lines of the scale, as many as can be read, and what they stand for.
-    pub(super) fn lines(&self) -> Vec<(f64, String)> {
+    pub(super) fn scale(&self) -> Vec<(f64, String)> {
         let every = ((self.high - self.low) / 8 + 1).max(1);
         let powers = (self.low..=self.high).rev().filter(|power| (power - self.low) % every == 0);
         let is_beyond = differences(self.chain).any(|difference| self.y(difference) == BEYOND);

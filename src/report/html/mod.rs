@@ -13,12 +13,12 @@ use askama::Template;
 
 use super::message::{LOOKS_LIKE, Message, Part, messages, together};
 use super::overview::{self, CHAIN};
-use super::{Voice, figures, message, terminal};
+use super::{Commands, figures, message, terminal};
 use crate::case::CaseId;
 use crate::compare::{Comparison, Decade, Size, Tolerance};
 use crate::run::{CaseOutcome, Finding, Gates, OutputOutcome, Part as RunPart, RunOutcome, Verdict};
 use crate::snapshot::{MOVED, moved_row};
-use crate::text::number::{count, counted, duration};
+use crate::text::number::{count, duration, plural};
 use crate::text::safe::is_hidden;
 use drawing::{Map, Plot, px};
 
@@ -34,8 +34,8 @@ pub enum Detail {
 
 /// A whole run as one HTML page: the run at a glance, its cases by suite, its chains.
 #[must_use]
-pub fn run(voice: &Voice, run: &RunOutcome, detail: Detail) -> String {
-    Page { voice, run, detail }.render().expect("a string takes everything") + "\n"
+pub fn run(commands: &Commands, run: &RunOutcome, detail: Detail) -> String {
+    Page { commands, run, detail }.render().expect("a string takes everything") + "\n"
 }
 
 /// The style sheet.
@@ -50,7 +50,7 @@ const KARAT: &str = concat!("karat ", env!("CARGO_PKG_VERSION"));
 #[derive(Template)]
 #[template(path = "page.html")]
 struct Page<'a> {
-    voice: &'a Voice,
+    commands: &'a Commands,
     run: &'a RunOutcome,
     detail: Detail,
 }
@@ -98,14 +98,14 @@ impl<'a> Page<'a> {
     }
 
     fn messages(&self, case: &'a CaseOutcome) -> Vec<Message<'a>> {
-        messages(self.voice, &self.run.gate, case)
+        messages(self.commands, &self.run.gate, case)
     }
 
     /// Where a case is, and how long it took. Of an orphan there is no such file, and nothing ran.
     fn ran(&self, case: &CaseOutcome) -> String {
         match case.verdict {
             Verdict::Orphaned => String::new(),
-            _ => format!("{}, {}, ", self.voice.path(&case.file), duration(case.elapsed)),
+            _ => format!("{}, {}, ", self.commands.path(&case.file), duration(case.elapsed)),
         }
     }
 }
@@ -190,7 +190,7 @@ fn chart(decades: &[Decade]) -> Vec<(String, String, &'static str, f64)> {
 
 /// How many cases.
 fn cases(number: impl Borrow<usize>) -> String {
-    counted(*number.borrow() as u64, "case")
+    plural(*number.borrow() as u64, "case")
 }
 
 /// How long it took.

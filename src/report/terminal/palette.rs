@@ -3,7 +3,7 @@
 use anstyle::{AnsiColor, Style};
 
 use crate::run::Verdict;
-use crate::text::safe::escaped;
+use crate::text::safe::escape_text;
 
 /// The colours of a report, named by what they mean. Whether there are any is the caller's choice.
 #[derive(Clone, Copy, Debug)]
@@ -54,8 +54,8 @@ impl Palette {
     fn paint(&self, style: Style, text: &str) -> String {
         match text {
             "" => String::new(),
-            text if self.is_colored => format!("{style}{}{style:#}", escaped(text)),
-            text => escaped(text),
+            text if self.is_colored => format!("{style}{}{style:#}", escape_text(text)),
+            text => escape_text(text),
         }
     }
 }

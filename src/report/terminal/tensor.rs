@@ -6,16 +6,16 @@ use super::palette::Palette;
 use crate::compare::mismatch::{are_both_nan, mismatch, non_finite_counts};
 use crate::compare::{Comparison, HeatMap, NonFinite, Picture, Summary};
 use crate::explain::Explanation;
+use crate::report::commands::Commands;
 use crate::report::figures::{self, Bin};
 use crate::report::message;
 use crate::report::overview::distance;
-use crate::report::view::{CaseView, DiffView, InputView, OutputView, PairView, TensorView, Unread};
-use crate::report::voice::Voice;
+use crate::report::view::{CaseView, DiffView, InputView, OutputView, PairView, TensorView, UnreadableTensor};
 use crate::run::Verdict;
 use crate::tensor::Kind;
-use crate::text::layout::{Table, bars, padded, paragraphs, width};
-use crate::text::number::{bytes, count, counted, exact, float, shape};
-use crate::text::safe::{name as shown, visible};
+use crate::text::layout::{Table, bars, pad_name, paragraphs, width};
+use crate::text::number::{bytes, count, exact, float, plural, shape};
+use crate::text::safe::{escape_line, escape_name as shown};
 
 /// The rows as a table below an indentation.
 fn table(indent: usize, rows: impl IntoIterator<Item = impl IntoIterator<Item = impl AsRef<str>>>) -> String {
@@ -36,14 +36,14 @@ pub fn diff(palette: &Palette, diff: &DiffView) -> String {
     let names = pairs.iter().map(|pair| &pair.name).chain(only_actual).chain(only_reference);
     let widest = names.map(|name| width(&shown(name))).max().unwrap_or(0);
     text.extend(pairs.iter().map(|pair| in_a_line(palette, pair, widest)));
-    for Unread { name, error } in unread {
+    for UnreadableTensor { name, error } in unread {
         let name = palette.strong(&shown(if name.is_empty() { actual } else { name }));
         let error = paragraphs(10, &error.lines().collect::<Vec<_>>());
         text += &format!("{}{name}\n{error}", palette.verdict(Verdict::Broken, 10));
     }
     for (names, side) in [(only_actual, "actual"), (only_reference, "reference")] {
         for name in names {
-            let name = palette.strong(&padded(name, widest));
+            let name = palette.strong(&pad_name(name, widest));
             text += &format!("{}{name}  only in {side}\n", palette.verdict(Verdict::Missing, 10));
         }
     }
@@ -66,9 +66,9 @@ fn total(palette: &Palette, diff: &DiffView) -> String {
     let is_vacuous = |pair: &&PairView| pair.comparison.as_ref().is_ok_and(|measured| measured.vacuous.is_some());
     let vacuous = match pairs.iter().filter(is_vacuous).count() as u64 {
         0 => String::new(),
-        count => format!("{} cannot fail, or not on zeros or NaN\n", counted(count, "tensor")),
+        count => format!("{} cannot fail, or not on zeros or NaN\n", plural(count, "tensor")),
     };
-    format!("{}: {tallies}\n{vacuous}", counted(all as u64, "tensor"))
+    format!("{}: {tallies}\n{vacuous}", plural(all as u64, "tensor"))
 }
 
 fn verdict(palette: &Palette, pair: &PairView) -> String {
@@ -80,7 +80,7 @@ fn in_a_line(palette: &Palette, pair: &PairView, widest: usize) -> String {
     let found = match comparison {
         Err(mismatch) => {
             let [actual, reference] = [actual, reference].map(|of| format!("{} {}", of.dtype, shape(&of.shape)));
-            visible(&format!("{}: {actual}, reference {reference}", message::brief_mismatch(mismatch)))
+            escape_line(&format!("{}: {actual}, reference {reference}", message::brief_mismatch(mismatch)))
         }
         Ok(measured) => match (measured.mismatches.first(), measured.vacuous) {
             (Some(mismatch), _) if measured.non_finite_mismatches > 0 => message::brief_mismatch(mismatch).into(),
@@ -93,7 +93,7 @@ fn in_a_line(palette: &Palette, pair: &PairView, widest: usize) -> String {
         Some([]) => paragraphs(10, &[message::NOTHING_FITS]),
         Some([best, ..]) => paragraphs(10, &[message::looks(best)]),
     };
-    format!("{}{}  {found}\n{explained}", verdict(palette, pair), palette.strong(&padded(name, widest)))
+    format!("{}{}  {found}\n{explained}", verdict(palette, pair), palette.strong(&pad_name(name, widest)))
 }
 
 fn in_full(palette: &Palette, pair: &PairView) -> String {
@@ -146,7 +146,7 @@ pub(super) fn explanations(indent: usize, explanations: &[Explanation]) -> Strin
     let widest = told.iter().map(|(names, ..)| width(names)).max().unwrap_or(0);
     let line = |(place, (names, good, evidence)): (u32, (String, String, &str))| {
         let evidence = paragraphs(indent + 3, &[evidence]);
-        format!("{:indent$}{place}. {}  {good}\n{evidence}", "", padded(&names, widest))
+        format!("{:indent$}{place}. {}  {good}\n{evidence}", "", pad_name(&names, widest))
     };
     format!("{:indent$}{}\n", "", message::LOOKS_LIKE) + &(1..).zip(told).map(line).collect::<String>()
 }
@@ -180,7 +180,7 @@ pub(in crate::report) fn map(indent: usize, map: &HeatMap) -> String {
 /// Tensors: of one alone its summary and how its elements are spread, or a line for each of the container `place`.
 #[must_use]
 pub fn show(palette: &Palette, place: &str, tensors: &[TensorView]) -> String {
-    let head = palette.strong(&visible(place)) + "\n";
+    let head = palette.strong(&escape_line(place)) + "\n";
     let [TensorView { summary: Ok(summary), histogram: Some(histogram), .. }] = tensors else {
         return head + &table(2, tensors.iter().map(row));
     };
@@ -222,11 +222,11 @@ fn row(tensor: &TensorView) -> Vec<String> {
 
 /// What a case is: what it runs, on what, held against what, and who made its goldens.
 #[must_use]
-pub fn show_case(palette: &Palette, voice: &Voice, case: &CaseView) -> String {
+pub fn show_case(palette: &Palette, commands: &Commands, case: &CaseView) -> String {
     let CaseView { id, file, checkpoint, params, inputs, outputs, timeout, skip, reference } = case;
     let head = |name: &str| palette.strong(name) + "\n";
     let timeout = timeout.map(|timeout| ["timeout".to_owned(), format!("{} s", exact(timeout.as_secs_f64()))]);
-    let facts = [["file".to_owned(), voice.path(file)], ["checkpoint".to_owned(), checkpoint.clone()]];
+    let facts = [["file".to_owned(), commands.path(file)], ["checkpoint".to_owned(), checkpoint.clone()]];
     let mut text = head(id.as_str()) + &table(2, facts.into_iter().chain(timeout));
     text.extend(skip.iter().map(|reason| paragraphs(2, &[format!("skipped: {reason}")])));
     let fields = |name: &str, fields: &Map<String, Value>| match fields.is_empty() {

@@ -10,12 +10,12 @@ use crate::report::junit::junit;
 use crate::run::{CaseOutcome, Gate, Problem, RunOutcome, Verdict};
 
 fn annotated(run: &RunOutcome, workspace: Option<&str>) -> Vec<String> {
-    let told = annotations(&example::voice(), run, workspace.map(Path::new));
+    let told = annotations(&example::commands(), run, workspace.map(Path::new));
     told.lines().map(str::to_owned).collect()
 }
 
 fn summarised(run: &RunOutcome, limit: usize) -> String {
-    summary(&example::voice(), run, limit)
+    summary(&example::commands(), run, limit)
 }
 
 /// A run of as many broken cases.
@@ -106,7 +106,7 @@ fn nothing_in_a_summary_is_markdown_of_its_own() {
 }
 
 fn written(run: &RunOutcome) -> String {
-    junit(&example::voice(), run)
+    junit(&example::commands(), run)
 }
 
 fn read(run: &RunOutcome) -> Report {

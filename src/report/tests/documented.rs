@@ -2,7 +2,7 @@
 
 use super::{assert_told, example, told_as_json, verbs};
 use crate::case::CaseId;
-use crate::doctor::{Ailment, Complaint, Health};
+use crate::doctor::{Complaint, ComplaintKind, Health};
 use crate::report::json;
 use crate::run::{CaseOutcome, Gate, OutputOutcome, RunOutcome, Verdict};
 
@@ -32,14 +32,14 @@ fn explained() -> CaseOutcome {
 fn ailing() -> Health {
     let root = "/home/me/port";
     let orphan = Complaint {
-        ailment: Ailment::Orphaned,
+        kind: ComplaintKind::Orphaned,
         text: None,
         files: vec![format!("{root}/snapshots/a/y.snap").into(), format!("{root}/snapshots/b c/y.snap").into()],
         case: None,
     };
     let text = format!("{root}/goldens/b/case.json: unknown field `chekpoint`");
     let broken = Complaint {
-        ailment: Ailment::Broken,
+        kind: ComplaintKind::Broken,
         text: Some(text),
         files: vec![format!("{root}/goldens/b/case.json").into()],
         case: Some(CaseId::new("b").expect("an id")),
@@ -57,17 +57,19 @@ fn drifted() -> RunOutcome {
 
 #[test]
 fn the_examples_of_the_page_are_what_is_written() {
-    let voice = example::voice();
+    let commands = example::commands();
     let (tensor, summary) = verbs::tensor();
     let written = [
-        told_as_json(|out| json::run(out, &voice, &run())),
-        told_as_json(|out| json::explain(out, &voice, "builtin", &Gate::default(), &explained())),
-        told_as_json(|out| json::matrix(out, &voice, &verbs::matrix())),
-        told_as_json(|out| json::list(out, &voice, &verbs::cases())),
-        told_as_json(|out| json::show(out, &voice, &[verbs::alone("goldens/a/y.npy", &tensor, summary.clone())], None)),
-        told_as_json(|out| json::show(out, &voice, &[], Some(&verbs::case()))),
+        told_as_json(|out| json::run(out, &commands, &run())),
+        told_as_json(|out| json::explain(out, &commands, "builtin", &Gate::default(), &explained())),
+        told_as_json(|out| json::matrix(out, &commands, &verbs::matrix())),
+        told_as_json(|out| json::list(out, &commands, &verbs::cases())),
+        told_as_json(|out| {
+            json::show(out, &commands, &[verbs::alone("goldens/a/y.npy", &tensor, summary.clone())], None)
+        }),
+        told_as_json(|out| json::show(out, &commands, &[], Some(&verbs::case()))),
         told_as_json(|out| json::diff(out, &verbs::one_pair())),
-        told_as_json(|out| json::doctor(out, &voice, &ailing())),
+        told_as_json(|out| json::doctor(out, &commands, &ailing())),
     ];
     let documented = documented();
     assert_eq!(documented.len(), written.len());
@@ -76,7 +78,7 @@ fn the_examples_of_the_page_are_what_is_written() {
 
 #[test]
 fn an_absent_line_of_a_snapshot_is_null() {
-    let told = told_as_json(|out| json::run(out, &example::voice(), &drifted()));
+    let told = told_as_json(|out| json::run(out, &example::commands(), &drifted()));
     let document: serde_json::Value = serde_json::from_str(&told).expect("one JSON document");
     let drift = &document["cases"][0]["outputs"][0]["drift"][1];
     assert_eq!(drift.to_string(), r#"{"band":null,"measured":"0","quantity":"outliers","stored":null}"#);
@@ -88,7 +90,7 @@ fn what_json_cannot_hold_is_a_word() {
     let mut measured = example::comparison();
     (measured.tolerance_used, measured.bias, measured.scale) = (f64::INFINITY, Some(f64::NEG_INFINITY), Some(f64::NAN));
     run.cases[0].outputs = vec![OutputOutcome { comparison: Some(measured), ..example::output("y", Verdict::Pass) }];
-    let told = told_as_json(|out| json::run(out, &example::voice(), &run));
+    let told = told_as_json(|out| json::run(out, &example::commands(), &run));
     for line in ["\"tolerance_used\": \"inf\"", "\"bias\": \"-inf\"", "\"scale\": \"nan\""] {
         assert!(told.contains(line), "{line}\n{told}");
     }

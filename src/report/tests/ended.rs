@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::record::back;
 use super::{assert_told, example, told, told_as_json};
 use crate::case::CaseId;
-use crate::report::{Palette, Voice, json, terminal};
+use crate::report::{Commands, Palette, json, terminal};
 use crate::run::{CaseOutcome, Problem, RunOutcome, Verdict};
 
 /// Every way in which the process of a case ends before its time.
@@ -33,7 +33,7 @@ fn run() -> RunOutcome {
 
 #[test]
 fn what_ended_a_process_is_told_with_the_last_that_it_printed() {
-    let told = terminal::failures(&Palette::plain(), &example::voice(), &run());
+    let told = terminal::failures(&Palette::plain(), &example::commands(), &run());
     let should_be = "\
 broken    ends/crashed
           SIGSEGV ended the process of checkpoint mlp: segmentation fault: it
@@ -81,7 +81,7 @@ fn a_run_that_was_interrupted_is_no_pass_whatever_finished() {
     run.cases.iter_mut().for_each(|case| case.outputs.iter_mut().for_each(|output| output.improved.clear()));
     assert!(!run.passed() && run.failed() == 0);
     assert_eq!(run.verdict(), Verdict::Broken);
-    let end = terminal::end(&Palette::plain(), &example::voice(), &run);
+    let end = terminal::end(&Palette::plain(), &example::commands(), &run);
     let last = "\ninterrupted by SIGTERM: 12 cases did not run\nto run all of it:  karat run\nexecutor builtin\n";
     assert!(end.ends_with(last), "{end}");
     (run.interrupted, run.not_run) = (None, 0);
@@ -90,7 +90,7 @@ fn a_run_that_was_interrupted_is_no_pass_whatever_finished() {
 
 #[test]
 fn json_has_what_ended_each() {
-    let told = told_as_json(|out| json::run(out, &example::voice(), &run()));
+    let told = told_as_json(|out| json::run(out, &example::commands(), &run()));
     let run: serde_json::Value = serde_json::from_str(&told).expect("one JSON document");
     assert_eq!((&run["interrupted"], &run["not_run"]), (&"SIGTERM".into(), &12.into()));
     let problem = |at: usize| {
@@ -111,8 +111,8 @@ fn json_has_what_ended_each() {
 
 #[test]
 fn what_ended_each_is_read_back() {
-    let voice = Voice { base: "/elsewhere".into(), ..example::voice() };
-    let read = json::read_run(&told(|out| json::run(out, &voice, &run()))).expect("it was just written");
+    let commands = Commands { base: "/elsewhere".into(), ..example::commands() };
+    let read = json::read_run(&told(|out| json::run(out, &commands, &run()))).expect("it was just written");
     assert_eq!(format!("{read:?}"), format!("{:?}", run()));
     for case in run().cases {
         let read = back(&case).expect("it was just written");

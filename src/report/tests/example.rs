@@ -6,14 +6,14 @@ use std::time::Duration;
 use crate::case::CaseId;
 use crate::compare::{Comparison, Extreme, Mismatch, NonFinite, Summary, Tolerance};
 use crate::explain::{Details, Explanation, Hypothesis};
-use crate::report::{Review, Voice};
+use crate::report::{Commands, Review};
 use crate::run::{CaseOutcome, Gate, Gates, OutputOutcome, Problem, RunOutcome, Verdict};
 use crate::snapshot::Drift;
 use crate::tensor::value::{ElementType, Types};
 use crate::tensor::{DType, Value};
 
-pub(super) fn voice() -> Voice {
-    Voice { review: Review::Insta, ..Voice::new("karat", "/home/me/port".into()) }
+pub(super) fn commands() -> Commands {
+    Commands { review: Review::Insta, ..Commands::new("karat", "/home/me/port".into()) }
 }
 
 pub(super) fn run() -> RunOutcome {

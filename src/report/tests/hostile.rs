@@ -11,7 +11,7 @@ use crate::report::terminal::{self, By, Detail as Told};
 use crate::report::{Palette, github, json, junit, markdown};
 use crate::run::{Matrix, RunOutcome};
 use crate::text::is_hidden;
-use crate::text::safe::{Rule, lines};
+use crate::text::safe::{Rule, escape_lines};
 
 /// What must reach nobody as it is: controls, bidi, blanks of no width, ends of lines, commands to runners, Markdown and HTML.
 fn hostile() -> String {
@@ -110,10 +110,10 @@ fn assert_table(page: &str, what: &str) {
 }
 
 fn check(run: &RunOutcome, what: &str) {
-    let voice = example::voice();
+    let commands = example::commands();
     for (palette, rule) in [(Palette::plain(), Rule::Text), (Palette::colored(), Rule::Colored)] {
         for detail in [Told::Failures, Told::Cases, Told::Measurements] {
-            let text = rule.guard(&terminal::run(detail, &palette, &voice, run));
+            let text = rule.guard(&terminal::run(detail, &palette, &commands, run));
             // A colour of the text's own would follow what was written out.
             assert!(!text.contains("[2J\u{1b}"), "{what}\n{text}");
             let text = ["0", "1", "2", "31", "32", "33", "36"]
@@ -122,28 +122,28 @@ fn check(run: &RunOutcome, what: &str) {
             assert_safe(&text, what);
         }
     }
-    let document = told(|out| json::run(out, &voice, run));
+    let document = told(|out| json::run(out, &commands, run));
     assert_safe(&document, what);
-    assert_safe(&junit::junit(&voice, run), what);
-    let page = html::run(&voice, run, Detail::All);
+    assert_safe(&junit::junit(&commands, run), what);
+    let page = html::run(&commands, run, Detail::All);
     let body = &page[page.find("<body>").expect("a body")..page.rfind("<script>").expect("a script")];
     assert_safe(body, what);
     assert!(!body.contains("<img"), "{what}");
-    let notes = Rule::Commands.guard(&github::annotations(&voice, run, None));
+    let notes = Rule::Commands.guard(&github::annotations(&commands, run, None));
     assert_no_hidden(&notes, what);
     for line in notes.lines() {
         assert!(line.starts_with("::error ") || line.starts_with("::warning "), "{what}: {line}");
         let (_, message) = line[2..].split_once("::").expect("a command has a message");
         assert_safe(&message.replace("%0A", "\n"), what);
     }
-    assert_table(&github::summary(&voice, run, usize::MAX), what);
+    assert_table(&github::summary(&commands, run, usize::MAX), what);
     let matrix = Matrix::of(vec![run.clone()], &[]);
     for by in [By::Case, By::Checkpoint] {
         assert_table(&markdown::matrix(by, &matrix), what);
         let plain = Palette::plain();
-        assert_safe(&Rule::Text.guard(&terminal::matrix(by, &plain, &voice, &matrix)), what);
+        assert_safe(&Rule::Text.guard(&terminal::matrix(by, &plain, &commands, &matrix)), what);
     }
-    assert_safe(&told(|out| json::matrix(out, &voice, &matrix)), what);
+    assert_safe(&told(|out| json::matrix(out, &commands, &matrix)), what);
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn no_field_of_a_record_reaches_a_reader_or_a_runner_raw() {
     let (mut read, mut refused) = (0, 0);
     let run = record::whole();
     let document: Value =
-        serde_json::from_str(&told(|out| json::run(out, &example::voice(), &run))).expect("one JSON document");
+        serde_json::from_str(&told(|out| json::run(out, &example::commands(), &run))).expect("one JSON document");
     for place in places(&document) {
         let mut as_value = document.clone();
         *at(&mut as_value, &place) = hostile.clone().into();
@@ -171,7 +171,7 @@ fn no_field_of_a_record_reaches_a_reader_or_a_runner_raw() {
                 }
                 Err(error) => {
                     refused += 1;
-                    assert_safe(&lines(&format!("karat: {error}")), &what);
+                    assert_safe(&escape_lines(&format!("karat: {error}")), &what);
                 }
             }
         }
@@ -190,11 +190,11 @@ fn a_name_of_any_length_is_told_in_bounded_lines() {
         case.checkpoint = Some(long.clone());
         case.outputs.iter_mut().for_each(|output| output.name.clone_from(&long));
     }
-    let (voice, plain) = (example::voice(), Palette::plain());
+    let (commands, plain) = (example::commands(), Palette::plain());
     for text in [
-        terminal::matrix(By::Case, &plain, &voice, &matrix),
-        terminal::matrix(By::Checkpoint, &plain, &voice, &matrix),
-        terminal::run(Told::Measurements, &plain, &voice, &run),
+        terminal::matrix(By::Case, &plain, &commands, &matrix),
+        terminal::matrix(By::Checkpoint, &plain, &commands, &matrix),
+        terminal::run(Told::Measurements, &plain, &commands, &run),
     ] {
         assert!(text.contains("…69,860 more…"), "{}", &text[..2000]);
         // What is long is the command that names the executor.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::example::{self, case, output, voice};
+use super::example::{self, case, commands, output};
 use crate::case::CaseId;
 use crate::compare::{Pair, Picture, Rules, Tolerance};
 use crate::report::html::{self, Detail};
@@ -13,7 +13,7 @@ use crate::run::{
 use crate::tensor::Tensor;
 
 fn page(run: &RunOutcome, detail: Detail) -> String {
-    html::run(&voice(), run, detail)
+    html::run(&commands(), run, detail)
 }
 
 /// What a reader sees of the page: words one blank apart, entities read.
@@ -45,7 +45,7 @@ fn the_page_says_of_every_case_what_the_terminal_says() {
         let run = RunOutcome { gate: Gate { ci, ..Gate::default() }, ..example::run() };
         let page = text(&page(&run, Detail::NotPassed));
         for case in run.cases.iter().filter(|case| run.gate.fails(case)) {
-            let said = terminal::failure(&Palette::plain(), &voice(), &run.gate, case);
+            let said = terminal::failure(&Palette::plain(), &commands(), &run.gate, case);
             // The first line of each block is the head, which the page lays out by itself.
             for line in said.split("\n\n").flat_map(|block| block.lines().skip(1)) {
                 // Explanations are told in full, and lines of a snapshot stand in a table, not one below the other.

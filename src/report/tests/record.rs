@@ -8,7 +8,7 @@ use super::{assert_told, example, told, verbs};
 use crate::case::CaseId;
 use crate::compare::{NanRule, Pair, Picture, Rules, Tolerance, compare, summarize};
 use crate::explain::{Details, Explanation, Hypothesis};
-use crate::report::{Palette, Voice, json, terminal};
+use crate::report::{Commands, Palette, json, terminal};
 use crate::run::{
     Amplifier, CaseOutcome, ChainOutcome, Difference, Finding, Gate, Gates, OutputOutcome, Part, Partition, Problem,
     RunOutcome, Step, Verdict,
@@ -81,8 +81,8 @@ fn chains() -> Vec<ChainOutcome> {
     findings.map(|finding| ChainOutcome { name: "a".into(), steps: steps.clone(), finding }).into()
 }
 
-fn written(voice: &Voice, run: &RunOutcome) -> String {
-    told(|out| json::run(out, voice, run))
+fn written(commands: &Commands, run: &RunOutcome) -> String {
+    told(|out| json::run(out, commands, run))
 }
 
 /// A case as the process of one hands it over, read and checked.
@@ -93,8 +93,8 @@ pub(super) fn back(case: &CaseOutcome) -> Result<CaseOutcome, String> {
     read.check().map(|()| read)
 }
 
-fn on_screen(voice: &Voice, run: &RunOutcome) -> String {
-    terminal::run(terminal::Detail::Cases, &Palette::colored(), voice, run)
+fn on_screen(commands: &Commands, run: &RunOutcome) -> String {
+    terminal::run(terminal::Detail::Cases, &Palette::colored(), commands, run)
 }
 
 #[test]
@@ -102,18 +102,18 @@ fn a_run_of_accuracy_alone_is_read_back() {
     let mut run = real();
     run.cases.truncate(2);
     run.gates = Gates::Accuracy;
-    let read = json::read_run(&written(&example::voice(), &run)).expect("it was just written");
+    let read = json::read_run(&written(&example::commands(), &run)).expect("it was just written");
     assert_eq!(read.gates, Gates::Accuracy);
 }
 
 #[test]
 fn a_run_is_read_back_and_every_report_of_it_is_the_same() {
-    let voice = example::voice();
+    let commands = example::commands();
     for run in [example::run(), whole()] {
-        let text = written(&voice, &run);
+        let text = written(&commands, &run);
         let read = json::read_run(&text).expect("it was just written");
-        assert_told(&written(&voice, &read), &text);
-        assert_told(&on_screen(&voice, &read), &on_screen(&voice, &run));
+        assert_told(&written(&commands, &read), &text);
+        assert_told(&on_screen(&commands, &read), &on_screen(&commands, &run));
     }
 }
 
@@ -128,8 +128,8 @@ fn a_case_is_read_back_as_it_was_with_its_paths() {
 
 #[test]
 fn a_run_is_read_back_as_it_was_where_its_paths_are_not_shortened() {
-    let voice = Voice { base: "/elsewhere".into(), ..example::voice() };
-    let read = json::read_run(&written(&voice, &whole())).expect("it was just written");
+    let commands = Commands { base: "/elsewhere".into(), ..example::commands() };
+    let read = json::read_run(&written(&commands, &whole())).expect("it was just written");
     assert_eq!(format!("{read:?}"), format!("{:?}", whole()));
 }
 
@@ -262,7 +262,7 @@ fn complex_and_boolean_elements_are_read_back() {
 /// Reads the example after that change to its text, which cannot be read.
 #[track_caller]
 fn refused(change: impl FnOnce(String) -> String) -> String {
-    let text = written(&example::voice(), &example::run());
+    let text = written(&example::commands(), &example::run());
     // As an older karat wrote it: with a digest, that alone would be said.
     let (content, _) = text.rsplit_once(",\n  \"sha256\"").expect("a digest");
     json::read_run(&change(format!("{content}\n}}\n"))).expect_err("it is broken").to_string()
@@ -310,7 +310,7 @@ fn a_document_that_cannot_be_read_says_what_is_wrong_where_and_what_to_do() {
             assert!(said.contains(part), "`{part}` is not in: {said}");
         }
     }
-    let text = written(&example::voice(), &example::run());
+    let text = written(&example::commands(), &example::run());
     assert_eq!(json::version(&text).expect("a document"), env!("CARGO_PKG_VERSION"));
 }
 
@@ -350,14 +350,14 @@ fn real() -> RunOutcome {
 
 /// The record of a real run, as karat of an older version wrote it: without a digest.
 fn without_digest() -> serde_json::Value {
-    let mut run: serde_json::Value = serde_json::from_str(&written(&example::voice(), &real())).expect("JSON");
+    let mut run: serde_json::Value = serde_json::from_str(&written(&example::commands(), &real())).expect("JSON");
     run.as_object_mut().expect("an object").remove("sha256").expect("there is a digest");
     run
 }
 
 #[test]
 fn a_record_that_was_changed_is_refused_wherever_it_was() {
-    let text = written(&example::voice(), &real());
+    let text = written(&example::commands(), &real());
     assert_eq!(json::read_run(&text).expect("as it was written").cases.len(), 5);
     let (content, _) = text.rsplit_once(",\n  \"sha256\"").expect("a digest");
     let digits: Vec<usize> = content.match_indices(|c: char| c.is_ascii_digit()).map(|(at, _)| at).collect();

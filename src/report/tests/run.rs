@@ -1,19 +1,19 @@
 //! The hand-made run through every report of a run.
 
 use super::{assert_told, example, told_as_json};
-use crate::report::{Palette, Review, Voice, json, terminal};
+use crate::report::{Commands, Palette, Review, json, terminal};
 use crate::run::{Gate, RunOutcome, Verdict};
 
 fn lines(run: &RunOutcome) -> String {
-    terminal::case_lines(&Palette::plain(), &example::voice(), run)
+    terminal::case_lines(&Palette::plain(), &example::commands(), run)
 }
 
-fn failures(voice: &Voice, run: &RunOutcome) -> String {
-    terminal::failures(&Palette::plain(), voice, run)
+fn failures(commands: &Commands, run: &RunOutcome) -> String {
+    terminal::failures(&Palette::plain(), commands, run)
 }
 
-fn end(voice: &Voice, run: &RunOutcome) -> String {
-    terminal::end(&Palette::plain(), voice, run)
+fn end(commands: &Commands, run: &RunOutcome) -> String {
+    terminal::end(&Palette::plain(), commands, run)
 }
 
 /// The run and nothing of it but the cases of that verdict.
@@ -50,12 +50,15 @@ fn an_id_is_never_cut_and_pushes_only_its_own_line() {
 
 #[test]
 fn every_case_that_did_not_pass_has_a_message() {
-    assert_told(&failures(&example::voice(), &example::run()), include_str!("../../../tests/data/report/failures.txt"));
+    assert_told(
+        &failures(&example::commands(), &example::run()),
+        include_str!("../../../tests/data/report/failures.txt"),
+    );
 }
 
 #[test]
 fn every_message_ends_with_a_command_unless_its_output_passed() {
-    let told = failures(&example::voice(), &example::run());
+    let told = failures(&example::commands(), &example::run());
     for message in told.split("\n\n").filter(|message| !message.is_empty() && !message.starts_with("pass")) {
         let last = message.trim_end().lines().last().unwrap_or_default();
         let (_, command) = last.split_once(":  ").unwrap_or_default();
@@ -67,8 +70,8 @@ fn every_message_ends_with_a_command_unless_its_output_passed() {
 fn a_mismatch_is_never_accepted_or_reviewed() {
     for verdict in [Verdict::Broken, Verdict::Missing, Verdict::Mismatch, Verdict::Orphaned] {
         for review in [Review::Insta, Review::Accept] {
-            let voice = Voice { review, ..example::voice() };
-            let told = failures(&voice, &only(verdict)) + &end(&voice, &only(verdict));
+            let commands = Commands { review, ..example::commands() };
+            let told = failures(&commands, &only(verdict)) + &end(&commands, &only(verdict));
             assert!(!told.contains("accept") && !told.contains("review"), "{told}");
         }
     }
@@ -76,7 +79,7 @@ fn a_mismatch_is_never_accepted_or_reviewed() {
 
 #[test]
 fn the_end_counts_worst_first() {
-    assert_told(&end(&example::voice(), &example::run()), include_str!("../../../tests/data/report/end.txt"));
+    assert_told(&end(&example::commands(), &example::run()), include_str!("../../../tests/data/report/end.txt"));
 }
 
 #[test]
@@ -84,8 +87,8 @@ fn a_run_that_passed_ends_with_its_count() {
     let mut run = only(Verdict::Pass);
     run.cases.retain(|case| case.outputs.iter().all(|output| output.improved.is_empty()));
     run.filtered_out = 0;
-    assert_told(&failures(&example::voice(), &run), "");
-    assert_told(&end(&example::voice(), &run), "4 cases, none fails, in 1.24 s\n4 pass\nexecutor builtin\n");
+    assert_told(&failures(&example::commands(), &run), "");
+    assert_told(&end(&example::commands(), &run), "4 cases, none fails, in 1.24 s\n4 pass\nexecutor builtin\n");
 }
 
 #[test]
@@ -100,18 +103,18 @@ skipped   gpt2-tiny/generate
           then:  karat run -k gpt2-tiny/generate
 
 ";
-    assert_told(&failures(&example::voice(), &run), should_be);
+    assert_told(&failures(&example::commands(), &run), should_be);
     let allowed = RunOutcome {
         gate: Gate { ci: true, allowed_skips: vec!["gpt2-tiny/generate".into()], ..Gate::default() },
         ..run
     };
-    assert_told(&failures(&example::voice(), &allowed), "");
+    assert_told(&failures(&example::commands(), &allowed), "");
 }
 
 #[test]
 fn in_ci_a_review_begins_with_a_run_elsewhere() {
     let run = RunOutcome { gate: Gate { ci: true, ..Gate::default() }, ..only(Verdict::Drift) };
-    let told = failures(&example::voice(), &run);
+    let told = failures(&example::commands(), &run);
     let command = "karat run -k gpt2-tiny/ln_f; cargo insta review";
     assert!(told.contains(&format!("if it is intended, on your machine:  {command}\n")), "{told}");
 }
@@ -119,33 +122,33 @@ fn in_ci_a_review_begins_with_a_run_elsewhere() {
 #[test]
 fn commands_are_those_that_work_where_they_are_read() {
     let command = "cargo test --test goldens --";
-    let voice = Voice { root: Some("my goldens".into()), ..Voice::new(command, "/home/me".into()) };
-    let told = failures(&voice, &only(Verdict::Drift)) + &failures(&voice, &only(Verdict::Missing));
+    let commands = Commands { root: Some("my goldens".into()), ..Commands::new(command, "/home/me".into()) };
+    let told = failures(&commands, &only(Verdict::Drift)) + &failures(&commands, &only(Verdict::Missing));
     for line in [
         "if it is intended:  cargo test --test goldens -- accept --root 'my goldens' gpt2-tiny/ln_f\n",
         "then:  cargo test --test goldens -- run 'my goldens' -k lfs/ln\n",
     ] {
         assert!(told.contains(line), "{told}");
     }
-    let told = failures(&voice, &only(Verdict::Mismatch));
+    let told = failures(&commands, &only(Verdict::Mismatch));
     assert!(told.contains("actual kept in port/target/karat/gpt2-tiny/lm_head/logits.npy\n"), "{told}");
 }
 
 #[test]
 fn colours_change_no_letter() {
-    let voice = example::voice();
-    let colored = terminal::failures(&Palette::colored(), &voice, &example::run());
+    let commands = example::commands();
+    let colored = terminal::failures(&Palette::colored(), &commands, &example::run());
     assert!(colored.contains("\u{1b}[1m\u{1b}[31mmismatch\u{1b}[0m  "), "{colored}");
     let mut plain = String::new();
     for (at, part) in colored.split('\u{1b}').enumerate() {
         plain += if at == 0 { part } else { part.split_once('m').expect("every escape is a colour").1 };
     }
-    assert_told(&plain, &failures(&voice, &example::run()));
+    assert_told(&plain, &failures(&commands, &example::run()));
 }
 
 #[test]
 fn json_holds_everything() {
-    let told = told_as_json(|out| json::run(out, &example::voice(), &example::run()));
+    let told = told_as_json(|out| json::run(out, &example::commands(), &example::run()));
     assert_told(&told, include_str!("../../../tests/data/report/run.json"));
     serde_json::from_str::<serde_json::Value>(&told).expect("one JSON document");
 }
@@ -156,7 +159,7 @@ fn a_first_run_tells_of_what_is_unrecorded_once_and_of_the_worst_last() {
     let mut cases: Vec<_> = (0..45).map(|at| case(&format!("s/{at:02}"), Verdict::Unrecorded)).collect();
     cases.insert(20, case("s/19x", Verdict::Mismatch));
     let run = RunOutcome { cases, filtered_out: 0, ..example::run() };
-    let told = failures(&example::voice(), &run);
+    let told = failures(&example::commands(), &run);
     let should_be = "\
 unrecorded  45 cases
             within tolerance or without a reference, and no snapshot is accepted
@@ -168,12 +171,12 @@ unrecorded  45 cases
     assert!(rest.starts_with("mismatch  s/19x  ›  y") && rest.lines().count() < 10, "{told}");
     // A few are told of one by one.
     let few = RunOutcome { cases: run.cases[..3].to_vec(), ..run };
-    assert_eq!(failures(&example::voice(), &few).matches("unrecorded  s/0").count(), 3);
+    assert_eq!(failures(&example::commands(), &few).matches("unrecorded  s/0").count(), 3);
 }
 
 #[test]
 fn failures_go_from_the_least_to_the_worst() {
-    let told = failures(&example::voice(), &example::run());
+    let told = failures(&example::commands(), &example::run());
     let place = |verdict: Verdict| {
         let of = example::run().cases.into_iter().find(|case| case.verdict == verdict).expect("every verdict");
         let line = |line: &str| line.starts_with(verdict.word()) && line.contains(of.id.as_str());

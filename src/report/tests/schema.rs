@@ -11,7 +11,7 @@ fn validator() -> jsonschema::Validator {
 }
 
 fn document() -> Value {
-    serde_json::from_str(&told(|out| run(out, &example::voice(), &record::whole()))).expect("one JSON document")
+    serde_json::from_str(&told(|out| run(out, &example::commands(), &record::whole()))).expect("one JSON document")
 }
 
 #[test]

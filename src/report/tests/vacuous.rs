@@ -34,11 +34,11 @@ fn run(deny_vacuous: bool) -> RunOutcome {
 }
 
 fn terminal(run: &RunOutcome) -> String {
-    terminal::run(terminal::Detail::Cases, &Palette::plain(), &example::voice(), run)
+    terminal::run(terminal::Detail::Cases, &Palette::plain(), &example::commands(), run)
 }
 
 fn told_of_failures(run: &RunOutcome) -> String {
-    terminal::failures(&Palette::plain(), &example::voice(), run)
+    terminal::failures(&Palette::plain(), &example::commands(), run)
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn what_a_chained_run_allows_is_said_to_be_of_it_beside_the_own_tolerance_or_alo
         {
             assert!(told.contains(said), "{said}: {told}");
         }
-        let text = self::told(|out| json::run(out, &example::voice(), &run));
+        let text = self::told(|out| json::run(out, &example::commands(), &run));
         assert_eq!(text.matches("\"chained_vacuous\": \"zeros\"").count(), 1, "{text}");
         let read = json::read_run(&text).expect("what was written is read");
         assert_eq!(read.cases[1].outputs[0].chained_vacuous, Some(Vacuous::Zeros));
@@ -112,16 +112,16 @@ pass      a/zeros  ›  y                                           f32 [1, 8, 6
 fn every_report_says_so() {
     for deny in [false, true] {
         let run = run(deny);
-        let xml = junit::junit(&example::voice(), &run);
+        let xml = junit::junit(&example::commands(), &run);
         assert_eq!(xml.contains("<failure message=\"pass: cannot fail on zeros\" type=\"vacuous\">"), deny, "{xml}");
         assert!(xml.contains("accuracy cannot fail on zeros"), "{xml}");
-        let notes = github::annotations(&example::voice(), &run, None);
+        let notes = github::annotations(&example::commands(), &run, None);
         let level = if deny { "error" } else { "notice" };
         assert_eq!(notes.matches(&format!("::{level} file=goldens/")).count(), 2, "{notes}");
         assert!(notes.contains("title=cannot fail%3A a/zeros"), "{notes}");
-        let summary = github::summary(&example::voice(), &run, 1 << 20);
+        let summary = github::summary(&example::commands(), &run, 1 << 20);
         assert!(summary.contains("2 outputs cannot fail, or not on zeros or NaN"), "{summary}");
-        let page = html::run(&example::voice(), &run, html::Detail::NotPassed);
+        let page = html::run(&example::commands(), &run, html::Detail::NotPassed);
         assert!(page.contains("accuracy cannot fail: `where` leaves out every element"), "{page}");
         assert!(page.contains("2 outputs cannot fail, or not on zeros or NaN"), "{page}");
     }
@@ -131,7 +131,7 @@ fn every_report_says_so() {
 fn a_record_holds_it_and_has_no_field_for_it_where_there_is_none() {
     for deny in [false, true] {
         let run = run(deny);
-        let text = told(|out| json::run(out, &example::voice(), &run));
+        let text = told(|out| json::run(out, &example::commands(), &run));
         assert_eq!(text.matches("\"vacuous\":").count(), 2, "{text}");
         assert_eq!(text.contains("\"deny\": ["), deny, "{text}");
         let read = json::read_run(&text).expect("what was written is read");

@@ -7,7 +7,9 @@ use crate::case::CaseId;
 use crate::compare::{Mismatch, NonFinite, Pair, Picture, Rules, Summary, Tolerance, summarize};
 use crate::explain::{Explanation, Hypothesis};
 use crate::report::terminal::{self, By};
-use crate::report::{CaseLine, CaseView, DiffView, InputView, OutputView, PairView, Palette, TensorView, Unread};
+use crate::report::{
+    CaseLine, CaseView, DiffView, InputView, OutputView, PairView, Palette, TensorView, UnreadableTensor,
+};
 use crate::report::{histogram, markdown};
 use crate::run::{CaseOutcome, Gate, Gates, Matrix, Problem, RunOutcome, Verdict};
 use crate::tensor::{DType, Tensor, Value};
@@ -106,7 +108,7 @@ pub(super) fn explained() -> CaseOutcome {
 
 #[test]
 fn an_output_is_explained_best_first_with_a_picture() {
-    let told = terminal::explain(&Palette::plain(), &example::voice(), &Gate::default(), &explained());
+    let told = terminal::explain(&Palette::plain(), &example::commands(), &Gate::default(), &explained());
     assert_told(&told, include_str!("../../../tests/data/report/explain.txt"));
 }
 
@@ -153,7 +155,7 @@ fn many_pairs() -> DiffView {
         ],
         only_actual: vec!["extra".into()],
         only_reference: vec!["gone".into()],
-        unread: vec![Unread { name: "ids".into(), error: "new.npz#ids: holds pickled objects".into() }],
+        unread: vec![UnreadableTensor { name: "ids".into(), error: "new.npz#ids: holds pickled objects".into() }],
     }
 }
 
@@ -232,7 +234,7 @@ all.npz
 
 #[test]
 fn a_case_is_shown_with_what_it_runs_on() {
-    let told = terminal::show_case(&Palette::plain(), &example::voice(), &case());
+    let told = terminal::show_case(&Palette::plain(), &example::commands(), &case());
     assert_told(&told, include_str!("../../../tests/data/report/show_case.txt"));
 }
 
@@ -281,7 +283,7 @@ pub(super) fn matrix() -> Matrix {
 
 #[test]
 fn every_case_has_a_row_and_every_executor_a_column() {
-    let told = terminal::matrix(By::Case, &Palette::plain(), &example::voice(), &matrix());
+    let told = terminal::matrix(By::Case, &Palette::plain(), &example::commands(), &matrix());
     assert_told(&told, include_str!("../../../tests/data/report/matrix.txt"));
 }
 

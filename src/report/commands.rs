@@ -9,7 +9,7 @@ use crate::text::number::exact;
 
 /// What a message needs to know of the place where it is read, so that the commands in it work there.
 #[derive(Clone, Debug)]
-pub struct Voice {
+pub struct Commands {
     /// What the reader types before a verb: `karat`, or `cargo test --test goldens --`.
     pub command: String,
     /// How the reader accepts pending snapshots.
@@ -37,10 +37,10 @@ pub enum Review {
     Accept,
 }
 
-impl Voice {
+impl Commands {
     /// Commands with the defaults of `run`, reviewed by karat's own verb, for a reader in that folder.
-    pub(crate) fn new(command: &str, base: PathBuf) -> Voice {
-        Voice {
+    pub(crate) fn new(command: &str, base: PathBuf) -> Commands {
+        Commands {
             command: command.to_owned(),
             review: Review::Accept,
             root: None,
@@ -237,24 +237,24 @@ fn spelled(c: char) -> String {
 mod tests {
     use super::*;
 
-    fn voice() -> Voice {
-        Voice::new("karat", "/home/me/port".into())
+    fn commands() -> Commands {
+        Commands::new("karat", "/home/me/port".into())
     }
 
     #[test]
     fn paths_below_the_current_folder_are_relative() {
-        assert_eq!(voice().path(Path::new("/home/me/port/goldens/a")), "goldens/a");
-        assert_eq!(voice().path(Path::new("/home/me/other")), "/home/me/other");
-        assert_eq!(voice().path(Path::new("/home/me/port")), ".");
-        assert_eq!(voice().path(Path::new("goldens/a")), "goldens/a");
+        assert_eq!(commands().path(Path::new("/home/me/port/goldens/a")), "goldens/a");
+        assert_eq!(commands().path(Path::new("/home/me/other")), "/home/me/other");
+        assert_eq!(commands().path(Path::new("/home/me/port")), ".");
+        assert_eq!(commands().path(Path::new("goldens/a")), "goldens/a");
     }
 
     #[test]
     fn paths_in_a_text_are_shown_as_others_are() {
         let text = "input `x`: /home/me/port/goldens/x.npy: no such file, nor /mnt/home/me/port/x.npy";
         let shown = "input `x`: goldens/x.npy: no such file, nor /mnt/home/me/port/x.npy";
-        assert_eq!(voice().relative(text), shown);
-        assert_eq!(Voice { base: "/".into(), ..voice() }.relative(text), text);
+        assert_eq!(commands().relative(text), shown);
+        assert_eq!(Commands { base: "/".into(), ..commands() }.relative(text), text);
     }
 
     #[test]
@@ -277,39 +277,39 @@ mod tests {
         ] {
             assert_eq!(quote(text), word);
         }
-        assert_eq!(voice().show("-x.npy"), "karat show ./-x.npy");
+        assert_eq!(commands().show("-x.npy"), "karat show ./-x.npy");
         assert_eq!(remove("- x"), "rm './- x'");
     }
 
     #[test]
     fn an_id_that_begins_with_a_dash_is_not_taken_for_an_option() {
-        assert_eq!(voice().run(Some("-bad")), "karat run -k=-bad");
-        assert_eq!(voice().list(Some("- b")), "karat list '-k=- b'");
-        assert_eq!(voice().accept(Some("-bad")), "karat accept -- -bad");
-        assert_eq!(voice().show_case("-bad"), "karat show -- -bad");
-        let voice = Voice { root: Some("-r".into()), executor: Some("-e".into()), ..voice() };
-        assert_eq!(voice.explain("-bad"), "karat explain --root ./-r --executor=-e -- -bad");
-        assert_eq!(voice.accept(Some("-bad")), "karat accept --root ./-r -- -bad");
+        assert_eq!(commands().run(Some("-bad")), "karat run -k=-bad");
+        assert_eq!(commands().list(Some("- b")), "karat list '-k=- b'");
+        assert_eq!(commands().accept(Some("-bad")), "karat accept -- -bad");
+        assert_eq!(commands().show_case("-bad"), "karat show -- -bad");
+        let commands = Commands { root: Some("-r".into()), executor: Some("-e".into()), ..commands() };
+        assert_eq!(commands.explain("-bad"), "karat explain --root ./-r --executor=-e -- -bad");
+        assert_eq!(commands.accept(Some("-bad")), "karat accept --root ./-r -- -bad");
     }
 
     #[test]
     fn a_root_that_was_typed_is_typed_again() {
-        assert_eq!(voice().run(Some("a b")), "karat run -k 'a b'");
-        let voice = Voice { root: Some("my goldens".into()), ..voice() };
-        assert_eq!(voice.run(None), "karat run 'my goldens'");
-        assert_eq!(voice.accept(Some("a/b")), "karat accept --root 'my goldens' a/b");
-        assert_eq!(voice.show_case("a/b"), "karat show a/b --root 'my goldens'");
-        assert_eq!(voice.show("y.npy"), "karat show y.npy");
-        let voice = Voice { snapshots: Some("s".into()), ..voice };
-        assert_eq!(voice.run(Some("a/b")), "karat run 'my goldens' --snapshots s -k a/b");
-        assert_eq!(voice.accept(None), "karat accept --root 'my goldens' --snapshots s --all");
-        let voice = Voice { executor: Some("candle".into()), ..voice };
-        assert_eq!(voice.run(Some("a/b")), "karat run 'my goldens' --snapshots s --executor candle -k a/b");
+        assert_eq!(commands().run(Some("a b")), "karat run -k 'a b'");
+        let commands = Commands { root: Some("my goldens".into()), ..commands() };
+        assert_eq!(commands.run(None), "karat run 'my goldens'");
+        assert_eq!(commands.accept(Some("a/b")), "karat accept --root 'my goldens' a/b");
+        assert_eq!(commands.show_case("a/b"), "karat show a/b --root 'my goldens'");
+        assert_eq!(commands.show("y.npy"), "karat show y.npy");
+        let commands = Commands { snapshots: Some("s".into()), ..commands };
+        assert_eq!(commands.run(Some("a/b")), "karat run 'my goldens' --snapshots s -k a/b");
+        assert_eq!(commands.accept(None), "karat accept --root 'my goldens' --snapshots s --all");
+        let commands = Commands { executor: Some("candle".into()), ..commands };
+        assert_eq!(commands.run(Some("a/b")), "karat run 'my goldens' --snapshots s --executor candle -k a/b");
     }
 
     #[test]
     fn the_review_is_named_that_works_there() {
-        assert_eq!(voice().review(Some("a/b")), "karat accept a/b");
-        assert_eq!(Voice { review: Review::Insta, ..voice() }.review(Some("a/b")), "cargo insta review");
+        assert_eq!(commands().review(Some("a/b")), "karat accept a/b");
+        assert_eq!(Commands { review: Review::Insta, ..commands() }.review(Some("a/b")), "cargo insta review");
     }
 }
