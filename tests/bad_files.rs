@@ -113,11 +113,10 @@ fn a_truncated_npy_says_what_is_there_and_what_was_promised() {
     let whole = bytes("npy/f32-little-c.npy");
     folder.write("y.npy", &whole[..whole.len() - 8]).assert_broken(
         "y.npy",
-        "y.npy: is truncated: 40 bytes of elements are there, and its header promises 48 (f32 [2, 3, 2]); make it again",
+        "y.npy: is truncated: it has 40 bytes of elements, but its header declares 48 (f32 [2, 3, 2]); regenerate it",
     );
     for (len, needed) in [(1, 10), (6, 10), (8, 10), (9, 10), (10, 128), (127, 128)] {
-        let message =
-            format!("y.npy: is truncated: {len} bytes are there, and its header alone takes {needed}; make it again");
+        let message = format!("y.npy: is truncated: {len} bytes, but its header alone needs {needed}; regenerate it");
         folder.write("y.npy", &whole[..len]).assert_broken("y.npy", &message);
     }
 }
@@ -129,7 +128,7 @@ fn trailing_bytes_are_refused() {
     long.extend([0; 3]);
     folder.write("y.npy", long).assert_broken(
         "y.npy",
-        "y.npy: has 3 trailing bytes after the 24 of elements that its header promises (i16 [2, 3, 2]); make it again",
+        "y.npy: has 3 trailing bytes after the 24 bytes of elements that its header declares (i16 [2, 3, 2]); regenerate it",
     );
 }
 
@@ -138,29 +137,28 @@ fn a_header_that_claims_too_much_is_refused_before_memory_is_reserved() {
     let folder = Folder::new();
     folder.write("y.npy", npy_of("<f4", "(1152921504606846976,)", &[0; 4])).assert_broken(
         "y.npy",
-        "y.npy: is truncated: 4 bytes of elements are there, and its header promises 4611686018427387904 \
-         (f32 [1152921504606846976]); make it again",
+        "y.npy: is truncated: it has 4 bytes of elements, but its header declares 4611686018427387904 \
+         (f32 [1152921504606846976]); regenerate it",
     );
     folder.write("y.npy", npy_of("<f8", "(4294967296, 4294967296)", &[0; 8])).assert_broken(
         "y.npy",
-        "y.npy: its header claims f64 [4294967296, 4294967296], which no machine can hold; make it again",
+        "y.npy: its header declares f64 [4294967296, 4294967296], too large for any machine; regenerate it",
     );
     // No element, yet nothing could hold the shape.
     folder.write("y.npy", npy_of("<f8", "(4294967296, 4294967296, 0)", &[])).assert_broken(
         "y.npy",
-        "y.npy: its header claims f64 [4294967296, 4294967296, 0], which no machine can hold; make it again",
+        "y.npy: its header declares f64 [4294967296, 4294967296, 0], too large for any machine; regenerate it",
     );
     folder.write("y.npy", npy_of("<f4", "(18446744073709551616,)", &[])).assert_broken(
         "y.npy",
-        "y.npy: its header is no dict of descr, fortran_order and shape: \"{'descr': '<f4', 'fortran_order': False, \
-         'shape': (18446744073709551616,), }\", whose shape is (18446744073709551616,) and not a tuple of sizes, such as \
-         (2, 3) or (2,); make it again",
+        "y.npy: not a valid .npy file: its header \"{'descr': '<f4', 'fortran_order': False, \
+         'shape': (18446744073709551616,), }\" has shape (18446744073709551616,) instead of a tuple of sizes, such as \
+         (2, 3) or (2,); regenerate it",
     );
     let mut long = b"\x93NUMPY\x02\x00\xff\xff\xff\xff".to_vec();
-    folder.write("y.npy", &long).assert_broken(
-        "y.npy",
-        "y.npy: is truncated: 12 bytes are there, and its header alone takes 4294967307; make it again",
-    );
+    folder
+        .write("y.npy", &long)
+        .assert_broken("y.npy", "y.npy: is truncated: 12 bytes, but its header alone needs 4294967307; regenerate it");
     long[8..].copy_from_slice(&20_000u32.to_le_bytes());
     long.resize(20_012, b' ');
     folder
@@ -173,8 +171,7 @@ fn a_header_that_is_none_is_shown() {
     let folder = Folder::new();
     folder.write("y.npy", npy("{'descr': '<f4', 'shape': (2,)}", &[0; 8])).assert_broken(
         "y.npy",
-        "y.npy: its header is no dict of descr, fortran_order and shape: \"{'descr': '<f4', 'shape': (2,)}\", which has no \
-         fortran_order; make it again",
+        "y.npy: not a valid .npy file: its header \"{'descr': '<f4', 'shape': (2,)}\" has no fortran_order; regenerate it",
     );
     let error = folder.write("y.npy", npy(&"!".repeat(5000), &[])).refusal("y.npy", None, None);
     assert!(error.to_string().len() < 400, "{error}");
@@ -184,9 +181,8 @@ fn a_header_that_is_none_is_shown() {
 fn nested_headers_are_refused_at_once() {
     let folder = Folder::new();
     let header = |descr: &str, shape: &str| format!("{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}}}");
-    let records =
-        "y.npy: holds records (a structured dtype), and karat reads plain numbers; save each field to its own file";
-    let deep = "whose brackets nest deeper than in any header of numbers; make it again";
+    let records = "y.npy: has a structured dtype; karat reads only plain numbers, so save each field to its own file";
+    let deep = "has brackets that are nested too deeply; regenerate it";
     for (descr, shape, said) in [
         ("[('a', '<f4', (2, 3))]", "(2,)", records),
         ("('<f4', (2,))", "(2,)", records),
@@ -216,11 +212,11 @@ fn dtypes_that_karat_does_not_read_are_refused_by_name() {
     };
     assert_eq!(
         refusal("object.npy"),
-        "holds pickled Python objects (dtype |O), which karat never loads; save plain numbers"
+        "contains pickled Python objects (dtype |O), which karat never loads; save plain numbers"
     );
     assert_eq!(
         refusal("records.npy"),
-        "holds records (a structured dtype), and karat reads plain numbers; save each field to its own file"
+        "has a structured dtype; karat reads only plain numbers, so save each field to its own file"
     );
     assert_eq!(refusal("text.npy"), format!("has dtype <U2 (text); {readable}"));
     assert_eq!(refusal("bytes.npy"), format!("has dtype |S2 (byte strings); {readable}"));
@@ -234,7 +230,7 @@ fn dtypes_that_karat_does_not_read_are_refused_by_name() {
     let folder = Folder::new();
     folder
         .write("y.npy", npy_of("f4", "(1,)", &[0; 4]))
-        .assert_broken("y.npy", "y.npy: has dtype f4, which leaves the byte order open; make it again");
+        .assert_broken("y.npy", "y.npy: has dtype f4 without a byte order; regenerate it");
     folder.write("y.npy", npy_of("", "()", &[])).assert_broken("y.npy", &format!("y.npy: has dtype ; {readable}"));
 }
 
@@ -244,8 +240,8 @@ fn a_dtype_without_a_name_is_read_only_where_it_is_declared() {
     folder.write("y.npy", npy_of("|V2", "(1,)", &[0x80, 0x3f]));
     folder.assert_broken(
         "y.npy",
-        "y.npy: has dtype |V2, which is all that numpy keeps of a dtype it does not know; \
-         declare \"dtype\": \"bf16\" if it is that",
+        "y.npy: has dtype |V2, which numpy writes for a dtype it cannot name; \
+         declare \"dtype\": \"bf16\" if that is the dtype",
     );
     let error = folder.refusal("y.npy", None, Some(DType::F16));
     folder.assert_says(&error, "y.npy: has dtype |V2, which cannot be f16; declare \"dtype\": \"bf16\"");
@@ -254,8 +250,8 @@ fn a_dtype_without_a_name_is_read_only_where_it_is_declared() {
     folder.write("y.npy", npy_of("|V1", "(1,)", &[0x3c]));
     folder.assert_broken(
         "y.npy",
-        "y.npy: has dtype |V1, which is all that numpy keeps of a dtype it does not know; \
-         declare \"dtype\": \"f8_e4m3\" or \"dtype\": \"f8_e5m2\" if it is that",
+        "y.npy: has dtype |V1, which numpy writes for a dtype it cannot name; \
+         declare \"dtype\": \"f8_e4m3\" or \"dtype\": \"f8_e5m2\" if that is the dtype",
     );
     assert_eq!(read_tensor(&folder.path("y.npy"), None, Some(DType::F8E4M3)).unwrap().value(0).to_f64(), 1.5);
     assert_eq!(read_tensor(&folder.path("y.npy"), None, Some(DType::F8E5M2)).unwrap().value(0).to_f64(), 1.0);
@@ -263,7 +259,7 @@ fn a_dtype_without_a_name_is_read_only_where_it_is_declared() {
 
 #[test]
 fn a_declared_dtype_that_is_not_the_files_is_refused() {
-    let says = "holds u16 and is declared as bf16; correct one of them";
+    let says = "has dtype u16 but is declared as bf16; correct one of them";
     let stored =
         [("npy/u16-little-c.npy", None), ("stored.npz", Some("u16-big-c")), ("torch.safetensors", Some("u16"))];
     for (file, member) in stored {
@@ -283,25 +279,28 @@ fn what_is_no_npy_is_refused() {
     let folder = Folder::new();
     folder
         .write("y.npy", "some text")
-        .assert_broken("y.npy", "y.npy: is no npy file: it does not begin with \\x93NUMPY");
-    folder.write("y.npy", "x").assert_broken("y.npy", "y.npy: is no npy file: it does not begin with \\x93NUMPY");
+        .assert_broken("y.npy", "y.npy: not a valid .npy file: it does not start with \\x93NUMPY; regenerate it");
+    folder
+        .write("y.npy", "x")
+        .assert_broken("y.npy", "y.npy: not a valid .npy file: it does not start with \\x93NUMPY; regenerate it");
     folder.write("y.npy", bytes("stored.npz")).assert_broken(
         "y.npy",
-        "y.npy: is no npy file: it does not begin with \\x93NUMPY; it begins as a zip does: name it .npz",
+        "y.npy: not a valid .npy file: it does not start with \\x93NUMPY; it looks like a zip file: name it .npz",
     );
     folder
         .write("y.npy", b"\x93NUMPY\x04\x00\x00\x00")
-        .assert_broken("y.npy", "y.npy: is npy version 4.0; karat reads 1.0, 2.0 and 3.0");
-    folder
-        .write("y.bin", "some text")
-        .assert_broken("y.bin", "y.bin: is no tensor file by its name; karat reads .npy, .npz and .safetensors");
+        .assert_broken("y.npy", "y.npy: has npy version 4.0; karat reads 1.0, 2.0 and 3.0");
+    folder.write("y.bin", "some text").assert_broken(
+        "y.bin",
+        "y.bin: does not have the extension of a tensor file; karat reads .npy, .npz and .safetensors",
+    );
 }
 
 #[test]
 fn an_empty_file_is_refused() {
     let folder = Folder::new();
     for name in ["y.npy", "y.npz", "y.safetensors"] {
-        folder.write(name, "").assert_broken(name, &format!("{name}: is empty; make it again"));
+        folder.write(name, "").assert_broken(name, &format!("{name}: is empty; regenerate it"));
     }
 }
 
@@ -314,38 +313,41 @@ fn safetensors_offsets_must_cover_all_bytes_once() {
     let check = |tensors: &[String], message: &str| {
         let file = safetensors(&format!("{{{}}}", tensors.join(",")), &[0; 8]);
         folder.write("w.safetensors", file);
-        folder.assert_broken("w.safetensors", &format!("w.safetensors: {message}; make it again"));
+        folder.assert_broken("w.safetensors", &format!("w.safetensors: {message}; regenerate it"));
         assert!(contents(&folder.path("w.safetensors")).is_err());
     };
     check(
         &[tensor("b", "F32", "[1]", 2, 6), tensor("a", "F32", "[1]", 0, 4)],
-        "its header is not sound: b begins at offset 2, in the tensor before it, which ends at 4",
+        "not a valid .safetensors file: b starts at offset 2, inside the previous tensor, which ends at 4",
     );
     check(
         &[tensor("a", "U8", "[2]", 0, 2), tensor("b", "F32", "[1]", 4, 8)],
-        "its header is not sound: b begins at offset 4, and no tensor has the bytes from 2",
+        "not a valid .safetensors file: b starts at offset 4, which leaves a gap from 2",
+    );
+    check(&[tensor("a", "F32", "[3]", 0, 12)], "is truncated: it has 8 bytes of elements, but its header declares 12");
+    check(
+        &[tensor("a", "F32", "[1]", 0, 4)],
+        "has 4 trailing bytes after the 4 bytes of elements that its header declares",
     );
     check(
-        &[tensor("a", "F32", "[3]", 0, 12)],
-        "is truncated: 8 bytes of elements are there, and its header promises 12",
+        &[tensor("a", "F32", "[1]", 4, 0)],
+        "not a valid .safetensors file: a ends at offset 0, before it starts at 4",
     );
-    check(&[tensor("a", "F32", "[1]", 0, 4)], "has 4 trailing bytes after the 4 of elements that its header promises");
-    check(&[tensor("a", "F32", "[1]", 4, 0)], "its header is not sound: a ends at offset 0, before it begins at 4");
     check(
         &[tensor("a", "F32", "[3]", 0, 8)],
-        "its header is not sound: a is F32 [3], 12 bytes, and its offsets span 8",
+        "not a valid .safetensors file: a is F32 [3], 12 bytes, but its offsets span 8",
     );
     check(
         &[tensor("a", "F32", "[1152921504606846976]", 0, 4611686018427387904)],
-        "its header is not sound: a claims F32 [1152921504606846976], which no machine can hold",
+        "not a valid .safetensors file: a declares F32 [1152921504606846976], too large for any machine",
     );
     check(
         &[tensor("a", "U8", "[1152921504606846976]", 0, 1152921504606846976)],
-        "is truncated: 8 bytes of elements are there, and its header promises 1152921504606846976",
+        "is truncated: it has 8 bytes of elements, but its header declares 1152921504606846976",
     );
     check(
         &[tensor("a", "F32", "[2]", 0, 8), tensor("a", "I32", "[2]", 0, 8)],
-        "its header is not safetensors' JSON: \"a\" is listed twice at line 1 column 57",
+        "not a valid .safetensors file: header: \"a\" is listed twice at line 1 column 57",
     );
 }
 
@@ -354,11 +356,11 @@ fn a_safetensors_header_must_be_one() {
     let folder = Folder::new();
     folder
         .write("w.safetensors", "1234567")
-        .assert_broken("w.safetensors", "w.safetensors: is no safetensors file: 7 bytes; make it again");
+        .assert_broken("w.safetensors", "w.safetensors: not a valid .safetensors file: only 7 bytes; regenerate it");
     folder.write("w.safetensors", safetensors("", &[]).iter().map(|_| 255).collect::<Vec<u8>>()).assert_broken(
         "w.safetensors",
-        "w.safetensors: is truncated or no safetensors file: 8 bytes are there, and its header alone claims \
-         18446744073709551615; make it again",
+        "w.safetensors: not a valid .safetensors file, or truncated: 8 bytes, but the declared header length is \
+         18446744073709551615; regenerate it",
     );
     folder.write("w.safetensors", 100_000_001u64.to_le_bytes());
     fs::File::options().append(true).open(folder.path("w.safetensors")).unwrap().set_len(200_000_000).unwrap();
@@ -369,10 +371,10 @@ fn a_safetensors_header_must_be_one() {
     let whole = bytes("torch.safetensors");
     folder.write("w.safetensors", &whole[..600]);
     let error = folder.refusal("w.safetensors", Some("f32"), None);
-    assert!(error.to_string().contains("is truncated or no safetensors file: 600 bytes are there"), "{error}");
+    assert!(error.to_string().contains("not a valid .safetensors file, or truncated: 600 bytes, but"), "{error}");
     folder.write("w.safetensors", safetensors("{\"a\":", &[])).assert_broken(
         "w.safetensors",
-        "w.safetensors: its header is not safetensors' JSON: EOF while parsing a value at line 1 column 5; make it again",
+        "w.safetensors: not a valid .safetensors file: header: EOF while parsing a value at line 1 column 5; regenerate it",
     );
     let unknown = "{\"a\":{\"dtype\":\"F7\",\"shape\":[],\"data_offsets\":[0,1]}}";
     let error = folder.write("w.safetensors", safetensors(unknown, &[0])).refusal("w.safetensors", None, None);
@@ -380,14 +382,14 @@ fn a_safetensors_header_must_be_one() {
     let nothing = "{\"a\":{\"dtype\":\"U8\",\"shape\":[0,9223372036854775808],\"data_offsets\":[0,0]}}";
     folder.write("w.safetensors", safetensors(nothing, &[])).assert_broken(
         "w.safetensors",
-        "w.safetensors#a: claims u8 [0, 9223372036854775808], which no machine can hold; make the file again",
+        "w.safetensors#a: declares u8 [0, 9223372036854775808], too large for any machine; regenerate the file",
     );
 }
 
 #[test]
 fn what_is_no_zip_is_refused() {
     let folder = Folder::new();
-    let message = "w.npz: is no npz file, or a truncated one: no zip directory at its end; make it again";
+    let message = "w.npz: not a valid .npz file, or truncated: no zip directory at its end; regenerate it";
     folder.write("w.npz", "some text").assert_broken("w.npz", message);
     folder.write("w.npz", bytes("npy/f32-little-c.npy")).assert_broken("w.npz", message);
     let whole = bytes("stored.npz");
@@ -401,9 +403,10 @@ fn an_npz_that_inflates_beyond_what_it_declares_is_refused_in_bounded_memory() {
     let (size, crc) = (honest.len() as u32, Packed::stored("", &honest).crc);
     honest.resize(2 * ENOUGH, 7);
     let bomb = Packed { size, crc, ..Packed::deflated("x.npy", &honest) };
-    folder
-        .write("w.npz", zip(&[bomb]))
-        .assert_broken("w.npz", &format!("w.npz#x: inflates beyond the {size} bytes it declares; make the file again"));
+    folder.write("w.npz", zip(&[bomb])).assert_broken(
+        "w.npz",
+        &format!("w.npz#x: decompresses to more than the {size} bytes it declares; regenerate the file"),
+    );
     // The header inside and the directory agree on far more than the file can hold.
     let claim = npy_of("|u1", "(4000000000,)", &[7; 100]);
     let size = (claim.len() - 100 + 4_000_000_000) as u32;
@@ -411,7 +414,7 @@ fn an_npz_that_inflates_beyond_what_it_declares_is_refused_in_bounded_memory() {
     let packed = bomb.bytes.len();
     folder.write("w.npz", zip(&[bomb])).assert_broken(
         "w.npz",
-        &format!("w.npz#x: declares {size} bytes, which its {packed} in the file cannot hold; make the file again"),
+        &format!("w.npz#x: declares {size} bytes, too many for its {packed} bytes in the file; regenerate the file"),
     );
 }
 
@@ -420,7 +423,7 @@ fn an_npz_member_that_inflates_to_less_than_it_declares_is_refused() {
     let folder = Folder::new();
     let whole = npy_of("|u1", "(100,)", &[7; 100]);
     let short = Packed { size: whole.len() as u32, ..Packed::deflated("x.npy", &whole[..whole.len() - 1]) };
-    folder.write("w.npz", zip(&[short])).assert_broken("w.npz", "w.npz#x: ends before its last element; make it again");
+    folder.write("w.npz", zip(&[short])).assert_broken("w.npz", "w.npz#x: ends before its last element; regenerate it");
 }
 
 #[test]
@@ -433,7 +436,7 @@ fn an_npz_member_that_ends_beyond_the_file_is_refused() {
     let end = start as u64 + u64::from(size);
     folder.write("w.npz", file).assert_broken(
         "w.npz",
-        &format!("w.npz#x: is truncated: it ends at byte {end} of a file of {len}; make the file again"),
+        &format!("w.npz#x: is truncated: it ends at byte {end}, but the file has {len}; regenerate the file"),
     );
 }
 
@@ -445,7 +448,7 @@ fn an_npz_member_with_another_checksum_is_refused() {
         let changed = Packed { crc: 1, ..pack("x.npy", &sound) };
         folder
             .write("w.npz", zip(&[changed]))
-            .assert_broken("w.npz", "w.npz#x: is damaged: its checksum is another; make the file again");
+            .assert_broken("w.npz", "w.npz#x: is damaged: its checksum is wrong; regenerate the file");
         folder.write("w.npz", zip(&[pack("x.npy", &sound)]));
         assert_eq!(read_tensor(&folder.path("w.npz"), None, None).unwrap().as_slice(), Some(&[1u8, 2, 3, 4][..]));
     }
@@ -457,14 +460,14 @@ fn npz_members_are_refused_where_they_are_double_encrypted_or_packed_another_way
     let x = npy_of("|u1", "(1,)", &[1]);
     folder
         .write("w.npz", zip(&[Packed::stored("x.npy", &x), Packed::deflated("x.npy", &x)]))
-        .assert_broken("w.npz", "w.npz#x: is there more than once; make the file again");
+        .assert_broken("w.npz", "w.npz#x: occurs more than once; regenerate the file");
     assert!(contents(&folder.path("w.npz")).is_err());
     folder
         .write("w.npz", zip(&[Packed { flags: 1, ..Packed::stored("x.npy", &x) }]))
         .assert_broken("w.npz", "w.npz#x: is encrypted; save it without a password");
     folder.write("w.npz", bytes("refused/bzip2.npz")).assert_broken(
         "w.npz",
-        "w.npz#x: is compressed by method 12 (BZIP2); karat reads stored and deflated files: \
+        "w.npz#x: uses compression method 12 (BZIP2); karat reads stored and deflated files: \
          use numpy.savez or numpy.savez_compressed",
     );
 }
@@ -476,7 +479,7 @@ fn an_npz_directory_must_hold_as_many_files_as_it_promises() {
     let mut file = zip(&[Packed::stored("x.npy", &x)]);
     let end = file.len() - 22;
     file[end + 8..end + 12].copy_from_slice(&[3, 0, 3, 0]);
-    folder.write("w.npz", file).assert_broken("w.npz", "w.npz: lists 1 of the 3 files it promises; make it again");
+    folder.write("w.npz", file).assert_broken("w.npz", "w.npz: lists 1 of the 3 files that it declares; regenerate it");
 }
 
 #[test]
@@ -494,16 +497,19 @@ fn every_file_in_an_npz_is_a_member_whatever_its_name() {
     assert_eq!(read_tensor(&folder.path("w.npz"), None, None).unwrap().as_slice(), Some(&[1u8][..]));
     folder
         .write("w.npz", zip(&[Packed::stored("x", &x), Packed::stored("x.npy", &x)]))
-        .assert_broken("w.npz", "w.npz#x: is there more than once; make the file again");
+        .assert_broken("w.npz", "w.npz#x: occurs more than once; regenerate the file");
     // A folder holds nothing; anything else does, and is no tensor.
     folder.write("w.npz", zip(&[Packed::stored("below/", b""), Packed::stored("below/x.npy", &x)]));
     assert_eq!(contents(&folder.path("w.npz")).unwrap(), names(&["below/x"]));
     folder.write("w.npz", zip(&[Packed::stored("readme.txt", b"hello"), Packed::stored("x.npy", &x)]));
     assert_eq!(contents(&folder.path("w.npz")).unwrap(), names(&["readme.txt", "x"]));
     let error = folder.refusal("w.npz", Some("readme.txt"), None);
-    folder.assert_says(&error, "w.npz#readme.txt: is no npy file: it does not begin with \\x93NUMPY");
-    folder.write("w.npz", zip(&[])).assert_broken("w.npz", "w.npz: holds no tensor");
-    folder.assert_missing("w.npz", Some("x"), "w.npz#x: no such tensor: the file holds none");
+    folder.assert_says(
+        &error,
+        "w.npz#readme.txt: not a valid .npy file: it does not start with \\x93NUMPY; regenerate it",
+    );
+    folder.write("w.npz", zip(&[])).assert_broken("w.npz", "w.npz: contains no tensors");
+    folder.assert_missing("w.npz", Some("x"), "w.npz#x: no such tensor: the file contains none");
 }
 
 #[test]
@@ -526,7 +532,8 @@ fn a_container_that_changes_while_it_is_open_is_refused() {
     let len = fs::read(folder.path("w.npz")).unwrap().len();
     fs::write(folder.path("w.npz"), "x").unwrap();
     let error = container.read(None, None).unwrap_err();
-    let message = format!("w.npz: had {len} bytes when it was opened, and has 1; do it again when nothing writes it");
+    let message =
+        format!("w.npz: had {len} bytes when it was opened, and now has 1; re-run when nothing is writing it");
     folder.assert_says(&error, &message);
 }
 
@@ -584,13 +591,13 @@ fn a_pointer_in_place_of_a_tensor_is_missing() {
 fn a_file_that_is_not_there_is_missing() {
     let folder = Folder::new();
     folder.assert_missing("y.npy", None, "y.npy: no such file");
-    folder.assert_missing("below/y.npy", None, "below/y.npy: no such file, nor its folder");
+    folder.assert_missing("below/y.npy", None, "below/y.npy: no such file or folder");
     folder.write("weights.npy", "").assert_missing(
         "wieghts.npy",
         None,
-        "wieghts.npy: no such file; the nearest is weights.npy",
+        "wieghts.npy: no such file; did you mean weights.npy?",
     );
-    folder.assert_missing("weights.npy/y.npy", None, "weights.npy/y.npy: no such file, nor its folder");
+    folder.assert_missing("weights.npy/y.npy", None, "weights.npy/y.npy: no such file or folder");
 }
 
 #[cfg(target_os = "linux")]
@@ -600,7 +607,7 @@ fn a_missing_file_with_a_namesake_in_another_case_says_so() {
     folder.write("Y.npy", bytes("npy/f32-little-c.npy")).assert_missing(
         "y.npy",
         None,
-        "y.npy: no such file; there is Y.npy, and upper and lower case differ",
+        "y.npy: no such file; there is Y.npy, which differs in case",
     );
 }
 
@@ -609,7 +616,7 @@ fn a_missing_file_with_a_namesake_in_another_case_says_so() {
 fn a_link_to_nothing_is_missing() {
     let folder = Folder::new();
     std::os::unix::fs::symlink("gone.npy", folder.path("y.npy")).unwrap();
-    folder.assert_missing("y.npy", None, "y.npy: is a link to gone.npy, which is not there");
+    folder.assert_missing("y.npy", None, "y.npy: is a link to gone.npy, which does not exist");
 }
 
 #[test]
@@ -619,12 +626,12 @@ fn a_member_that_is_not_there_is_answered_with_those_that_are() {
     folder.assert_missing(
         "w.safetensors",
         Some("f8_e4m2"),
-        "w.safetensors#f8_e4m2: no such tensor; the nearest is f8_e4m3; \
-         the file holds bf16, bool, c64, f16, f32, f64, f8_e4m3, f8_e5m2 and 8 more",
+        "w.safetensors#f8_e4m2: no such tensor (did you mean f8_e4m3?); \
+         the file contains bf16, bool, c64, f16, f32, f64, f8_e4m3, f8_e5m2 and 8 more",
     );
     fs::copy(data("shapes/one.npz"), folder.path("w.npz")).unwrap();
-    folder.assert_missing("w.npz", Some("weight"), "w.npz#weight: no such tensor; the file holds x");
-    folder.assert_missing("w.npz", Some("a\nb"), "w.npz#a\\nb: no such tensor; the file holds x");
+    folder.assert_missing("w.npz", Some("weight"), "w.npz#weight: no such tensor; the file contains x");
+    folder.assert_missing("w.npz", Some("a\nb"), "w.npz#a\\nb: no such tensor; the file contains x");
 }
 
 #[test]
@@ -633,10 +640,10 @@ fn a_member_must_be_named_where_there_are_many_and_not_where_there_is_no_name() 
     let x = npy_of("|u1", "(1,)", &[1]);
     folder
         .write("w.npz", zip(&[Packed::stored("b.npy", &x), Packed::stored("a.npy", &x)]))
-        .assert_broken("w.npz", "w.npz: holds 2 tensors and none was named: append its name, as in #a; it holds a, b");
+        .assert_broken("w.npz", "w.npz: contains 2 tensors; append the name of one, as in #a; it contains a, b");
     fs::copy(data("shapes/one-axis.npy"), folder.path("y.npy")).unwrap();
     let error = folder.refusal("y.npy", Some("x"), None);
-    folder.assert_says(&error, "y.npy#x: an npy file holds one tensor, without a name; leave out what follows the #");
+    folder.assert_says(&error, "y.npy#x: an .npy file contains one unnamed tensor; remove the # and the name after it");
 }
 
 /// Opens the tensor as a source and reads all of it, a few elements at a time.

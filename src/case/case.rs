@@ -1,6 +1,7 @@
-//! A case: `case.json` under the defaults of its suites, each of which is read once, checked and resolved.
+//! A case: its `case.json` merged with the defaults of its suites, then checked and resolved.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -14,85 +15,88 @@ use crate::error::{Error, Result};
 use crate::tensor::DType;
 use crate::text::name::{check_length, check_name, fold};
 
-/// The name of the file that makes a folder a case.
+/// The file that makes a folder a case.
 pub(crate) const CASE_FILE: &str = "case.json";
 
-/// How many inputs, or outputs, a case may have: what is found out about each is kept to the end of the run.
+/// The file with the defaults of a folder.
+pub(super) const SUITE_FILE: &str = "suite.json";
+
+/// The maximum number of inputs, or of outputs, of a case. The measurements of each stay in memory until the run ends.
 pub(crate) const MOST_TENSORS: usize = 10_000;
 
-/// The longest text that a case may have, in bytes: one that a person reads, or a path.
+/// The maximum length of a text in a case, in bytes.
 const LONGEST_TEXT: usize = 4096;
 
-/// One checkpoint, its inputs, and the references its outputs are held against.
+/// One checkpoint, its inputs, and the references that its outputs are compared with.
 #[derive(Clone, Debug)]
 pub struct Case {
-    /// Its path below the goldens root.
+    /// The path below the goldens root.
     pub id: CaseId,
-    /// Its `case.json`.
+    /// The path of its `case.json`.
     pub file: PathBuf,
     /// The computation under test.
     pub checkpoint: String,
-    /// What the checkpoint needs besides tensors.
+    /// The parameters of the checkpoint that are not tensors.
     pub params: BTreeMap<String, Value>,
-    /// The tensors that the checkpoint is given.
+    /// The tensors that the checkpoint receives.
     pub inputs: BTreeMap<String, Input>,
-    /// The references; empty where the snapshot alone holds the case.
+    /// The references; empty if the outputs are compared with the snapshot only.
     pub outputs: BTreeMap<String, Output>,
-    /// How long it may take, if it says so.
+    /// The time limit, if the case sets one.
     pub timeout: Option<Duration>,
-    /// Why the case is not run, if it is not.
+    /// The reason for skipping the case, if it is skipped.
     pub skip: Option<String>,
-    /// Who made the goldens, as the suite says it.
+    /// The origin of the goldens, as the suites and the case describe it.
     pub reference: Arc<BTreeMap<String, Value>>,
-    /// The `suite.json` that sets a field, for each that `case.json` does not set itself: `skip`, `outputs.y`, `tolerance.y`.
+    /// The `suite.json` that sets a field, for each field that `case.json` does not set: `skip`, `outputs.y`, `tolerance.y`.
     pub inherited: BTreeMap<String, PathBuf>,
 }
 
-/// A tensor that a checkpoint is given.
+/// An input tensor of a checkpoint.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Input {
-    /// Where it is.
+    /// The location of the tensor.
     pub address: Address,
-    /// What it is in the real pipeline, if it is another case's output.
+    /// The output of another case that this input is in the real pipeline, if any.
     pub link: Option<Link>,
-    /// The dtype that the case declares for npy's anonymous bytes.
+    /// The dtype that the case declares for a dtype that npy cannot name.
     pub dtype: Option<DType>,
 }
 
-/// The output of a case that an input is in the real pipeline: `from` in `case.json`.
+/// The output of another case that an input is in the real pipeline: `from` in `case.json`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
-    /// Whose output.
+    /// The other case.
     pub case: CaseId,
-    /// Which output.
+    /// The name of its output.
     pub output: String,
 }
 
 /// A reference, and what counts as close to it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Output {
-    /// Where the reference is.
+    /// The location of the reference.
     pub address: Address,
-    /// Where the references are that the output may equal instead.
+    /// The locations of further references, any of which the output may equal instead.
     pub alternatives: Vec<Address>,
-    /// Where the mask is, if some elements are left out.
+    /// The location of the mask, if some elements are excluded.
     pub mask: Option<Address>,
-    /// The dtype that the case declares for npy's anonymous bytes.
+    /// The dtype that the case declares for a dtype that npy cannot name.
     pub dtype: Option<DType>,
-    /// The dtype that the actual tensor must have where it is another than the reference's.
+    /// The dtype required of the actual tensor, if it differs from the reference's.
     pub cast: Option<DType>,
-    /// How much may differ.
+    /// The limits on the difference.
     pub limits: Limits,
-    /// How much may differ in a chained run; `None` where that is no gate.
+    /// The limits in a chained run; `None` if the output is not checked there.
     pub chained: Option<Limits>,
-    /// Whether NaN may match NaN.
+    /// Whether NaN matches NaN.
     pub nan: NanRule,
     /// Whether the tensor is declared to be empty.
     pub empty: bool,
 }
 
 impl Limits {
-    /// The tolerance for that dtype; `None` where neither the case nor the dtype has one.
+    /// Returns the tolerance for that dtype; `None` if neither the case nor the dtype has one.
     #[must_use]
     pub fn tolerance(&self, dtype: DType) -> Option<Tolerance> {
         let tolerance = match (self.atol, self.rtol) {
@@ -103,7 +107,7 @@ impl Limits {
         Some(Tolerance { outliers: outliers.unwrap_or(0), max_ulps, max_rel_rms, ..tolerance })
     }
 
-    /// Refuses, in words, numbers that no tolerance can have.
+    /// Checks that a tolerance can have these numbers.
     fn check(&self) -> Result<(), String> {
         let (atol, rtol) = match (self.atol, self.rtol) {
             (Some(_), None) => return Err("has atol without rtol; give both or neither".to_owned()),
@@ -118,22 +122,22 @@ impl Limits {
 }
 
 impl Output {
-    /// The tolerance for a reference of that dtype; `None` where neither the case nor the dtype has one.
+    /// Returns the tolerance for a reference of that dtype; `None` if neither the case nor the dtype has one.
     ///
-    /// Where the case declares a cast, the default is that of the dtype that resolves less.
+    /// If the case declares a cast, the default is that of the less precise dtype.
     #[must_use]
     pub fn tolerance(&self, reference: DType) -> Option<Tolerance> {
-        self.limits.tolerance(self.coarser(reference))
+        self.limits.tolerance(self.less_precise(reference))
     }
 
-    /// The tolerance of a chained run for a reference of that dtype, where the case has one.
+    /// Returns the tolerance of a chained run for a reference of that dtype, if the case sets one.
     #[must_use]
     pub fn chained_tolerance(&self, reference: DType) -> Option<Tolerance> {
-        self.chained.as_ref()?.tolerance(self.coarser(reference))
+        self.chained.as_ref()?.tolerance(self.less_precise(reference))
     }
 
-    /// Of the dtypes on both sides the one that resolves less.
-    fn coarser(&self, reference: DType) -> DType {
+    /// Returns the less precise dtype of both sides.
+    fn less_precise(&self, reference: DType) -> DType {
         let actual = self.cast.unwrap_or(reference);
         if actual.eps() > reference.eps() { actual } else { reference }
     }
@@ -144,126 +148,41 @@ impl Case {
     ///
     /// # Errors
     ///
-    /// [`Error::Case`] with the file and the field, where one of them is not what the format says: the file is the one
-    /// that has the field. [`Error::Read`] where one cannot be read.
+    /// [`Error::Case`] with the field, and the file that sets it, if a field is invalid. [`Error::Read`] if a file cannot be
+    /// read.
     pub fn load(root: &Path, id: &CaseId) -> Result<Case> {
         Suites::new(root).case(id)
     }
 
-    /// The file that sets a field, or an entry of one (`outputs.y`), or else `case.json`, which may.
+    /// Returns the file that sets a field, or an entry of one (`outputs.y`); `case.json` if none does.
     #[must_use]
     pub fn set_in(&self, field: &str) -> &Path {
         self.inherited.get(field).unwrap_or(&self.file)
     }
 }
 
-/// The case that the layers make together.
-pub(super) fn resolve(root: &Path, id: &CaseId, layers: &Layers) -> Result<Case> {
-    let fields = layers.merge();
-    let CaseFile {
-        schema: _,
-        karat,
-        checkpoint,
-        params,
-        inputs,
-        outputs,
-        tolerance,
-        chained,
-        nan,
-        timeout,
-        skip,
-        reference,
-    } = fields;
-    // The error of a field, or of an entry of one, which the nearest file has that says it.
-    let fault = |place: &str, what: String| layers.error(place, format!("{place}: {what}"));
-    let missing = |field: &str, what: &str| layers.error(field, format!("field `{field}` is missing; {what}"));
-    karat.ok_or_else(|| missing("karat", &format!("write \"karat\": {FORMAT}")))?;
-    let (inputs, outputs) = (present(inputs), present(outputs));
-    let (tolerance, chained) = (present(tolerance), present(chained));
-    let references = outputs.values().map(|output| 1 + output.alternatives.len()).sum();
-    for (field, count) in [("inputs", inputs.len()), ("outputs", references)] {
-        if count > MOST_TENSORS {
-            return Err(fault(field, format!("names {count} tensors, and may name {MOST_TENSORS}")));
-        }
-    }
-    check_names(layers, "inputs", inputs.keys())?;
-    check_names(layers, "outputs", outputs.keys())?;
-    for (field, entries) in [("tolerance", &tolerance), ("chained", &chained)] {
-        for (name, limits) in entries {
-            let place = format!("{field}.{name}");
-            // In a suite an entry may be for some of its cases.
-            if name != "*" && !outputs.contains_key(name) && layers.own.sets(&place) {
-                let known = outputs.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-                let known = if known.is_empty() { "the case names none" } else { &format!("outputs are {known}") };
-                return Err(fault(&place, format!("there is no such output; {known}")));
-            }
-            limits.check().map_err(|what| fault(&place, what))?;
-        }
-    }
-    let checkpoint =
-        checkpoint.flatten().ok_or_else(|| missing("checkpoint", "it names the computation under test"))?;
-    check_length(&checkpoint).map_err(|what| fault("checkpoint", what))?;
-    let params = params.flatten().unwrap_or_default();
-    for name in params.keys() {
-        check_length(name).map_err(|what| layers.error(&format!("params.{name}"), format!("params: {what}")))?;
-    }
-    let skip = skip.flatten();
-    match &skip {
-        Some(reason) if reason.trim().is_empty() => return Err(fault("skip", "needs a written reason".to_owned())),
-        Some(reason) => check_text(reason).map_err(|what| fault("skip", what))?,
-        None => {}
-    }
-    let inherited = layers.inherited(inputs.keys(), outputs.keys());
-    let limits = |entries: &BTreeMap<String, Limits>, name: &str| entries.get(name).or(entries.get("*")).cloned();
-    let case_nan = nan.flatten();
-    let input = |(name, field)| match resolve_input(root, id, field) {
-        Ok(input) => Ok((name, input)),
-        Err(what) => Err(fault(&format!("inputs.{name}"), what)),
-    };
-    let output = |(name, field): (String, OutputField)| {
-        let limits = (limits(&tolerance, &name).unwrap_or_default(), limits(&chained, &name));
-        match resolve_output(root, id, field, limits, case_nan) {
-            Ok(output) => Ok((name, output)),
-            Err(what) => Err(fault(&format!("outputs.{name}"), what)),
-        }
-    };
-    let case = Case {
-        id: id.clone(),
-        file: layers.own.file.clone(),
-        checkpoint,
-        params,
-        inputs: inputs.into_iter().map(input).collect::<Result<_>>()?,
-        outputs: outputs.into_iter().map(output).collect::<Result<_>>()?,
-        timeout: timeout.flatten().map(seconds_from).transpose().map_err(|what| fault("timeout", what))?,
-        skip,
-        reference: reference.map_or_else(|| layers.reference(), |own| Arc::new(own.unwrap_or_default())),
-        inherited,
-    };
-    check_places(root, &case).map_err(|(place, what)| fault(&place, what))?;
-    Ok(case)
-}
-
-/// The entries that are there: a `null` takes a default away.
-fn present<T>(entries: Entries<Option<T>>) -> BTreeMap<String, T> {
+/// Returns the entries that are not `null`; a `null` removes a default.
+fn non_null<T>(entries: Entries<Option<T>>) -> BTreeMap<String, T> {
     let entries = entries.flatten().unwrap_or_default().into_iter();
     entries.filter_map(|(name, entry)| Some((name, entry?))).collect()
 }
 
-/// Refuses names that cannot be file names everywhere, and names that differ in case alone.
+/// Refuses names that are not valid file names on every system, and names that differ only in case.
 fn check_names<'a>(layers: &Layers, field: &str, names: impl Iterator<Item = &'a String>) -> Result<()> {
-    let fault = |name: &str, what: String| layers.error(&format!("{field}.{name}"), format!("{field}: {what}"));
     let mut seen = BTreeMap::new();
     for name in names {
-        check_name(name).map_err(|what| fault(name, what))?;
-        if let Some(other) = seen.insert(fold(name), name) {
-            return Err(fault(name, format!("`{other}` and `{name}` differ in case alone; rename one")));
-        }
+        check_name(name)
+            .and_then(|()| match seen.insert(fold(name), name) {
+                Some(other) => Err(only_in_case(&format!("`{other}`"), &format!("`{name}`"))),
+                None => Ok(()),
+            })
+            .map_err(|what| layers.error(&format!("{field}.{name}"), format!("{field}: {what}")))?;
     }
     Ok(())
 }
 
-/// Refuses two files of one case that some system takes for one, with the entry that names the second.
-fn check_places(root: &Path, case: &Case) -> Result<(), (String, String)> {
+/// Refuses two files that some system treats as one; the error names the field of the second.
+fn check_files(root: &Path, case: &Case) -> Result<(), (String, String)> {
     let inputs = case.inputs.iter().map(|(name, input)| ("inputs", name, &input.address));
     let outputs = case.outputs.iter().flat_map(|(name, output)| {
         let others = output.alternatives.iter().chain(&output.mask);
@@ -273,14 +192,17 @@ fn check_places(root: &Path, case: &Case) -> Result<(), (String, String)> {
     for (field, name, address) in inputs.chain(outputs) {
         let path = address.path.strip_prefix(root).unwrap_or(&address.path);
         if let Some(other) = seen.insert(fold(&path.to_string_lossy()), path).filter(|other| *other != path) {
-            let (one, other) = (path.display(), other.display());
-            return Err((format!("{field}.{name}"), format!("{one} and {other} differ in case alone; rename one")));
+            return Err((format!("{field}.{name}"), only_in_case(&path.display(), &other.display())));
         }
     }
     Ok(())
 }
 
-/// A time that something may take, in seconds.
+fn only_in_case(one: &dyn Display, other: &dyn Display) -> String {
+    format!("{one} and {other} differ only in case; rename one")
+}
+
+/// Converts a number of seconds to a time limit.
 pub(crate) fn seconds_from(seconds: f64) -> Result<Duration, String> {
     match Duration::try_from_secs_f64(seconds) {
         Ok(duration) if !duration.is_zero() => Ok(duration),
@@ -288,11 +210,11 @@ pub(crate) fn seconds_from(seconds: f64) -> Result<Duration, String> {
     }
 }
 
-/// Refuses a text that nobody would read to its end.
+/// Refuses an overlong text.
 fn check_text(text: &str) -> Result<(), String> {
     match text.len() {
         ..=LONGEST_TEXT => Ok(()),
-        length => Err(format!("is {length} bytes long, and may be {LONGEST_TEXT}")),
+        length => Err(format!("is {length} bytes long; the limit is {LONGEST_TEXT}")),
     }
 }
 
@@ -300,12 +222,12 @@ fn resolve_input(root: &Path, id: &CaseId, field: InputField) -> Result<Input, S
     let InputField { tensor, from, dtype } = field;
     Ok(Input {
         address: Address::resolve(root, id, &tensor)?,
-        link: from.map(|text| resolve_link(&text)).transpose().map_err(|what| format!("from: {what}"))?,
+        link: from.map(|text| parse_link(&text)).transpose().map_err(|what| format!("from: {what}"))?,
         dtype,
     })
 }
 
-fn resolve_link(text: &str) -> Result<Link, String> {
+fn parse_link(text: &str) -> Result<Link, String> {
     check_text(text)?;
     let parts = text.rsplit_once(':').and_then(|(case, output)| Some((CaseId::new(case).ok()?, output)));
     match parts {
@@ -338,134 +260,208 @@ fn resolve_output(
     })
 }
 
-/// The name of the file with the defaults of a folder.
-pub(super) const SUITE_FILE: &str = "suite.json";
-
-/// What every suite from the root down to one folder says together: defaults for the cases in that folder.
+/// The merged fields of every suite from the root down to one folder: defaults for the cases in that folder.
 #[derive(Default)]
 struct Defaults {
-    /// The outermost suite first.
+    /// The suites, the outermost first.
     layers: Vec<Arc<Layer>>,
-    /// What all of them say, but for `reference`.
+    /// Their merged fields, except `reference`.
     merged: CaseFile,
-    /// Who made the goldens: often the longest field, which the cases share.
+    /// The origin of the goldens: often the longest field, so the cases share it.
     reference: Arc<BTreeMap<String, Value>>,
 }
 
 impl Defaults {
-    /// These defaults with the suite in that folder over them, if there is one.
-    fn under_suite_in(self: Arc<Self>, folder: &Path) -> Result<Arc<Defaults>> {
+    /// Returns these defaults merged with the suite in that folder, if there is one.
+    fn merge_suite_in(self: Arc<Self>, folder: &Path) -> Result<Arc<Defaults>> {
         let Some(suite) = Layer::read(&folder.join(SUITE_FILE))? else { return Ok(self) };
-        let mut merged = self.with(&suite.says);
-        let reference = merged
-            .reference
-            .take()
-            .map_or_else(|| Arc::clone(&self.reference), |own| Arc::new(own.unwrap_or_default()));
+        let mut merged = self.merge(&suite.fields);
+        let reference = self.reference(merged.reference.take());
         let layers = self.layers.iter().cloned().chain([Arc::new(suite)]).collect();
         Ok(Arc::new(Defaults { layers, merged, reference }))
     }
 
-    /// What they say with a nearer file over them. There is a `reference` only where that file says something about it.
-    fn with(&self, nearer: &CaseFile) -> CaseFile {
+    /// Returns the fields of these defaults overridden by those of a nearer file. `reference` is set only if that file sets it.
+    fn merge(&self, nearer: &CaseFile) -> CaseFile {
         let mut merged = self.merged.clone();
         merged.reference = nearer.reference.is_some().then(|| Some(BTreeMap::clone(&self.reference)));
-        merged.lay(nearer);
+        merged.merge(nearer);
         merged
+    }
+
+    /// Returns the `reference` of a merged file, which is shared if that file does not set it.
+    fn reference(&self, merged: Entries<Value>) -> Arc<BTreeMap<String, Value>> {
+        merged.map_or_else(|| Arc::clone(&self.reference), |own| Arc::new(own.unwrap_or_default()))
     }
 }
 
-/// The files that one case is made of.
-pub(super) struct Layers {
+/// The files that define one case.
+struct Layers {
     defaults: Arc<Defaults>,
-    /// Its `case.json`.
-    pub(super) own: Layer,
+    /// The `case.json`.
+    own: Layer,
 }
 
 impl Layers {
-    /// What all files say together.
-    pub(super) fn merge(&self) -> CaseFile {
-        self.defaults.with(&self.own.says)
+    /// Merges and checks the fields of all files.
+    fn resolve(&self, root: &Path, id: &CaseId) -> Result<Case> {
+        let CaseFile {
+            schema: _,
+            karat,
+            checkpoint,
+            params,
+            inputs,
+            outputs,
+            tolerance,
+            chained,
+            nan,
+            timeout,
+            skip,
+            reference,
+        } = self.defaults.merge(&self.own.fields);
+        // An error in a field, or in an entry of one.
+        let fault = |place: &str, what: String| self.error(place, format!("{place}: {what}"));
+        let missing = |field: &str, what: &str| self.error(field, format!("field `{field}` is missing; {what}"));
+        karat.ok_or_else(|| missing("karat", &format!("write \"karat\": {FORMAT}")))?;
+        let (inputs, outputs) = (non_null(inputs), non_null(outputs));
+        let (tolerance, chained) = (non_null(tolerance), non_null(chained));
+        let references = outputs.values().map(|output| 1 + output.alternatives.len()).sum();
+        for (field, count) in [("inputs", inputs.len()), ("outputs", references)] {
+            if count > MOST_TENSORS {
+                return Err(fault(field, format!("names {count} tensors; the limit is {MOST_TENSORS}")));
+            }
+        }
+        check_names(self, "inputs", inputs.keys())?;
+        check_names(self, "outputs", outputs.keys())?;
+        for (field, entries) in [("tolerance", &tolerance), ("chained", &chained)] {
+            for (name, limits) in entries {
+                let place = format!("{field}.{name}");
+                // An entry of a suite may be for some of its cases only.
+                if name != "*" && !outputs.contains_key(name) && self.own.sets(&place) {
+                    let known = outputs.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+                    let known = if known.is_empty() { "the case has none" } else { &format!("outputs are {known}") };
+                    return Err(fault(&place, format!("there is no such output; {known}")));
+                }
+                limits.check().map_err(|what| fault(&place, what))?;
+            }
+        }
+        let checkpoint =
+            checkpoint.flatten().ok_or_else(|| missing("checkpoint", "it names the computation under test"))?;
+        check_length(&checkpoint).map_err(|what| fault("checkpoint", what))?;
+        let params = params.flatten().unwrap_or_default();
+        for name in params.keys() {
+            check_length(name).map_err(|what| self.error(&format!("params.{name}"), format!("params: {what}")))?;
+        }
+        let skip = skip.flatten();
+        match &skip {
+            Some(reason) if reason.trim().is_empty() => return Err(fault("skip", "needs a written reason".to_owned())),
+            Some(reason) => check_text(reason).map_err(|what| fault("skip", what))?,
+            None => {}
+        }
+        let inherited = self.inherited(inputs.keys(), outputs.keys());
+        let limits = |entries: &BTreeMap<String, Limits>, name: &str| entries.get(name).or(entries.get("*")).cloned();
+        let input = |(name, field)| match resolve_input(root, id, field) {
+            Ok(input) => Ok((name, input)),
+            Err(what) => Err(fault(&format!("inputs.{name}"), what)),
+        };
+        let output = |(name, field): (String, OutputField)| {
+            let limits = (limits(&tolerance, &name).unwrap_or_default(), limits(&chained, &name));
+            match resolve_output(root, id, field, limits, nan.flatten()) {
+                Ok(output) => Ok((name, output)),
+                Err(what) => Err(fault(&format!("outputs.{name}"), what)),
+            }
+        };
+        let case = Case {
+            id: id.clone(),
+            file: self.own.file.clone(),
+            checkpoint,
+            params,
+            inputs: inputs.into_iter().map(input).collect::<Result<_>>()?,
+            outputs: outputs.into_iter().map(output).collect::<Result<_>>()?,
+            timeout: timeout.flatten().map(seconds_from).transpose().map_err(|what| fault("timeout", what))?,
+            skip,
+            reference: self.defaults.reference(reference),
+            inherited,
+        };
+        check_files(root, &case).map_err(|(place, what)| fault(&place, what))?;
+        Ok(case)
     }
 
-    /// Who made the goldens, as the suites say it.
-    pub(super) fn reference(&self) -> Arc<BTreeMap<String, Value>> {
-        Arc::clone(&self.defaults.reference)
+    /// Returns the nearest suite that sets one of those places, unless `case.json` does.
+    fn suite_that_sets(&self, places: &[String]) -> Option<&Path> {
+        let sets = |layer: &Layer| places.iter().any(|place| layer.sets(place));
+        if sets(&self.own) {
+            return None;
+        }
+        self.defaults.layers.iter().rev().find(|suite| sets(suite)).map(|suite| &*suite.file)
     }
 
-    /// The nearest suite of which that holds.
-    fn nearest_suite(&self, holds: impl Fn(&Layer) -> bool) -> Option<&Path> {
-        self.defaults.layers.iter().rev().find(|suite| holds(suite)).map(|suite| &*suite.file)
-    }
-
-    /// An error in the nearest file that says that field or entry, or else in `case.json`, which should.
-    pub(super) fn error(&self, place: &str, what: String) -> Error {
-        let suite = if self.own.sets(place) { None } else { self.nearest_suite(|suite| suite.sets(place)) };
+    /// Returns an error in the nearest file that sets that field or entry, or in `case.json` if none does.
+    fn error(&self, place: &str, what: String) -> Error {
+        let suite = self.suite_that_sets(&[place.to_owned()]);
         Error::Case { path: suite.unwrap_or(&self.own.file).to_path_buf(), what }
     }
 
-    /// The suite that sets each field, and each entry of one, that is not the case's own. A tolerance goes by its output.
-    pub(super) fn inherited<'a>(
+    /// Returns the suite that sets each field, or entry of one, that the case does not set. A tolerance is named by its output.
+    fn inherited<'a>(
         &self,
         inputs: impl Iterator<Item = &'a String>,
         outputs: impl Iterator<Item = &'a String>,
     ) -> BTreeMap<String, PathBuf> {
-        let fields = ["checkpoint", "skip", "timeout", "nan"].map(|field| (field.to_owned(), None));
-        let inputs = inputs.map(|name| (format!("inputs.{name}"), None));
+        let fields = ["checkpoint", "skip", "timeout", "nan"].map(|field| vec![field.to_owned()]);
+        let inputs = inputs.map(|name| vec![format!("inputs.{name}")]);
         let outputs = outputs.flat_map(|name| {
-            let tolerance = |field| (format!("{field}.{name}"), Some(format!("{field}.*")));
-            [(format!("outputs.{name}"), None), tolerance("tolerance"), tolerance("chained")]
+            let tolerance = |field| vec![format!("{field}.{name}"), format!("{field}.*")];
+            [vec![format!("outputs.{name}")], tolerance("tolerance"), tolerance("chained")]
         });
-        let places = fields.into_iter().chain(inputs).chain(outputs);
-        let inherited = places.filter_map(|(place, of_all)| {
-            let sets = |layer: &Layer| layer.sets(&place) || of_all.as_ref().is_some_and(|place| layer.sets(place));
-            let suite = if sets(&self.own) { None } else { self.nearest_suite(sets) }?.to_path_buf();
-            Some((place, suite))
+        let inherited = fields.into_iter().chain(inputs).chain(outputs).filter_map(|mut places| {
+            let suite = self.suite_that_sets(&places)?.to_path_buf();
+            Some((places.swap_remove(0), suite))
         });
         inherited.collect()
     }
 }
 
-/// The defaults of the folders below one root, as they were when first asked for.
+/// The defaults of the folders below one root, each read when it is first needed.
 ///
-/// It lives as long as one walk or one run, and no longer: it does not see that a suite changes.
+/// Changes to a suite after that are not seen, so use one value per walk or run.
 pub(crate) struct Suites {
     root: PathBuf,
-    /// By folder, as an id is written; the root is the empty text. What cannot be read is not kept: every case says so itself.
-    known: RwLock<HashMap<String, Arc<Defaults>>>,
+    /// By folder, in the form of an id; the root is the empty string. Errors are not cached: every case reports them.
+    cache: RwLock<HashMap<String, Arc<Defaults>>>,
 }
 
 impl Suites {
-    /// The suites below that root. Nothing is read yet.
+    /// Creates an empty cache for the suites below that root.
     pub(crate) fn new(root: &Path) -> Suites {
-        Suites { root: root.to_path_buf(), known: RwLock::default() }
+        Suites { root: root.to_path_buf(), cache: RwLock::default() }
     }
 
-    /// Reads a case, as [`Case::load`] does.
+    /// Reads a case, like [`Case::load`].
     pub(crate) fn case(&self, id: &CaseId) -> Result<Case> {
         let folder = id.below(&self.root);
         let file = folder.join(CASE_FILE);
-        let gone = "is not there; a case is a folder that holds a case.json".to_owned();
-        let own = Layer::read(&file)?.ok_or(Error::Case { path: file, what: gone })?;
+        let what = "does not exist; a case is a folder that contains a case.json".to_owned();
+        let own = Layer::read(&file)?.ok_or(Error::Case { path: file, what })?;
         let above = self.defaults(parent(id.as_str()).expect("an id is not empty"))?;
-        // The folder of a case has no other case, as a rule: nothing else would ask for its suite.
-        let layers = Layers { own, defaults: above.under_suite_in(&folder)? };
-        resolve(&self.root, id, &layers)
+        // Not cached: the folder of a case rarely contains another case.
+        Layers { own, defaults: above.merge_suite_in(&folder)? }.resolve(&self.root, id)
     }
 
-    /// What holds for the cases in a folder.
+    /// Returns the defaults for the cases in a folder.
     fn defaults(&self, folder: &str) -> Result<Arc<Defaults>> {
-        if let Some(known) = self.known.read().unwrap_or_else(PoisonError::into_inner).get(folder) {
-            return Ok(Arc::clone(known));
+        if let Some(cached) = self.cache.read().unwrap_or_else(PoisonError::into_inner).get(folder) {
+            return Ok(Arc::clone(cached));
         }
         let above = parent(folder).map(|above| self.defaults(above)).transpose()?.unwrap_or_default();
-        let place = if folder.is_empty() { self.root.clone() } else { below(&self.root, folder) };
-        let defaults = above.under_suite_in(&place)?;
-        self.known.write().unwrap_or_else(PoisonError::into_inner).insert(folder.to_owned(), Arc::clone(&defaults));
+        let path = if folder.is_empty() { self.root.clone() } else { below(&self.root, folder) };
+        let defaults = above.merge_suite_in(&path)?;
+        self.cache.write().unwrap_or_else(PoisonError::into_inner).insert(folder.to_owned(), Arc::clone(&defaults));
         Ok(defaults)
     }
 }
 
-/// The folder above one, as an id is written; the root has none.
+/// Returns the parent of a folder in the form of an id; `None` for the root.
 fn parent(folder: &str) -> Option<&str> {
     match folder.rsplit_once('/') {
         Some((above, _)) => Some(above),
@@ -480,7 +476,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_suite_is_read_once_and_one_that_is_broken_again_for_every_case() {
+    fn a_suite_is_cached_but_a_broken_one_is_read_again_for_every_case() {
         let root = tempfile::tempdir().expect("a folder");
         let write = |file: &str, text: &str| {
             let file = root.path().join(file);

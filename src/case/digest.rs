@@ -1,10 +1,10 @@
-//! The sha256 of a tensor, whatever file holds it, and of text.
+//! The sha256 of tensors and text.
 
 use sha2::{Digest, Sha256};
 
 use crate::tensor::{Tensor, little_endian};
 
-/// The sha256, in hex, of a line with dtype and shape, and the elements as little-endian bytes in C order.
+/// Returns the sha256, in hex, of a line with dtype and shape followed by the elements as little-endian bytes in C order.
 ///
 /// The same tensor has the same digest in every file format, byte order and memory order. In Python:
 /// `hashlib.sha256(f"f32 {list(x.shape)}\n".encode() + x.tobytes()).hexdigest()`.
@@ -23,12 +23,12 @@ pub fn sha256(tensor: &Tensor) -> String {
     hex(hasher)
 }
 
-/// The sha256, in hex, of a text.
+/// Returns the sha256 of a text, in hex.
 pub(crate) fn sha256_of_text(text: &str) -> String {
     hex(Sha256::new_with_prefix(text))
 }
 
-/// The sha256, in hex, of lines of text, each with a line feed behind it.
+/// Returns the sha256 of lines of text, in hex. Each line is followed by a line feed.
 pub(crate) fn sha256_of_lines<'a>(lines: impl Iterator<Item = &'a str>) -> String {
     let mut hasher = Sha256::new();
     for line in lines {

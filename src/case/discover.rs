@@ -8,7 +8,7 @@ use std::path::{Component, Path, PathBuf};
 use super::case::{CASE_FILE, SUITE_FILE, Suites};
 use super::format::Layer;
 use super::id::CaseId;
-use super::walk::{Seen, walk};
+use super::walk::{WalkEvent, walk};
 use crate::error::{Error, Result};
 use crate::tensor::{Pointer, is_tensor_file};
 use crate::text::name::{fold, nearest};
@@ -16,51 +16,51 @@ use crate::text::name::{fold, nearest};
 /// A goldens root, and the snapshots folder that belongs to it.
 #[derive(Clone, Debug)]
 pub struct Goldens {
-    /// The root, absolute: ids are paths below it.
+    /// The absolute path of the root: ids are paths below it.
     pub root: PathBuf,
-    /// The snapshots folder, absolute: the same tree.
+    /// The absolute path of the snapshots folder, which has the same tree.
     pub snapshots: PathBuf,
-    /// The folder below the root to which this run is restricted; empty for the whole.
+    /// The folder below the root that the run is restricted to; empty for the whole tree.
     pub below: PathBuf,
 }
 
-/// What there is below a goldens root.
+/// The cases below a goldens root.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Tree {
     /// The cases, sorted by id.
     pub cases: Vec<CaseId>,
-    /// What could not be walked, may not be a case or is of no use, with the id where it is, sorted.
+    /// Folders that cannot be walked, invalid cases and unused tolerances, by the id of the place, sorted.
     pub problems: BTreeMap<CaseId, String>,
 }
 
-/// What a walk has found.
+/// The results of a walk.
 #[derive(Default)]
-struct Found {
+struct WalkResult {
     cases: Vec<CaseId>,
     suites: Vec<PathBuf>,
     problems: Vec<(CaseId, String)>,
-    /// Links behind which there are too many others.
-    tangles: BTreeSet<PathBuf>,
+    /// Links with too many others behind them.
+    tangled_links: BTreeSet<PathBuf>,
 }
 
 impl Goldens {
-    /// The folder to which this run is restricted: the root, or one below it.
+    /// Returns the folder that the run is restricted to: the root, or one below it.
     #[must_use]
     pub fn selected(&self) -> PathBuf {
-        // Joining the empty path would leave a slash behind.
+        // Joining the empty path would append a slash.
         self.root.components().chain(self.below.components()).collect()
     }
 
-    /// The root that `path` names, with `snapshots` standing where the last component named `goldens` stood.
+    /// Finds the root for `path`: the last folder named `goldens` on it, with `snapshots` in place of `goldens`.
     ///
-    /// A path *below* a folder named `goldens` restricts the run to that part of it: ids and defaults are the same as
-    /// for the whole, since both depend on the root.
+    /// A path *below* a folder named `goldens` restricts the run to that part. Ids and defaults stay the same, because both
+    /// depend on the root.
     ///
     /// # Errors
     ///
-    /// [`Error::NoCases`] where there is no such folder; [`Error::Usage`] where `path` is not a folder that can be read, or
-    /// `snapshots` is not given and no component is named `goldens`, or what stands there is a link out of the project.
+    /// [`Error::NoCases`] if the folder does not exist; [`Error::Usage`] if `path` is not a readable folder, if `snapshots` is
+    /// not given and no component is named `goldens`, or if the snapshots folder is a link out of the project.
     pub fn locate(path: &Path, snapshots: Option<&Path>) -> Result<Goldens> {
         let path = absolute(path)?;
         check_folder(&path)?;
@@ -69,7 +69,7 @@ impl Goldens {
         match (root, snapshots) {
             (Some(root), snapshots) => Ok(Goldens {
                 root: root.to_path_buf(),
-                snapshots: snapshots.map_or_else(|| beside(root), Ok)?,
+                snapshots: snapshots.map_or_else(|| default_snapshots(root), Ok)?,
                 below: path.strip_prefix(root).expect("an ancestor is a prefix").to_path_buf(),
             }),
             (None, Some(snapshots)) => Ok(Goldens { root: path, snapshots, below: PathBuf::new() }),
@@ -80,91 +80,93 @@ impl Goldens {
         }
     }
 
-    /// Walks the root, or the part of it to which this run is restricted, following links. Of a `suite.json` there it reads
-    /// whether it names an output that no case below it has.
+    /// Walks the selected folder, following links. It also checks each `suite.json` for tolerances that no case below it uses.
     ///
-    /// What cannot be walked is a problem in the tree, and stops nothing else.
+    /// A place that cannot be walked becomes a problem in the tree, and does not stop the walk.
     ///
     /// # Errors
     ///
-    /// [`Error::Usage`] where the root itself cannot be read.
+    /// [`Error::Usage`] if the root itself cannot be read.
     pub fn discover(&self) -> Result<Tree> {
         check_folder(&self.selected())?;
-        let mut found = Found::default();
-        walk(&self.selected(), |seen| self.note(&mut found, seen));
-        let Found { mut cases, mut suites, mut problems, tangles } = found;
-        // Where the walk gave up, what it saw before does not count.
-        let is_seen = |path: &Path| !tangles.iter().any(|tangle| path.starts_with(tangle));
-        if !tangles.is_empty() {
-            cases.retain(|id| is_seen(&id.below(&self.root)));
-            suites.retain(|suite| is_seen(suite));
-            problems.retain(|(id, _)| is_seen(&id.below(&self.root)));
+        let mut result = WalkResult::default();
+        walk(&self.selected(), |event| self.record(&mut result, event));
+        let WalkResult { mut cases, mut suites, mut problems, tangled_links } = result;
+        // Results from behind a link where the walk gave up are incomplete.
+        if !tangled_links.is_empty() {
+            let is_complete = |path: &Path| !tangled_links.iter().any(|link| path.starts_with(link));
+            cases.retain(|id| is_complete(&id.below(&self.root)));
+            suites.retain(|suite| is_complete(suite));
+            problems.retain(|(id, _)| is_complete(&id.below(&self.root)));
         }
-        problems.extend(tangles.iter().map(|place| {
-            self.problem(place, "there are too many links behind this link; remove it, or some of those")
-        }));
+        problems.extend(
+            tangled_links.iter().map(|link| {
+                self.problem(link, "there are too many links behind this link; remove it, or some of those")
+            }),
+        );
         cases.sort();
         suites.sort();
-        problems.extend(self.twins(&cases, &suites));
+        problems.extend(self.name_collisions(&cases, &suites));
         problems.extend(cases.iter().filter_map(|id| Some((id.clone(), id.check_portable().err()?.to_string()))));
-        // Of two problems at one place every run shows the same.
+        // Sorted, so that every run reports the same one of two problems at one place.
         problems.sort();
         let mut problems: BTreeMap<CaseId, String> = problems.into_iter().collect();
         cases.retain(|id| !problems.contains_key(id));
-        problems.extend(self.idle_tolerances(&suites, &cases));
+        let cache = Suites::new(&self.root);
+        problems.extend(
+            suites.iter().filter_map(|suite| Some(self.problem(suite, &self.unused_tolerance(&cache, suite, &cases)?))),
+        );
         Ok(Tree { cases, problems })
     }
 
-    /// Notes what is of interest in what the walk sees.
-    fn note(&self, found: &mut Found, seen: Seen<'_>) {
-        match seen {
-            Seen::Entry(entry) => {
+    /// Adds an event of the walk to the result.
+    fn record(&self, result: &mut WalkResult, event: WalkEvent<'_>) {
+        match event {
+            WalkEvent::Entry(entry) => {
                 let (place, name) = (entry.path(), entry.file_name());
-                let is_twin =
+                let is_misspelt =
                     |of: &str| name.len() <= 2 * of.len() && name.to_str().is_some_and(|name| fold(name) == of);
                 if name == CASE_FILE {
-                    self.add(found, place);
+                    self.add_case(result, place);
                 } else if name == SUITE_FILE {
-                    found.suites.push(place.to_path_buf());
-                } else if is_twin(CASE_FILE) {
-                    let (folder, _) = self.problem(place.parent().unwrap_or(place), "");
-                    let what = format!("is not a case by this name; call it {CASE_FILE}");
-                    found.problems.push((folder, self.problem(place, &what).1));
-                } else if is_twin(SUITE_FILE) {
-                    found
-                        .problems
-                        .push(self.problem(place, &format!("is not a suite by this name; call it {SUITE_FILE}")));
+                    result.suites.push(place.to_path_buf());
+                } else if is_misspelt(CASE_FILE) {
+                    let (_, what) = self.problem(place, &format!("is not recognized as a case; call it {CASE_FILE}"));
+                    result.problems.push((self.lossy_id(place.parent().unwrap_or(place)), what));
+                } else if is_misspelt(SUITE_FILE) {
+                    let what = format!("is not recognized as a suite; call it {SUITE_FILE}");
+                    result.problems.push(self.problem(place, &what));
                 }
             }
-            Seen::Loop { place, ancestor } => {
+            WalkEvent::Loop { place, ancestor } => {
                 let what = format!("is a link to its own ancestor {}; remove it", ancestor.display());
-                found.problems.push(self.problem(place, &what));
+                result.problems.push(self.problem(place, &what));
             }
-            Seen::Tangle { place } => drop(found.tangles.insert(place.to_path_buf())),
-            // The case says itself why its file cannot be read.
-            Seen::Unreadable { place, .. } if place.file_name() == Some(OsStr::new(CASE_FILE)) => {
-                self.add(found, place)
+            WalkEvent::TooManyLinks { place } => drop(result.tangled_links.insert(place.to_path_buf())),
+            // Reading the case will report the error.
+            WalkEvent::Unreadable { place, .. } if place.file_name() == Some(OsStr::new(CASE_FILE)) => {
+                self.add_case(result, place);
             }
-            Seen::Unreadable { place, error } => {
-                found.problems.extend(unwalked(place, &error).map(|what| self.problem(place, &what)));
+            WalkEvent::Unreadable { place, error } => {
+                result.problems.extend(describe_unreadable(place, &error).map(|what| self.problem(place, &what)));
             }
         }
     }
 
     /// Adds the case of that `case.json`, or the problem with it.
-    fn add(&self, found: &mut Found, file: &Path) {
+    fn add_case(&self, result: &mut WalkResult, file: &Path) {
         let folder = file.parent().expect("a file is in a folder");
         let relative = folder.strip_prefix(&self.root).expect("the walk stays below the root");
         match CaseId::from_path(relative) {
             _ if relative.as_os_str().is_empty() => {
-                found.problems.push(self.problem(file, "a case is a folder below the root; move it into one"));
+                result.problems.push(self.problem(file, "a case is a folder below the root; move it into one"));
             }
-            Ok(id) => found.cases.push(id),
-            Err(error) => found.problems.push((self.lossy_id(folder), error.to_string())),
+            Ok(id) => result.cases.push(id),
+            Err(error) => result.problems.push((self.lossy_id(folder), error.to_string())),
         }
     }
 
-    /// What is wrong with a place, under an id that may not be one.
+    /// Returns a problem with a place, under an id that may not be valid.
     fn problem(&self, place: &Path, what: &str) -> (CaseId, String) {
         (self.lossy_id(place), format!("{}: {what}", place.display()))
     }
@@ -173,12 +175,12 @@ impl Goldens {
         CaseId::lossy(place.strip_prefix(&self.root).unwrap_or(place), "goldens")
     }
 
-    /// The cases whose ids, or folders above them, some system takes for one: they differ in case alone, or in the form in
-    /// which Unicode writes an accent. A folder with a suite alone counts: it would be the suite of the other.
-    fn twins(&self, cases: &[CaseId], suites: &[PathBuf]) -> Vec<(CaseId, String)> {
-        let of_suite = |file: &PathBuf| CaseId::from_path(file.parent()?.strip_prefix(&self.root).ok()?).ok();
-        let suites: Vec<CaseId> = suites.iter().filter_map(of_suite).collect();
-        let folders: BTreeSet<&str> = cases.iter().chain(&suites).flat_map(|id| above(id.as_str())).collect();
+    /// Returns the cases whose folders some system treats as one, because they differ only in case or in Unicode normalization.
+    /// A folder that contains only a suite counts: that suite would apply to the other folder.
+    fn name_collisions(&self, cases: &[CaseId], suites: &[PathBuf]) -> Vec<(CaseId, String)> {
+        let suite_id = |file: &PathBuf| CaseId::from_path(file.parent()?.strip_prefix(&self.root).ok()?).ok();
+        let suites: Vec<CaseId> = suites.iter().filter_map(suite_id).collect();
+        let folders: BTreeSet<&str> = cases.iter().chain(&suites).flat_map(|id| ancestors(id.as_str())).collect();
         let mut spellings: HashMap<String, Vec<&str>> = HashMap::new();
         for folder in folders {
             spellings.entry(fold(folder)).or_default().push(folder);
@@ -187,88 +189,77 @@ impl Goldens {
         if spellings.is_empty() {
             return Vec::new();
         }
-        let twin = |id: &CaseId| {
-            let names = above(id.as_str()).find_map(|folder| spellings.get(&fold(folder)))?;
-            let is_case_alone = names.iter().all(|name| name.to_lowercase() == names[0].to_lowercase());
-            let how = if is_case_alone { "case alone" } else { "case or Unicode form alone" };
-            Some((id.clone(), format!("the folders {} differ in {how}; rename all but one", names.join(" and "))))
+        let collision = |id: &CaseId| {
+            let names = ancestors(id.as_str()).find_map(|folder| spellings.get(&fold(folder)))?;
+            let is_case_only = names.iter().all(|name| name.to_lowercase() == names[0].to_lowercase());
+            let how = if is_case_only { "case" } else { "case or Unicode form" };
+            Some((id.clone(), format!("the folders {} differ only in {how}; rename all but one", names.join(" and "))))
         };
-        cases.iter().filter_map(twin).collect()
+        cases.iter().filter_map(collision).collect()
     }
 
-    /// The suites with a tolerance for an output that no case below them has: a misspelt name would loosen or tighten nothing,
-    /// silently. `cases` are sorted.
+    /// Describes a tolerance in that suite for an output that no case below it has: a misspelt name would have no effect.
+    /// `cases` are sorted.
     ///
-    /// Where a case cannot be read, its outputs are unknown, and nothing is said: it says itself what is wrong.
-    fn idle_tolerances(&self, suites: &[PathBuf], cases: &[CaseId]) -> Vec<(CaseId, String)> {
-        let known = Suites::new(&self.root);
-        suites
-            .iter()
-            .filter_map(|suite| Some(self.problem(suite, &self.idle_tolerance(&known, suite, cases)?)))
-            .collect()
-    }
-
-    fn idle_tolerance(&self, suites: &Suites, suite: &Path, cases: &[CaseId]) -> Option<String> {
-        let says = Layer::read(suite).ok()??.says;
-        let fields = [("tolerance", says.tolerance), ("chained", says.chained)];
-        let named = fields.into_iter().flat_map(|(field, entries)| {
+    /// Returns `None` if a case cannot be read, since its outputs are unknown; running the case reports the error.
+    fn unused_tolerance(&self, cache: &Suites, suite: &Path, cases: &[CaseId]) -> Option<String> {
+        let fields = Layer::read(suite).ok()??.fields;
+        let entries = [("tolerance", fields.tolerance), ("chained", fields.chained)];
+        let names = entries.into_iter().flat_map(|(field, entries)| {
             entries.flatten().unwrap_or_default().into_keys().map(move |name| (field, name))
         });
-        let mut idle: Vec<(&str, String)> = named.filter(|(_, name)| name != "*").collect();
+        let mut unused: Vec<(&str, String)> = names.filter(|(_, name)| name != "*").collect();
         let mut outputs = BTreeSet::new();
-        let mut below = self.below(suite.parent()?, cases).peekable();
-        // A suite without a case holds nothing to anything.
+        let mut below = self.cases_below(suite.parent()?, cases).peekable();
+        // A suite without cases is fine.
         below.peek()?;
         for id in below {
-            if idle.is_empty() {
+            if unused.is_empty() {
                 return None;
             }
-            let case = suites.case(id).ok()?;
-            idle.retain(|(_, name)| !case.outputs.contains_key(name));
+            let case = cache.case(id).ok()?;
+            unused.retain(|(_, name)| !case.outputs.contains_key(name));
             outputs.extend(case.outputs.into_keys());
         }
-        let (field, name) = idle.first()?;
+        let (field, name) = unused.first()?;
         let near = nearest(name, outputs.iter().map(String::as_str));
-        let near = near.map(|near| format!("; the nearest is {near}")).unwrap_or_default();
+        let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
         Some(format!("{field}.{name}: no case below it has such an output{near}"))
     }
 
-    /// The cases in a folder and below it, of all cases, sorted.
-    fn below<'a>(&self, folder: &Path, cases: &'a [CaseId]) -> impl Iterator<Item = &'a CaseId> {
-        let inside = match folder == self.root {
+    /// Returns the case in a folder and those below it. `cases` are sorted.
+    fn cases_below<'a>(&self, folder: &Path, cases: &'a [CaseId]) -> impl Iterator<Item = &'a CaseId> {
+        let prefix = match folder == self.root {
             true => String::new(),
             false => format!("{}/", self.lossy_id(folder)),
         };
-        let own = cases.binary_search_by(|case| case.as_str().cmp(inside.trim_end_matches('/'))).ok();
-        let start = cases.partition_point(|case| case.as_str() < inside.as_str());
-        let within = cases[start..].iter().take_while(move |case| case.as_str().starts_with(&inside));
+        let own = cases.binary_search_by(|case| case.as_str().cmp(prefix.trim_end_matches('/'))).ok();
+        let start = cases.partition_point(|case| case.as_str() < prefix.as_str());
+        let within = cases[start..].iter().take_while(move |case| case.as_str().starts_with(&prefix));
         own.map(|at| &cases[at]).into_iter().chain(within)
     }
 }
 
-/// Why that place could not be walked; `None` where no case can be lost by it.
-fn unwalked(place: &Path, error: &io::Error) -> Option<String> {
+/// Describes why that place cannot be walked; `None` if no case can be lost by that.
+fn describe_unreadable(place: &Path, error: &io::Error) -> Option<String> {
+    let is_hidden = || place.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
     match place.read_link() {
-        // The case that names the tensor says so. Editors leave hidden ones beside a file that is open.
-        Ok(_) if is_tensor_file(place) || is_hidden(place) => None,
+        // The case that names the tensor reports it. Editors create hidden links next to a file that is open.
+        Ok(_) if is_tensor_file(place) || is_hidden() => None,
         Ok(target) => Some(match Pointer::at(&target) {
             Some(pointer) => format!("is a {pointer} in place of the file; run `{}`", pointer.remedy()),
-            None => format!("is a link to {}, which is not there; remove it", target.display()),
+            None => format!("is a link to {}, which does not exist; remove it", target.display()),
         }),
         Err(_) => Some(error.to_string()),
     }
 }
 
-fn is_hidden(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
-}
-
-/// The paths of the folders from the root down to that one, itself included.
-fn above(id: &str) -> impl Iterator<Item = &str> {
+/// Returns the paths of the folders from the root down to that one, including itself.
+fn ancestors(id: &str) -> impl Iterator<Item = &str> {
     id.match_indices('/').map(|(at, _)| &id[..at]).chain([id])
 }
 
-/// The path made absolute and rid of `.` and `..` as text, so that links keep their names.
+/// Returns the absolute path without `.` and `..`, which are resolved as text so that links keep their names.
 pub(crate) fn absolute(path: &Path) -> Result<PathBuf> {
     let path = std::path::absolute(path).map_err(|error| Error::read(path, error))?;
     Ok(path.components().fold(PathBuf::new(), |mut so_far, part| {
@@ -282,15 +273,16 @@ pub(crate) fn absolute(path: &Path) -> Result<PathBuf> {
     }))
 }
 
-/// The snapshots folder beside a goldens root: none that a link has elsewhere, where only who says so wants to write.
-fn beside(root: &Path) -> Result<PathBuf> {
+/// Returns the snapshots folder next to a goldens root. A link out of the project is refused: karat writes there only if the
+/// user names that folder.
+fn default_snapshots(root: &Path) -> Result<PathBuf> {
     let snapshots = root.with_file_name("snapshots");
     let real = |path: Option<&Path>| path?.canonicalize().ok();
     let leads_out =
         || real(Some(&snapshots)).zip(real(root.parent())).is_none_or(|(real, above)| !real.starts_with(above));
     match snapshots.read_link() {
         Ok(target) if leads_out() => Err(Error::Usage(format!(
-            "{} is a link to {}, outside of the project, and nothing is written there unasked; put a folder in its place, or \
+            "{} is a link to {}, outside of the project, where karat writes only if asked to; put a folder in its place, or \
              name the folder with --snapshots DIR",
             snapshots.display(),
             target.display()
@@ -299,7 +291,7 @@ fn beside(root: &Path) -> Result<PathBuf> {
     }
 }
 
-/// Refuses what is no folder, or may not be listed.
+/// Refuses a path that is not a folder, or cannot be listed.
 fn check_folder(path: &Path) -> Result<()> {
     let Err(error) = std::fs::read_dir(path) else { return Ok(()) };
     if error.kind() == ErrorKind::NotFound {
@@ -307,7 +299,7 @@ fn check_folder(path: &Path) -> Result<()> {
     }
     let shown = path.display();
     Err(Error::Usage(match error.kind() {
-        ErrorKind::NotADirectory => format!("{shown} is no folder; name the goldens root, or a folder below it"),
+        ErrorKind::NotADirectory => format!("{shown} is not a folder; name the goldens root, or a folder below it"),
         _ => format!("cannot read the goldens root {shown}: {error}"),
     }))
 }

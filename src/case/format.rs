@@ -1,4 +1,4 @@
-//! The format of `case.json` and `suite.json`: one type that is read, merged, written, and described by a JSON Schema.
+//! The format of `case.json` and `suite.json`: one type to read, merge and write them, and to generate the JSON Schema.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,19 +13,19 @@ use serde_path_to_error::Segment;
 
 use crate::compare::NanRule;
 use crate::error::{Error, Result};
-use crate::fs::{Found, TEXT_LIMIT, read_regular};
+use crate::fs::{Lookup, TEXT_LIMIT, read_regular};
 use crate::tensor::{DType, Pointer};
 use crate::text::name::nearest;
 use crate::text::safe;
 
-/// The version of the format that this karat writes, and the latest that it reads.
+/// The format version that this karat writes, and the latest that it reads.
 pub(super) const FORMAT: u64 = 1;
 
-/// What a file says about a field: nothing, `null`, which takes a default away, or a value.
-pub(crate) type Said<T> = Option<Option<T>>;
+/// A field of a file: absent, `null`, which removes a default, or a value.
+pub(crate) type Field<T> = Option<Option<T>>;
 
-/// What a file says about an object field, in which each entry has a name.
-pub(crate) type Entries<T> = Said<BTreeMap<String, T>>;
+/// A field that is an object with named entries.
+pub(crate) type Entries<T> = Field<BTreeMap<String, T>>;
 
 /// A `case.json`: one checkpoint, its inputs, its reference outputs. A `suite.json` has the same fields, as defaults for the
 /// cases below its folder.
@@ -33,55 +33,55 @@ pub(crate) type Entries<T> = Said<BTreeMap<String, T>>;
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default, expecting = "an object")]
 pub(crate) struct CaseFile {
-    /// Where the JSON Schema of this file is, for an editor; karat does not read it.
+    /// The location of the JSON Schema of this file, for editors; karat does not read it.
     #[serde(rename = "$schema", skip_serializing_if = "Option::is_none")]
     pub(crate) schema: Option<Value>,
-    /// The version of the format: 1. Required, here or in a suite.
+    /// The format version: 1. Required, here or in a suite.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", schemars(range(min = 1, max = 1)))]
     pub(crate) karat: Option<u64>,
-    /// The computation under test, by the name under which an executor has it. Required, here or in a suite.
-    #[serde(deserialize_with = "said", skip_serializing_if = "Option::is_none")]
-    pub(crate) checkpoint: Said<String>,
-    /// What the checkpoint needs besides tensors, such as `eps`.
-    #[serde(deserialize_with = "said", skip_serializing_if = "Option::is_none")]
+    /// The computation under test, by the name that an executor registers. Required, here or in a suite.
+    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub(crate) checkpoint: Field<String>,
+    /// The parameters of the checkpoint that are not tensors, such as `eps`.
+    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub(crate) params: Entries<Value>,
-    /// The tensors that the checkpoint is given, by name. In a suite too, files are relative to each case.
-    #[serde(deserialize_with = "said", skip_serializing_if = "Option::is_none")]
+    /// The tensors that the checkpoint receives, by name. File names in a suite are relative to each case.
+    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub(crate) inputs: Entries<Option<InputField>>,
-    /// The reference tensors that its outputs are held against, by name. Without any, the snapshot alone holds the case. In a
-    /// suite too, files are relative to each case.
-    #[serde(deserialize_with = "said", skip_serializing_if = "Option::is_none")]
+    /// The reference tensors that the outputs are compared with, by name. Without any, the outputs are compared with the
+    /// snapshot only. File names in a suite are relative to each case.
+    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub(crate) outputs: Entries<Option<OutputField>>,
-    /// How much may differ, by output; `*` is every output that has no entry of its own.
-    #[serde(deserialize_with = "said", skip_serializing_if = "Option::is_none")]
+    /// The tolerance of each output; `*` applies to every output without an entry of its own.
+    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub(crate) tolerance: Entries<Option<Limits>>,
-    /// How much may differ in a chained run, where inputs are what earlier cases really produced; by output. An output
-    /// without an entry, its own or `*`, is not held to anything there.
-    #[serde(deserialize_with = "said", skip_serializing_if = "Option::is_none")]
+    /// The tolerance of each output in a chained run, where inputs are the actual outputs of earlier cases. An output without
+    /// an entry, its own or `*`, is not checked there.
+    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub(crate) chained: Entries<Option<Limits>>,
-    /// Whether NaN may match NaN in every output that does not say otherwise.
-    #[serde(deserialize_with = "said", skip_serializing_if = "Option::is_none")]
-    pub(crate) nan: Said<NanRule>,
-    /// How many seconds the case may take.
-    #[serde(deserialize_with = "said", skip_serializing_if = "Option::is_none")]
+    /// Whether NaN matches NaN, in every output that does not set `nan` itself.
+    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub(crate) nan: Field<NanRule>,
+    /// The time limit of the case, in seconds.
+    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 18_446_744_073_709_551_616.0)))]
-    pub(crate) timeout: Said<f64>,
-    /// Why the case is not run.
-    #[serde(deserialize_with = "said", skip_serializing_if = "Option::is_none")]
+    pub(crate) timeout: Field<f64>,
+    /// The reason for skipping the case.
+    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", schemars(extend("pattern" = r"\S")))]
-    pub(crate) skip: Said<String>,
-    /// Who made the goldens: framework and version, model and revision, dtype, seed, command, sha256 of the weights.
-    #[serde(deserialize_with = "said", skip_serializing_if = "Option::is_none")]
+    pub(crate) skip: Field<String>,
+    /// The origin of the goldens: framework and version, model and revision, dtype, seed, command, sha256 of the weights.
+    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub(crate) reference: Entries<Value>,
 }
 
-/// An input: `"file"`, `"file#name"`, or an object that says more.
+/// An input: `"file"`, `"file#name"`, or an object with more fields.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema), schemars(transform = or_text))]
 #[serde(remote = "Self", deny_unknown_fields)]
 pub(crate) struct InputField {
-    /// What the two or one anonymous bytes of an npy element are: `bf16`, `f8_e4m3`, `f8_e5m2`.
+    /// The dtype of a tensor whose dtype npy cannot name: `bf16`, `f8_e4m3`, `f8_e5m2`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) dtype: Option<DType>,
     /// The case and output that this input is in the real pipeline: `suite/case:output`.
@@ -91,35 +91,35 @@ pub(crate) struct InputField {
     pub(crate) tensor: String,
 }
 
-/// An output: `"file"`, `"file#name"`, or an object that says more.
+/// An output: `"file"`, `"file#name"`, or an object with more fields.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema), schemars(transform = or_text))]
 #[serde(remote = "Self", deny_unknown_fields)]
 pub(crate) struct OutputField {
-    /// The dtype that the actual tensor has where it is another than the reference's.
+    /// The dtype of the actual tensor, if it differs from the reference's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) cast: Option<DType>,
-    /// What the two or one anonymous bytes of an npy element are: `bf16`, `f8_e4m3`, `f8_e5m2`.
+    /// The dtype of a tensor whose dtype npy cannot name: `bf16`, `f8_e4m3`, `f8_e5m2`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) dtype: Option<DType>,
     /// Declares that the tensor is empty.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) empty: bool,
-    /// Whether NaN may match NaN.
+    /// Whether NaN matches NaN.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) nan: Option<NanRule>,
-    /// Further references of integers: the output may equal any of them instead, as a whole. For a token whose two best
-    /// logits are closer than the noise.
+    /// Further references of integers; the output passes if it equals any one of them. For example, for a token whose two
+    /// best logits are closer than the noise.
     #[serde(default, rename = "or", skip_serializing_if = "Vec::is_empty")]
     pub(crate) alternatives: Vec<String>,
     /// The reference: the file, or `file#name` for a member of an npz or safetensors file, relative to the case.
     pub(crate) tensor: String,
-    /// A boolean tensor of the same shape: elements where it is false are neither compared nor summarised.
+    /// A boolean tensor of the same shape: elements where it is false are excluded from the comparison and the summary.
     #[serde(default, rename = "where", skip_serializing_if = "Option::is_none")]
     pub(crate) mask: Option<String>,
 }
 
-/// How much one output may differ: `atol` and `rtol` together or not at all.
+/// The tolerance of one output. `atol` and `rtol` are set together or not at all.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema), schemars(transform = both_or_neither))]
 #[serde(deny_unknown_fields, default, expecting = "an object")]
@@ -132,26 +132,26 @@ pub struct Limits {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", schemars(range(min = 0.0)))]
     pub(crate) rtol: Option<f64>,
-    /// How many elements may be outside.
+    /// How many elements may be outside the tolerance.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) outliers: Option<u64>,
-    /// The largest ULP difference allowed besides.
+    /// An additional limit on the difference of each element, in ULPs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) max_ulps: Option<u64>,
-    /// The largest RMSE allowed besides, as a share of the reference's RMS.
+    /// An additional limit on the RMSE, as a fraction of the reference's RMS.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", schemars(range(min = 0.0)))]
     pub(crate) max_rel_rms: Option<f64>,
 }
 
-/// A field that is there: `null` is not the same as none.
-fn said<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Said<T>, D::Error> {
+/// Reads a field that is present: `null` is not the same as absent.
+fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Field<T>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
 
 impl CaseFile {
-    /// Lays a nearer file over this one: objects merge by key, entry by entry; anything else replaces.
-    pub(super) fn lay(&mut self, nearer: &CaseFile) {
+    /// Overrides these fields with those of a nearer file: objects are merged by key, other values are replaced.
+    pub(super) fn merge(&mut self, nearer: &CaseFile) {
         let CaseFile {
             schema: _,
             karat,
@@ -195,7 +195,7 @@ fn extend<T: Clone>(farther: &mut Entries<T>, nearer: &Entries<T>) {
     }
 }
 
-/// The tolerance of every output is nearer than that of one output further away.
+/// A `*` in the nearer file also overrides the entries of the farther one.
 fn extend_tolerance<T: Clone>(farther: &mut Entries<T>, nearer: &Entries<T>) {
     match nearer {
         Some(Some(entries)) if entries.contains_key("*") => farther.clone_from(nearer),
@@ -203,12 +203,12 @@ fn extend_tolerance<T: Clone>(farther: &mut Entries<T>, nearer: &Entries<T>) {
     }
 }
 
-/// Reads and writes an object whose `tensor` may also stand alone, as text.
+/// Implements serde for an object that may also be written as its `tensor` alone.
 macro_rules! text_or_object {
     ($($field:ident)*) => {$(
         impl $field {
-            /// The field that says its tensor alone.
-            pub(crate) fn of(tensor: &str) -> $field {
+            /// Returns a field with that tensor and no other settings.
+            pub(crate) fn new(tensor: &str) -> $field {
                 $field { tensor: tensor.to_owned(), ..$field::default() }
             }
         }
@@ -225,7 +225,7 @@ macro_rules! text_or_object {
                     }
 
                     fn visit_str<E>(self, tensor: &str) -> Result<$field, E> {
-                        Ok($field::of(tensor))
+                        Ok($field::new(tensor))
                     }
 
                     fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<$field, A::Error> {
@@ -238,7 +238,7 @@ macro_rules! text_or_object {
 
         impl Serialize for $field {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                match *self == $field::of(&self.tensor) {
+                match *self == $field::new(&self.tensor) {
                     true => serializer.serialize_str(&self.tensor),
                     false => $field::serialize(self, serializer),
                 }
@@ -249,14 +249,14 @@ macro_rules! text_or_object {
 
 text_or_object! { InputField OutputField }
 
-/// Lets the schema take plain text where the object would hold a `tensor` alone.
+/// Makes the schema accept a plain string instead of the object.
 #[cfg(feature = "cli")]
 fn or_text(schema: &mut schemars::Schema) {
     let object = std::mem::take(schema);
     *schema = schemars::json_schema!({ "anyOf": [{ "type": "string" }, object] });
 }
 
-/// Has the schema refuse one of `atol` and `rtol` alone.
+/// Makes the schema refuse `atol` without `rtol` and the reverse.
 #[cfg(feature = "cli")]
 fn both_or_neither(schema: &mut schemars::Schema) {
     let each = |kind: &str| serde_json::json!({ "atol": { "type": kind }, "rtol": { "type": kind } });
@@ -267,16 +267,16 @@ fn both_or_neither(schema: &mut schemars::Schema) {
     schema.insert("anyOf".to_owned(), pair);
 }
 
-/// One file: what it says, and where.
+/// The fields of one file.
 pub(super) struct Layer {
     pub(super) file: PathBuf,
-    pub(super) says: CaseFile,
-    /// The fields that it says, and the entries of these: `outputs`, `outputs.y`.
+    pub(super) fields: CaseFile,
+    /// The fields that it sets, and their entries: `outputs`, `outputs.y`.
     places: BTreeSet<String>,
 }
 
 impl Layer {
-    /// Reads a file; `None` where there is none.
+    /// Reads a file; `None` if it does not exist.
     pub(super) fn read(file: &Path) -> Result<Option<Layer>> {
         let wrong = |what: String| Error::Case { path: file.to_path_buf(), what };
         let Some(object) = read_object(file)? else { return Ok(None) };
@@ -285,29 +285,27 @@ impl Layer {
             entries.map(move |entry| format!("{field}.{entry}")).chain([field.clone()])
         });
         let places = places.collect();
-        let says: CaseFile =
-            serde_path_to_error::deserialize(Value::Object(object)).map_err(|error| wrong(reword(&error)))?;
-        match says.karat {
-            None | Some(1..=FORMAT) => Ok(Some(Layer { file: file.to_path_buf(), says, places })),
-            Some(other) => {
-                Err(wrong(format!("karat: {other} is not a version that this karat reads; it reads {FORMAT}")))
-            }
+        let fields: CaseFile =
+            serde_path_to_error::deserialize(Value::Object(object)).map_err(|error| wrong(describe(&error)))?;
+        match fields.karat {
+            None | Some(1..=FORMAT) => Ok(Some(Layer { file: file.to_path_buf(), fields, places })),
+            Some(other) => Err(wrong(format!("karat: version {other} is not supported; this karat reads {FORMAT}"))),
         }
     }
 
-    /// Whether it says that field, or that entry of one.
+    /// Returns whether the file sets that field, or that entry of one.
     pub(super) fn sets(&self, place: &str) -> bool {
         self.places.contains(place)
     }
 }
 
-/// What serde says is wrong, behind the field and the entry; an unknown field with the nearest one that is known.
-fn reword(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
-    let said = error.inner().to_string();
+/// Describes an error of serde, with the path of the field; for an unknown field with the nearest known one.
+fn describe(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
+    let message = error.inner().to_string();
     let mut path: Vec<&Segment> = error.path().iter().collect();
-    let unknown = said.strip_prefix("unknown field `").and_then(|rest| rest.rsplit_once("`, expected "));
+    let unknown = message.strip_prefix("unknown field `").and_then(|rest| rest.rsplit_once("`, expected "));
     let what = match unknown {
-        None => said.clone(),
+        None => message.clone(),
         Some((name, known)) => {
             path.pop();
             let known: Vec<&str> = known.split('`').skip(1).step_by(2).filter(|name| !name.starts_with('$')).collect();
@@ -328,29 +326,30 @@ fn reword(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
     if place.is_empty() { what } else { format!("{place}: {what}") }
 }
 
-/// The JSON object in that file, or `None` where there is no such file.
+/// Reads the JSON object in that file; `None` if the file does not exist.
 fn read_object(file: &Path) -> Result<Option<Map<String, Value>>> {
     let wrong = |what: String| Error::Case { path: file.to_path_buf(), what };
-    let pointed = |pointer: Pointer| wrong(format!("is a {pointer} in place of the file; run `{}`", pointer.remedy()));
+    let is_pointer =
+        |pointer: Pointer| wrong(format!("is a {pointer} in place of the file; run `{}`", pointer.remedy()));
     let bytes = match read_regular(file, TEXT_LIMIT).map_err(|error| Error::read(file, error))? {
-        Found::File(bytes) => bytes,
-        Found::Other(what) => return Err(wrong(what)),
-        // Defaults that are out of reach are not the same as none.
-        Found::Nothing => {
+        Lookup::File(bytes) => bytes,
+        Lookup::Unusable(what) => return Err(wrong(what)),
+        // A dangling link is not the same as no file: its defaults would be lost.
+        Lookup::Missing => {
             let Ok(target) = fs::read_link(file) else { return Ok(None) };
-            let gone = || wrong(format!("is a link to {}, which is not there", target.display()));
-            return Err(Pointer::at(&target).map_or_else(gone, pointed));
+            let dangling = || wrong(format!("is a link to {}, which does not exist", target.display()));
+            return Err(Pointer::at(&target).map_or_else(dangling, is_pointer));
         }
     };
     if let Some(pointer) = Pointer::of(&bytes) {
-        return Err(pointed(pointer));
+        return Err(is_pointer(pointer));
     }
     let text = std::str::from_utf8(&bytes).map_err(|error| wrong(format!("is not UTF-8: {error}")))?;
-    // Some editors begin a file with a byte order mark.
+    // Some editors start a file with a byte order mark.
     let text = text.trim_start_matches('\u{feff}');
     match serde_json::from_str(text) {
         Ok(Strict(Value::Object(mut object))) => {
-            // What is not a parameter is a number in any case: an `atol` may be written as an integer.
+            // Only parameters need exact integers: an `atol` written as a huge integer is still a number.
             if let Cow::Owned(text) = quote_wide(text)
                 && let (Some(params), Ok(Value::Object(mut exact))) = (object.get_mut("params"), read_value(&text))
             {
@@ -358,20 +357,20 @@ fn read_object(file: &Path) -> Result<Option<Map<String, Value>>> {
             }
             Ok(Some(object))
         }
-        Ok(_) => Err(wrong("holds JSON, but no object".to_owned())),
-        // serde_json's own text ends in "at line L column C".
+        Ok(_) => Err(wrong("is JSON, but not an object".to_owned())),
+        // serde_json's message already ends in "at line L column C".
         Err(error) if error.is_data() => Err(wrong(error.to_string())),
         Err(error) => Err(wrong(format!("is not JSON: {error}"))),
     }
 }
 
-/// The value of a JSON text. An integer that 64 bits cannot hold becomes its digits as text, since any other number would be
-/// another integer.
+/// Parses a JSON text. An integer that does not fit into 64 bits becomes a string of its digits, because any number type
+/// would change it.
 pub(crate) fn read_value(text: &str) -> serde_json::Result<Value> {
     serde_json::from_str(&quote_wide(text)).map(|Strict(value)| value)
 }
 
-/// The text with quotes around the integers that 64 bits cannot hold.
+/// Puts quotes around the integers that do not fit into 64 bits.
 fn quote_wide(text: &str) -> Cow<'_, str> {
     let mut quoted = String::new();
     let mut copied = 0;
@@ -383,7 +382,7 @@ fn quote_wide(text: &str) -> Cow<'_, str> {
     if copied == 0 { text.into() } else { (quoted + &text[copied..]).into() }
 }
 
-/// The numbers in a JSON text, and what looks like one, with their places.
+/// Returns the numbers in a JSON text, and anything that looks like one, with their offsets.
 pub(crate) fn numbers(json: &str) -> impl Iterator<Item = (usize, &str)> {
     let (mut is_text, mut is_escaped, mut start) = (false, false, None);
     let words = json.bytes().chain([b' ']).enumerate().filter_map(move |(at, byte)| {
@@ -401,14 +400,14 @@ pub(crate) fn numbers(json: &str) -> impl Iterator<Item = (usize, &str)> {
     words.filter(|(_, word)| word.starts_with(|c: char| c == '-' || c.is_ascii_digit()))
 }
 
-/// Whether a text is an integer as JSON writes one, and 64 bits cannot hold it.
+/// Returns whether a text is a JSON integer that does not fit into 64 bits.
 pub(crate) fn is_wide(number: &str) -> bool {
     let digits = number.strip_prefix('-').unwrap_or(number);
     let is_integer = !digits.is_empty() && !digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit());
     is_integer && number.parse::<u64>().is_err() && number.parse::<i64>().is_err()
 }
 
-/// Any JSON. A field that is there twice is refused: of the two serde_json would silently keep the last.
+/// Any JSON. Duplicate fields are refused: serde_json would silently use the last.
 struct Strict(Value);
 
 impl<'de> Deserialize<'de> for Strict {
@@ -459,7 +458,7 @@ impl<'de> Deserialize<'de> for Strict {
                 while let Some(name) = fields.next_key::<String>()? {
                     if object.contains_key(&name) {
                         let name: String = name.chars().take(64).collect();
-                        return Err(A::Error::custom(format_args!("`{name}` is there twice")));
+                        return Err(A::Error::custom(format_args!("`{name}` occurs twice")));
                     }
                     let Strict(value) = fields.next_value()?;
                     object.insert(name, value);
@@ -477,17 +476,17 @@ mod tests {
 
     use super::*;
 
-    /// The first file with the others over it, each nearer than the one before.
+    /// Merges the files, each nearer than the one before.
     fn merged<const N: usize>(files: [Value; N]) -> Value {
         let mut merged = CaseFile::default();
         for file in files {
-            merged.lay(&serde_json::from_value(file).expect("a good file"));
+            merged.merge(&serde_json::from_value(file).expect("a valid file"));
         }
-        serde_json::to_value(merged).expect("it is JSON")
+        serde_json::to_value(merged).expect("valid JSON")
     }
 
     #[test]
-    fn objects_merge_by_key_and_the_nearest_entry_is_taken_whole() {
+    fn objects_merge_by_key_and_the_nearest_entry_replaces_the_others() {
         let suite = json!({ "checkpoint": "a", "tolerance": { "y": { "atol": 1.0, "rtol": 0.0 }, "z": {} } });
         let case = json!({ "checkpoint": "b", "tolerance": { "y": { "max_ulps": 4 } } });
         let both = json!({ "checkpoint": "b", "tolerance": { "y": { "max_ulps": 4 }, "z": {} } });
@@ -495,14 +494,14 @@ mod tests {
     }
 
     #[test]
-    fn a_tolerance_for_every_output_is_nearer_than_one_for_an_output_further_away() {
+    fn a_nearer_star_overrides_the_tolerance_of_one_output() {
         let suite = json!({ "tolerance": { "y": { "atol": 10.0, "rtol": 0.0 } } });
         let case = json!({ "tolerance": { "*": { "atol": 1.0, "rtol": 0.0 } } });
         assert_eq!(merged([suite, case.clone()]), case);
     }
 
     #[test]
-    fn a_null_is_nearer_than_a_value_further_away() {
+    fn a_nearer_null_overrides_a_value() {
         let suite = json!({ "skip": "slow", "params": { "seed": 1 }, "outputs": { "y": "y.npy", "z": "z.npy" } });
         let case = json!({ "skip": null, "params": { "seed": null }, "outputs": { "z": null } });
         let both = json!({ "skip": null, "params": { "seed": null }, "outputs": { "y": "y.npy", "z": null } });
@@ -510,15 +509,15 @@ mod tests {
     }
 
     #[test]
-    fn a_tensor_that_says_no_more_is_written_as_text() {
-        let written = |field: InputField| serde_json::to_string(&field).expect("it is JSON");
-        assert_eq!(written(InputField::of("x.npy")), r#""x.npy""#);
-        let declared = InputField { dtype: Some(DType::BF16), ..InputField::of("x.npy") };
+    fn a_tensor_without_other_settings_is_written_as_a_string() {
+        let written = |field: InputField| serde_json::to_string(&field).expect("valid JSON");
+        assert_eq!(written(InputField::new("x.npy")), r#""x.npy""#);
+        let declared = InputField { dtype: Some(DType::BF16), ..InputField::new("x.npy") };
         assert_eq!(written(declared), r#"{"dtype":"bf16","tensor":"x.npy"}"#);
     }
 
     #[test]
-    fn an_integer_that_64_bits_cannot_hold_is_text() {
+    fn an_integer_that_does_not_fit_into_64_bits_becomes_a_string() {
         for (text, expected) in [
             ("18446744073709551615", "18446744073709551615"),
             ("18446744073709551616", "\"18446744073709551616\""),
@@ -542,12 +541,12 @@ mod tests {
 
 #[cfg(all(test, feature = "cli"))]
 mod schema_tests {
-    //! The schema accepts what the reader accepts, in both directions, as far as a schema can say it.
+    //! The schema accepts exactly what the reader accepts, as far as a schema can express it.
     //!
-    //! It cannot say what one field has to do with another, or with another file: that a tolerance is for an output, that a case
-    //! or a suite above it names the format and the checkpoint ([`CANNOT_SAY`]). Nor what a text means beyond its type: that an address stays inside the root, that `from` is a
-    //! case and its output, that a name can be a file name everywhere, lengths in bytes; nor that `2.0`, which JSON Schema calls
-    //! an integer, is none to serde. The documents here have good ones.
+    //! A schema cannot relate one field to another, or to another file: that a tolerance is for an output, that a case or a suite
+    //! above it sets the format version and the checkpoint ([`INEXPRESSIBLE`]). Nor can it check a string beyond its type: that an
+    //! address stays inside the root, that `from` is a case and its output, that a name is a valid file name everywhere, or a
+    //! length in bytes. And JSON Schema accepts `2.0` as an integer, which serde does not. The documents here avoid all of these.
 
     use proptest::prelude::*;
     use proptest::sample::select;
@@ -556,10 +555,10 @@ mod schema_tests {
     use super::*;
     use crate::case::{Case, CaseId};
 
-    /// What the reader says about what no schema can.
-    const CANNOT_SAY: [&str; 2] = ["there is no such output", "is missing; "];
+    /// Parts of the reader's errors about what a schema cannot express.
+    const INEXPRESSIBLE: [&str; 2] = ["there is no such output", "is missing; "];
 
-    /// Values of a field, good and bad.
+    /// Returns valid and invalid values of a field.
     fn values(field: &str) -> Vec<Value> {
         let maps = |entries: Vec<Value>| {
             let entries = entries.into_iter().map(|entry| json!({ "y": entry }));
@@ -656,32 +655,32 @@ mod schema_tests {
         "tolerence",
     ];
 
-    /// Whether the reader accepts a document as that file of the case `s/c`, beside a good one of the other kind; `None` where it refuses what
-    /// a schema cannot say.
+    /// Returns whether the reader accepts a document as that file of the case `s/c`, next to a valid file of the other kind;
+    /// `None` if it refuses something that a schema cannot express.
     fn is_read(document: &Value, file: &str) -> Option<bool> {
         let root = tempfile::tempdir().expect("a folder");
         fs::create_dir_all(root.path().join("s/c")).expect("folders");
-        let good = json!({ "karat": 1, "checkpoint": "c" });
+        let valid = json!({ "karat": 1, "checkpoint": "c" });
         for name in ["s/suite.json", "s/c/case.json"] {
-            let content = if name.ends_with(file) { document } else { &good };
+            let content = if name.ends_with(file) { document } else { &valid };
             fs::write(root.path().join(name), content.to_string()).expect("a file");
         }
         match Case::load(root.path(), &CaseId::new("s/c").expect("an id")) {
             Ok(_) => Some(true),
             Err(error) => {
-                let said = error.to_string();
-                (!CANNOT_SAY.iter().any(|what| said.contains(what))).then_some(false)
+                let message = error.to_string();
+                (!INEXPRESSIBLE.iter().any(|part| message.contains(part))).then_some(false)
             }
         }
     }
 
     fn validator() -> jsonschema::Validator {
         let schema = serde_json::to_value(schemars::schema_for!(CaseFile)).expect("a schema is JSON");
-        jsonschema::validator_for(&schema).expect("it is a schema")
+        jsonschema::validator_for(&schema).expect("a valid schema")
     }
 
     #[test]
-    fn each_value_of_each_field_is_accepted_by_both_or_by_neither() {
+    fn schema_and_reader_agree_on_every_value_of_every_field() {
         let validator = validator();
         let mut counts = [0, 0];
         for field in FIELDS {
@@ -699,7 +698,7 @@ mod schema_tests {
 
     proptest! {
         #[test]
-        fn documents_of_many_fields_are_accepted_by_both_or_by_neither(
+        fn schema_and_reader_agree_on_documents_of_many_fields(
             values in FIELDS.map(|field| proptest::option::weighted(0.3, select(values(field)))),
             file in select(vec!["suite.json", "case.json"]),
         ) {

@@ -1,4 +1,4 @@
-//! Cases and suites: what to run, on what, held against what, as `case.json` and `suite.json` say.
+//! Cases and suites: the computations to run, their inputs and their references, from `case.json` and `suite.json`.
 
 #[expect(clippy::module_inception, reason = "it is the case itself")]
 mod case;
@@ -6,7 +6,7 @@ mod digest;
 mod discover;
 mod format;
 mod id;
-mod share;
+mod pool;
 mod walk;
 
 pub use case::{Case, Input, Link, Output};
@@ -18,5 +18,5 @@ pub use discover::{Goldens, Tree};
 pub use format::Limits;
 pub(crate) use format::{CaseFile, InputField, OutputField, is_wide, numbers, read_value};
 pub use id::{Address, CaseId};
-pub(crate) use share::{cores, share};
-pub(crate) use walk::{Seen, walk};
+pub(crate) use pool::{cores, parallel_map};
+pub(crate) use walk::{WalkEvent, walk};

@@ -1,31 +1,31 @@
-//! Walking a tree of folders through its links.
+//! Walking a folder tree through its links.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
 
-/// How many links may follow one another on the way to a folder. The system gives up at 40.
-const LONGEST_WAY: usize = 16;
+/// The maximum number of links on the path to a folder. The operating system gives up at 40.
+const MAX_LINKS_ON_PATH: usize = 16;
 
-/// How many links may be behind one link: where each folder holds two to the next, they double at every level.
-const MOST_BEHIND: usize = 1000;
+/// The maximum number of links behind one link: if each folder has two links to the next, they double at every level.
+const MAX_LINKS_BEHIND: usize = 1000;
 
-/// Something below the root of a walk.
-pub(crate) enum Seen<'a> {
-    /// An entry of a folder; its type is that of what a link leads to.
+/// An event of a walk.
+pub(crate) enum WalkEvent<'a> {
+    /// An entry of a folder; for a link, its type is that of the target.
     Entry(&'a DirEntry),
     /// A folder that cannot be listed, or a link that cannot be followed.
     Unreadable { place: &'a Path, error: io::Error },
-    /// A link to a folder that it is in itself.
+    /// A link to one of the folders that contain it.
     Loop { place: &'a Path, ancestor: &'a Path },
-    /// A link behind which there are too many others. It is shown for each of these.
-    Tangle { place: &'a Path },
+    /// A link with too many others behind it. It is reported once for each of them.
+    TooManyLinks { place: &'a Path },
 }
 
-/// Shows everything below a folder, in the order of the names. What is wrong with one place keeps no other from being seen.
-pub(crate) fn walk(root: &Path, mut show: impl FnMut(Seen<'_>)) {
-    // The links on the way to the entry, the outermost first, and how many others were met behind that.
+/// Reports everything below a folder, sorted by name. A problem in one place does not stop the walk.
+pub(crate) fn walk(root: &Path, mut report: impl FnMut(WalkEvent<'_>)) {
+    // The links on the path to the entry, the outermost first, and how many others were found behind that one.
     let mut links: Vec<(usize, PathBuf)> = Vec::new();
     let mut behind = 0;
     let mut entries = WalkDir::new(root).min_depth(1).follow_links(true).sort_by_file_name().into_iter();
@@ -35,10 +35,10 @@ pub(crate) fn walk(root: &Path, mut show: impl FnMut(Seen<'_>)) {
             Err(error) => {
                 let place = error.path().unwrap_or(root).to_path_buf();
                 match error.loop_ancestor() {
-                    Some(ancestor) => show(Seen::Loop { place: &place, ancestor }),
+                    Some(ancestor) => report(WalkEvent::Loop { place: &place, ancestor }),
                     None => {
-                        let error = error.into_io_error().expect("what is no loop comes from the file system");
-                        show(Seen::Unreadable { place: &place, error });
+                        let error = error.into_io_error().expect("any error but a loop comes from the file system");
+                        report(WalkEvent::Unreadable { place: &place, error });
                     }
                 }
                 continue;
@@ -49,14 +49,14 @@ pub(crate) fn walk(root: &Path, mut show: impl FnMut(Seen<'_>)) {
         }
         if entry.path_is_symlink() && entry.file_type().is_dir() {
             behind = if links.is_empty() { 0 } else { behind + 1 };
-            if links.len() == LONGEST_WAY || behind > MOST_BEHIND {
+            if links.len() == MAX_LINKS_ON_PATH || behind > MAX_LINKS_BEHIND {
                 entries.skip_current_dir();
-                show(Seen::Tangle { place: &links[0].1 });
+                report(WalkEvent::TooManyLinks { place: &links[0].1 });
                 continue;
             }
             links.push((entry.depth(), entry.path().to_path_buf()));
         }
-        show(Seen::Entry(&entry));
+        report(WalkEvent::Entry(&entry));
     }
 }
 
@@ -66,27 +66,27 @@ mod tests {
 
     use super::*;
 
-    /// What a walk sees below that root, by its path there, sorted.
-    fn seen(root: &Path) -> Vec<String> {
+    /// Returns the events of a walk by their path below the root, sorted.
+    fn walked(root: &Path) -> Vec<String> {
         let shown = |place: &Path| place.strip_prefix(root).expect("below").to_string_lossy().replace('\\', "/");
-        let mut seen = Vec::new();
-        walk(root, |entry| {
-            seen.push(match entry {
-                Seen::Entry(entry) => {
+        let mut events = Vec::new();
+        walk(root, |event| {
+            events.push(match event {
+                WalkEvent::Entry(entry) => {
                     let kind = if entry.file_type().is_dir() { "Folder" } else { "File" };
                     format!("{} {kind}", shown(entry.path()))
                 }
-                Seen::Unreadable { place, .. } => format!("{} unreadable", shown(place)),
-                Seen::Tangle { place } => format!("{} is a tangle", shown(place)),
-                Seen::Loop { place, ancestor } => format!("{} leads to {:?}", shown(place), shown(ancestor)),
+                WalkEvent::Unreadable { place, .. } => format!("{} unreadable", shown(place)),
+                WalkEvent::TooManyLinks { place } => format!("{} has too many links", shown(place)),
+                WalkEvent::Loop { place, ancestor } => format!("{} leads to {:?}", shown(place), shown(ancestor)),
             });
         });
-        seen.sort();
-        seen
+        events.sort();
+        events
     }
 
     #[test]
-    fn everything_is_seen_once_however_wide_or_deep() {
+    fn every_entry_of_a_wide_and_deep_tree_is_reported_once() {
         let root = tempfile::tempdir().expect("a folder");
         let mut expected = Vec::new();
         let mut deep = PathBuf::from("deep");
@@ -101,13 +101,13 @@ mod tests {
         }
         expected.push("wide Folder".to_owned());
         expected.sort();
-        assert_eq!(seen(root.path()), expected);
-        assert_eq!(seen(&root.path().join("none")), [" unreadable"]);
+        assert_eq!(walked(root.path()), expected);
+        assert_eq!(walked(&root.path().join("none")), [" unreadable"]);
     }
 
     #[cfg(unix)]
     #[test]
-    fn links_are_followed_but_not_in_circles() {
+    fn links_are_followed_but_not_in_loops() {
         use std::os::unix::fs::symlink;
 
         let root = tempfile::tempdir().expect("a folder");
@@ -130,12 +130,12 @@ mod tests {
             "a/twin Folder",
             "a/twin/root leads to \"\"",
         ];
-        assert_eq!(seen(root.path()), expected);
+        assert_eq!(walked(root.path()), expected);
     }
 
     #[cfg(unix)]
     #[test]
-    fn links_that_double_at_each_level_are_a_tangle_and_many_beside_each_other_are_none() {
+    fn links_that_double_at_each_level_are_too_many_but_siblings_are_not() {
         use std::os::unix::fs::symlink;
 
         let root = tempfile::tempdir().expect("a folder");
@@ -149,17 +149,15 @@ mod tests {
         }
         fs::create_dir(far.path().join("30")).expect("a folder");
         symlink(far.path().join("0"), root.path().join("deep")).expect("a link");
-        for at in 0..2 * MOST_BEHIND {
+        for at in 0..2 * MAX_LINKS_BEHIND {
             symlink(far.path().join("30"), root.path().join(format!("wide{at}"))).expect("a link");
         }
-        let seen = seen(root.path());
-        assert!(seen.len() < 10 * MOST_BEHIND, "{}", seen.len());
-        assert_eq!(
-            seen.iter().filter(|seen| seen.starts_with("wide") && seen.ends_with(" Folder")).count(),
-            2 * MOST_BEHIND
-        );
-        assert!(seen.contains(&"deep is a tangle".to_owned()));
-        let is_other = |seen: &&String| seen.contains(" is a tangle") && !seen.starts_with("deep ");
-        assert_eq!(seen.iter().find(is_other), None);
+        let events = walked(root.path());
+        assert!(events.len() < 10 * MAX_LINKS_BEHIND, "{}", events.len());
+        let siblings = events.iter().filter(|event| event.starts_with("wide") && event.ends_with(" Folder"));
+        assert_eq!(siblings.count(), 2 * MAX_LINKS_BEHIND);
+        assert!(events.contains(&"deep has too many links".to_owned()));
+        let is_other = |event: &&String| event.contains(" has too many links") && !event.starts_with("deep ");
+        assert_eq!(events.iter().find(is_other), None);
     }
 }

@@ -11,7 +11,7 @@ use super::{Context, Gate, near, own, source};
 use crate::case::{Address, Case, CaseFile, CaseId, Goldens, InputField, Limits, OutputField, absolute};
 use crate::compare::Tolerance;
 use crate::error::{Error, Result};
-use crate::fs::{link_below, refusal, sweep};
+use crate::fs::{describe_link, link_below, remove_leftovers};
 use crate::report::Commands;
 use crate::run::Executors;
 use crate::tensor::{DType, read_tensor};
@@ -111,7 +111,7 @@ impl Add {
         let goldens = source(self.root.as_ref(), context)?;
         let plan = self.plan(context, &goldens)?;
         plan.write(made)?;
-        sweep(&[&goldens.root]);
+        remove_leftovers(&[&goldens.root]);
         Case::load(&goldens.root, &plan.id)?;
         Ok(plan.id)
     }
@@ -140,7 +140,7 @@ impl Add {
             return Err(Error::Usage(format!("{} exists already; nothing was written", file.display())));
         }
         if let Some(link) = link_below(&goldens.root, &id.below(&goldens.root)) {
-            return Err(Error::Usage(format!("{}: {}", link.display(), refusal(&link))));
+            return Err(Error::Usage(format!("{}: {}", link.display(), describe_link(&link))));
         }
         let folded = fold(id.as_str());
         let whole = Goldens { below: PathBuf::new(), ..goldens.clone() };
@@ -167,12 +167,12 @@ impl Add {
         let mut inputs = BTreeMap::new();
         for (name, text) in &self.inputs {
             let (tensor, dtype) = self.refer(&mut plan, goldens, context, (name, text))?;
-            inputs.insert(name.clone(), Some(InputField { dtype, ..InputField::of(&tensor) }));
+            inputs.insert(name.clone(), Some(InputField { dtype, ..InputField::new(&tensor) }));
         }
         let mut outputs = BTreeMap::new();
         for (name, text) in &self.outputs {
             let (tensor, dtype) = self.refer(&mut plan, goldens, context, (name, text))?;
-            outputs.insert(name.clone(), Some(OutputField { dtype, ..OutputField::of(&tensor) }));
+            outputs.insert(name.clone(), Some(OutputField { dtype, ..OutputField::new(&tensor) }));
         }
         let mut tolerance = BTreeMap::new();
         if let (Some(atol), Some(rtol)) = (self.atol, self.rtol) {
@@ -204,7 +204,7 @@ impl Add {
         (name, typed): (&str, &str),
     ) -> Result<(String, Option<DType>)> {
         check_name(name).map_err(Error::Usage)?;
-        let address = Address::typed(typed);
+        let address = Address::parse(typed);
         let read = |declared| read_tensor(&address.path, address.member.as_deref(), declared);
         let dtype = match (read(None), self.dtype) {
             (Ok(_), _) => None,

@@ -74,7 +74,7 @@ impl Diff {
     /// Both sides, of which neither is a single tensor where the other is many.
     fn sides(&self) -> Result<[Side; 2]> {
         let typed = [&self.actual, &self.reference];
-        let is_folder = typed.map(|text| Address::typed(text).path.is_dir());
+        let is_folder = typed.map(|text| Address::parse(text).path.is_dir());
         let [mut actual, mut reference] = [side(typed[0])?, side(typed[1])?];
         match is_folder {
             [true, true] => return Ok([actual, reference]),
@@ -223,7 +223,7 @@ fn unlike(folder: &str, file: &str) -> Error {
 
 /// The tensors that were typed: one without a name, the members of a container, or the files below a folder.
 fn side(text: &str) -> Result<Side> {
-    let address = Address::typed(text);
+    let address = Address::parse(text);
     if address.path.is_dir() {
         return folder(&address.path);
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use crate::fs::{Found, TEXT_LIMIT, read_regular};
+use crate::fs::{Lookup, TEXT_LIMIT, read_regular};
 
 /// How many members of one workspace are looked at.
 const LIMIT: usize = 1000;
@@ -95,7 +95,7 @@ fn names_karat(table: &Table, is_dependencies: bool) -> bool {
 /// The text of a file, where there is one.
 fn read(file: &Path) -> Option<String> {
     match read_regular(file, TEXT_LIMIT) {
-        Ok(Found::File(bytes)) => Some(String::from_utf8_lossy(&bytes).into_owned()),
+        Ok(Lookup::File(bytes)) => Some(String::from_utf8_lossy(&bytes).into_owned()),
         _ => None,
     }
 }

@@ -8,7 +8,7 @@ use clap::builder::NonEmptyStringValueParser;
 use super::cases::Part;
 use super::context::SELECTION;
 use super::{Context, Gate, Place, source};
-use crate::case::{CaseId, Goldens, Suites, cores, share};
+use crate::case::{CaseId, Goldens, Suites, cores, parallel_map};
 use crate::error::Result;
 use crate::report::{CaseLine, json, terminal};
 use crate::run::{Filter, Selection, nothing_selected};
@@ -57,7 +57,7 @@ impl List {
 /// A line for every case and every problem that is selected, by id.
 fn lines(goldens: &Goldens, selection: &Selection<'_>) -> Vec<CaseLine> {
     let suites = Suites::new(&goldens.root);
-    let cases = share(&selection.cases, cores(), |id| match suites.case(id) {
+    let cases = parallel_map(&selection.cases, cores(), |id| match suites.case(id) {
         Ok(case) => CaseLine {
             id: case.id,
             file: case.file,

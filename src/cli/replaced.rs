@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use crate::case::{Seen, absolute, walk};
+use crate::case::{WalkEvent, absolute, walk};
 
 /// A file that is to be written, by its real name.
 pub(super) struct Place(PathBuf);
@@ -47,8 +47,8 @@ impl Place {
         // What is not there is nothing else either.
         let mut is_found = false;
         if self.0.is_file() {
-            walk(folder, |seen| {
-                if let Seen::Entry(entry) = seen {
+            walk(folder, |event| {
+                if let WalkEvent::Entry(entry) = event {
                     is_found |= entry.file_type().is_file() && is_same(entry.path(), &self.0);
                 }
             });

@@ -10,7 +10,7 @@ use super::replaced::Place;
 use super::{Context, near};
 use crate::case::absolute;
 use crate::error::{Error, Result};
-use crate::fs::{Mode, RECORD_LIMIT, beside, read_text, write_atomic};
+use crate::fs::{Mode, RECORD_LIMIT, read_text, temporary_file, write_atomic};
 use crate::report::terminal::Detail;
 use crate::report::{Commands, json, terminal};
 #[cfg(feature = "reports")]
@@ -216,7 +216,7 @@ fn check(option: &str, file: &Path) -> Result<()> {
     if let Some(folder) = file.parent() {
         fs::create_dir_all(folder).map_err(|error| Error::write(folder, error))?;
     }
-    beside(file).map(drop).map_err(|error| Error::write(file.parent().unwrap_or(file), error))
+    temporary_file(file).map(drop).map_err(|error| Error::write(file.parent().unwrap_or(file), error))
 }
 
 /// Whether there is something else than a file, which a file must not replace: a device, a pipe.

@@ -59,7 +59,7 @@ impl Show {
     }
 
     fn show_file(&self, context: &Context<'_>) -> Result<Gate> {
-        let address = Address::typed(&self.what);
+        let address = Address::parse(&self.what);
         let container = Container::open(&address.path).map_err(|error| self.explain(context, error))?;
         let members = match container.contents() {
             Contents::Members(members) if address.member.is_none() => members,
@@ -93,7 +93,7 @@ impl Show {
 
     /// Says that what was typed is neither a case nor a tensor file.
     fn explain(&self, context: &Context<'_>, error: Error) -> Error {
-        let typed = Address::typed(&self.what).path;
+        let typed = Address::parse(&self.what).path;
         if (typed.exists() && !typed.is_dir()) || is_tensor_file(&typed) {
             return error;
         }

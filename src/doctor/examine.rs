@@ -10,7 +10,7 @@ use super::cases;
 use super::complaint::{Complaint, ComplaintKind, Health, Setup};
 use crate::case::{Goldens, absolute};
 use crate::error::Result;
-use crate::fs::{Found, TEXT_LIMIT, leftovers, read_regular};
+use crate::fs::{Lookup, TEXT_LIMIT, leftovers, read_regular};
 use crate::run::Executor;
 use crate::snapshot::{Recorder, cargo_insta, in_ci};
 use crate::tensor::is_tensor_file;
@@ -100,7 +100,7 @@ fn is_pending(file: &Path) -> bool {
     if !is_beside || !file.to_string_lossy().ends_with(".snap.new") {
         return false;
     }
-    let Ok(Found::File(text)) = read_regular(file, TEXT_LIMIT) else { return false };
+    let Ok(Lookup::File(text)) = read_regular(file, TEXT_LIMIT) else { return false };
     String::from_utf8_lossy(&text).contains("\n---\nkarat: ")
 }
 

@@ -7,7 +7,7 @@ use std::thread;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
-use crate::case::{Case, CaseId, Goldens, Tree, cores, share};
+use crate::case::{Case, CaseId, Goldens, Tree, cores, parallel_map};
 use crate::cli::{self, Home};
 use crate::error::{Error, Result};
 use crate::report::{Commands, Review, terminal};
@@ -52,7 +52,7 @@ pub(super) fn trials(
         return Ok(vec![case_trial(&shared, &id, is_ignored, Ending::WithProcess)]);
     }
     let tree = shared.session.goldens().discover()?;
-    let said = share(&tree.cases, cores(), |id| Said::of(&shared, id));
+    let said = parallel_map(&tree.cases, cores(), |id| Said::of(&shared, id));
     let cases = tree.cases.iter().zip(&said);
     let mut trials: Vec<Trial> =
         cases.map(|(id, said)| case_trial(&shared, id, flagged && said.skip.is_some(), Ending::Alone)).collect();

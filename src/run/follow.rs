@@ -8,7 +8,7 @@ use super::examine::{Ran, same_bits};
 use super::judge::chained;
 use super::outcome::{CaseOutcome, Problem, Verdict};
 use super::session::{Ask, Session};
-use crate::case::{Case, CaseId, cores, share};
+use crate::case::{Case, CaseId, cores, parallel_map};
 use crate::snapshot::Drift;
 use crate::tensor::Tensor;
 
@@ -72,7 +72,7 @@ impl Session {
             let links = case.iter().flat_map(|case| case.inputs.values()).filter_map(|input| input.link.as_ref());
             links.filter_map(|link| number.get(&link.case).copied()).collect()
         };
-        Graph::new(share(ids, cores(), sources))
+        Graph::new(parallel_map(ids, cores(), sources))
     }
 
     /// Runs one case, isolated and then chained, and returns what it produced besides.

@@ -15,7 +15,7 @@ use super::partition::Filter;
 use super::session::Session;
 use crate::case::{CaseId, Tree};
 use crate::error::{Error, Result};
-use crate::fs::{AtomicFile, Found, Mode, TEXT_LIMIT, read_regular, write_atomic};
+use crate::fs::{AtomicFile, Lookup, Mode, TEXT_LIMIT, read_regular, write_atomic};
 
 /// The file, below the folder where actual tensors are kept.
 const FILE: &str = "failed.json";
@@ -114,11 +114,11 @@ impl Session {
     fn kept(&self) -> Result<Option<Kept>> {
         let file = self.failed_file();
         let text = match read_regular(&file, TEXT_LIMIT) {
-            Ok(Found::File(text)) => text,
-            Ok(Found::Other(what)) => {
+            Ok(Lookup::File(text)) => text,
+            Ok(Lookup::Unusable(what)) => {
                 return Err(Error::Usage(format!("{} {what}; delete it and run again", file.display())));
             }
-            Ok(Found::Nothing) => return Ok(None),
+            Ok(Lookup::Missing) => return Ok(None),
             Err(error) => return Err(Error::read(file, error)),
         };
         serde_json::from_slice(&text).map(Some).map_err(|error| {

@@ -15,9 +15,9 @@ use super::options::{GRACE, Options};
 use super::outcome::{CaseOutcome, Gate, Gates, OutputOutcome, Problem, RunOutcome, Verdict};
 use super::partition::{Filter, Selection};
 use super::running::running;
-use crate::case::{CaseId, Goldens, Suites, Tree, share};
+use crate::case::{CaseId, Goldens, Suites, Tree, parallel_map};
 use crate::error::{Error, Result};
-use crate::fs::sweep;
+use crate::fs::remove_leftovers;
 use crate::snapshot::{Orphan, Recorder, Shelf, in_ci};
 
 /// How much longer than their grace cases are waited for after an interrupt: those in processes of their own report it
@@ -155,7 +155,7 @@ impl Session {
     ) -> Result<RunOutcome> {
         let started = Instant::now();
         // What a run before this one was writing when it was killed.
-        sweep(&[&self.keep]);
+        remove_leftovers(&[&self.keep]);
         let (sender, finished) = channel();
         let work = {
             let (session, tree, filter) = (Arc::clone(self), tree.clone(), filter.clone());
@@ -248,7 +248,7 @@ impl Session {
     /// run meanwhile, on the thread that holds the lock.
     pub(super) fn share<I: Sync, O: Send>(&self, cases: &[I], work: impl Fn(&I) -> O + Sync) -> Vec<O> {
         let work = |case: &I| self.options.interrupt.signal().is_none().then(|| work(case));
-        share(cases, self.options.jobs.get(), work).into_iter().flatten().collect()
+        parallel_map(cases, self.options.jobs.get(), work).into_iter().flatten().collect()
     }
 
     /// Adds the selected cases that still run, each as interrupted.

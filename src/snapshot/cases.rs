@@ -14,7 +14,7 @@ use super::text::{Facts, parse};
 use super::workspace::has_cargo_insta;
 use crate::case::{CaseId, Goldens};
 use crate::error::{Error, Result};
-use crate::fs::sweep;
+use crate::fs::remove_leftovers;
 
 impl Recorder {
     /// Records as in CI, whatever the environment says: nothing is left for review.
@@ -236,7 +236,7 @@ impl Recorder {
                 Err(error) => accepted.refused.push(error),
             }
         }
-        sweep(&[&goldens.root, &self.snapshots]);
+        remove_leftovers(&[&goldens.root, &self.snapshots]);
         Ok(accepted)
     }
 

@@ -11,9 +11,9 @@ use super::settings;
 use super::text::parse;
 use super::text::{Fault, conflict};
 use crate::error::{Error, Result};
-use crate::fs::{Found, TEXT_LIMIT, read_regular};
+use crate::fs::{Lookup, TEXT_LIMIT, read_regular};
 #[cfg(feature = "harness")]
-use crate::fs::{Mode, refusal, write_atomic};
+use crate::fs::{Mode, describe_link, write_atomic};
 
 /// A snapshot file as it is on disk.
 pub(super) struct Stored {
@@ -27,9 +27,9 @@ impl Stored {
     /// Reads a snapshot; `None` where there is none.
     pub(super) fn read(file: &Path) -> Result<Option<Stored>> {
         let raw = match read_regular(file, TEXT_LIMIT) {
-            Ok(Found::File(raw)) => raw,
-            Ok(Found::Other(what)) => return Err(broken(file, None, &format!("it {what}"))),
-            Ok(Found::Nothing) => return blocked(file).map(|()| None),
+            Ok(Lookup::File(raw)) => raw,
+            Ok(Lookup::Unusable(what)) => return Err(broken(file, None, &format!("it {what}"))),
+            Ok(Lookup::Missing) => return blocked(file).map(|()| None),
             Err(error) => return blocked(file).and(Err(Error::read(file, error))),
         };
         Stored::of(&raw, file, file).map(Some)
@@ -250,7 +250,7 @@ pub(super) fn in_place_of_folder(path: &Path) -> Error {
 pub(super) fn promote(pending: &Path, snapshot: &Path) -> Result<()> {
     let wrong = |what: &str| Error::Snapshot { path: pending.to_path_buf(), what: what.to_owned() };
     if snapshot.is_symlink() {
-        return Err(Error::Snapshot { path: snapshot.to_path_buf(), what: refusal(snapshot) });
+        return Err(Error::Snapshot { path: snapshot.to_path_buf(), what: describe_link(snapshot) });
     }
     // It is read once: what is checked is what is accepted, whoever writes to it meanwhile.
     let gone = || wrong("it is gone: another process accepted or dropped it");
@@ -299,9 +299,9 @@ fn write(file: &Path, content: &[u8]) -> Result<()> {
 #[cfg(feature = "harness")]
 fn content(file: &Path) -> Result<Option<Vec<u8>>> {
     match read_regular(file, TEXT_LIMIT) {
-        Ok(Found::File(raw)) => Ok(Some(raw)),
-        Ok(Found::Other(what)) => Err(broken(file, None, &format!("it {what}"))),
-        Ok(Found::Nothing) => Ok(None),
+        Ok(Lookup::File(raw)) => Ok(Some(raw)),
+        Ok(Lookup::Unusable(what)) => Err(broken(file, None, &format!("it {what}"))),
+        Ok(Lookup::Missing) => Ok(None),
         Err(error) => Err(Error::read(file, error)),
     }
 }

@@ -14,7 +14,7 @@ use super::settings::{self, Caller, is_ci, process};
 use super::text::{Facts, text};
 use super::workspace::{find, tidy};
 use crate::error::{Error, Result};
-use crate::fs::{link_below, refusal};
+use crate::fs::{describe_link, link_below};
 use crate::text::check_name;
 
 /// Holds summaries against the snapshots of one project, and records what moved.
@@ -161,7 +161,7 @@ impl Recorder {
     /// Refuses to write below a linked folder, out of which anything may be.
     pub(super) fn check_folder(&self, snapshot: &Path) -> Result<()> {
         match snapshot.parent().and_then(|folder| link_below(&self.snapshots, folder)) {
-            Some(link) => Err(Error::Snapshot { what: refusal(&link), path: link }),
+            Some(link) => Err(Error::Snapshot { what: describe_link(&link), path: link }),
             None => Ok(()),
         }
     }
@@ -175,7 +175,7 @@ impl Recorder {
             fs::remove_file(&pending).map_err(|error| Error::write(&pending, error))?;
         }
         match snapshot.is_symlink() && settings::is_driven(self.caller, &process) {
-            true => Err(Error::Snapshot { what: refusal(snapshot), path: snapshot.to_path_buf() }),
+            true => Err(Error::Snapshot { what: describe_link(snapshot), path: snapshot.to_path_buf() }),
             false => Ok(()),
         }
     }

@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::fs::{Found, TEXT_LIMIT, read_regular};
+use crate::fs::{Lookup, TEXT_LIMIT, read_regular};
 
 /// How a setting is read: the value of an environment variable.
 pub(super) type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -144,11 +144,11 @@ fn read_file(workspace: &Path) -> Result<Option<(PathBuf, String)>> {
         let path = workspace.join(name);
         match read_regular(&path, TEXT_LIMIT) {
             // insta goes on to the next where it is not UTF-8.
-            Ok(Found::File(bytes)) => match String::from_utf8(bytes) {
+            Ok(Lookup::File(bytes)) => match String::from_utf8(bytes) {
                 Ok(yaml) => return Ok(Some((path, yaml))),
                 Err(_) => continue,
             },
-            Ok(Found::Other(what)) if !path.is_dir() => {
+            Ok(Lookup::Unusable(what)) if !path.is_dir() => {
                 return Err(Error::Usage(format!("{} {what}, and insta would read it: remove it", path.display())));
             }
             Ok(_) | Err(_) => {}

@@ -5,9 +5,9 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use super::file::in_place_of_folder;
-use crate::case::{CaseId, Seen, walk};
+use crate::case::{CaseId, WalkEvent, walk};
 use crate::error::{Error, Result};
-use crate::fs::{Found, TEXT_LIMIT, read_regular};
+use crate::fs::{Lookup, TEXT_LIMIT, read_regular};
 use crate::tensor::Pointer;
 
 /// The snapshots, accepted and pending, by the case that they are of.
@@ -42,16 +42,18 @@ impl Shelf {
     /// Walks that folder. One that is not there holds nothing.
     pub(crate) fn read(root: &Path) -> Shelf {
         let mut shelf = Shelf { root: root.to_path_buf(), ..Shelf::default() };
-        walk(root, |seen| match seen {
-            Seen::Entry(entry) => shelf.add(entry.path(), entry.file_type().is_file()),
+        walk(root, |event| match event {
+            WalkEvent::Entry(entry) => shelf.add(entry.path(), entry.file_type().is_file()),
             // A link that leads nowhere, or back, has a name too.
-            Seen::Loop { place, .. } => shelf.add(place, false),
-            Seen::Tangle { place } => {
+            WalkEvent::Loop { place, .. } => shelf.add(place, false),
+            WalkEvent::TooManyLinks { place } => {
                 let error = io::Error::other("there are too many links behind this link");
                 shelf.unreadable.get_or_insert((place.to_path_buf(), error));
             }
-            Seen::Unreadable { place, error } if error.kind() == ErrorKind::NotFound => shelf.add(place, false),
-            Seen::Unreadable { place, error } => drop(shelf.unreadable.get_or_insert((place.to_path_buf(), error))),
+            WalkEvent::Unreadable { place, error } if error.kind() == ErrorKind::NotFound => shelf.add(place, false),
+            WalkEvent::Unreadable { place, error } => {
+                shelf.unreadable.get_or_insert((place.to_path_buf(), error));
+            }
         });
         shelf
     }
@@ -182,7 +184,7 @@ fn names_case(raw: &str) -> bool {
 /// The text of a snapshot, whatever its encoding; `None` where there is no file.
 fn text(path: &Path) -> io::Result<Option<String>> {
     Ok(match read_regular(path, TEXT_LIMIT)? {
-        Found::File(raw) => Some(String::from_utf8_lossy(&raw).into_owned()),
+        Lookup::File(raw) => Some(String::from_utf8_lossy(&raw).into_owned()),
         _ => None,
     })
 }

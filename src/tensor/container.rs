@@ -1,7 +1,7 @@
 //! Tensor files: `.npy` with one tensor, `.npz` and `.safetensors` with many.
 //!
-//! Nothing that a file claims is believed before it is held against the file's size: a broken file is an error that
-//! says what is wrong with it, never a panic, an abort or a hang.
+//! Everything that a header declares is checked against the size of the file first. A broken file is an error that describes the
+//! problem, never a panic, an abort or a hang.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -11,26 +11,26 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use rawzip::ReaderAt as _;
 
 use super::dtype::{DType, Slice};
-use super::file::{Encoding, Fault, Locate, Located, OpenFile, broken};
+use super::file::{EncodedTensor, Encoding, Fault, Locator, OpenFile, broken};
 use super::tensor::{Buffer, Source, Tensor};
 use super::{npy, npz, safetensors};
 use crate::error::Result;
 use crate::text::name::nearest;
 
-/// How many known names a message lists.
-const LISTED: usize = 8;
+/// The maximum number of names that a message lists.
+const MAX_LISTED: usize = 8;
 
-/// What a tensor file holds.
+/// The contents of a tensor file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Contents {
-    /// One tensor, without a name.
+    /// One unnamed tensor.
     Tensor,
-    /// Named tensors: their names, sorted.
+    /// The names of several tensors, sorted.
     Members(Vec<String>),
 }
 
-/// What a file says of a tensor before its elements.
+/// The dtype and shape of a tensor in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Header {
@@ -40,33 +40,33 @@ pub struct Header {
     pub shape: Vec<usize>,
 }
 
-/// A tensor file that has been opened. What it says of its tensors is read once for all of them.
+/// An open tensor file, whose directory is read once for all its tensors.
 pub struct Container {
     file: Arc<OpenFile>,
     tensors: Tensors,
 }
 
-/// How each tensor of a file is found.
+/// The tensors of a file.
 enum Tensors {
-    One(Locate),
-    Many(BTreeMap<String, Locate>),
+    One(Locator),
+    Many(BTreeMap<String, Locator>),
 }
 
 /// Reads one tensor from a `.npy`, `.npz` or `.safetensors` file, whatever its byte order and layout.
 ///
-/// `member` names the tensor in a file of many, and may be left out where there is only one. `declared` is the dtype of
-/// a tensor whose dtype NumPy has no name for: bf16 comes as `V2` from `.npy` and `.npz`, an 8-bit float as `V1`. A
-/// declared dtype that is not the tensor's is an error.
+/// `member` names the tensor in a file of several; it is optional if there is only one. `declared` is the dtype of a tensor
+/// whose dtype NumPy cannot name: `.npy` and `.npz` store bf16 as `V2`, and 8-bit floats as `V1`. It is an error if the
+/// declared dtype is not the tensor's.
 ///
-/// Reads the elements of that tensor alone, and takes no more memory than they do (twice as much in Fortran order).
-/// [`Container`] reads several tensors of one file, and its directory once.
+/// Reads only the elements of that tensor, and uses no more memory than they need (twice as much in Fortran order). To read
+/// several tensors of one file, use [`Container`], which reads its directory once.
 ///
 /// # Errors
 ///
-/// [`Error::Missing`](crate::Error::Missing) where there is no such file (the message names one of a similar name) or no such
-/// member, or a pointer of Git LFS or git-annex in its place. [`Error::Tensor`](crate::Error::Tensor) where the file is not a
-/// regular one, or does not hold what it claims, or the tensor has a dtype that karat does not read.
-/// [`Error::Read`](crate::Error::Read) where the system refuses.
+/// [`Error::Missing`](crate::Error::Missing) if the file or member does not exist (the message suggests a similar name), or if
+/// the file is a pointer of Git LFS or git-annex. [`Error::Tensor`](crate::Error::Tensor) if the file is not a regular file, is
+/// invalid, or has a dtype that karat does not support. [`Error::Read`](crate::Error::Read) if the operating system fails to
+/// read it.
 pub fn read_tensor(path: &Path, member: Option<&str>, declared: Option<DType>) -> Result<Tensor> {
     Container::open(path)?.read(member, declared)
 }
@@ -75,30 +75,30 @@ pub fn read_tensor(path: &Path, member: Option<&str>, declared: Option<DType>) -
 ///
 /// # Errors
 ///
-/// As [`read_tensor`], except for what only the elements can show, such as a wrong checksum.
+/// As for [`read_tensor`], except errors that only the elements can show, such as a wrong checksum.
 pub fn inspect(path: &Path, member: Option<&str>, declared: Option<DType>) -> Result<Header> {
-    Container::open(path)?.locate(member, declared, |_, Located { encoding: Encoding { dtype, shape, .. }, .. }| {
-        Ok(Header { dtype, shape })
+    Container::open(path)?.locate(member, declared, |_, EncodedTensor { encoding, .. }| {
+        Ok(Header { dtype: encoding.dtype, shape: encoding.shape })
     })
 }
 
-/// Whether a file is large enough to hold a tensor of more bytes than that.
+/// Returns whether a file is large enough to contain a tensor of more bytes than that.
 #[cfg(feature = "harness")]
 pub(crate) fn may_exceed(path: &Path, bytes: usize) -> bool {
     let ratio = if extension(path) == "npz" { npz::MAX_DEFLATE_RATIO } else { 1 };
     std::fs::metadata(path).is_ok_and(|metadata| metadata.len().saturating_mul(ratio) > bytes as u64)
 }
 
-/// Lists the tensors in a file. A member of an npz file has a name without `.npy`; one that is no tensor is listed too.
+/// Lists the tensors in a file. Members of an npz file are named without `.npy`; those that are not tensors are listed too.
 ///
 /// # Errors
 ///
-/// As [`read_tensor`]; the tensors themselves are not looked at.
+/// As for [`read_tensor`]; the tensors themselves are not checked.
 pub fn contents(path: &Path) -> Result<Contents> {
     Ok(Container::open(path)?.contents())
 }
 
-/// Whether a file is a tensor file by its extension.
+/// Returns whether a file has the extension of a tensor file.
 #[must_use]
 pub fn is_tensor_file(path: &Path) -> bool {
     ["npy", "npz", "safetensors"].contains(&extension(path).as_str())
@@ -109,30 +109,30 @@ fn extension(path: &Path) -> String {
 }
 
 impl Container {
-    /// Opens a file, and reads which tensors it has.
+    /// Opens a file, and reads its directory.
     ///
     /// # Errors
     ///
-    /// As [`read_tensor`]; the tensors themselves are not looked at.
+    /// As for [`read_tensor`]; the tensors themselves are not checked.
     pub fn open(path: &Path) -> Result<Container> {
         let file = OpenFile::open(path).map_err(|fault| fault.at(path, None))?;
         let members = match extension(path).as_str() {
             "npy" => return Ok(Container { file, tensors: Tensors::One(Box::new(npy::locate)) }),
             "npz" => npz::members(&file),
             "safetensors" => safetensors::members(&file),
-            _ => Err(broken!("is no tensor file by its name; karat reads .npy, .npz and .safetensors")),
+            _ => Err(broken!("does not have the extension of a tensor file; karat reads .npy, .npz and .safetensors")),
         };
         let mut tensors = BTreeMap::new();
         for (name, locate) in members.map_err(|fault| fault.at(path, None))? {
             if tensors.contains_key(&name) {
-                return Err(broken!("is there more than once; make the file again").at(path, Some(&name)));
+                return Err(broken!("occurs more than once; regenerate the file").at(path, Some(&name)));
             }
             tensors.insert(name, locate);
         }
         Ok(Container { file, tensors: Tensors::Many(tensors) })
     }
 
-    /// The tensors in the file. As [`contents`].
+    /// Lists the tensors in the file, like [`contents`].
     #[must_use]
     pub fn contents(&self) -> Contents {
         match &self.tensors {
@@ -145,48 +145,47 @@ impl Container {
     ///
     /// # Errors
     ///
-    /// As [`read_tensor`]; [`Error::Tensor`](crate::Error::Tensor) where the file has changed since it was opened.
+    /// As for [`read_tensor`]; [`Error::Tensor`](crate::Error::Tensor) if the file has changed since it was opened.
     pub fn read(&self, member: Option<&str>, declared: Option<DType>) -> Result<Tensor> {
-        self.locate(member, declared, |_, located| located.read())
+        self.locate(member, declared, |_, tensor| tensor.read())
     }
 
-    /// Opens one tensor, whose elements may be read as they are asked for. The arguments and errors are those of
-    /// [`read_tensor`].
+    /// Opens one tensor, whose elements are read on demand where possible. The arguments and errors are those of [`read_tensor`].
     ///
     /// # Errors
     ///
-    /// As [`Container::read`].
+    /// As for [`Container::read`].
     pub fn tensor(&self, member: Option<&str>, declared: Option<DType>) -> Result<TensorFile> {
-        self.locate(member, declared, |name, located| {
-            let encoding = located.encoding.clone();
-            let elements = match located.start {
-                Some(start) => located.content.check_end().map(|()| Elements::InFile { start })?,
-                None => Elements::Whole { tensor: OnceLock::new(), unread: Mutex::new(Some(located)) },
+        self.locate(member, declared, |name, tensor| {
+            let encoding = tensor.encoding.clone();
+            let elements = match tensor.start {
+                Some(start) => tensor.content.check_end().map(|()| Elements::InFile { start })?,
+                None => Elements::Whole { tensor: OnceLock::new(), pending: Mutex::new(Some(tensor)) },
             };
             Ok(TensorFile { file: Arc::clone(&self.file), member: name.map(str::to_owned), encoding, elements })
         })
     }
 
-    /// Finds one tensor, and passes it on with its name. Any fault is an error at its place.
+    /// Finds one tensor, and calls `then` with its name. Adds the location to every fault.
     fn locate<T>(
         &self,
         member: Option<&str>,
         declared: Option<DType>,
-        then: impl FnOnce(Option<&str>, Located) -> Result<T, Fault>,
+        then: impl FnOnce(Option<&str>, EncodedTensor) -> Result<T, Fault>,
     ) -> Result<T> {
         let path = &self.file.path;
         self.file.check_len().map_err(|fault| fault.at(path, None))?;
         let (name, locate) = self.choose(member).map_err(|fault| fault.at(path, member))?;
-        locate(&self.file, declared).and_then(|located| then(name, located)).map_err(|fault| fault.at(path, name))
+        locate(&self.file, declared).and_then(|tensor| then(name, tensor)).map_err(|fault| fault.at(path, name))
     }
 
-    /// The tensor asked for; the only one where none is.
-    fn choose(&self, member: Option<&str>) -> Result<(Option<&str>, &Locate), Fault> {
+    /// Returns the tensor of that name, or the only one.
+    fn choose(&self, member: Option<&str>) -> Result<(Option<&str>, &Locator), Fault> {
         let tensors = match (&self.tensors, member) {
             (Tensors::Many(tensors), _) => tensors,
             (Tensors::One(locate), None) => return Ok((None, locate)),
             (Tensors::One(_), Some(_)) => {
-                return Err(broken!("an npy file holds one tensor, without a name; leave out what follows the #"));
+                return Err(broken!("an .npy file contains one unnamed tensor; remove the # and the name after it"));
             }
         };
         let only = tensors.first_key_value().filter(|_| tensors.len() == 1);
@@ -194,35 +193,34 @@ impl Container {
             return Ok((Some(name), locate));
         }
         let names: Vec<&str> = tensors.keys().map(String::as_str).collect();
-        let mut list = names[..names.len().min(LISTED)].join(", ");
-        if names.len() > LISTED {
-            list += &format!(" and {} more", names.len() - LISTED);
+        let mut list = names[..names.len().min(MAX_LISTED)].join(", ");
+        if names.len() > MAX_LISTED {
+            list += &format!(" and {} more", names.len() - MAX_LISTED);
         }
         Err(match (member, names.first()) {
-            (Some(_), None) => Fault::Missing("no such tensor: the file holds none".to_owned()),
+            (Some(_), None) => Fault::Missing("no such tensor: the file contains none".to_owned()),
             (Some(member), Some(_)) => {
-                let near = nearest(member, names).map(|near| format!("; the nearest is {near}")).unwrap_or_default();
-                Fault::Missing(format!("no such tensor{near}; the file holds {list}"))
+                let near = nearest(member, names).map(|near| format!(" (did you mean {near}?)")).unwrap_or_default();
+                Fault::Missing(format!("no such tensor{near}; the file contains {list}"))
             }
-            (None, None) => broken!("holds no tensor"),
-            (None, Some(first)) => broken!(
-                "holds {} tensors and none was named: append its name, as in #{first}; it holds {list}",
-                names.len()
-            ),
+            (None, None) => broken!("contains no tensors"),
+            (None, Some(first)) => {
+                broken!("contains {} tensors; append the name of one, as in #{first}; it contains {list}", names.len())
+            }
         })
     }
 }
 
-/// Reads tensors of several files, and opens a file once as long as one tensor after the other is in it.
+/// Reads tensors of several files. Consecutive reads from the same file open it once.
 #[derive(Default)]
 pub struct Containers(Option<Container>);
 
 impl Containers {
-    /// The file at that path.
+    /// Returns the open file at that path.
     ///
     /// # Errors
     ///
-    /// As [`Container::open`].
+    /// As for [`Container::open`].
     pub fn at(&mut self, path: &Path) -> Result<&Container> {
         let container = match self.0.take() {
             Some(last) if last.file.path == path => last,
@@ -234,8 +232,8 @@ impl Containers {
 
 /// One tensor in a `.npy`, `.npz` or `.safetensors` file, whatever its byte order and layout, as a [`Source`].
 ///
-/// Elements in C order are read as they are asked for, so that they do not have to fit into memory. Those that are deflated or
-/// in Fortran order are read as a whole when the first is asked for.
+/// Elements in C order are read on demand, so the tensor does not have to fit into memory. If they are deflated or in Fortran
+/// order, all are read when the first is needed.
 pub struct TensorFile {
     file: Arc<OpenFile>,
     member: Option<String>,
@@ -243,12 +241,12 @@ pub struct TensorFile {
     elements: Elements,
 }
 
-/// Where the elements are.
+/// The location of the elements.
 enum Elements {
-    /// Read when the first is asked for, by one thread.
+    /// In memory. One thread reads all of them when the first is needed.
     Whole {
         tensor: OnceLock<Tensor>,
-        unread: Mutex<Option<Located>>,
+        pending: Mutex<Option<EncodedTensor>>,
     },
     InFile {
         start: u64,
@@ -260,7 +258,7 @@ impl TensorFile {
     ///
     /// # Errors
     ///
-    /// As [`read_tensor`].
+    /// As for [`read_tensor`].
     pub fn open(path: &Path, member: Option<&str>, declared: Option<DType>) -> Result<TensorFile> {
         Container::open(path)?.tensor(member, declared)
     }
@@ -277,13 +275,13 @@ impl Source for TensorFile {
 
     fn read<'a>(&'a self, positions: Range<usize>, buffer: &'a mut Buffer) -> Result<Slice<'a>> {
         let start = match &self.elements {
-            Elements::Whole { tensor, unread } => {
+            Elements::Whole { tensor, pending } => {
                 let wrong = |fault: Fault| fault.at(&self.file.path, self.member.as_deref());
-                if let Some(located) = unread.lock().unwrap_or_else(PoisonError::into_inner).take() {
-                    let whole = located.read().map_err(wrong)?;
+                if let Some(encoded) = pending.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                    let whole = encoded.read().map_err(wrong)?;
                     tensor.get_or_init(|| whole);
                 }
-                let whole = tensor.get().ok_or_else(|| wrong(broken!("could not be read before")))?;
+                let whole = tensor.get().ok_or_else(|| wrong(broken!("could not be read earlier")))?;
                 return whole.read(positions, buffer);
             }
             Elements::InFile { start } => *start,
@@ -294,7 +292,7 @@ impl Source for TensorFile {
             self.file.check_len().map_err(|fault| fault.at(&self.file.path, None))?;
             return Err(Fault::from(source).at(&self.file.path, self.member.as_deref()));
         }
-        self.encoding.set_right(bytes);
-        Ok(Slice::from_bytes(self.dtype(), bytes).expect("a buffer is aligned, and what is in it has been set right"))
+        self.encoding.to_native(bytes);
+        Ok(Slice::from_bytes(self.dtype(), bytes).expect("a buffer is aligned, and its bytes are native"))
     }
 }

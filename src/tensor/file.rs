@@ -1,4 +1,4 @@
-//! An opened tensor file, and how it stores the elements of one tensor.
+//! An open tensor file, and the encoding of one tensor in it.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -16,24 +16,24 @@ use rawzip::{RangeReader, ReaderAt};
 use super::dtype::{DType, Element, Kind, Slice, with_type};
 use super::tensor::Tensor;
 use crate::error::{Error, Result};
-use crate::fs::{Found, folder, open_regular};
+use crate::fs::{Lookup, open_regular, parent_folder};
 use crate::text::name::nearest;
 
-/// How many bytes are read at a time: they stay in the cache until their order is set right.
+/// The number of bytes read at a time: they stay in the cache until they have been converted to native order.
 const CHUNK: usize = 1 << 18;
 
-/// Why a tensor cannot be read, before its place is known.
+/// An error about a tensor, without its location.
 #[derive(Debug)]
 pub(super) enum Fault {
-    /// Nothing is there.
+    /// The tensor does not exist.
     Missing(String),
-    /// Something is there, but does not hold what its format promises.
+    /// The file is invalid.
     Broken(String),
-    /// A read failed: the file's fault where its bytes are, the system's otherwise.
+    /// A read failed.
     Io(io::Error),
 }
 
-/// The fault that a file does not hold what its format promises: in the words of `format!`.
+/// Creates a [`Fault::Broken`] from the arguments of `format!`.
 macro_rules! broken {
     ($($what:tt)*) => { $crate::tensor::file::Fault::Broken(format!($($what)*)) };
 }
@@ -42,9 +42,9 @@ pub(super) use broken;
 impl From<io::Error> for Fault {
     fn from(source: io::Error) -> Fault {
         match source.kind() {
-            io::ErrorKind::UnexpectedEof => broken!("ends before its last element; make it again"),
+            io::ErrorKind::UnexpectedEof => broken!("ends before its last element; regenerate it"),
             io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
-                broken!("is damaged ({source}); make it again")
+                broken!("is damaged ({source}); regenerate it")
             }
             _ => Fault::Io(source),
         }
@@ -52,11 +52,11 @@ impl From<io::Error> for Fault {
 }
 
 impl Fault {
-    /// The error at that place: a file, or a member of it.
+    /// Adds the location: a file, or a member of it.
     pub(super) fn at(self, path: &Path, member: Option<&str>) -> Error {
         let mut place = path.display().to_string();
         if let Some(member) = member {
-            // A name is any text: a line break in it would break the message.
+            // A name can be any text; a line break in it would break the message.
             let is_plain = !member.contains(char::is_control);
             place = format!("{place}#{}", if is_plain { member.into() } else { member.escape_debug().to_string() });
         }
@@ -68,38 +68,38 @@ impl Fault {
     }
 }
 
-/// A pointer in place of a file whose content is kept elsewhere.
+/// A pointer that replaces a file whose content is stored elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Pointer {
-    /// Of Git LFS: a small text.
+    /// Git LFS: a small text file.
     Lfs,
-    /// Of git-annex: a small text, or a link into `.git/annex`.
+    /// git-annex: a small text file, or a link into `.git/annex`.
     Annex,
 }
 
-/// How each text begins.
+/// The first bytes of each kind of text file.
 const STARTS: [(&str, Pointer); 2] =
     [("version https://git-lfs.github.com/spec/v1", Pointer::Lfs), ("/annex/objects/", Pointer::Annex)];
 
 impl Pointer {
-    /// The pointer that a file of this content is, if it is one.
+    /// Recognizes a pointer by the content of the file.
     pub(crate) fn of(content: &[u8]) -> Option<Pointer> {
         STARTS.into_iter().find(|(start, _)| content.starts_with(start.as_bytes())).map(|(_, pointer)| pointer)
     }
 
-    /// The pointer that a link to that path is, if it is one and leads nowhere.
+    /// Recognizes a pointer by the target of a dangling link.
     pub(crate) fn at(target: &Path) -> Option<Pointer> {
         let parts: Vec<_> = target.iter().collect();
         parts.windows(3).any(|parts| parts == [".git", "annex", "objects"]).then_some(Pointer::Annex)
     }
 
-    /// The pointer that a message is about.
+    /// Recognizes the pointer that a message is about.
     #[cfg(feature = "harness")]
     pub(crate) fn named_in(message: &str) -> Option<Pointer> {
         STARTS.into_iter().map(|(_, pointer)| pointer).find(|pointer| message.contains(&pointer.to_string()))
     }
 
-    /// The command that brings the content.
+    /// Returns the command that fetches the content.
     pub(crate) fn remedy(self) -> &'static str {
         match self {
             Pointer::Lfs => "git lfs pull",
@@ -118,45 +118,45 @@ impl fmt::Display for Pointer {
     }
 }
 
-/// A file that is neither empty nor a pointer. Several threads can read it anywhere.
+/// An open file that is neither empty nor a pointer. Several threads can read it at any offset.
 pub(super) struct OpenFile {
     pub(super) path: PathBuf,
-    /// How long it was when it was opened.
+    /// The length when it was opened.
     pub(super) len: u64,
     file: File,
 }
 
 impl OpenFile {
-    /// Opens a regular file. Anything else is not even opened: a pipe would block, and a device may act.
+    /// Opens a regular file. Other files are not opened: a pipe would block, and opening a device can have effects.
     pub(super) fn open(path: &Path) -> Result<Arc<OpenFile>, Fault> {
         let file = match open_regular(path) {
-            Ok(Found::File(file)) => file,
-            Ok(Found::Other(what)) => return Err(Fault::Broken(what)),
-            Ok(Found::Nothing) => return Err(absent(path)),
-            Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Err(absent(path)),
+            Ok(Lookup::File(file)) => file,
+            Ok(Lookup::Unusable(what)) => return Err(Fault::Broken(what)),
+            Ok(Lookup::Missing) => return Err(missing(path)),
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Err(missing(path)),
             Err(error) => return Err(Fault::Io(error)),
         };
         let file = OpenFile { path: path.to_path_buf(), len: file.metadata()?.len(), file };
         let mut start = Vec::new();
         (&file.file).take(64).read_to_end(&mut start)?;
         match Pointer::of(&start) {
-            _ if start.is_empty() => Err(broken!("is empty; make it again")),
+            _ if start.is_empty() => Err(broken!("is empty; regenerate it")),
             Some(pointer) => Err(pointer.fault()),
             None => Ok(Arc::new(file)),
         }
     }
 
-    /// The bytes from `start` to `end`.
+    /// Returns a reader of the bytes from `start` to `end`.
     pub(super) fn range(self: &Arc<OpenFile>, start: u64, end: u64) -> RangeReader<Arc<OpenFile>> {
         RangeReader::new(Arc::clone(self), start..end)
     }
 
-    /// Makes sure that the file is as long as it was.
+    /// Checks that the length has not changed.
     pub(super) fn check_len(&self) -> Result<(), Fault> {
         match self.file.metadata()?.len() {
             len if len == self.len => Ok(()),
             len => Err(broken!(
-                "had {} bytes when it was opened, and has {len}; do it again when nothing writes it",
+                "had {} bytes when it was opened, and now has {len}; re-run when nothing is writing it",
                 self.len
             )),
         }
@@ -176,51 +176,51 @@ impl ReaderAt for OpenFile {
     }
 }
 
-/// The fault of a path where nothing is, with what is near it.
-fn absent(path: &Path) -> Fault {
+/// Returns the fault of a path that does not exist, with a similar name if there is one.
+fn missing(path: &Path) -> Fault {
     if let Ok(target) = fs::read_link(path) {
-        let gone = || Fault::Missing(format!("is a link to {}, which is not there", target.display()));
-        return Pointer::at(&target).map_or_else(gone, Pointer::fault);
+        let dangling = || Fault::Missing(format!("is a link to {}, which does not exist", target.display()));
+        return Pointer::at(&target).map_or_else(dangling, Pointer::fault);
     }
-    let Ok(listing) = fs::read_dir(folder(path)) else {
-        return Fault::Missing("no such file, nor its folder".to_owned());
+    let Ok(listing) = fs::read_dir(parent_folder(path)) else {
+        return Fault::Missing("no such file or folder".to_owned());
     };
     let mut names: Vec<String> = listing.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
     names.sort();
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let twin = names.iter().find(|other| other.to_lowercase() == name.to_lowercase());
-    Fault::Missing(match (twin, nearest(name, names.iter().map(String::as_str))) {
-        (Some(other), _) => format!("no such file; there is {other}, and upper and lower case differ"),
-        (None, Some(near)) => format!("no such file; the nearest is {near}"),
+    let other_case = names.iter().find(|other| other.to_lowercase() == name.to_lowercase());
+    Fault::Missing(match (other_case, nearest(name, names.iter().map(String::as_str))) {
+        (Some(other), _) => format!("no such file; there is {other}, which differs in case"),
+        (None, Some(near)) => format!("no such file; did you mean {near}?"),
         (None, None) => "no such file".to_owned(),
     })
 }
 
-/// A reader at the first element of a tensor, for the bytes that a zip may have promised more of than their number.
+/// A reader of the elements of a tensor, which verifies the checksum of a zip member.
 pub(super) struct Content {
     reader: Box<dyn Read + Send>,
-    /// How many bytes were read.
+    /// The number of bytes read so far.
     pub(super) position: u64,
     crc: Crc,
-    /// The number of all bytes and their checksum, where both are known.
-    promised: Option<(u64, u32)>,
+    /// The expected length and checksum of all bytes, if known.
+    expected: Option<(u64, u32)>,
 }
 
 impl Content {
-    pub(super) fn new(reader: impl Read + Send + 'static, promised: Option<(u64, u32)>) -> Content {
-        Content { reader: Box::new(reader), position: 0, crc: Crc::new(), promised }
+    pub(super) fn new(reader: impl Read + Send + 'static, expected: Option<(u64, u32)>) -> Content {
+        Content { reader: Box::new(reader), position: 0, crc: Crc::new(), expected }
     }
 
-    /// Reads on to the end, and holds all bytes against what was promised.
+    /// Reads to the end, and checks length and checksum.
     pub(super) fn check_end(mut self) -> Result<(), Fault> {
-        let Some((size, crc)) = self.promised else { return Ok(()) };
+        let Some((size, crc)) = self.expected else { return Ok(()) };
         let mut piece = vec![0; 1 << 16];
         while self.position <= size && self.read(&mut piece)? > 0 {}
         match self.crc.sum() {
             _ if self.position > size => {
-                Err(broken!("inflates beyond the {size} bytes it declares; make the file again"))
+                Err(broken!("decompresses to more than the {size} bytes it declares; regenerate the file"))
             }
-            sum if sum != crc => Err(broken!("is damaged: its checksum is another; make the file again")),
+            sum if sum != crc => Err(broken!("is damaged: its checksum is wrong; regenerate the file")),
             _ => Ok(()),
         }
     }
@@ -230,27 +230,27 @@ impl Read for Content {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.reader.read(buffer)?;
         self.position += read as u64;
-        if self.promised.is_some() {
+        if self.expected.is_some() {
             self.crc.update(&buffer[..read]);
         }
         Ok(read)
     }
 }
 
-/// A tensor of a file, whose header has been read and found sound.
-pub(super) struct Located {
+/// A tensor of a file, whose header has been read and checked.
+pub(super) struct EncodedTensor {
     pub(super) encoding: Encoding,
-    /// Stands at the first element.
+    /// A reader at the first element.
     pub(super) content: Content,
-    /// Where the elements begin in the file, if each can be read from there.
+    /// The offset of the elements in the file, if they can be read directly from there.
     pub(super) start: Option<u64>,
 }
 
-/// Finds a tensor in its file. Its dtype may have been declared.
-pub(super) type Locate = Box<dyn Fn(&Arc<OpenFile>, Option<DType>) -> Result<Located, Fault> + Send + Sync>;
+/// Finds a tensor in its file, given its declared dtype.
+pub(super) type Locator = Box<dyn Fn(&Arc<OpenFile>, Option<DType>) -> Result<EncodedTensor, Fault> + Send + Sync>;
 
-impl Located {
-    /// Reads all elements, and checks them.
+impl EncodedTensor {
+    /// Reads and checks all elements.
     pub(super) fn read(mut self) -> Result<Tensor, Fault> {
         let tensor = self.encoding.read(&mut self.content)?;
         self.content.check_end()?;
@@ -263,26 +263,24 @@ impl Located {
 pub(super) struct Encoding {
     pub(super) dtype: DType,
     pub(super) shape: Vec<usize>,
-    /// Whether the most significant byte of a number comes first.
     pub(super) is_big_endian: bool,
-    /// Whether the first axis varies fastest, and not the last.
+    /// Whether the first axis varies fastest instead of the last.
     pub(super) is_fortran: bool,
 }
 
 impl Encoding {
-    /// The encoding, if any machine could hold so many elements.
+    /// Returns the encoding, or `None` if the elements cannot fit into memory.
     ///
-    /// Extents of 0 count as 1: a tensor library multiplies them in some order, and overflows before it meets the 0.
+    /// Extents of 0 count as 1: a tensor library that multiplies extents could overflow before it reaches the 0.
     pub(super) fn checked(mut self) -> Option<Encoding> {
-        let extent =
-            self.shape.iter().try_fold(self.dtype.size(), |bytes, &extent| bytes.checked_mul(extent.max(1)))?;
-        isize::try_from(extent).ok()?;
-        // One axis alone has one order.
+        let bytes = self.shape.iter().try_fold(self.dtype.size(), |bytes, &extent| bytes.checked_mul(extent.max(1)))?;
+        isize::try_from(bytes).ok()?;
+        // With a single axis both orders are the same.
         self.is_fortran &= self.shape.iter().filter(|&&extent| extent != 1).count() > 1;
         Some(self)
     }
 
-    /// How many bytes the elements take in the file.
+    /// Returns the number of bytes of the elements in the file.
     pub(super) fn byte_len(&self) -> u64 {
         (self.len() * self.dtype.size()) as u64
     }
@@ -291,36 +289,36 @@ impl Encoding {
         self.shape.iter().product()
     }
 
-    /// Reads the elements. The caller has checked that the reader can have [`byte_len`](Encoding::byte_len) bytes:
-    /// memory for them is reserved here.
+    /// Reads the elements. Memory for [`byte_len`](Encoding::byte_len) bytes is reserved first, so the caller has to check that the
+    /// file can contain that many.
     fn read(&self, reader: &mut dyn Read) -> Result<Tensor, Fault> {
         with_type!(self.dtype, T => self.read_as::<T>(reader))
     }
 
     fn read_as<T: Element>(&self, reader: &mut dyn Read) -> Result<Tensor, Fault> {
-        let mut stored = self.reserve::<T::Bits>()?;
-        for chunk in bytemuck::cast_slice_mut(&mut stored).chunks_mut(CHUNK) {
+        let mut elements = self.reserve::<T::Bits>()?;
+        for chunk in bytemuck::cast_slice_mut(&mut elements).chunks_mut(CHUNK) {
             reader.read_exact(chunk)?;
-            self.set_right(chunk);
+            self.to_native(chunk);
         }
         if self.is_fortran {
             let mut ordered = self.reserve::<T::Bits>()?;
-            let from = ArrayView::from_shape(IxDyn(&self.shape).f(), &stored).expect("as many as the shape has");
-            ArrayViewMut::from_shape(IxDyn(&self.shape), &mut ordered).expect("as many as the shape has").assign(&from);
-            stored = ordered;
+            let from = ArrayView::from_shape(IxDyn(&self.shape).f(), &elements).expect("the shape matches");
+            ArrayViewMut::from_shape(IxDyn(&self.shape), &mut ordered).expect("the shape matches").assign(&from);
+            elements = ordered;
         }
-        let elements = stored.into_iter().map(bytemuck::checked::cast::<T::Bits, T>).collect();
-        Ok(Tensor::new(&self.shape, elements).expect("as many as the shape has"))
+        let elements = elements.into_iter().map(bytemuck::checked::cast::<T::Bits, T>).collect();
+        Ok(Tensor::new(&self.shape, elements).expect("the shape matches"))
     }
 
-    /// As many zeros as there are elements, or an error where there is no such memory: never an abort.
+    /// Allocates zeros for all elements. Running out of memory is an error, never an abort.
     fn reserve<B: bytemuck::Zeroable>(&self) -> Result<Vec<B>, Fault> {
         try_zeroed_vec(self.len())
-            .map_err(|()| broken!("needs {} bytes of memory, which there are not", self.byte_len()))
+            .map_err(|()| broken!("needs {} bytes of memory, more than is available", self.byte_len()))
     }
 
-    /// Makes of stored bytes those that this machine has in memory.
-    pub(super) fn set_right(&self, bytes: &mut [u8]) {
+    /// Converts bytes of the file to the byte order and booleans of this machine.
+    pub(super) fn to_native(&self, bytes: &mut [u8]) {
         if self.dtype == DType::Bool {
             bytes.iter_mut().for_each(|byte| *byte = u8::from(*byte != 0));
         } else if self.is_big_endian != cfg!(target_endian = "big") {
@@ -329,40 +327,42 @@ impl Encoding {
     }
 }
 
-/// Holds the dtype that a file names against the one declared for it.
+/// Checks the dtype of a file against the one declared for it.
 pub(super) fn check_declared(dtype: DType, declared: Option<DType>) -> Result<(), Fault> {
     match declared {
-        Some(other) if other != dtype => Err(broken!("holds {dtype} and is declared as {other}; correct one of them")),
+        Some(other) if other != dtype => {
+            Err(broken!("has dtype {dtype} but is declared as {other}; correct one of them"))
+        }
         _ => Ok(()),
     }
 }
 
-/// Holds the bytes of elements that are there against those that a header promises, which claims that.
-pub(super) fn check_len(there: u64, promised: u64, claim: &str) -> Result<(), Fault> {
-    match there.cmp(&promised) {
+/// Checks the number of bytes of elements against the header, whose dtype and shape `claim` names.
+pub(super) fn check_len(actual: u64, declared: u64, claim: &str) -> Result<(), Fault> {
+    match actual.cmp(&declared) {
         Ordering::Equal => Ok(()),
         Ordering::Less => Err(broken!(
-            "is truncated: {there} bytes of elements are there, and its header promises {promised}{claim}; make it again"
+            "is truncated: it has {actual} bytes of elements, but its header declares {declared}{claim}; regenerate it"
         )),
         Ordering::Greater => Err(broken!(
-            "has {} trailing bytes after the {promised} of elements that its header promises{claim}; make it again",
-            there - promised
+            "has {} trailing bytes after the {declared} bytes of elements that its header declares{claim}; regenerate it",
+            actual - declared
         )),
     }
 }
 
-/// The dtypes that can be read, for messages.
+/// Lists the dtypes that can be read, for messages.
 pub(super) fn readable() -> String {
     DType::ALL.map(DType::name).join(", ")
 }
 
-/// Reverses the bytes of each number; a complex element is two.
+/// Reverses the bytes of each number; a complex element is two numbers.
 fn swap(bytes: &mut [u8], dtype: DType) {
     let size = dtype.size() / if dtype.kind() == Kind::Complex { 2 } else { 1 };
     bytes.chunks_exact_mut(size).for_each(<[u8]>::reverse);
 }
 
-/// The elements as little-endian bytes.
+/// Returns the elements as little-endian bytes.
 pub(crate) fn little_endian(elements: Slice<'_>) -> Cow<'_, [u8]> {
     let mut bytes = Cow::Borrowed(elements.bytes());
     if cfg!(target_endian = "big") {
@@ -376,10 +376,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn more_elements_than_there_is_memory_for_are_an_error() {
+    fn running_out_of_memory_is_an_error() {
         let shape = vec![isize::MAX as usize];
         let huge = Encoding { dtype: DType::U8, shape, is_big_endian: false, is_fortran: false };
-        let fault = huge.checked().expect("it is possible").read(&mut io::empty()).expect_err("too much");
-        assert!(matches!(fault, Fault::Broken(what) if what.contains("bytes of memory, which there are not")));
+        let fault = huge.checked().expect("it fits the address space").read(&mut io::empty()).expect_err("too much");
+        assert!(matches!(fault, Fault::Broken(what) if what.contains("bytes of memory, more than is available")));
     }
 }

@@ -1,4 +1,4 @@
-//! What a tensor is, and the files that hold some: `.npy`, `.npz` and `.safetensors`.
+//! Tensors, and the file formats that store them: `.npy`, `.npz` and `.safetensors`.
 
 pub(crate) mod container;
 pub(crate) mod dtype;

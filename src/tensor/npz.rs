@@ -1,4 +1,4 @@
-//! Many tensors in NumPy's zip: one npy file each, stored or deflated.
+//! `.npz`: a zip of npy files, stored or deflated.
 
 use std::io;
 use std::sync::Arc;
@@ -10,13 +10,13 @@ use rawzip::{
 };
 
 use super::dtype::DType;
-use super::file::{Content, Fault, Locate, Located, OpenFile, broken};
+use super::file::{Content, EncodedTensor, Fault, Locator, OpenFile, broken};
 use super::npy;
 
-/// The most bytes that one deflated byte can stand for: 258 for each pair of codes of one bit.
+/// The maximum compression ratio of deflate: 258 bytes for each pair of one-bit codes.
 pub(super) const MAX_DEFLATE_RATIO: u64 = 1032;
 
-/// What the zip's directory says of one tensor.
+/// The entry of one tensor in the zip's directory.
 struct Entry {
     location: ZipArchiveEntryWayfinder,
     method: CompressionMethod,
@@ -25,7 +25,7 @@ struct Entry {
 }
 
 /// Reads the directory.
-pub(super) fn members(file: &Arc<OpenFile>) -> Result<Vec<(String, Locate)>, Fault> {
+pub(super) fn members(file: &Arc<OpenFile>) -> Result<Vec<(String, Locator)>, Fault> {
     let mut buffer = vec![0; MAX_CENTRAL_DIRECTORY_RECORD_SIZE];
     let zip = ZipLocator::new().locate_in_reader(Arc::clone(file), &mut buffer, file.len);
     let zip = Arc::new(zip.map_err(|(_, error)| error)?);
@@ -41,17 +41,17 @@ pub(super) fn members(file: &Arc<OpenFile>) -> Result<Vec<(String, Locate)>, Fau
             crc: record.crc32(),
         };
         let zip = Arc::clone(&zip);
-        let locate: Locate = Box::new(move |file, declared| entry.locate(&zip, file, declared));
+        let locate: Locator = Box::new(move |file, declared| entry.locate(&zip, file, declared));
         members.push((name, locate));
     }
     if count != zip.entries_hint() {
-        return Err(broken!("lists {count} of the {} files it promises; make it again", zip.entries_hint()));
+        return Err(broken!("lists {count} of the {} files that it declares; regenerate it", zip.entries_hint()));
     }
     Ok(members)
 }
 
-/// The name of the tensor in that record: as in NumPy what is before `.npy`, or all of another name. Whether it is a tensor
-/// shows when it is read. `None` where it is a folder.
+/// Returns the name of the tensor in that record, without `.npy` as in NumPy; `None` for a folder. Reading it shows whether it
+/// is a tensor.
 fn name(record: &ZipFileHeaderRecord<'_>) -> Result<Option<String>, Fault> {
     let path = record.file_path();
     let Ok(name) = std::str::from_utf8(path.as_bytes()) else {
@@ -63,54 +63,59 @@ fn name(record: &ZipFileHeaderRecord<'_>) -> Result<Option<String>, Fault> {
 }
 
 impl Entry {
-    /// Finds the tensor. What its entry declares is possible: it is no more than the file has bytes for.
+    /// Finds the tensor, and checks that the file has enough bytes for the size that the entry declares.
     fn locate(
         &self,
         zip: &ZipArchive<Arc<OpenFile>>,
         file: &Arc<OpenFile>,
         declared: Option<DType>,
-    ) -> Result<Located, Fault> {
+    ) -> Result<EncodedTensor, Fault> {
         if self.encrypted {
             return Err(broken!("is encrypted; save it without a password"));
         }
         let (start, end) = zip.get_entry(self.location)?.compressed_data_range();
         if end > file.len {
-            return Err(broken!("is truncated: it ends at byte {end} of a file of {}; make the file again", file.len));
+            return Err(broken!(
+                "is truncated: it ends at byte {end}, but the file has {}; regenerate the file",
+                file.len
+            ));
         }
         let (packed, size) = (end - start, self.location.uncompressed_size_hint());
-        let (stored, promised) = (file.range(start, end), Some((size, self.crc)));
+        let (stored, expected) = (file.range(start, end), Some((size, self.crc)));
         let (most, start, content) = match self.method {
-            CompressionMethod::STORE => (packed, Some(start), Content::new(stored, promised)),
+            CompressionMethod::STORE => (packed, Some(start), Content::new(stored, expected)),
             CompressionMethod::DEFLATE => {
                 let most = packed.saturating_mul(MAX_DEFLATE_RATIO);
-                (most, None, Content::new(DeflateDecoder::new(stored), promised))
+                (most, None, Content::new(DeflateDecoder::new(stored), expected))
             }
             method => {
                 return Err(broken!(
-                    "is compressed by method {method}; karat reads stored and deflated files: use numpy.savez or \
+                    "uses compression method {method}; karat reads stored and deflated files: use numpy.savez or \
                      numpy.savez_compressed"
                 ));
             }
         };
         if size > most {
             return Err(broken!(
-                "declares {size} bytes, which its {packed} in the file cannot hold; make the file again"
+                "declares {size} bytes, too many for its {packed} bytes in the file; regenerate the file"
             ));
         }
         npy::locate_in(content, start, size, declared)
     }
 }
 
-/// What the zip's reader says, in terms of an npz file.
+/// Describes errors of the zip reader.
 impl From<rawzip::Error> for Fault {
     fn from(error: rawzip::Error) -> Fault {
         match error.into_kind() {
             ErrorKind::IO(source) if source.kind() != io::ErrorKind::UnexpectedEof => source.into(),
             ErrorKind::MissingEndOfCentralDirectory => {
-                broken!("is no npz file, or a truncated one: no zip directory at its end; make it again")
+                broken!("not a valid .npz file, or truncated: no zip directory at its end; regenerate it")
             }
-            ErrorKind::IO(_) | ErrorKind::Eof => broken!("is truncated: its zip directory points past its end"),
-            kind => broken!("is no sound zip ({kind}); make it again"),
+            ErrorKind::IO(_) | ErrorKind::Eof => {
+                broken!("is truncated: its zip directory points past its end; regenerate it")
+            }
+            kind => broken!("not a valid .npz file: {kind}; regenerate it"),
         }
     }
 }

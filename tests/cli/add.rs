@@ -144,13 +144,13 @@ fn it_refuses_to_overwrite_and_leaves_everything_as_it_was() {
 fn what_is_wrong_is_refused_before_anything_is_written() {
     let project = captured();
     let new = |files, more| move |project: &Project| add(project, "suite/new", files, more);
-    refused(&project, new(["captured/xx.npy", FILES[1]], &[]), "captured/xx.npy: no such file; the nearest is x.npy");
+    refused(&project, new(["captured/xx.npy", FILES[1]], &[]), "captured/xx.npy: no such file; did you mean x.npy?");
     refused(&project, new(FILES, &["--input", "x=captured/y.npy"]), "--input x is given twice");
     refused(&project, new(FILES, &["--input", "a/b=captured/y.npy"]), "`a/b` cannot be a name");
     refused(&project, new(FILES, &["--input", "nothing"]), "write it as NAME=VALUE");
     refused(&project, new(FILES, &["--atol", "1"]), "--rtol");
     refused(&project, new(FILES, &["--atol=-1", "--rtol=0"]), "atol is -1");
-    refused(&project, new(FILES, &["--output", "Y=captured/y.npy"]), "`Y` and `y` differ in case alone");
+    refused(&project, new(FILES, &["--output", "Y=captured/y.npy"]), "`Y` and `y` differ only in case");
     for id in ["../out", "a//b", "/abs", ".", "a\\b"] {
         refused(&project, |project| add(project, id, FILES, &[]), &format!("case id {id:?}"));
     }

@@ -26,7 +26,7 @@ fn what_is_not_json_is_told_by_line_and_column() {
         .says("is not JSON: expected `:` at line 3 column 16");
     written("").says("is not JSON: EOF while parsing a value at line 1 column 0");
     written(&"[".repeat(100_000)).says("is not JSON: recursion limit exceeded at line 1 column 128");
-    written("[1]").says("holds JSON, but no object");
+    written("[1]").says("is JSON, but not an object");
 }
 
 #[test]
@@ -40,9 +40,8 @@ fn a_mark_of_the_encoding_before_the_json_is_passed_over() {
 #[test]
 fn a_field_that_is_there_twice_is_refused_since_one_of_them_would_not_count() {
     written("{ \"karat\": 1,\n  \"checkpoint\": \"layer_norm\", \"checkpoint\": \"qkv\" }")
-        .says("`checkpoint` is there twice at line 2");
-    written("{ \"karat\": 1, \"outputs\": { \"y\": \"y.npy\", \"y\": \"z.npy\" } }")
-        .says("`y` is there twice at line 1");
+        .says("`checkpoint` occurs twice at line 2");
+    written("{ \"karat\": 1, \"outputs\": { \"y\": \"y.npy\", \"y\": \"z.npy\" } }").says("`y` occurs twice at line 1");
 }
 
 #[test]
@@ -74,7 +73,7 @@ fn a_field_of_the_wrong_kind_is_named() {
 fn a_format_of_a_later_karat_is_refused() {
     edited(|case| case["karat"] = json!(2))
         .judges("bad", "broken")
-        .says("karat: 2 is not a version that this karat reads");
+        .says("karat: version 2 is not supported; this karat reads 1");
     edited(|case| drop(case.as_object_mut().expect("an object").remove("karat")))
         .judges("bad", "broken")
         .says("field `karat` is missing; write \"karat\": 1");
@@ -146,14 +145,14 @@ fn names_that_no_file_can_have_or_that_differ_in_case_alone_are_refused() {
         .says("outputs: `a/b` cannot be a name");
     edited(|case| case["outputs"]["Y"] = json!("y.npy"))
         .judges("bad", "broken")
-        .says("outputs: `Y` and `y` differ in case alone; rename one");
+        .says("outputs: `Y` and `y` differ only in case; rename one");
 }
 
 #[test]
 fn an_error_in_a_suite_names_the_suite_and_breaks_only_what_is_below_it() {
     for (suite, what) in [
         ("{", "is not JSON: EOF while parsing an object at line 1 column 1"),
-        ("{ \"karat\": 2 }", "karat: 2 is not a version that this karat reads"),
+        ("{ \"karat\": 2 }", "karat: version 2 is not supported; this karat reads 1"),
         ("{ \"tolerances\": {} }", "unknown field `tolerances`; did you mean `tolerance`?"),
         ("{ \"tolerance\": { \"*\": { \"atol\": 1 } } }", "tolerance.*: has atol without rtol; give both or neither"),
         ("{ \"tolerance\": { \"y\": { \"atol\": -1, \"rtol\": 0 } } }", "tolerance.y: atol is -1"),
@@ -231,5 +230,5 @@ fn a_git_annex_pointer_in_place_of_a_case_says_how_to_get_it() {
 fn more_tensors_than_a_case_may_have_are_refused_before_any_is_read() {
     let outputs = || (0..10_001).map(|at| (format!("y{at}"), json!("y.npy"))).collect::<serde_json::Map<_, _>>();
     let said = edited(|case| case["outputs"] = outputs().into()).judges("bad", "broken");
-    said.says("goldens/bad/case.json: outputs: names 10001 tensors, and may name 10000");
+    said.says("goldens/bad/case.json: outputs: names 10001 tensors; the limit is 10000");
 }

@@ -96,9 +96,9 @@ fn cases_whose_names_differ_in_case_alone_are_refused() {
         .judges("good", "pass")
         .judges("suite/bad", "broken")
         .judges("suite/BAD", "broken")
-        .says("the folders suite/BAD and suite/bad differ in case alone; rename all but one");
+        .says("the folders suite/BAD and suite/bad differ only in case; rename all but one");
     project.case("Suite/bad", |_| {});
-    project.karat(["run"]).exits(1).says("the folders Suite and suite differ in case alone");
+    project.karat(["run"]).exits(1).says("the folders Suite and suite differ only in case");
 }
 
 #[test]
@@ -168,7 +168,7 @@ mod links {
             .judges("far", "broken")
             .judges("wrong", "mismatch")
             .says("snapshots/far: it is a link to")
-            .says("nothing is written through a link; put a file or folder in its place")
+            .says("karat does not write through links; replace it with a file or folder")
             .says("actual kept in target/karat/wrong/y.npy");
         assert_eq!(project.read("precious"), "precious\n");
         assert_eq!(project.files("elsewhere").len(), 0);
@@ -193,7 +193,7 @@ mod links {
             .exits(1)
             .judges("good", "pass")
             .judges("bad", "broken")
-            .says("goldens/bad: is a link to nowhere, which is not there; remove it");
+            .says("goldens/bad: is a link to nowhere, which does not exist; remove it");
     }
 
     #[test]
@@ -241,7 +241,7 @@ fn a_suite_json_of_another_spelling_is_told_and_not_passed_over() {
     let project = Project::good();
     project.write("goldens/suite.JSON", r#"{"karat": 1, "tolerance": {"*": {"atol": 1e-30, "rtol": 0}}}"#);
     let said = project.karat(["run"]).exits(1).judges("good", "pass").judges("suite.JSON", "broken");
-    said.says("goldens/suite.JSON: is not a suite by this name; call it suite.json");
+    said.says("goldens/suite.JSON: is not recognized as a suite; call it suite.json");
     project.remove("goldens/suite.JSON");
     // Beside the right one too: another system has room for one of them.
     project.write("goldens/good/Case.json", "{}");
@@ -275,11 +275,11 @@ fn folders_that_are_one_in_another_unicode_form_or_by_a_suite_alone_are_twins() 
     project.case("caf\u{e9}/a", |_| {});
     project.case("cafe\u{301}/b", |_| {});
     let said = project.karat(["run"]).exits(1).judges("good", "pass").judges("caf\u{e9}/a", "broken");
-    said.judges("cafe\u{301}/b", "broken").says("differ in case or Unicode form alone; rename all but one");
+    said.judges("cafe\u{301}/b", "broken").says("differ only in case or Unicode form; rename all but one");
 
     let project = Project::good();
     project.write("goldens/Good/suite.json", r#"{"karat": 1, "skip": "only where case does not matter"}"#);
-    project.karat(["run"]).exits(1).judges("good", "broken").says("Good and good differ in case alone");
+    project.karat(["run"]).exits(1).judges("good", "broken").says("Good and good differ only in case");
 }
 
 #[test]
@@ -289,7 +289,7 @@ fn a_tensor_file_that_another_system_cannot_have_or_has_once_is_refused_by_name(
         ("aux.npy", "`aux.npy` cannot be a name"),
         ("ab:c.npy", "rename it to `ab_c.npy`"),
         ("e\u{301}.npy", "NFC"),
-        ("X.npy", "good/X.npy and good/x.npy differ in case alone"),
+        ("X.npy", "good/X.npy and good/x.npy differ only in case"),
     ] {
         project.edit("good", |case| case["outputs"]["y"] = file.into());
         project.karat(["run"]).exits(1).judges("good", "broken").says(said);
@@ -340,7 +340,7 @@ fn what_there_are_thousands_of_in_one_case_costs_time_for_each_alone() {
 
     let alternatives: Vec<String> = (0..10_000).map(|at| format!("{at}.npy")).collect();
     project.edit("c", |case| case["outputs"]["y"] = serde_json::json!({ "tensor": "y.npy", "or": alternatives }));
-    project.karat(["run"]).exits(1).says("outputs: names 10001 tensors, and may name 10000");
+    project.karat(["run"]).exits(1).says("outputs: names 10001 tensors; the limit is 10000");
 }
 
 #[cfg(unix)]

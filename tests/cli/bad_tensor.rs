@@ -34,25 +34,25 @@ const TWO: &str = r#"{"y.a":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]},"
 fn an_input_or_an_output_whose_file_is_not_there_is_missing() {
     addressed("xx.npy", "y.npy")
         .judges("bad", "missing")
-        .says("input `x`: goldens/bad/xx.npy: no such file; the nearest is x.npy")
+        .says("input `x`: goldens/bad/xx.npy: no such file; did you mean x.npy?")
         .says("put it back, or correct its name")
         .says("then: karat run -k bad");
     addressed("x.npy", "Y.npy")
         .judges("bad", "missing")
-        .says("goldens/bad/Y.npy: no such file; there is y.npy, and upper and lower case differ");
-    addressed("x.npy", "far/away.npy").judges("bad", "missing").says("away.npy: no such file, nor its folder");
+        .says("goldens/bad/Y.npy: no such file; there is y.npy, which differs in case");
+    addressed("x.npy", "far/away.npy").judges("bad", "missing").says("away.npy: no such file or folder");
 }
 
 #[test]
 fn a_tensor_name_that_the_file_does_not_hold_is_missing() {
     addressed("x.npy", "../all.safetensors#y.c")
         .judges("bad", "missing")
-        .says("goldens/all.safetensors#y.c: no such tensor; the nearest is y.")
-        .says("the file holds y.a, y.b");
+        .says("goldens/all.safetensors#y.c: no such tensor (did you mean y.")
+        .says("the file contains y.a, y.b");
     addressed("x.npy", "../all.safetensors")
         .judges("bad", "broken")
-        .says("holds 2 tensors and none was named: append its name, as in #y.a");
-    addressed("x.npy#x", "y.npy").judges("bad", "broken").says("leave out what follows the #");
+        .says("contains 2 tensors; append the name of one, as in #y.a");
+    addressed("x.npy#x", "y.npy").judges("bad", "broken").says("remove the # and the name after it");
 }
 
 #[test]
@@ -69,29 +69,29 @@ fn a_pointer_in_place_of_a_tensor_is_missing() {
 fn a_truncated_npy_is_broken() {
     reference("y.npy", &pair()[..pair().len() - 1])
         .judges("bad", "broken")
-        .says("goldens/bad/y.npy: is truncated: 7 bytes of elements are there, and its header promises 8");
-    reference("y.npy", "").judges("bad", "broken").says("goldens/bad/y.npy: is empty; make it again");
+        .says("goldens/bad/y.npy: is truncated: it has 7 bytes of elements, but its header declares 8");
+    reference("y.npy", "").judges("bad", "broken").says("goldens/bad/y.npy: is empty; regenerate it");
     reference("y.npy", &pair()[..9]).judges("bad", "broken").says("is truncated");
-    reference("y.npy", "hello").judges("bad", "broken").says("is no npy file");
+    reference("y.npy", "hello").judges("bad", "broken").says("not a valid .npy file");
 }
 
 #[test]
 fn an_npy_with_trailing_bytes_is_broken() {
     reference("y.npy", [pair(), vec![0]].concat())
         .judges("bad", "broken")
-        .says("goldens/bad/y.npy: has 1 trailing bytes after the 8 of elements that its header promises");
+        .says("goldens/bad/y.npy: has 1 trailing bytes after the 8 bytes of elements that its header declares");
 }
 
 #[test]
 fn a_header_that_claims_2_to_the_60_elements_is_broken_and_costs_no_memory() {
     let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (1073741824, 1073741824), }";
     reference("y.npy", npy(header, &[0; 8])).judges("bad", "broken").says(
-        "goldens/bad/y.npy: is truncated: 8 bytes of elements are there, and its header promises 4611686018427387904",
+        "goldens/bad/y.npy: is truncated: it has 8 bytes of elements, but its header declares 4611686018427387904",
     );
     let header = r#"{"y":{"dtype":"F32","shape":[1073741824,1073741824],"data_offsets":[0,4611686018427387904]}}"#;
     reference("y.safetensors", safetensors(header, &[0; 8]))
         .judges("bad", "broken")
-        .says("goldens/bad/y.safetensors: its header is not sound: y claims F32 [1073741824, 1073741824]");
+        .says("goldens/bad/y.safetensors: not a valid .safetensors file: y declares F32 [1073741824, 1073741824]");
 }
 
 #[test]
@@ -99,27 +99,27 @@ fn pickled_objects_are_never_loaded() {
     reference("y.npy", npy("{'descr': '|O', 'fortran_order': False, 'shape': (1,), }", b"cos\nsystem\n."))
         .judges("bad", "broken")
         .says(
-            "goldens/bad/y.npy: holds pickled Python objects (dtype |O), which karat never loads; save plain numbers",
+            "goldens/bad/y.npy: contains pickled Python objects (dtype |O), which karat never loads; save plain numbers",
         );
 }
 
 #[test]
 fn a_safetensors_file_with_overlapping_or_out_of_range_offsets_is_broken() {
     let overlapping = TWO.replace("[8,16]", "[4,12]");
-    reference("y.safetensors#y.a", safetensors(&overlapping, &[0; 16]))
-        .judges("bad", "broken")
-        .says("goldens/bad/y.safetensors: its header is not sound: y.b begins at offset 4, in the tensor before it");
+    reference("y.safetensors#y.a", safetensors(&overlapping, &[0; 16])).judges("bad", "broken").says(
+        "goldens/bad/y.safetensors: not a valid .safetensors file: y.b starts at offset 4, inside the previous tensor",
+    );
     reference("y.safetensors#y.a", safetensors(TWO, &[0; 12]))
         .judges("bad", "broken")
-        .says("is truncated: 12 bytes of elements are there, and its header promises 16");
+        .says("is truncated: it has 12 bytes of elements, but its header declares 16");
     reference("y.safetensors#y.a", "\u{7f}".repeat(40))
         .judges("bad", "broken")
-        .says("is truncated or no safetensors file");
+        .says("not a valid .safetensors file, or truncated");
 }
 
 #[test]
 fn an_npz_that_is_no_zip_is_broken() {
-    reference("y.npz#y", pair()).judges("bad", "broken").says("goldens/bad/y.npz: is no npz file, or a truncated one");
+    reference("y.npz#y", pair()).judges("bad", "broken").says("goldens/bad/y.npz: not a valid .npz file, or truncated");
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn an_npz_that_inflates_far_beyond_its_size_is_broken_at_once() {
     let bomb = zip("y.npy", &deflate(&pair(), 1 << 18), pair().len() as u32);
     reference("y.npz#y", bomb)
         .judges("bad", "broken")
-        .says("goldens/bad/y.npz#y: inflates beyond the 78 bytes it declares; make the file again");
+        .says("goldens/bad/y.npz#y: decompresses to more than the 78 bytes it declares; regenerate the file");
     let liar = zip("y.npy", &deflate(&pair(), 1), u32::MAX - 1);
     reference("y.npz#y", liar).judges("bad", "broken").says("declares 4294967294 bytes, which its");
     assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
@@ -219,6 +219,6 @@ mod not_a_file {
     fn a_link_that_leads_nowhere_is_missing() {
         instead(|y| symlink("nowhere.npy", y).expect("a link"))
             .judges("bad", "missing")
-            .says("goldens/bad/y.npy: is a link to nowhere.npy, which is not there");
+            .says("goldens/bad/y.npy: is a link to nowhere.npy, which does not exist");
     }
 }

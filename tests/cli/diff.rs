@@ -106,7 +106,7 @@ fn folders_are_compared_file_by_file() {
     let said = project.karat(["diff", "one", "two"]).exits(1).says("mismatch ln_f/y.npy difference");
     let said = said
         .says("missing h.1/qkv/q.npy only in reference")
-        .says("broken h.1/qkv/k.npy one/h.1/qkv/k.npy: is no npy file");
+        .says("broken h.1/qkv/k.npy one/h.1/qkv/k.npy: not a valid .npy file");
     said.says("1 broken, 1 missing, 1 mismatch,");
 }
 
@@ -150,8 +150,8 @@ fn a_member_of_any_name_is_compared_or_named_and_fails() {
     project.karat(["diff", "actual.npz#x", "x.npy"]).exits(0);
     project.karat(["show", "actual.npz"]).exits(0).says("x f32 [1]");
     project.write("noted.npz", npz(&[("note.txt", b"hello"), ("y.npy", &x)]));
-    project.karat(["diff", "noted.npz", "noted.npz"]).exits(1).says("noted.npz#note.txt: is no npy file");
-    project.karat(["show", "noted.npz"]).exits(1).says("noted.npz#note.txt: is no npy file");
+    project.karat(["diff", "noted.npz", "noted.npz"]).exits(1).says("noted.npz#note.txt: not a valid .npy file");
+    project.karat(["show", "noted.npz"]).exits(1).says("noted.npz#note.txt: not a valid .npy file");
 }
 
 #[test]

@@ -101,14 +101,14 @@ fn a_root_without_a_case_and_one_that_is_not_there_are_errors() {
     project
         .karat(["run"])
         .exits(2)
-        .says(&format!("karat: no case below {root}: a case is a folder that holds a case.json\n"));
+        .says(&format!("karat: no case below {root}: a case is a folder that contains a case.json\n"));
     project.remove("goldens");
     project
         .karat(["run"])
         .exits(2)
         .says(&format!("karat: there is no folder {root}; name the goldens root, or add a first case"));
     project.write("goldens", "");
-    project.karat(["run"]).exits(2).says(&format!("karat: {root} is no folder; name the goldens root"));
+    project.karat(["run"]).exits(2).says(&format!("karat: {root} is not a folder; name the goldens root"));
 }
 
 #[test]

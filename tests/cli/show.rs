@@ -21,7 +21,7 @@ fn a_member_is_shown_by_its_name() {
     let file = "goldens/gpt2-tiny/weights.safetensors";
     project.karat(["show", &format!("{file}#transformer.ln_f.bias")]).exits(0).says("shape [64]");
     let said = project.karat(["show", &format!("{file}#transformer.ln_f.bais")]).exits(2);
-    said.says("no such tensor; the nearest is transformer.ln_f.bias");
+    said.says("no such tensor (did you mean transformer.ln_f.bias");
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn what_is_neither_is_answered_with_what_there_is() {
     project
         .karat(["show", "goldens/good/yy.npy"])
         .exits(2)
-        .says("goldens/good/yy.npy: no such file; the nearest is y.npy");
+        .says("goldens/good/yy.npy: no such file; did you mean y.npy?");
     project.karat(["show", "goldens"]).exits(2).says("but a folder with 1 case; did you mean: karat show good");
     project.write("goldens/good/case.json", "{");
     project.karat(["show", "good"]).exits(2).says("good/case.json: is not JSON: EOF while parsing an object at line 1");

@@ -37,7 +37,7 @@ fn a_tolerance_of_a_suite_for_an_output_that_no_case_has_is_told_once() {
         let said = project.karat(["run"]).exits(1).judges("suite/suite.json", "broken").judges("suite/a", "pass");
         let said = said.says("then: karat run -k suite/");
         let said = said.says(&format!(
-            "goldens/suite/suite.json: {field}.yy: no case below it has such an output; the nearest is y"
+            "goldens/suite/suite.json: {field}.yy: no case below it has such an output; did you mean y?"
         ));
         assert_eq!(said.stdout.matches("no case below it").count(), 1, "{}", said.stdout);
         let json = project.karat(["run", "--json"]).exits(1).json();

@@ -112,7 +112,7 @@ fn a_root_without_a_case_fails() {
     project.write("goldens/readme", "");
     project.goldens(&[]).fails().says(&[
         "test karat::complete ... FAILED",
-        "/goldens: a case is a folder that holds a case.json\nto add the first:  cargo test --test goldens -- add CASE ",
+        "/goldens: a case is a folder that contains a case.json\nto add the first:  cargo test --test goldens -- add CASE ",
     ]);
 }
 

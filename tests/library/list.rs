@@ -78,7 +78,7 @@ fn names_that_differ_in_case_alone_fail_by_their_exact_name_too() {
     for name in ["layers/double", "Layers/double"] {
         project.goldens(&["--exact", name]).fails().says(&[
             &format!("test {name} ... FAILED"),
-            "the folders Layers and layers differ in case alone; rename all but one",
+            "the folders Layers and layers differ only in case; rename all but one",
         ]);
     }
 }
