@@ -11,7 +11,7 @@ use super::context::{EXECUTION, GATE, SELECTION};
 use super::{Context, Place, source};
 use crate::case::{CaseId, Goldens, Tree, absolute};
 use crate::error::{Error, Result};
-use crate::run::{Engine, Executor, Executors, Filter, Gates, Options, Shard, engine};
+use crate::run::{CiShard, Executor, Executors, Filter, Gates, Options, Shard, shard_from_env};
 
 /// The arguments that select cases and say how they run.
 #[derive(Debug, Args)]
@@ -66,8 +66,8 @@ impl Part {
             None => Ok(None),
             Some(Typed::Shard(shard)) => Ok(Some(shard)),
             Some(Typed::Auto) => {
-                let Engine { shard, told } = engine()?;
-                context.screen.complain(&format!("--partition auto: {told}"));
+                let CiShard { shard, description } = shard_from_env()?;
+                context.screen.complain(&format!("--partition auto: {description}"));
                 Ok(Some(shard))
             }
         }

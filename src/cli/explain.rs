@@ -42,7 +42,7 @@ impl Explain {
         let options = Options {
             gates: Gates::Accuracy,
             // Only the default executor has snapshots.
-            looks_back: self.executor.is_none(),
+            previews_drift: self.executor.is_none(),
             runs_skipped: true,
             explain: true,
             pictures: Pictures::NotPassed,
@@ -54,7 +54,7 @@ impl Explain {
         commands.executor = self.executor.clone();
         commands.leaves_pending = false;
 
-        let case = session.case(&id);
+        let case = session.run_case(&id);
         let gate = session.gate();
         context.screen.print(|out, palette| match self.json {
             true => json::explain(out, &commands, &name, gate, &case),

@@ -13,7 +13,7 @@ use signal_hook::{flag, low_level};
 
 use crate::case::CaseId;
 use crate::error::{Error, Result};
-use crate::run::{Interrupt, running};
+use crate::run::{Interrupt, running_cases};
 use crate::text::safe::escape_lines;
 
 /// How long a process may go on that was asked to stop: its cases have two seconds, and its reports the rest. What is not done
@@ -98,7 +98,7 @@ pub(crate) fn disarm() {
 
 extern "C" fn at_exit() {
     let status = STATUS.load(Ordering::SeqCst);
-    let running = if status == 0 { Vec::new() } else { running() };
+    let running = if status == 0 { Vec::new() } else { running_cases() };
     if running.is_empty() {
         return;
     }

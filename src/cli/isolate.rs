@@ -63,7 +63,7 @@ pub(super) struct Alone {
 impl Alone {
     pub(super) fn main(self, executors: Executors) -> Result<Gate> {
         let job = Job::read(&self.folder)?;
-        job.limit()?;
+        job.apply_limits()?;
         let (executor, _) = choose(executors, Some(job.executor.clone()))?;
         job.run(&self.folder, executor)?;
         Ok(Gate::Passed)

@@ -11,7 +11,7 @@ use super::{Context, Gate, Place, source};
 use crate::case::{CaseId, Goldens, Suites, cores, parallel_map};
 use crate::error::Result;
 use crate::report::{CaseLine, json, terminal};
-use crate::run::{Filter, Selection, nothing_selected};
+use crate::run::{Filter, Selection, empty_selection_error};
 
 /// The arguments of `karat list`.
 #[derive(Debug, Args)]
@@ -40,7 +40,7 @@ impl List {
         let selection = filter.select(&tree);
         let mut lines = lines(&goldens, &selection);
         if selection.is_empty {
-            return Err(nothing_selected(&goldens, &tree, &filter));
+            return Err(empty_selection_error(&goldens, &tree, &filter));
         }
         let commands = context.commands(root.as_ref(), Some(&place), None);
         for error in lines.iter_mut().filter_map(|line| line.error.as_mut()) {

@@ -62,7 +62,7 @@ impl Matrix {
         };
         let runs = chosen.into_iter().map(run).collect::<Result<Vec<_>>>()?;
         progress.finish();
-        let outcomes = Outcomes::of(runs, &required);
+        let outcomes = Outcomes::new(runs, &required);
         let commands = context.commands(cases.root.as_ref(), Some(&cases.place), None);
         let by = match by {
             By::Case => terminal::By::Case,

@@ -102,7 +102,7 @@ fn commands(executors: &Executors, context: &Context<'_>, run: &RunOutcome) -> C
     commands.executor = (!is_default).then(|| run.executor.clone());
     let accuracy = (is_default && run.gates == Gates::Accuracy).then(|| "--accuracy-only".to_owned());
     let chained = run.chains.is_some().then(|| "--chained".to_owned());
-    let denied = run.gate.deny_vacuous.then(|| "--deny vacuous".to_owned());
+    let denied = run.gate.denies_vacuous().then(|| "--deny vacuous".to_owned());
     let options: Vec<String> = [accuracy, chained, denied].into_iter().flatten().collect();
     commands.options = Some(options.join(" ")).filter(|options| !options.is_empty());
     commands

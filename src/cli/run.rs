@@ -14,7 +14,7 @@ use crate::case::CaseId;
 use crate::case::Tree;
 use crate::error::Result;
 use crate::report::terminal::Detail;
-use crate::run::{Executors, Gates, Options, Recalled, Session};
+use crate::run::{Executors, Gates, LastFailures, Options, Session};
 
 /// The arguments of `karat run`.
 #[derive(Debug, Args)]
@@ -119,7 +119,7 @@ impl Run {
         let outcome = session.run(&tree, &filter, |case| progress.advance(case))?;
         interrupt::disarm();
         progress.finish();
-        if let Err(error) = session.remember(&filter, &outcome) {
+        if let Err(error) = session.save_failures(&filter, &outcome) {
             context.screen.complain(&format!("{error}; --failed will not know of this run"));
         }
         if failed && outcome.passed() {
@@ -144,7 +144,7 @@ impl Run {
 
 /// What failed in the last run and is still there; what is not is said.
 fn again(session: &Session, tree: &Tree, context: &Context<'_>) -> Result<BTreeSet<CaseId>> {
-    let Recalled { failed, gone } = session.recall(tree)?;
+    let LastFailures { failed, gone } = session.last_failures(tree)?;
     if !gone.is_empty() {
         let gone: Vec<&str> = gone.iter().map(CaseId::as_str).collect();
         context.screen.complain(&format!("failed in the last run and not there any more: {}", gone.join(", ")));

@@ -7,13 +7,13 @@ use super::complaint::{Complaint, ComplaintKind, Health, Setup};
 use crate::case::{Address, Case, CaseId, Suites, Tree, sha256};
 use crate::compare::{NanRule, Summary, summarize};
 use crate::error::{Error, Result};
-use crate::run::{Declared, Executor, Reference, check_link, facts, vacuous_name};
+use crate::run::{Executor, Reference, ReferenceInfo, check_link, facts, vacuous_label};
 use crate::snapshot::Shelf;
 use crate::tensor::{Containers, DType, Pointer, Tensor};
 use crate::text::name::sort_by_similarity;
 
 /// A case that a run would run, and what it says of each output with a reference that can be read.
-type Read = (Case, Vec<(String, Declared, Summary)>);
+type Read = (Case, Vec<(String, ReferenceInfo, Summary)>);
 
 /// Looks through the tree and the snapshots, for everything on which a run would fail that shows without running anything.
 pub(super) fn check(setup: &Setup<'_>, tree: &Tree, health: &mut Health) {
@@ -77,11 +77,11 @@ impl Cases<'_> {
                     let mut outputs = Vec::new();
                     for name in case.outputs.keys() {
                         let Some(reference) = self.reference(&case, name) else { continue };
-                        let Declared { rules, chained, .. } = &reference.declared;
+                        let ReferenceInfo { rules, chained, .. } = &reference.info;
                         let is_vacuous = |tolerance| reference.vacuous(tolerance).is_some();
                         let is_own = is_vacuous(rules.tolerance);
                         if is_own || chained.is_some_and(is_vacuous) {
-                            vacuous.push((id.clone(), vacuous_name(id, name, !is_own), case.file.clone()));
+                            vacuous.push((id.clone(), vacuous_label(id, name, !is_own), case.file.clone()));
                         }
                         let mut summary = summarize(&reference.tensor, reference.mask.as_ref());
                         if rules.nan == NanRule::Mismatch && summary.non_finite.nan > 0 {
@@ -89,7 +89,7 @@ impl Cases<'_> {
                             self.tell(id, &wrong(&case, name, what));
                         }
                         summary.dtype = rules.cast.unwrap_or(summary.dtype);
-                        outputs.push((name.clone(), reference.declared, summary));
+                        outputs.push((name.clone(), reference.info, summary));
                     }
                     read.push((case, outputs));
                 }
@@ -126,7 +126,7 @@ impl Cases<'_> {
                 return None;
             }
         };
-        self.tensors.digests.insert(key(&output.address, output.dtype), Some(reference.declared.digest.clone()));
+        self.tensors.digests.insert(key(&output.address, output.dtype), Some(reference.info.digest.clone()));
         let is_mask = |mask: &Tensor| mask.shape() == reference.tensor.shape() && mask.dtype() == DType::Bool;
         if reference.mask.as_ref().is_none_or(is_mask) {
             return Some(reference);
@@ -144,15 +144,15 @@ impl Cases<'_> {
         let Setup { recorder, .. } = *self.setup;
         for (case, outputs) in read {
             let Some(digests) = self.inputs(case) else { continue };
-            let mut compare = |name: &str, declared: Option<&Declared>, summary: &Summary| {
+            let mut compare = |name: &str, reference: Option<&ReferenceInfo>, summary: &Summary| {
                 let Ok(file) = recorder.file(&case.id, name) else { return };
                 // One that is damaged is reported by itself.
-                let lines = recorder.inspect(&file, Some(&facts(case, &digests, declared, summary)));
+                let lines = recorder.inspect(&file, Some(&facts(case, &digests, reference, summary)));
                 if let Some(line) = lines.unwrap_or_default().into_iter().next() {
                     moved.insert(file, (case.id.clone(), line.quantity));
                 }
             };
-            outputs.iter().for_each(|(name, declared, summary)| compare(name, Some(declared), summary));
+            outputs.iter().for_each(|(name, reference, summary)| compare(name, Some(reference), summary));
             if case.outputs.is_empty() {
                 let nothing = summarize(&Tensor::from(0.0f32), None);
                 owned(self.setup, &case.id).iter().for_each(|name| compare(name, None, &nothing));

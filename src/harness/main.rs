@@ -11,7 +11,9 @@ use libtest_mimic::Arguments;
 use super::trial;
 use crate::cli::{self, Home, Host};
 use crate::error::{Error, Result};
-use crate::run::{CheckpointResult, Executor, Executors, Inputs, Isolation, Options, Scope, Session, Shard, bazel};
+use crate::run::{
+    CheckpointResult, Executor, Executors, Inputs, Isolation, Options, Scope, Session, Shard, bazel_shard,
+};
 use crate::snapshot::{self, Caller};
 use crate::text::safe::escape_lines;
 
@@ -190,7 +192,7 @@ fn shard() -> Result<Option<Shard>> {
         let touch = || OpenOptions::new().create(true).append(true).open(&file)?.set_modified(SystemTime::now());
         touch().map_err(|error| Error::write(&file, error))?;
     }
-    bazel()
+    bazel_shard()
 }
 
 /// The verbs that need arguments. Alone they are filters: `cargo test add` hands its filter to every test target.

@@ -66,8 +66,11 @@ pub(super) fn trials(
     trials.push(complete_trial(&shared, tree, skips));
     if let Some(shard) = shard {
         let places = 0..trials.len();
-        trials =
-            places.zip(trials).filter(|(at, trial)| shard.keeps(*at, trial.name())).map(|(_, trial)| trial).collect();
+        trials = places
+            .zip(trials)
+            .filter(|(at, trial)| shard.contains(*at, trial.name()))
+            .map(|(_, trial)| trial)
+            .collect();
     }
     Ok(trials)
 }
@@ -128,8 +131,8 @@ fn case_trial(shared: &Arc<Shared>, id: &CaseId, is_ignored: bool, ending: Endin
     let run = move || match ending {
         Ending::WithProcess => conclude(&shared, &watch(&shared, &own)),
         Ending::Alone => {
-            shared.session.look_up();
-            conclude(&shared, &shared.session.case(&own))
+            shared.session.load_shelf();
+            conclude(&shared, &shared.session.run_case(&own))
         }
     };
     Trial::ignorable_test(escape_item(id.as_str()), run).with_ignored_flag(is_ignored)
@@ -139,19 +142,19 @@ fn case_trial(shared: &Arc<Shared>, id: &CaseId, is_ignored: bool, ending: Endin
 fn watch(shared: &Arc<Shared>, id: &CaseId) -> CaseOutcome {
     let session = &shared.session;
     let limit = Case::load(&session.goldens().root, id).ok().and_then(|case| case.timeout);
-    let Some(limit) = limit else { return session.case(id) };
+    let Some(limit) = limit else { return session.run_case(id) };
     let (ended, waiting) = channel();
     let watched = (Arc::clone(shared), id.clone());
     thread::spawn(move || {
         let (shared, id) = watched;
         if waiting.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
-            let outcome = shared.session.timed_out(&id, limit);
+            let outcome = shared.session.timeout_outcome(&id, limit);
             eprintln!("{}", message(&shared, &outcome));
             cli::disarm();
             std::process::exit(FAILED);
         }
     });
-    let outcome = session.case(id);
+    let outcome = session.run_case(id);
     // It may have been too late, and the process about to end.
     ended.send(()).ok();
     outcome
@@ -192,14 +195,17 @@ fn message(shared: &Shared, outcome: &CaseOutcome) -> String {
 
 fn problem_trial(shared: &Arc<Shared>, id: &CaseId, what: &str) -> Trial {
     let (shared, own, what) = (Arc::clone(shared), id.clone(), what.to_owned());
-    Trial::test(escape_item(id.as_str()), move || Err(message(&shared, &shared.session.problem(&own, &what)).into()))
+    Trial::test(escape_item(id.as_str()), move || {
+        Err(message(&shared, &shared.session.problem_outcome(&own, &what)).into())
+    })
 }
 
 /// Fails on cases that are outside their tolerance for a chained run, or cannot be followed to.
 fn chained_trial(shared: &Arc<Shared>, tree: Tree) -> Trial {
     let shared = Arc::clone(shared);
     Trial::test(CHAINED, move || {
-        let faults: Vec<String> = shared.session.chained(&tree).iter().map(|case| message(&shared, case)).collect();
+        let faults: Vec<String> =
+            shared.session.check_chains(&tree).iter().map(|case| message(&shared, case)).collect();
         if faults.is_empty() { Ok(()) } else { Err(faults.join("\n\n").into()) }
     })
 }
@@ -224,11 +230,11 @@ fn faults(shared: &Shared, tree: &Tree, written: &[(CaseId, String)]) -> Vec<Str
     }
     // Asking for a case that is skipped counts its snapshots as referenced; under nextest nothing else does.
     let written = written.iter().filter(|_| !runs_skipped);
-    let written = written.map(|(id, reason)| (session.case(id), reason));
+    let written = written.map(|(id, reason)| (session.run_case(id), reason));
     let fails = |case: &CaseOutcome| session.gate().fails(case);
     let mut faults: Vec<String> =
         written.filter(|(case, _)| fails(case)).map(|(case, reason)| skipped(&case.id, reason)).collect();
-    let orphans = session.orphans(tree, &Filter::default());
+    let orphans = session.find_orphans(tree, &Filter::default());
     faults.extend(orphans.iter().filter(|case| fails(case)).map(|case| message(shared, case)));
     let is_case = |name: &str| tree.cases.binary_search_by(|id| id.as_str().cmp(name)).is_ok();
     let unknown = session.gate().allowed_skips.iter().filter(|name| !is_case(name));

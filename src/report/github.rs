@@ -90,9 +90,9 @@ fn head(run: &RunOutcome) -> String {
     let vacuous = overview::vacuous_outputs(run).map(|found| format!("{}\n\n", plain(&found))).unwrap_or_default();
     let executor = format!("{} in {}{filtered}.", code(&run.executor), duration(run.elapsed));
     let counts = run.counts();
-    let there = || Verdict::ALL.into_iter().filter(|verdict| counts.of(*verdict) > 0);
+    let there = || Verdict::ALL.into_iter().filter(|verdict| counts.get(*verdict) > 0);
     let (words, line) = (row(there().map(Verdict::word)), row(there().map(|_| "---:")));
-    let counts = row(there().map(|verdict| counts.of(verdict).to_string()));
+    let counts = row(there().map(|verdict| counts.get(verdict).to_string()));
     format!("## karat: {cases}, {failed}\n\n{executor}\n\n{early}{vacuous}{words}{line}{counts}\n")
 }
 

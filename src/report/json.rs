@@ -362,7 +362,7 @@ pub fn matrix(out: &mut dyn Write, commands: &Commands, matrix: &Matrix) -> io::
     };
     let row = |row: &Row| {
         let cell = |(at, case): (usize, &CaseOutcome)| {
-            let Sum { verdict, max_abs_diff, tolerance_used, .. } = Sum::of([case]);
+            let Sum { verdict, max_abs_diff, tolerance_used, .. } = Sum::new([case]);
             let (executor, failed) = (&matrix.columns[at].executor, matrix.fails(row, at));
             Cell { executor, verdict, failed, max_abs_diff, tolerance_used, messages: messages(commands, case) }
         };

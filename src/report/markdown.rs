@@ -22,7 +22,7 @@ pub fn matrix(by: By, matrix: &Matrix) -> String {
         text => text,
     };
     let of_case = |of: &Row| {
-        let cells = of.cells.iter().enumerate().map(|(at, one)| cell(&Sum::of([one]), matrix.fails(of, at)));
+        let cells = of.cells.iter().enumerate().map(|(at, one)| cell(&Sum::new([one]), matrix.fails(of, at)));
         row([code(of.id.as_str()), named(of.checkpoint.as_deref())].into_iter().chain(cells))
     };
     let of_group = |Group { suite, checkpoint, cases, sums, failed }: Group| {

@@ -215,7 +215,7 @@ pub(super) fn said(commands: &Commands, case: &CaseOutcome, output: Option<&Outp
             let next = format!("name it in {} or do not return it", of_output("outputs"));
             ("an output too many", format!("{what}; it names {}", names(known)), again(&next))
         }
-        Problem::LeftOut { returned } => {
+        Problem::MissingOutput { returned } => {
             let what = format!("the checkpoint did not return the output {name:?}; it returned {}", names(returned));
             let next = format!("return it, or take it out of {}", of_output("outputs"));
             ("an output left out", what, again(&next))

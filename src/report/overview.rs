@@ -7,8 +7,8 @@ use super::message::{self, deciding, listed, review};
 use crate::case::CaseId;
 use crate::compare::{Comparison, Mismatch};
 use crate::run::{
-    CaseOutcome, ChainOutcome, Difference, Finding, Gates, OutputOutcome, Part, Problem, RunOutcome, Step, Sum,
-    Verdict, vacuous_name,
+    CaseOutcome, ChainOutcome, Difference, Finding, Gates, OutputOutcome, Problem, Role, RunOutcome, Step, Sum,
+    Verdict, vacuous_label,
 };
 use crate::text::layout::pad_name;
 use crate::text::number::{count, float, plural, ratio, share};
@@ -67,9 +67,9 @@ pub(super) fn changed_references(cases: &[&CaseOutcome]) -> Option<String> {
 pub(super) fn vacuous_outputs(run: &RunOutcome) -> Option<String> {
     let names: Vec<String> = run
         .vacuous()
-        .map(|(case, output)| vacuous_name(&case.id, &output.name, output.own_vacuous().is_none()))
+        .map(|(case, output)| vacuous_label(&case.id, &output.name, output.own_vacuous().is_none()))
         .collect();
-    let denied = if run.gate.deny_vacuous { "" } else { " (--deny vacuous makes the run fail)" };
+    let denied = if run.gate.denies_vacuous() { "" } else { " (--deny vacuous makes the run fail)" };
     let count = plural(names.len() as u64, "output");
     (!names.is_empty()).then(|| format!("{count} cannot fail, or not on zeros or NaN{denied}: {}", listed(names)))
 }
@@ -216,14 +216,14 @@ fn used(used: f64) -> String {
 /// What a case has to do with a divergence, in a word or two; nothing where it is sound.
 pub(super) fn part(step: &Step) -> String {
     let why = step.why.as_deref().unwrap_or_default();
-    match step.part {
-        Part::Sound => String::new(),
-        Part::Diverges => "first divergence".into(),
-        Part::AtFaultToo => "at fault too".into(),
-        Part::PassesOn => "passes it on".into(),
-        Part::Accumulates => "accumulates".into(),
-        Part::Hole => format!("hole: {why}"),
-        Part::PastHole => format!("past the hole {why}"),
+    match step.role {
+        Role::Sound => String::new(),
+        Role::Diverges => "first divergence".into(),
+        Role::AtFaultToo => "at fault too".into(),
+        Role::PassesOn => "passes it on".into(),
+        Role::Accumulates => "accumulates".into(),
+        Role::Hole => format!("hole: {why}"),
+        Role::PastHole => format!("past the hole {why}"),
     }
 }
 
@@ -247,7 +247,7 @@ pub(super) const CHAIN: [&str; 5] = ["case", "own", "propagated", "amplified", "
 
 /// The cells of a case in it, its id without what the chain's name has said.
 pub(super) fn step(chain: &ChainOutcome, step: &Step) -> [String; 5] {
-    let Step { id, checkpoint: _, part: _, why: _, own, propagated, amplification } = step;
+    let Step { id, checkpoint: _, role: _, why: _, own, propagated, amplification } = step;
     let absent = || "-".to_owned();
     [
         short(chain, id).to_owned(),

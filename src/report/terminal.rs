@@ -250,15 +250,15 @@ fn tallies(palette: &Palette, run: &RunOutcome) -> String {
     let counts = run.counts();
     let mut text = String::new();
     let mut column = 0;
-    for verdict in Verdict::ALL.into_iter().filter(|verdict| counts.of(*verdict) > 0) {
-        let width = format!("{} {}, ", counts.of(verdict), verdict.word()).len();
+    for verdict in Verdict::ALL.into_iter().filter(|verdict| counts.get(*verdict) > 0) {
+        let width = format!("{} {}, ", counts.get(verdict), verdict.word()).len();
         text += match column {
             0 => "",
             column if column + width > WIDTH => ",\n",
             _ => ", ",
         };
         column = if text.ends_with(", ") { column + width } else { width };
-        text += &palette.tally(counts.of(verdict), verdict);
+        text += &palette.tally(counts.get(verdict), verdict);
     }
     if text.is_empty() { text } else { text + "\n" }
 }
@@ -298,7 +298,7 @@ pub fn matrix(by: By, palette: &Palette, commands: &Commands, matrix: &Matrix) -
         By::Case => {
             table.row(["case"].into_iter().chain(executors));
             for Row { id, checkpoint: _, cells } in &matrix.rows {
-                table.case(id.as_str(), cells.iter().map(|cell| overview::sum(&Sum::of([cell]))));
+                table.case(id.as_str(), cells.iter().map(|cell| overview::sum(&Sum::new([cell]))));
             }
         }
         By::Checkpoint => {
@@ -341,8 +341,8 @@ fn column_failures(palette: &Palette, commands: &Commands, matrix: &Matrix, colu
 fn column_tally(palette: &Palette, matrix: &Matrix, column: usize) -> String {
     let Column { executor, required } = &matrix.columns[column];
     let Sum { counts, holes, .. } = matrix.sum(column);
-    let verdicts = Verdict::ALL.into_iter().filter(|verdict| counts.of(*verdict) > 0);
-    let mut said: Vec<String> = verdicts.map(|verdict| palette.tally(counts.of(verdict), verdict)).collect();
+    let verdicts = Verdict::ALL.into_iter().filter(|verdict| counts.get(*verdict) > 0);
+    let mut said: Vec<String> = verdicts.map(|verdict| palette.tally(counts.get(verdict), verdict)).collect();
     if holes > 0 {
         let lacking = escape_line(&matrix.lacking(column).join(", "));
         let fails = if *required { "; it is required" } else { "" };

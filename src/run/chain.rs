@@ -1,4 +1,4 @@
-//! Chains of cases linked by `from`: their outcome, who takes what from whom, and where a chain leaves its reference. Pure.
+//! Chains of cases linked by `from`: the graph, the outcome, and where a chain diverges from its references. No I/O.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,49 +8,50 @@ use crate::case::CaseId;
 use crate::compare::Comparison;
 use crate::tensor::value::{Float, MaybeFloat, nullable};
 
-/// Cases that `from` links, in the order of the computation.
+/// Cases linked by `from`, in the order of the computation.
 ///
-/// Where a tensor is the reference of several cases, the one with the fewest inputs comes first: the parts before the whole.
+/// If a tensor is the reference of several cases, the case with the fewest inputs comes first: the parts before the whole.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct ChainOutcome {
-    /// What the ids of its cases begin with, or the first of them.
+    /// The folder that contains all of its cases, or else the id of the first case.
     pub name: String,
-    /// Where it leaves its reference.
+    /// Where the chain diverges from its references.
     pub finding: Finding,
-    /// One for each case.
+    /// One entry per case.
     pub steps: Vec<Step>,
 }
 
-/// What one case does in its chain.
+/// One case of a chain.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Step {
-    /// Which case.
+    /// The id of the case.
     pub id: CaseId,
-    /// The checkpoint it names; `None` where `case.json` could not be read.
+    /// The name of its checkpoint; `None` if `case.json` could not be read.
     #[serde(deserialize_with = "nullable")]
     pub checkpoint: Option<String>,
-    /// What it has to do with a divergence.
-    pub part: Part,
-    /// Why it is a hole, or the id of the hole that it is past; `None` where it is neither.
+    /// Its role in a divergence.
+    #[serde(rename = "part")]
+    pub role: Role,
+    /// Why it is a hole, or the id of the hole before it; `None` for every other role.
     #[serde(deserialize_with = "nullable")]
     pub why: Option<String>,
-    /// How far its outputs are from the references on golden inputs; `None` where nothing was measured.
+    /// The difference from the references on golden inputs; `None` if nothing was measured.
     #[serde(deserialize_with = "nullable")]
     pub own: Option<Difference>,
-    /// How far they are on what the cases before it produced; `None` where nothing was measured.
+    /// The difference on the outputs of the cases before it; `None` if nothing was measured.
     #[serde(deserialize_with = "nullable")]
     pub propagated: Option<Difference>,
-    /// The propagated difference of its outputs over the largest of its inputs, each relative to the RMS of its reference;
-    /// `None` where one of them is 0 or unknown.
+    /// The propagated difference of its outputs divided by the largest one of its inputs, both relative to the RMS of the
+    /// reference; `None` if either is 0 or unknown.
     #[serde(with = "MaybeFloat")]
     pub amplification: Option<f64>,
 }
 
-/// How far the outputs of a case are from their references: the largest of all.
+/// The largest difference of a case's outputs from their references.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct Difference {
@@ -67,29 +68,29 @@ pub struct Difference {
     pub is_close: bool,
 }
 
-/// What a case has to do with a divergence.
+/// The role of a case in a divergence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum Part {
-    /// Within tolerance, chained or not.
+pub enum Role {
+    /// Within tolerance, isolated and chained.
     Sound,
-    /// The first whose own difference is outside tolerance, or whose own summary drifted.
+    /// The first case whose own difference is outside tolerance, or whose own summary drifted.
     Diverges,
-    /// Outside tolerance or drifted by itself too, after the first.
+    /// A later case whose own difference is outside tolerance, or whose own summary drifted.
     AtFaultToo,
-    /// Within tolerance by itself, and outside on what an earlier fault made of its inputs.
+    /// Within tolerance on golden inputs, but outside on inputs that an earlier fault changed.
     PassesOn,
-    /// Within tolerance by itself as all before it are, and outside on what came of them together.
+    /// Outside tolerance only through the sum of earlier differences, each of them within tolerance.
     Accumulates,
-    /// It did not run: nothing is claimed past it.
+    /// Did not run; nothing is known about the cases after it.
     Hole,
-    /// A case before it is a hole.
+    /// Comes after a hole.
     PastHole,
 }
 
-/// Where a chain leaves its reference.
+/// Where a chain diverges from its references.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -97,20 +98,20 @@ pub enum Part {
 pub enum Finding {
     /// Nowhere.
     Sound,
-    /// At that case, and not before.
+    /// At a case.
     Divergence {
         /// The case.
         id: CaseId,
     },
-    /// Every own difference is inside tolerance, and an end of the chain outside.
+    /// Every own difference is within tolerance, but an end of the chain is outside.
     Accumulation {
-        /// The end.
+        /// The last case of the chain.
         end: CaseId,
-        /// The case on the way there that amplified most.
+        /// The case with the largest amplification on the way to that end.
         #[serde(deserialize_with = "nullable")]
         amplifier: Option<Amplifier>,
     },
-    /// Nowhere before a hole; past it nothing is claimed.
+    /// Nowhere before a hole; unknown after it.
     Unknown {
         /// The hole.
         hole: CaseId,
@@ -121,31 +122,37 @@ pub enum Finding {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct Amplifier {
-    /// Which case.
+    /// The id of the case.
     pub id: CaseId,
-    /// By how much.
+    /// The factor.
     #[serde(with = "Float")]
     pub amplification: f64,
 }
 
-impl Difference {
-    /// The difference of one output; `None` stands for tensors whose structure forbids a comparison.
-    pub(super) fn of(comparison: Option<&Comparison>) -> Difference {
-        match comparison {
-            None => Difference { tolerance_used: f64::INFINITY, ..Difference::default() },
-            Some(measured) => Difference {
-                max_abs_diff: measured.max_abs_diff.as_ref().map(|extreme| extreme.value),
-                tolerance_used: measured.tolerance_used,
-                // Both sides 0 throughout are no distance apart, whatever it is relative to.
-                rel_rms: measured.rel_rms.or((measured.rmse == Some(0.0)).then_some(0.0)),
-                is_close: measured.is_close(),
-            },
+impl From<&Comparison> for Difference {
+    fn from(comparison: &Comparison) -> Difference {
+        Difference {
+            max_abs_diff: comparison.max_abs_diff.as_ref().map(|extreme| extreme.value),
+            tolerance_used: comparison.tolerance_used,
+            // If both sides are all zeros, the difference is 0 although the reference has no RMS.
+            rel_rms: comparison.rel_rms.or((comparison.rmse == Some(0.0)).then_some(0.0)),
+            is_close: comparison.is_close(),
         }
     }
+}
 
-    /// The difference of two outputs together: the larger one.
-    pub(super) fn join(self, other: Difference) -> Difference {
-        let larger = |one: Option<f64>, other| [one, other].into_iter().flatten().reduce(f64::max);
+/// Returns the larger of two optional numbers, ignoring `None`.
+pub(super) fn larger(a: Option<f64>, b: Option<f64>) -> Option<f64> {
+    [a, b].into_iter().flatten().reduce(f64::max)
+}
+
+impl Difference {
+    /// The difference of tensors that cannot be compared because dtype or shape do not match.
+    pub(super) const INCOMPARABLE: Difference =
+        Difference { max_abs_diff: None, tolerance_used: f64::INFINITY, rel_rms: None, is_close: false };
+
+    /// Returns the maximum of two differences, field by field.
+    pub(super) fn max(self, other: Difference) -> Difference {
         Difference {
             max_abs_diff: larger(self.max_abs_diff, other.max_abs_diff),
             tolerance_used: self.tolerance_used.max(other.tolerance_used),
@@ -156,80 +163,84 @@ impl Difference {
 }
 
 impl Step {
-    /// Whether the case did not run, or nothing is claimed because one before it did not.
+    /// Returns whether nothing is known about the case: it did not run, or comes after one that did not.
     #[must_use]
     pub fn is_unknown(&self) -> bool {
-        matches!(self.part, Part::Hole | Part::PastHole)
+        self.role.is_unknown()
     }
 }
 
-/// What is known of one case of a chain before anything is concluded.
+impl Role {
+    fn is_unknown(self) -> bool {
+        matches!(self, Role::Hole | Role::PastHole)
+    }
+}
+
+/// The measurements of one case, from which the outcome of its chain is derived.
 #[derive(Clone, Debug)]
-pub(super) struct Station {
+pub(super) struct Node {
     pub(super) id: CaseId,
     pub(super) checkpoint: Option<String>,
     pub(super) own: Option<Difference>,
     /// Whether its own difference is outside tolerance, or its own summary drifted.
     pub(super) is_at_fault: bool,
-    /// How many inputs it has.
-    pub(super) inputs: usize,
-    pub(super) followed: Followed,
+    pub(super) input_count: usize,
+    pub(super) chained: ChainedRun,
 }
 
-/// What came of a case on what the cases before it produced.
+/// The chained run of a case: on the outputs of the cases before it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Followed {
+pub(super) struct ChainedRun {
     pub(super) propagated: Option<Difference>,
-    /// The largest distance of its linked inputs, relative to RMS; `None` where it has none.
-    pub(super) came_in: Option<f64>,
-    /// Whether it has a tolerance for a chained run: then it need not be an end.
+    /// The largest `rel_rms` of its linked inputs; `None` without linked inputs.
+    pub(super) input_rel_rms: Option<f64>,
+    /// Whether the case has a tolerance for chained runs: then it counts as an end of the chain.
     pub(super) is_gated: bool,
-    /// The sha256 of each reference.
+    /// The sha256 of each of its references.
     pub(super) digests: BTreeSet<String>,
-    /// Why nothing is known of what it would produce.
+    /// Why the chained run produced no outputs.
     pub(super) hole: Option<String>,
-    /// Whether that is because of what it was to be given, and was not.
-    pub(super) is_starved: bool,
+    /// Whether the reason is an input that no earlier case produced.
+    pub(super) lacks_input: bool,
 }
 
-impl Station {
-    /// Whether nothing is known of what it would produce, for a reason of its own.
+impl Node {
+    /// Returns whether the case itself is the reason that its chained run produced no outputs.
     fn is_hole(&self) -> bool {
-        self.followed.hole.is_some() && !self.followed.is_starved
+        self.chained.hole.is_some() && !self.chained.lacks_input
     }
 
-    /// The propagated difference over what came in.
+    /// Returns the propagated difference of the outputs divided by that of the inputs.
     fn amplification(&self) -> Option<f64> {
-        let (out, came_in) = (self.followed.propagated?.rel_rms?, self.followed.came_in?);
-        (out > 0.0 && came_in > 0.0).then(|| out / came_in)
+        let (output, input) = (self.chained.propagated?.rel_rms?, self.chained.input_rel_rms?);
+        (output > 0.0 && input > 0.0).then(|| output / input)
     }
 }
 
 impl ChainOutcome {
-    /// The outcome of the chain of those cases.
-    pub(super) fn of(graph: &Graph, stations: &BTreeMap<usize, Station>, chain: &[usize]) -> ChainOutcome {
-        let order = order(graph, stations, chain);
-        let (parts, finding) = conclude(graph, stations, &order);
-        let step = |(case, (part, why)): (&usize, (Part, Option<String>))| {
-            let station = &stations[case];
-            let is_claimed = !matches!(part, Part::Hole | Part::PastHole);
+    /// Derives the outcome of a chain from the measurements of its cases.
+    pub(super) fn new(graph: &Graph, nodes: &BTreeMap<usize, Node>, chain: &[usize]) -> ChainOutcome {
+        let order = sort_cases(graph, nodes, chain);
+        let (roles, finding) = conclude(graph, nodes, &order);
+        let step = |(case, (role, why)): (&usize, (Role, Option<String>))| {
+            let node = &nodes[case];
             Step {
-                id: station.id.clone(),
-                checkpoint: station.checkpoint.clone(),
-                part,
+                id: node.id.clone(),
+                checkpoint: node.checkpoint.clone(),
+                role,
                 why,
-                own: station.own,
-                propagated: station.followed.propagated.filter(|_| is_claimed),
-                amplification: station.amplification().filter(|_| is_claimed),
+                own: node.own,
+                propagated: node.chained.propagated.filter(|_| !role.is_unknown()),
+                amplification: node.amplification().filter(|_| !role.is_unknown()),
             }
         };
-        let steps: Vec<Step> = order.iter().zip(parts).map(step).collect();
-        ChainOutcome { name: name(&steps), finding, steps }
+        let steps: Vec<Step> = order.iter().zip(roles).map(step).collect();
+        ChainOutcome { name: chain_name(&steps), finding, steps }
     }
 }
 
-/// The folder that all cases of a chain are in, or the first of them.
-fn name(steps: &[Step]) -> String {
+/// Returns the folder that contains all cases of a chain, or else the id of the first case.
+fn chain_name(steps: &[Step]) -> String {
     let mut common: Vec<&str> = steps[0].id.as_str().split('/').collect();
     common.pop();
     for step in steps {
@@ -239,105 +250,96 @@ fn name(steps: &[Step]) -> String {
     if common.is_empty() { steps[0].id.to_string() } else { common.join("/") }
 }
 
-/// The cases of a chain, sources first. Where one tensor is the reference of several cases, as of a block and of its last
-/// operation, the case with fewer inputs comes first: a fault shows in a part before it shows in the whole.
-fn order(graph: &Graph, stations: &BTreeMap<usize, Station>, chain: &[usize]) -> Vec<usize> {
+/// Sorts the cases of a chain, sources first. If several cases have the same reference, such as a block and its last
+/// operation, the case with fewer inputs comes first, so that a fault is attributed to the part rather than to the whole.
+fn sort_cases(graph: &Graph, nodes: &BTreeMap<usize, Node>, chain: &[usize]) -> Vec<usize> {
     let mut by_reference: BTreeMap<&String, Vec<usize>> = BTreeMap::new();
     for &case in chain {
-        let digests = &stations[&case].followed.digests;
-        digests.iter().for_each(|digest| by_reference.entry(digest).or_default().push(case));
+        for digest in &nodes[&case].chained.digests {
+            by_reference.entry(digest).or_default().push(case);
+        }
     }
-    let inputs = |case: &usize| stations[case].inputs;
-    let mut ordered = graph.clone();
+    let input_count = |case: &usize| nodes[case].input_count;
+    let mut graph = graph.clone();
     for cases in by_reference.values() {
-        let part = cases.iter().copied().min_by_key(inputs).expect("a digest is of a case");
-        let wholes = cases.iter().filter(|whole| inputs(whole) > inputs(&part));
-        ordered = wholes.fold(ordered, |ordered, &whole| ordered.ordered(part, whole));
+        let part = cases.iter().copied().min_by_key(input_count).expect("every digest belongs to a case");
+        for &whole in cases.iter().filter(|whole| input_count(whole) > input_count(&part)) {
+            graph.add_order(part, whole);
+        }
     }
-    let mut order = ordered.levels().concat();
+    let mut order = graph.levels().concat();
     order.retain(|case| chain.contains(case));
-    // What is on a cycle or behind one.
-    let unplaced: Vec<usize> = chain.iter().copied().filter(|case| !order.contains(case)).collect();
-    order.extend(unplaced);
+    // Cases on a cycle, or after one, come last.
+    let unordered: Vec<usize> = chain.iter().copied().filter(|case| !order.contains(case)).collect();
+    order.extend(unordered);
     order
 }
 
-/// The part of each case of a chain and why it is a hole or past one, and the finding of the whole. `order` has every case of
-/// the chain, sources first.
-fn conclude(
-    graph: &Graph,
-    known: &BTreeMap<usize, Station>,
-    order: &[usize],
-) -> (Vec<(Part, Option<String>)>, Finding) {
-    let mut parts = Vec::with_capacity(order.len());
-    let mut first: Option<usize> = None;
+/// Returns the role of each case of a chain, with the reason or the hole if there is one, and the finding for the chain.
+/// `order` contains every case of the chain, sources first.
+fn conclude(graph: &Graph, nodes: &BTreeMap<usize, Node>, order: &[usize]) -> (Vec<(Role, Option<String>)>, Finding) {
+    let mut roles = Vec::with_capacity(order.len());
+    let mut first: Option<&CaseId> = None;
     for &case in order {
         let before = graph.before(case);
-        let of = &known[&case];
-        let hole_before = order.iter().find(|other| before.contains(other) && known[other].is_hole());
-        let is_outside = of.followed.propagated.is_some_and(|gap| !gap.is_close);
-        parts.push(match (&of.followed.hole, hole_before) {
-            (_, Some(hole)) if !of.is_hole() => (Part::PastHole, Some(known[hole].id.to_string())),
-            // Its own difference needs no chain.
-            _ if of.is_at_fault && first.is_none() => {
-                first = Some(case);
-                (Part::Diverges, None)
+        let node = &nodes[&case];
+        let hole_before = order.iter().find(|other| before.contains(other) && nodes[other].is_hole());
+        let is_outside = node.chained.propagated.is_some_and(|difference| !difference.is_close);
+        roles.push(match (&node.chained.hole, hole_before) {
+            (_, Some(hole)) if !node.is_hole() => (Role::PastHole, Some(nodes[hole].id.to_string())),
+            // The isolated run shows this, so a missing chained run does not matter.
+            _ if node.is_at_fault && first.is_none() => {
+                first = Some(&node.id);
+                (Role::Diverges, None)
             }
-            _ if of.is_at_fault => (Part::AtFaultToo, None),
-            (Some(why), _) => (Part::Hole, Some(why.clone())),
-            _ if is_outside && before.iter().any(|other| known[other].is_at_fault) => (Part::PassesOn, None),
-            _ if is_outside => (Part::Accumulates, None),
-            _ => (Part::Sound, None),
+            _ if node.is_at_fault => (Role::AtFaultToo, None),
+            (Some(why), _) => (Role::Hole, Some(why.clone())),
+            _ if is_outside && before.iter().any(|other| nodes[other].is_at_fault) => (Role::PassesOn, None),
+            _ if is_outside => (Role::Accumulates, None),
+            _ => (Role::Sound, None),
         });
     }
     let finding = match first {
-        Some(case) => Finding::Divergence { id: known[&case].id.clone() },
-        None => accumulation(graph, known, order, &parts),
+        Some(id) => Finding::Divergence { id: id.clone() },
+        None => find_accumulation(graph, nodes, order, &roles),
     };
-    (parts, finding)
+    (roles, finding)
 }
 
-/// The finding where no case is at fault by itself.
-fn accumulation(
+/// Returns the finding for a chain in which no case is at fault by itself.
+fn find_accumulation(
     graph: &Graph,
-    known: &BTreeMap<usize, Station>,
+    nodes: &BTreeMap<usize, Node>,
     order: &[usize],
-    parts: &[(Part, Option<String>)],
+    roles: &[(Role, Option<String>)],
 ) -> Finding {
-    let sources: BTreeSet<usize> = order.iter().flat_map(|&case| graph.sources(case)).copied().collect();
-    let is_end = |case: &usize| !sources.contains(case) || known[case].followed.is_gated;
-    let mut with_parts = order.iter().zip(parts).map(|(case, (part, _))| (case, *part));
-    if let Some((&end, _)) = with_parts.clone().find(|(case, part)| is_end(case) && *part == Part::Accumulates) {
-        let on_the_way = graph.up_to([end]);
-        let amplifiers = order.iter().filter(|case| on_the_way.contains(case));
-        let amplifiers = amplifiers.filter_map(|case| Some((case, known[case].amplification()?)));
-        let most = amplifiers.max_by(|(_, one), (_, other)| one.total_cmp(other));
-        let amplifier = most.map(|(case, amplification)| Amplifier { id: known[case].id.clone(), amplification });
-        return Finding::Accumulation { end: known[&end].id.clone(), amplifier };
+    let id = |case: &usize| nodes[case].id.clone();
+    let is_end =
+        |case: &usize| nodes[case].chained.is_gated || !order.iter().any(|&other| graph.sources[other].contains(case));
+    let mut steps = order.iter().zip(roles).map(|(case, (role, _))| (case, *role));
+    if let Some((end, _)) = steps.clone().find(|(case, role)| *role == Role::Accumulates && is_end(case)) {
+        let before_end = graph.up_to([*end]);
+        let amplifier = order
+            .iter()
+            .filter(|case| before_end.contains(case))
+            .filter_map(|case| Some(Amplifier { id: id(case), amplification: nodes[case].amplification()? }))
+            .max_by(|a, b| a.amplification.total_cmp(&b.amplification));
+        return Finding::Accumulation { end: id(end), amplifier };
     }
-    let hole = with_parts.find(|(_, part)| *part == Part::Hole);
-    hole.map_or(Finding::Sound, |(case, _)| Finding::Unknown { hole: known[case].id.clone() })
+    let hole = steps.find(|(_, role)| *role == Role::Hole);
+    hole.map_or(Finding::Sound, |(case, _)| Finding::Unknown { hole: id(case) })
 }
 
-/// The sources of every case: the cases whose outputs are its inputs.
-#[derive(Clone, Debug, Default)]
+/// The links between cases, which are numbered from 0.
+#[derive(Clone, Debug)]
 pub(super) struct Graph {
-    sources: Vec<BTreeSet<usize>>,
+    /// For each case, the cases whose outputs are its inputs.
+    pub(super) sources: Vec<BTreeSet<usize>>,
 }
 
 impl Graph {
-    /// The graph in which each case has those sources. All of them are numbers of cases.
-    pub(super) fn new(sources: Vec<BTreeSet<usize>>) -> Graph {
-        Graph { sources }
-    }
-
-    /// The sources of a case.
-    pub(super) fn sources(&self, case: usize) -> &BTreeSet<usize> {
-        &self.sources[case]
-    }
-
-    /// The cases by how many links lead to them at most: each has its sources in earlier levels. What is on a cycle, or
-    /// behind one, is in none.
+    /// Returns the cases by the length of the longest path to them, so that the sources of a case are in earlier levels.
+    /// Cases on a cycle, or after one, are in no level.
     pub(super) fn levels(&self) -> Vec<Vec<usize>> {
         let mut level: BTreeMap<usize, usize> = BTreeMap::new();
         let mut levels: Vec<Vec<usize>> = Vec::new();
@@ -354,13 +356,12 @@ impl Graph {
         }
     }
 
-    /// A cycle among the sources of that case, or of their sources, and so on: each is a source of the one before it. `None`
-    /// where there is none.
+    /// Returns a cycle among a case and its direct and indirect sources: each case is a source of the one before it.
     pub(super) fn cycle(&self, case: usize) -> Option<Vec<usize>> {
         let placed: BTreeSet<usize> = self.levels().into_iter().flatten().collect();
         let mut path = vec![case];
         loop {
-            // Whatever has no level has a source that has none.
+            // A case without a level has a source without a level.
             let source = self.sources[path[path.len() - 1]].iter().find(|source| !placed.contains(source))?;
             if let Some(at) = path.iter().position(|earlier| earlier == source) {
                 return Some(path.split_off(at));
@@ -369,7 +370,7 @@ impl Graph {
         }
     }
 
-    /// The cases that are linked with one another, however indirectly; those that are linked with none are left out.
+    /// Returns the connected groups of two or more cases.
     pub(super) fn chains(&self) -> Vec<Vec<usize>> {
         let mut group: Vec<usize> = (0..self.sources.len()).collect();
         for (case, sources) in self.sources.iter().enumerate() {
@@ -383,7 +384,7 @@ impl Graph {
         chains.into_values().filter(|chain| chain.len() > 1).collect()
     }
 
-    /// Those cases and everything that leads to them.
+    /// Returns these cases and their direct and indirect sources.
     pub(super) fn up_to(&self, cases: impl IntoIterator<Item = usize>) -> BTreeSet<usize> {
         let mut found = BTreeSet::new();
         let mut open: Vec<usize> = cases.into_iter().collect();
@@ -395,24 +396,22 @@ impl Graph {
         found
     }
 
-    /// Everything that leads to that case.
+    /// Returns the direct and indirect sources of a case.
     fn before(&self, case: usize) -> BTreeSet<usize> {
         self.up_to(self.sources[case].iter().copied())
     }
 
-    /// The same graph without the links of all other cases than those.
-    pub(super) fn only(mut self, cases: &BTreeSet<usize>) -> Graph {
+    /// Removes the links of all other cases.
+    pub(super) fn retain(&mut self, cases: &BTreeSet<usize>) {
         let others = self.sources.iter_mut().enumerate().filter(|(case, _)| !cases.contains(case));
         others.for_each(|(_, sources)| sources.clear());
-        self
     }
 
-    /// The same graph, in which `later` comes after `earlier` too, unless that contradicts what is linked.
-    fn ordered(mut self, earlier: usize, later: usize) -> Graph {
+    /// Places a case after an earlier one, unless that would create a cycle.
+    fn add_order(&mut self, earlier: usize, later: usize) {
         if earlier != later && !self.before(earlier).contains(&later) {
             self.sources[later].insert(earlier);
         }
-        self
     }
 }
 
@@ -421,18 +420,18 @@ mod tests {
     use super::*;
 
     fn graph(sources: &[&[usize]]) -> Graph {
-        Graph::new(sources.iter().map(|sources| sources.iter().copied().collect()).collect())
+        Graph { sources: sources.iter().map(|sources| sources.iter().copied().collect()).collect() }
     }
 
     #[test]
-    fn a_case_is_a_level_behind_its_farthest_source() {
+    fn a_case_is_one_level_after_its_farthest_source() {
         let graph = graph(&[&[], &[0], &[0, 1], &[], &[2, 3]]);
         assert_eq!(graph.levels(), [vec![0, 3], vec![1], vec![2], vec![4]]);
         assert_eq!(graph.before(4), [0, 1, 2, 3].into());
     }
 
     #[test]
-    fn what_is_on_a_cycle_or_behind_one_has_no_level_and_the_cycle_is_found() {
+    fn cases_on_or_after_a_cycle_have_no_level_and_the_cycle_is_found() {
         let graph = graph(&[&[], &[0, 3], &[1], &[2], &[3]]);
         assert_eq!(graph.levels(), [vec![0]]);
         assert_eq!(graph.cycle(4), Some(vec![3, 2, 1]));
@@ -441,44 +440,47 @@ mod tests {
     }
 
     #[test]
-    fn a_case_that_takes_its_own_output_is_a_cycle() {
+    fn a_case_that_uses_its_own_output_is_a_cycle() {
         assert_eq!(graph(&[&[0]]).cycle(0), Some(vec![0]));
     }
 
     #[test]
-    fn chains_are_what_is_linked_whichever_way() {
+    fn chains_are_connected_groups_whatever_the_direction_of_the_links() {
         let graph = graph(&[&[], &[4], &[], &[0], &[3], &[2], &[]]);
         assert_eq!(graph.chains(), [vec![0, 1, 3, 4], vec![2, 5]]);
     }
 
     #[test]
-    fn an_order_never_contradicts_a_link() {
-        let graph = graph(&[&[], &[0]]).ordered(1, 0).ordered(0, 0);
+    fn an_added_order_never_contradicts_a_link() {
+        let mut graph = graph(&[&[], &[0]]);
+        graph.add_order(1, 0);
+        graph.add_order(0, 0);
         assert_eq!(graph.levels(), [vec![0], vec![1]]);
     }
 
-    /// A line of cases `0`, `1`, ..: each is sound (`.`), at fault (`x`), outside on its inputs alone (`o`) or a hole (`-`).
-    fn line(cases: &str) -> (Vec<Part>, Finding) {
-        let (parts, finding) = whole(cases);
-        (parts.into_iter().map(|(part, _)| part).collect(), finding)
+    /// Concludes on a line of cases `0`, `1`, ..: each is sound (`.`), at fault (`x`), outside only because of its inputs (`o`)
+    /// or a hole (`-`).
+    fn line(cases: &str) -> (Vec<Role>, Finding) {
+        let (roles, finding) = line_with_reasons(cases);
+        (roles.into_iter().map(|(role, _)| role).collect(), finding)
     }
 
-    fn whole(cases: &str) -> (Vec<(Part, Option<String>)>, Finding) {
+    fn line_with_reasons(cases: &str) -> (Vec<(Role, Option<String>)>, Finding) {
         let sources = (0..cases.len()).map(|case| case.checked_sub(1).into_iter().collect()).collect();
-        let known = cases.char_indices().map(|(at, kind)| (at, known(at, kind))).collect();
-        conclude(&Graph::new(sources), &known, &(0..cases.len()).collect::<Vec<_>>())
+        let nodes = cases.char_indices().map(|(at, kind)| (at, node(at, kind))).collect();
+        conclude(&Graph { sources }, &nodes, &(0..cases.len()).collect::<Vec<_>>())
     }
 
-    fn known(at: usize, kind: char) -> Station {
+    fn node(at: usize, kind: char) -> Node {
         let rel_rms = Some(10.0 - at as f64).filter(|_| kind == 'o');
-        let gap = Difference { is_close: kind == '.', rel_rms, ..Difference::default() };
-        let followed = Followed {
-            propagated: (kind != '-').then_some(gap),
-            came_in: Some(1.0),
+        let difference = Difference { is_close: kind == '.', rel_rms, ..Difference::default() };
+        let chained = ChainedRun {
+            propagated: (kind != '-').then_some(difference),
+            input_rel_rms: Some(1.0),
             hole: (kind == '-').then(|| "skipped".to_owned()),
-            ..Followed::default()
+            ..ChainedRun::default()
         };
-        Station { id: id(at), checkpoint: None, own: None, is_at_fault: kind == 'x', inputs: 0, followed }
+        Node { id: id(at), checkpoint: None, own: None, is_at_fault: kind == 'x', input_count: 0, chained }
     }
 
     fn amplifier(at: usize, amplification: f64) -> Option<Amplifier> {
@@ -491,49 +493,49 @@ mod tests {
 
     #[test]
     fn the_first_fault_diverges_and_later_ones_are_at_fault_too_or_pass_it_on() {
-        let (parts, finding) = line(".xo.x");
-        assert_eq!(parts, [Part::Sound, Part::Diverges, Part::PassesOn, Part::Sound, Part::AtFaultToo]);
+        let (roles, finding) = line(".xo.x");
+        assert_eq!(roles, [Role::Sound, Role::Diverges, Role::PassesOn, Role::Sound, Role::AtFaultToo]);
         assert_eq!(finding, Finding::Divergence { id: id(1) });
     }
 
     #[test]
-    fn without_a_fault_an_end_outside_is_accumulation_by_who_amplified_most() {
-        let (parts, finding) = line("..oo");
-        assert_eq!(parts[2..], [Part::Accumulates, Part::Accumulates]);
+    fn without_a_fault_an_end_outside_tolerance_is_accumulation_and_names_the_largest_amplifier() {
+        let (roles, finding) = line("..oo");
+        assert_eq!(roles[2..], [Role::Accumulates, Role::Accumulates]);
         assert_eq!(finding, Finding::Accumulation { end: id(3), amplifier: amplifier(2, 8.0) });
-        // What was outside on the way and is inside again has done no harm, unless the case says so.
+        // A case in the middle may be outside if the end is inside again, unless it has a tolerance for chained runs.
         assert_eq!(line("..o.").1, Finding::Sound);
-        let mut gated = [known(0, '.'), known(1, 'o'), known(2, '.')];
-        gated[1].followed.is_gated = true;
+        let mut gated = [node(0, '.'), node(1, 'o'), node(2, '.')];
+        gated[1].chained.is_gated = true;
         let sources = vec![[].into(), [0].into(), [1].into()];
-        let (_, finding) = conclude(&Graph::new(sources), &gated.into_iter().enumerate().collect(), &[0, 1, 2]);
+        let (_, finding) = conclude(&Graph { sources }, &gated.into_iter().enumerate().collect(), &[0, 1, 2]);
         assert_eq!(finding, Finding::Accumulation { end: id(1), amplifier: amplifier(1, 9.0) });
     }
 
     #[test]
-    fn past_a_hole_nothing_is_claimed() {
-        let (parts, finding) = whole(".-xo");
-        let past = || (Part::PastHole, Some("1".to_owned()));
-        assert_eq!(parts, [(Part::Sound, None), (Part::Hole, Some("skipped".into())), past(), past()]);
+    fn nothing_is_known_after_a_hole() {
+        let (roles, finding) = line_with_reasons(".-xo");
+        let past = || (Role::PastHole, Some("1".to_owned()));
+        assert_eq!(roles, [(Role::Sound, None), (Role::Hole, Some("skipped".into())), past(), past()]);
         assert_eq!(finding, Finding::Unknown { hole: id(1) });
         assert_eq!(line("x-").1, Finding::Divergence { id: id(0) });
     }
 
     #[test]
-    fn what_is_at_fault_by_itself_is_so_without_its_inputs() {
-        let mut starved = known(0, 'x');
-        (starved.followed.hole, starved.followed.is_starved) = (Some("it was not given x".into()), true);
-        let (parts, finding) = conclude(&Graph::new(vec![[].into()]), &[(0, starved)].into(), &[0]);
-        assert_eq!((parts, finding), (vec![(Part::Diverges, None)], Finding::Divergence { id: id(0) }));
+    fn a_case_with_an_own_fault_diverges_even_if_an_input_is_missing() {
+        let mut node = node(0, 'x');
+        (node.chained.hole, node.chained.lacks_input) = (Some("x was not produced".into()), true);
+        let (roles, finding) = conclude(&graph(&[&[]]), &[(0, node)].into(), &[0]);
+        assert_eq!((roles, finding), (vec![(Role::Diverges, None)], Finding::Divergence { id: id(0) }));
     }
 
     #[test]
-    fn a_hole_on_one_branch_says_nothing_of_another() {
-        // 1 and 2 take from 0, 3 from 2; 1 is a hole.
-        let graph = Graph::new([vec![], vec![0], vec![0], vec![2]].map(|sources| sources.into_iter().collect()).into());
-        let known = ['.', '-', 'x', 'o'].into_iter().enumerate().map(|(at, kind)| (at, known(at, kind))).collect();
-        let (parts, finding) = conclude(&graph, &known, &[0, 1, 2, 3]);
-        assert_eq!(parts[2..], [(Part::Diverges, None), (Part::PassesOn, None)]);
+    fn a_hole_on_one_branch_does_not_affect_another() {
+        // 1 and 2 use outputs of 0, and 3 uses outputs of 2; 1 is a hole.
+        let graph = graph(&[&[], &[0], &[0], &[2]]);
+        let nodes = ['.', '-', 'x', 'o'].into_iter().enumerate().map(|(at, kind)| (at, node(at, kind))).collect();
+        let (roles, finding) = conclude(&graph, &nodes, &[0, 1, 2, 3]);
+        assert_eq!(roles[2..], [(Role::Diverges, None), (Role::PassesOn, None)]);
         assert_eq!(finding, Finding::Divergence { id: id(2) });
     }
 }

@@ -1,4 +1,4 @@
-//! Checkpoints: the functions under test, what they are given, what they return, and the executors that have them.
+//! Checkpoints (the functions under test), their inputs and outputs, and the executors that run them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error as StdError;
@@ -12,18 +12,18 @@ use crate::case::{CaseId, MOST_TENSORS, is_wide};
 use crate::error::{Error, Result};
 use crate::tensor::{Element, Tensor};
 
-/// What a checkpoint returns: its outputs, or any error.
+/// The return type of a checkpoint: its outputs, or any error.
 pub type CheckpointResult = std::result::Result<Outputs, Box<dyn StdError + Send + Sync>>;
 
 type Checkpoint = dyn Fn(&Inputs) -> CheckpointResult + Send + Sync;
 
-/// A set of checkpoints under one name: what can run cases.
+/// A named set of checkpoints.
 pub struct Executor {
     name: String,
     checkpoints: BTreeMap<String, Box<Checkpoint>>,
 }
 
-/// What a checkpoint is given: the input tensors and parameters of one case.
+/// The arguments of a checkpoint: the input tensors and parameters of one case.
 #[derive(Clone, Debug)]
 pub struct Inputs {
     id: CaseId,
@@ -31,15 +31,15 @@ pub struct Inputs {
     tensors: BTreeMap<String, Tensor>,
 }
 
-/// What a checkpoint returns: tensors by name. Made by [`outputs!`](crate::outputs).
+/// The outputs of a checkpoint: tensors by name. Built by [`outputs!`](crate::outputs).
 #[derive(Clone, Debug, Default)]
 pub struct Outputs {
     tensors: Vec<(String, Tensor)>,
 }
 
-/// Says that a case cannot be run here and why; a checkpoint returns it as its error.
+/// The error that a checkpoint returns if a case cannot run on this machine.
 ///
-/// The case is then *skipped*: counted, listed at the end, and in CI a failure unless allowed by name.
+/// The case is then *skipped*: it is counted, listed at the end, and fails in CI unless its skip is allowed by name.
 ///
 /// ```
 /// # use karat::{CheckpointResult, Inputs, Skip};
@@ -53,7 +53,7 @@ pub struct Skip {
 }
 
 impl Executor {
-    /// An executor of that name with no checkpoints yet.
+    /// Creates an executor without checkpoints.
     #[must_use]
     pub fn new(name: &str) -> Executor {
         Executor { name: name.to_owned(), checkpoints: BTreeMap::new() }
@@ -63,7 +63,7 @@ impl Executor {
     ///
     /// # Panics
     ///
-    /// Where the name is registered already: one of the two would silently never run.
+    /// If the name is already registered.
     #[must_use]
     pub fn checkpoint(
         mut self,
@@ -75,18 +75,18 @@ impl Executor {
         self
     }
 
-    /// Its name.
+    /// Returns its name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The names of its checkpoints, sorted.
+    /// Returns the names of its checkpoints, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.checkpoints.keys().map(String::as_str)
     }
 
-    /// The checkpoint of that name, if it has one.
+    /// Returns a checkpoint by name.
     pub(crate) fn get(&self, name: &str) -> Option<&Checkpoint> {
         self.checkpoints.get(name).map(AsRef::as_ref)
     }
@@ -100,51 +100,51 @@ impl fmt::Debug for Executor {
 }
 
 impl Inputs {
-    /// The inputs of a case.
+    /// Creates the inputs of a case.
     #[must_use]
     pub fn new(id: CaseId, params: BTreeMap<String, Value>, tensors: BTreeMap<String, Tensor>) -> Inputs {
         Inputs { id, params, tensors }
     }
 
-    /// The same, with that tensor in place of the input of that name.
+    /// Replaces an input.
     pub(super) fn with(mut self, name: &str, tensor: Tensor) -> Inputs {
         self.tensors.insert(name.to_owned(), tensor);
         self
     }
 
-    /// The case.
+    /// Returns the id of the case.
     #[must_use]
     pub fn id(&self) -> &CaseId {
         &self.id
     }
 
-    /// The input of that name, of any dtype.
+    /// Returns an input of any dtype.
     ///
     /// # Errors
     ///
-    /// [`Error::Checkpoint`] where the case has no such input; it names those that it has.
+    /// [`Error::Checkpoint`] with the names of all inputs if the case has no such input.
     pub fn tensor(&self, name: &str) -> Result<&Tensor> {
         self.tensors
             .get(name)
-            .ok_or_else(|| Error::Checkpoint(format!("the case has no input `{name}`; {}", known(self.tensors.keys()))))
+            .ok_or_else(|| Error::Checkpoint(format!("the case has no input `{name}`; {}", list(self.tensors.keys()))))
     }
 
-    /// Every input by name.
+    /// Iterates over all inputs by name.
     pub fn tensors(&self) -> impl Iterator<Item = (&str, &Tensor)> {
         self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor))
     }
 
-    /// The input of that name as an ndarray.
+    /// Returns an input as an ndarray.
     ///
     /// # Errors
     ///
-    /// [`Error::Checkpoint`] where the case has no such input, or has it in another dtype.
+    /// [`Error::Checkpoint`] if the case has no such input, or it has another dtype.
     pub fn input<T: Element>(&self, name: &str) -> Result<ArrayD<T>> {
         let tensor = self.tensor(name)?;
         tensor.to_array().map_err(|_| other_dtype::<T>(name, tensor))
     }
 
-    /// The elements of the input of that name, in C order (the last axis varies fastest), whatever its shape.
+    /// Returns the elements of an input of any shape, in C order (the last axis varies fastest).
     ///
     /// ```
     /// # use karat::{CheckpointResult, Inputs, outputs};
@@ -156,29 +156,29 @@ impl Inputs {
     ///
     /// # Errors
     ///
-    /// [`Error::Checkpoint`] where the case has no such input, or has it in another dtype.
+    /// [`Error::Checkpoint`] if the case has no such input, or it has another dtype.
     pub fn slice<T: Element>(&self, name: &str) -> Result<&[T]> {
         let tensor = self.tensor(name)?;
         tensor.as_slice().ok_or_else(|| other_dtype::<T>(name, tensor))
     }
 
-    /// The parameter of that name.
+    /// Returns a parameter.
     ///
-    /// An integer that 64 bits cannot hold is read as it is written: as a `String` of its digits, a `u128` or an `i128`.
+    /// Integers that do not fit into 64 bits can be read as a `String` of digits, a `u128` or an `i128`.
     ///
     /// # Errors
     ///
-    /// [`Error::Checkpoint`] where the case has no such parameter, or has it in another type.
+    /// [`Error::Checkpoint`] if the case has no such parameter, or it has another type.
     pub fn param<P: DeserializeOwned>(&self, name: &str) -> Result<P> {
         self.optional_param(name)?
-            .ok_or_else(|| Error::Checkpoint(format!("the case has no param `{name}`; {}", known(self.params.keys()))))
+            .ok_or_else(|| Error::Checkpoint(format!("the case has no param `{name}`; {}", list(self.params.keys()))))
     }
 
-    /// The parameter of that name, or `None` where the case has no such parameter.
+    /// Returns a parameter, or `None` if the case has no such parameter.
     ///
     /// # Errors
     ///
-    /// [`Error::Checkpoint`] where the case has it in another type.
+    /// [`Error::Checkpoint`] if it has another type.
     pub fn optional_param<P: DeserializeOwned>(&self, name: &str) -> Result<Option<P>> {
         self.params
             .get(name)
@@ -192,42 +192,41 @@ impl Inputs {
     }
 }
 
-/// The error that an input has another dtype than the checkpoint reads.
+/// Returns the error for an input of another dtype than the checkpoint reads.
 fn other_dtype<T: Element>(name: &str, tensor: &Tensor) -> Error {
-    Error::Checkpoint(format!("input `{name}` is {}, and the checkpoint reads {}", tensor.dtype(), T::DTYPE))
+    Error::Checkpoint(format!("input `{name}` is {}, but the checkpoint reads {}", tensor.dtype(), T::DTYPE))
 }
 
-/// What there is, for a message about what there is not.
-fn known<'a>(names: impl Iterator<Item = &'a String>) -> String {
+/// Lists the existing names, for an error about a missing one.
+fn list<'a>(names: impl Iterator<Item = &'a String>) -> String {
     let names: Vec<&str> = names.map(String::as_str).collect();
     if names.is_empty() { "it has none".to_owned() } else { format!("it has {}", names.join(", ")) }
 }
 
 impl Outputs {
-    /// No outputs yet.
+    /// Creates an empty set of outputs.
     #[must_use]
     pub fn new() -> Outputs {
         Outputs::default()
     }
 
-    /// Adds an output. A name given twice makes the case broken.
+    /// Adds an output. If a name is added twice, the case is broken.
     #[must_use]
     pub fn with(mut self, name: &str, tensor: impl Into<Tensor>) -> Outputs {
         self.tensors.push((name.to_owned(), tensor.into()));
         self
     }
 
-    /// The tensors by name.
+    /// Returns the tensors by name.
     ///
     /// # Errors
     ///
-    /// [`Error::Checkpoint`] where a name was given twice, or more were given than a case may have.
+    /// [`Error::Checkpoint`] if a name was added twice, or if there are more outputs than a case can have.
     pub(crate) fn into_map(self) -> Result<BTreeMap<String, Tensor>> {
         let count = self.tensors.len();
         if count > MOST_TENSORS {
-            return Err(Error::Checkpoint(format!(
-                "the checkpoint returned {count} outputs, and may return {MOST_TENSORS}"
-            )));
+            let text = format!("the checkpoint returned {count} outputs; the maximum is {MOST_TENSORS}");
+            return Err(Error::Checkpoint(text));
         }
         let mut map = BTreeMap::new();
         for (name, tensor) in self.tensors {
@@ -240,9 +239,9 @@ impl Outputs {
     }
 }
 
-/// The outputs of a checkpoint by name: ndarrays, vectors, slices, arrays, numbers or [`Tensor`]s.
+/// Builds the [`Outputs`] of a checkpoint from ndarrays, vectors, slices, arrays, numbers or [`Tensor`]s.
 ///
-/// A vector or a slice is a tensor of one axis, an array of arrays has two, and a number has none.
+/// A vector or a slice becomes a tensor with one axis, an array of arrays one with two axes, and a number one without axes.
 ///
 /// ```
 /// # use karat::outputs;
@@ -263,18 +262,18 @@ macro_rules! outputs {
 }
 
 impl Skip {
-    /// A skip for that written reason.
+    /// Creates a skip with a reason.
     ///
     /// # Panics
     ///
-    /// Where the reason is blank.
+    /// If the reason is blank.
     #[must_use]
     pub fn because(reason: &str) -> Skip {
-        assert!(!reason.trim().is_empty(), "a skip needs a written reason");
+        assert!(!reason.trim().is_empty(), "a skip needs a reason");
         Skip { reason: reason.to_owned() }
     }
 
-    /// The reason.
+    /// Returns the reason.
     #[must_use]
     pub fn reason(&self) -> &str {
         &self.reason
@@ -289,71 +288,71 @@ impl fmt::Display for Skip {
 
 impl StdError for Skip {}
 
-/// The executors that can run the same cases: the default one, which alone has snapshots, and others beside it.
+/// The available executors: the default one, which alone has snapshots, and others for the same cases.
 #[derive(Debug)]
 pub struct Executors {
-    /// The default one first; no two of one name.
+    /// The default executor first; names are unique.
     all: Vec<Executor>,
 }
 
 impl Executors {
-    /// The default executor alone.
+    /// Starts with the default executor.
     #[must_use]
     pub fn new(default: Executor) -> Executors {
         Executors { all: vec![default] }
     }
 
-    /// The same, and that executor beside it.
+    /// Adds another executor.
     ///
     /// # Panics
     ///
-    /// Where one of that name is there: nobody could choose between the two.
+    /// If its name is already used.
     #[must_use]
     pub fn with(mut self, other: Executor) -> Executors {
-        assert!(!self.has(other.name()), "an executor `{}` is there already", other.name());
+        assert!(!self.has(other.name()), "an executor named `{}` already exists", other.name());
         self.all.push(other);
         self
     }
 
-    /// Their names, that of the default one first.
+    /// Returns their names, the default first.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.all.iter().map(Executor::name)
     }
 
-    /// The name of the default one.
+    /// Returns the name of the default executor.
     #[must_use]
     pub fn default_name(&self) -> &str {
         self.all[0].name()
     }
 
-    /// The names of the checkpoints that any of them has, sorted.
+    /// Returns the names of all checkpoints of all executors, sorted.
     #[must_use]
     pub fn checkpoints(&self) -> BTreeSet<&str> {
         self.all.iter().flat_map(Executor::names).collect()
     }
 
-    /// Whether there is one of that name.
+    /// Returns whether an executor with that name exists.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         self.names().any(|known| known == name)
     }
 
-    /// The default one.
+    /// Returns the default executor.
     #[must_use]
     pub fn into_default(mut self) -> Executor {
         self.all.swap_remove(0)
     }
 
-    /// Those of that name, in that order; all of them where no name is given.
+    /// Returns the executors with these names, in that order, or all of them if `names` is empty.
     ///
     /// # Errors
     ///
-    /// [`Error::Usage`] where a name is unknown, with those that are known; or where one is given twice.
+    /// [`Error::Usage`] if a name is unknown or given twice.
     pub fn choose(self, names: &[String]) -> Result<Vec<Executor>> {
         for (at, name) in names.iter().enumerate() {
             self.check(name)?;
             if names[..at].contains(name) {
-                return Err(Error::Usage(format!("the executor `{name}` is named twice")));
+                return Err(Error::Usage(format!("executor `{name}` is given twice")));
             }
         }
         let place = |executor: &Executor| names.iter().position(|name| name == executor.name());
@@ -363,23 +362,23 @@ impl Executors {
         Ok(chosen)
     }
 
-    /// Refuses the name of an executor that there is not.
+    /// Checks that an executor with that name exists.
     ///
     /// # Errors
     ///
-    /// [`Error::Usage`] that names those that there are.
+    /// [`Error::Usage`] with the known names if it does not.
     pub fn check(&self, name: &str) -> Result<()> {
         if self.has(name) {
             return Ok(());
         }
         let known: Vec<&str> = self.names().collect();
-        // The one that this crate has, but not in every build, nor in a harness that did not ask for it.
-        let built = match (name, cfg!(feature = "candle")) {
-            ("candle", false) => "; karat has it where it is built with `--features candle`",
-            ("candle", true) => "; a harness has it by Harness::other(karat::candle::executor())",
+        // This crate provides candle, but only with a feature, and in a harness only if it is added.
+        let hint = match (name, cfg!(feature = "candle")) {
+            ("candle", false) => "; build karat with `--features candle` to get it",
+            ("candle", true) => "; add it to the harness with Harness::other(karat::candle::executor())",
             _ => "",
         };
-        Err(Error::Usage(format!("there is no executor `{name}` here; there is {}{built}", known.join(", "))))
+        Err(Error::Usage(format!("unknown executor `{name}`; known: {}{hint}", known.join(", "))))
     }
 }
 
@@ -388,7 +387,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_integer_that_64_bits_cannot_hold_is_read_as_it_is_written() {
+    fn an_integer_wider_than_64_bits_keeps_all_digits() {
         let wide = "18446744073709551616";
         let params = [("n", Value::from(wide)), ("text", Value::from("5")), ("small", Value::from(5))];
         let params = params.map(|(name, value)| (name.to_owned(), value)).into();
@@ -407,27 +406,27 @@ mod tests {
         let case = Inputs::new(CaseId::new("a").expect("an id"), BTreeMap::new(), tensors);
         assert_eq!(case.slice::<f32>("x").ok(), Some(&[1.0, 2.0, 3.0, 4.0][..]));
         let error = case.slice::<f64>("x").expect_err("another dtype").to_string();
-        assert_eq!(error, "input `x` is f32, and the checkpoint reads f64");
+        assert_eq!(error, "input `x` is f32, but the checkpoint reads f64");
     }
 
     #[test]
-    fn a_checkpoint_returns_as_many_outputs_as_a_case_may_name_and_no_more() {
+    fn a_checkpoint_can_return_as_many_outputs_as_a_case_can_name() {
         let returned = |count: usize| {
             let outputs = (0..count).fold(Outputs::new(), |outputs, at| outputs.with(&at.to_string(), 0u8));
             outputs.into_map().map(|map| map.len()).map_err(|error| error.to_string())
         };
         assert_eq!(returned(10_000), Ok(10_000));
-        assert_eq!(returned(10_001), Err("the checkpoint returned 10001 outputs, and may return 10000".to_owned()));
+        assert_eq!(returned(10_001), Err("the checkpoint returned 10001 outputs; the maximum is 10000".to_owned()));
     }
 
     #[test]
-    fn an_output_is_whatever_holds_elements() {
+    fn outputs_are_built_from_vectors_slices_arrays_and_numbers() {
         let vector = vec![1u8, 2];
         let outputs = crate::outputs! {
             "vector" => &vector, "slice" => &vector[..1], "array" => [true], "rows" => [[1i32, 2, 3], [4, 5, 6]],
             "number" => 0.5f64, "tensor" => &Tensor::from(1i8), "moved" => vector,
         };
-        let shapes = outputs.into_map().expect("each name is there once");
+        let shapes = outputs.into_map().expect("the names are unique");
         let shapes = shapes.iter().map(|(name, tensor)| (name.as_str(), tensor.dtype().name(), tensor.shape()));
         let expected: [(&str, &str, &[usize]); 7] = [
             ("array", "bool", &[1]),
@@ -458,14 +457,14 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_unknown_or_given_twice_is_an_error() {
-        assert_eq!(chosen(&["x"]).unwrap_err().to_string(), "there is no executor `x` here; there is a, b, c");
-        assert_eq!(chosen(&["a", "a"]).unwrap_err().to_string(), "the executor `a` is named twice");
+    fn an_executor_that_is_unknown_or_given_twice_is_an_error() {
+        assert_eq!(chosen(&["x"]).unwrap_err().to_string(), "unknown executor `x`; known: a, b, c");
+        assert_eq!(chosen(&["a", "a"]).unwrap_err().to_string(), "executor `a` is given twice");
     }
 
     #[test]
-    #[should_panic = "an executor `b` is there already"]
-    fn two_executors_of_one_name_cannot_be_told_apart() {
+    #[should_panic = "an executor named `b` already exists"]
+    fn two_executors_with_the_same_name_are_rejected() {
         let _ = three().with(Executor::new("b"));
     }
 }

@@ -1,97 +1,101 @@
-//! What several executors made of the same cases: a row for each case, a cell for each executor.
+//! Compares several executors on the same cases: a row for each case, a column for each executor.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::outcome::{CaseOutcome, Counts, Gate, Problem, RunOutcome, Verdict, larger};
+use super::chain::larger;
+use super::outcome::{CaseOutcome, Counts, Gate, Problem, RunOutcome, Verdict};
 use crate::case::CaseId;
 
-/// The same cases, run by several executors, each held to accuracy alone.
+/// The outcomes of the same cases with several executors, checked for accuracy only.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Matrix {
-    /// The goldens root, as it was found.
+    /// The goldens root.
     pub root: PathBuf,
-    /// One for each executor, in the order in which they were named.
+    /// One entry per executor, in the order in which they were given.
     pub columns: Vec<Column>,
-    /// One for each case that was selected, sorted by id.
+    /// One entry per selected case, sorted by id.
     pub rows: Vec<Row>,
-    /// How many cases a filter left out.
+    /// The number of cases that the filter excluded.
     pub filtered_out: usize,
-    /// What lets a skipped case through.
+    /// Decides whether a skipped case fails.
     pub gate: Gate,
-    /// The wall time of all runs together.
+    /// The total wall time of all runs.
     pub elapsed: Duration,
 }
 
 /// An executor.
 #[derive(Clone, Debug)]
 pub struct Column {
-    /// Its name.
+    /// The name of the executor.
     pub executor: String,
-    /// Whether a checkpoint that it lacks is a failure.
+    /// Whether a missing checkpoint is a failure.
     pub required: bool,
 }
 
-/// A case, and what every executor made of it.
+/// A case with its outcome for every executor.
 #[derive(Clone, Debug)]
 pub struct Row {
-    /// Which case.
+    /// The id of the case.
     pub id: CaseId,
-    /// The checkpoint it names; `None` where `case.json` could not be read.
+    /// The name of its checkpoint; `None` if `case.json` could not be read.
     pub checkpoint: Option<String>,
-    /// One for each column. Where its executor lacks the checkpoint it is a hole: nothing ran, nothing passed, and the outcome says
-    /// what the executor has instead.
+    /// One outcome per column. If the executor lacks the checkpoint, the cell is a hole: the case did not run.
     pub cells: Vec<CaseOutcome>,
 }
 
-/// Cells taken together: the worst verdict, the largest difference and the largest share of a tolerance of any of them
-/// (which may be of two), how many are holes.
+/// Totals over several cells. The largest difference and the largest share of a tolerance can come from different cells.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sum {
-    /// How many cells with each verdict.
+    /// The number of cells with each verdict.
     pub counts: Counts,
-    /// How many cells are holes.
+    /// The number of holes.
     pub holes: usize,
-    /// The worst verdict of what is no hole; `None` where all are holes.
+    /// The worst verdict of all cells that are not holes; `None` if all are holes.
     pub verdict: Option<Verdict>,
-    /// The largest absolute difference; `None` where nothing was measured.
+    /// The largest absolute difference; `None` if nothing was measured.
     pub max_abs_diff: Option<f64>,
-    /// The largest share of its tolerance that an element uses; `None` where nothing was measured.
+    /// The largest share of the tolerance that an element uses; `None` if nothing was measured.
     pub tolerance_used: Option<f64>,
 }
 
 /// The rows of one checkpoint in one suite.
 #[derive(Clone, Debug)]
 pub struct Group {
-    /// The first part of the cases' ids.
+    /// The first part of the ids.
     pub suite: String,
-    /// The checkpoint; `None` for cases whose `case.json` could not be read.
+    /// The checkpoint; `None` if `case.json` could not be read.
     pub checkpoint: Option<String>,
-    /// How many cases.
+    /// The number of cases.
     pub cases: usize,
-    /// One for each column.
+    /// One entry per column.
     pub sums: Vec<Sum>,
-    /// Whether a cell of it fails, one for each column.
+    /// Whether any cell fails, one entry per column.
     pub failed: Vec<bool>,
 }
 
 impl Matrix {
-    /// The runs of several executors over the cases of one tree by one filter, side by side.
+    /// Combines the runs of several executors over the same cases.
     ///
     /// # Panics
     ///
-    /// Where there is no run.
-    pub fn of(runs: Vec<RunOutcome>, required: &[String]) -> Matrix {
+    /// If there is no run.
+    pub fn new(runs: Vec<RunOutcome>, required: &[String]) -> Matrix {
         let first = runs.first().expect("a matrix has an executor");
-        let (root, gate, filtered_out) = (first.root.clone(), first.gate.clone(), first.filtered_out);
-        let elapsed = runs.iter().map(|run| run.elapsed).sum();
         let column =
             |run: &RunOutcome| Column { executor: run.executor.clone(), required: required.contains(&run.executor) };
-        let columns: Vec<Column> = runs.iter().map(column).collect();
-        let mut rows: Vec<Row> = Vec::new();
+        let mut matrix = Matrix {
+            root: first.root.clone(),
+            columns: runs.iter().map(column).collect(),
+            rows: Vec::new(),
+            filtered_out: first.filtered_out,
+            gate: first.gate.clone(),
+            elapsed: runs.iter().map(|run| run.elapsed).sum(),
+        };
+        let rows = &mut matrix.rows;
         for run in runs {
-            // Each run has every case of one tree, in the same order.
+            // Every run has the same cases in the same order.
             for (at, case) in run.cases.into_iter().enumerate() {
                 if rows.len() == at {
                     rows.push(Row { id: case.id.clone(), checkpoint: case.checkpoint.clone(), cells: Vec::new() });
@@ -99,11 +103,10 @@ impl Matrix {
                 rows[at].cells.push(case);
             }
         }
-        Matrix { root, columns, rows, filtered_out, gate, elapsed }
+        matrix
     }
 
-    /// Whether that cell of that row fails the gate: a hole where its executor is required, or where nobody else ran
-    /// the case either.
+    /// Returns whether a cell fails. A hole fails if its executor is required, or if no executor ran the case.
     #[must_use]
     pub fn fails(&self, row: &Row, column: usize) -> bool {
         match row.cells[column].is_hole() {
@@ -112,21 +115,20 @@ impl Matrix {
         }
     }
 
-    /// How many cells fail the gate.
+    /// Returns the number of cells that fail.
     #[must_use]
     pub fn failed(&self) -> usize {
-        let of = |row: &Row| (0..self.columns.len()).filter(|&column| self.fails(row, column)).count();
-        self.rows.iter().map(of).sum()
+        let count = |row: &Row| (0..self.columns.len()).filter(|&column| self.fails(row, column)).count();
+        self.rows.iter().map(count).sum()
     }
 
-    /// A column as a whole.
+    /// Returns the totals of a column.
     #[must_use]
     pub fn sum(&self, column: usize) -> Sum {
-        Sum::of(self.rows.iter().map(|row| &row.cells[column]))
+        Sum::new(self.rows.iter().map(|row| &row.cells[column]))
     }
 
-    /// The rows of each checkpoint in each suite taken together, suites in the order of their names, checkpoints in that
-    /// of their first case.
+    /// Groups the rows by suite and checkpoint: suites sorted by name, checkpoints in the order of their first cases.
     #[must_use]
     pub fn groups(&self) -> Vec<Group> {
         let suite = |row: &Row| row.id.as_str().split('/').next().unwrap_or_default().to_owned();
@@ -136,23 +138,23 @@ impl Matrix {
                 keys.push(key);
             }
         }
-        let group = |(of, checkpoint): (String, Option<String>)| {
+        let group = |(name, checkpoint): (String, Option<String>)| {
             let rows: Vec<&Row> =
-                self.rows.iter().filter(|row| suite(row) == of && row.checkpoint == checkpoint).collect();
-            let sum = |column| Sum::of(rows.iter().map(|row| &row.cells[column]));
+                self.rows.iter().filter(|row| suite(row) == name && row.checkpoint == checkpoint).collect();
+            let sum = |column| Sum::new(rows.iter().map(|row| &row.cells[column]));
             let columns = 0..self.columns.len();
             Group {
                 cases: rows.len(),
                 sums: columns.clone().map(sum).collect(),
                 failed: columns.map(|column| rows.iter().any(|row| self.fails(row, column))).collect(),
-                suite: of,
+                suite: name,
                 checkpoint,
             }
         };
         keys.into_iter().map(group).collect()
     }
 
-    /// The checkpoints that an executor lacks, sorted.
+    /// Returns the checkpoints that an executor lacks, sorted.
     #[must_use]
     pub fn lacking(&self, column: usize) -> Vec<&str> {
         let holes = self.rows.iter().filter(|row| row.cells[column].is_hole());
@@ -164,7 +166,7 @@ impl Matrix {
 }
 
 impl CaseOutcome {
-    /// Whether the executor lacks the checkpoint.
+    /// Returns whether the executor lacks the checkpoint.
     #[must_use]
     pub fn is_hole(&self) -> bool {
         self.problems.iter().any(|problem| matches!(problem, Problem::UnknownCheckpoint { .. }))
@@ -172,9 +174,9 @@ impl CaseOutcome {
 }
 
 impl Sum {
-    /// The cells taken together.
+    /// Adds up cells.
     #[must_use]
-    pub fn of<'a>(cells: impl IntoIterator<Item = &'a CaseOutcome>) -> Sum {
+    pub fn new<'a>(cells: impl IntoIterator<Item = &'a CaseOutcome>) -> Sum {
         let mut sum = Sum::default();
         for case in cells {
             if case.is_hole() {
@@ -183,10 +185,9 @@ impl Sum {
             }
             sum.counts.add(case.verdict);
             sum.verdict = Some(sum.verdict.map_or(case.verdict, |worst| worst.min(case.verdict)));
-            for measured in case.outputs.iter().filter_map(|output| output.comparison.as_ref()) {
-                let largest = measured.max_abs_diff.as_ref().map(|extreme| extreme.value);
-                sum.max_abs_diff = larger(sum.max_abs_diff, largest);
-                sum.tolerance_used = larger(sum.tolerance_used, Some(measured.tolerance_used));
+            if let Some(own) = case.own_difference() {
+                sum.max_abs_diff = larger(sum.max_abs_diff, own.max_abs_diff);
+                sum.tolerance_used = larger(sum.tolerance_used, Some(own.tolerance_used));
             }
         }
         sum

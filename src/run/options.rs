@@ -1,4 +1,4 @@
-//! How a run is run, and what stops it.
+//! The options of a run, and its interruption.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -12,93 +12,93 @@ use super::outcome::{Gates, Verdict};
 use crate::error::{Error, Result};
 use crate::snapshot::Caller;
 
-/// How to run. The process of one case is given the same, but for what only the run as a whole has.
+/// The options of a run. An isolated process gets the same options, except `isolation` and `interrupt`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Options {
-    /// How many cases run at a time.
+    /// The number of cases that run at a time.
     pub jobs: NonZeroUsize,
-    /// How often each checkpoint is called; all calls must agree bit for bit.
+    /// The number of calls of each checkpoint; all calls must return the same bits.
     pub repeats: NonZeroUsize,
-    /// The ids of the cases that may be skipped in CI.
+    /// The ids of the cases whose skip is allowed in CI.
     pub allowed_skips: Vec<String>,
-    /// Whether a case fails whose comparison is [vacuous](crate::compare::vacuous()).
+    /// Whether a case with a [vacuous](crate::compare::vacuous()) comparison fails.
     pub deny_vacuous: bool,
-    /// Who calls: whether `cargo insta test` can be driving this process.
+    /// The kind of program: whether `cargo insta test` can have started this process.
     pub caller: Caller,
-    /// Whether cases with a `skip` run all the same.
+    /// Whether cases with a `skip` run anyway.
     pub runs_skipped: bool,
-    /// What outputs are held against.
+    /// What outputs are compared with.
     pub gates: Gates,
-    /// Whether what is held to accuracy alone, and passes, is held against its snapshot too, without writing anything.
-    pub looks_back: bool,
-    /// Whether cases run once more, on what the cases before them really produced: each has a propagated difference then.
+    /// Whether drift is reported if only accuracy is checked. Nothing is written.
+    pub previews_drift: bool,
+    /// Whether cases run again on the actual outputs of the cases before them, to measure propagated differences.
     pub chained: bool,
-    /// Whether a reason is looked for where an output is not its reference.
+    /// Whether to look for explanations of mismatches.
     pub explain: bool,
-    /// Whether no case is started after one that fails the gate.
+    /// Whether to start no more cases after one that fails.
     pub fail_fast: bool,
-    /// Whether this is CI, whatever the environment says.
+    /// Whether to run as in CI even if the environment does not look like it.
     pub ci: bool,
-    /// Of which outputs there is a picture.
+    /// Which outputs get a picture.
     pub pictures: Pictures,
-    /// How a case is given a process of its own; `None` where every case runs in this one.
+    /// How cases run in their own processes; `None` if all run in this one.
     #[serde(skip)]
     pub isolation: Option<Isolation>,
-    /// What stops the run before its end.
+    /// Stops the run early.
     #[serde(skip)]
     pub interrupt: Interrupt,
 }
 
-/// How a case is given a process of its own.
+/// How cases run in their own processes.
 #[derive(Clone, Debug)]
 pub struct Isolation {
-    /// Which cases are.
+    /// Which cases are isolated.
     pub scope: Scope,
-    /// The program that is started, which has the same executors.
+    /// The program to start, which must have the same executors.
     pub program: PathBuf,
-    /// How long a case may take that does not say so itself.
+    /// The time limit of cases without a `timeout` of their own.
     pub timeout: Option<Duration>,
-    /// How many bytes the process may take.
+    /// The memory limit in bytes.
     pub memory_limit: Option<u64>,
 }
 
-/// Which cases have a process of their own.
+/// Which cases run in their own processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// Every case.
     All,
-    /// The cases that say how long they may take: nothing else can end a checkpoint that does not return.
+    /// The cases with a `timeout`: a checkpoint that does not return can only be stopped by killing its process.
     Timed,
 }
 
 impl Isolation {
-    /// By this same program, without limits.
+    /// Isolates cases with this same program, without limits.
     ///
     /// # Errors
     ///
-    /// [`Error::Read`] where the system does not say where this program is.
+    /// [`Error::Read`] if the path of this program is unknown.
     pub fn new(scope: Scope) -> Result<Isolation> {
         let program = std::env::current_exe().map_err(|error| Error::read("the path of this program", error))?;
         Ok(Isolation { scope, program, timeout: None, memory_limit: None })
     }
 }
 
-/// Of which outputs there is a [`Picture`](crate::compare::Picture) of where they differ from their references.
+/// Which outputs get a [`Picture`](crate::compare::Picture) of where they differ from their references.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Pictures {
-    /// Of none.
+    /// None.
     #[default]
     None,
-    /// Of those that did not pass by themselves: a chained run adds none.
+    /// Those that did not pass the isolated run.
     NotPassed,
-    /// Of all that have a reference.
+    /// All that have a reference.
     All,
 }
 
 impl Pictures {
-    /// Whether there is one of an output with that verdict.
+    /// Returns whether an output with that verdict gets a picture.
     #[must_use]
-    pub fn wants(self, verdict: Verdict) -> bool {
+    pub fn includes(self, verdict: Verdict) -> bool {
         match self {
             Pictures::None => false,
             Pictures::NotPassed => verdict != Verdict::Pass,
@@ -108,7 +108,7 @@ impl Pictures {
 }
 
 impl Default for Options {
-    /// As many jobs as there are processors, one call a checkpoint, no skip allowed in CI, called by a command line.
+    /// One job per processor, one call per checkpoint, no skip allowed in CI, started from a command line.
     fn default() -> Options {
         Options {
             jobs: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
@@ -118,7 +118,7 @@ impl Default for Options {
             caller: Caller::default(),
             runs_skipped: false,
             gates: Gates::default(),
-            looks_back: false,
+            previews_drift: false,
             chained: false,
             explain: false,
             fail_fast: false,
@@ -130,33 +130,33 @@ impl Default for Options {
     }
 }
 
-/// How long cases that run already may go on when the run is asked to stop.
+/// How long running cases can continue after an interrupt.
 pub(super) const GRACE: Duration = Duration::from_secs(2);
 
-/// What asks a run to stop; until then nothing. Its clones are the same.
+/// Asks a run to stop when a signal arrives. Clones share their state.
 #[derive(Clone, Debug, Default)]
 pub struct Interrupt(Arc<AtomicUsize>);
 
 impl Interrupt {
-    /// Where a signal's handler leaves the number of the signal.
+    /// Returns the flag in which a signal handler stores the number of the signal.
     #[must_use]
     pub fn flag(&self) -> Arc<AtomicUsize> {
         Arc::clone(&self.0)
     }
 
-    /// The number of the signal that asked to stop, if one did.
+    /// Returns the number of the signal, if one arrived.
     #[must_use]
     pub fn signal(&self) -> Option<i32> {
         i32::try_from(self.0.load(Ordering::SeqCst)).ok().filter(|&signal| signal > 0)
     }
 
-    /// Its name.
+    /// Returns the name of the signal, if one arrived.
     pub(super) fn name(&self) -> Option<String> {
         self.signal().map(signal_name)
     }
 }
 
-/// The name of a signal, as this system numbers them.
+/// Returns the name of a signal.
 #[cfg(unix)]
 pub(super) fn signal_name(number: i32) -> String {
     use rustix::process::Signal;
@@ -180,7 +180,7 @@ pub(super) fn signal_name(number: i32) -> String {
     name.unwrap_or_else(|| format!("signal {number}"))
 }
 
-/// The name of a signal; those of C alone, where a system has no others.
+/// Returns the name of a signal: of those that C defines.
 #[cfg(not(unix))]
 pub(super) fn signal_name(number: i32) -> String {
     match number {

@@ -1,4 +1,4 @@
-//! What a run found out: verdicts, measurements and times, ready to be told. Below what makes it and what prints it.
+//! Outcomes of runs, cases and outputs: verdicts, measurements and times. Both the code that runs cases and the reports depend on this file.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,15 +16,14 @@ use crate::snapshot::Drift;
 use crate::tensor::value::{Float, nullable};
 use crate::text::word::words;
 
-/// What karat says of an output, a case or a run. Ordered from worst to best: the verdict of a whole is the least of
-/// its parts.
+/// The verdict on an output, a case or a run, ordered from worst to best: a case has the minimum of its outputs' verdicts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Verdict {
-    /// karat could not find out: an error, a panic, bad files.
+    /// The check could not be completed: an error, a panic, bad files.
     Broken,
-    /// A tensor that `case.json` names is not there.
+    /// A tensor that `case.json` names does not exist.
     Missing,
-    /// Outside tolerance, or another shape, dtype or NaN place.
+    /// Outside tolerance, or a different shape, dtype or NaN position.
     Mismatch,
     /// A snapshot without a case.
     Orphaned,
@@ -32,214 +31,223 @@ pub enum Verdict {
     Unrecorded,
     /// Within tolerance, but the summary has left the accepted snapshot's band.
     Drift,
-    /// Not run, for a written reason.
+    /// Not run, for a stated reason.
     Skipped,
     /// Within tolerance and within the snapshot's band.
     Pass,
 }
 
-/// A run: every case that was selected, in the order of their ids, and every orphaned snapshot.
+/// The outcome of a run: every selected case and every orphaned snapshot, sorted by id.
 #[derive(Clone, Debug, Deserialize)]
 #[must_use]
 #[non_exhaustive]
 pub struct RunOutcome {
-    /// The goldens root, as it was found.
+    /// The goldens root.
     pub root: PathBuf,
     /// The snapshots folder.
     pub snapshots: PathBuf,
     /// The name of the executor.
     pub executor: String,
-    /// What the outputs were held against.
+    /// What the outputs were compared with.
     pub gates: Gates,
-    /// One for each selected case, and one for each snapshot folder without a case, sorted by id.
+    /// One entry per selected case and per snapshot folder without a case, sorted by id.
     pub cases: Vec<CaseOutcome>,
-    /// One for each chain; `None` where the run followed none.
+    /// One entry per chain; `None` unless the run was chained.
     #[serde(deserialize_with = "nullable")]
     pub chains: Option<Vec<ChainOutcome>>,
-    /// How many cases a filter left out.
+    /// The number of cases that the filter excluded.
     pub filtered_out: usize,
-    /// Which part of the cases this is, where they are dealt out to several runs.
+    /// The part of the cases that this run covers, if they are split across several runs.
     #[serde(deserialize_with = "nullable")]
     pub partition: Option<Partition>,
-    /// How many of the selected cases did not run, because the run ended early: then it has not passed.
+    /// The number of selected cases that did not run because the run stopped early. If it is not 0, the run has not passed.
     pub not_run: usize,
-    /// What this run lets through besides a pass.
+    /// Which verdicts other than a pass are accepted.
     pub gate: Gate,
-    /// The name of the signal that stopped the run before its end, such as `SIGINT`; then it is no pass, whatever finished.
+    /// The name of the signal that interrupted the run, such as `SIGINT`. An interrupted run has not passed.
     #[serde(deserialize_with = "nullable")]
     pub interrupted: Option<String>,
-    /// The wall time of the whole.
+    /// The wall time of the run.
     #[serde(rename = "elapsed_seconds", with = "Seconds")]
     pub elapsed: Duration,
 }
 
-/// What outputs are held against.
+/// What outputs are compared with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Gates {
-    /// Accuracy and drift: the references by their tolerances, then the accepted snapshots by their bands.
+    /// Accuracy and drift: references within tolerances, then accepted snapshots within bands.
     #[default]
     Both,
-    /// Accuracy alone: no snapshot is read or written. For executors besides the default one, which alone has snapshots,
-    /// and for goldens that are not under version control.
+    /// Accuracy only: no snapshot is read or written. For executors other than the default one, since only the default one
+    /// has snapshots, and for goldens that are not under version control.
     Accuracy,
 }
 
 words!(Gates, "kind of gates", word, { Both: "both", Accuracy: "accuracy" });
 
-/// What a run lets through besides a pass.
+/// Decides which cases fail a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct Gate {
-    /// Whether this is CI, where a skipped case fails unless it is allowed by name.
+    /// Whether this is CI, where a skipped case fails unless its skip is allowed by name.
     pub ci: bool,
-    /// The ids of the cases that may be skipped in CI.
+    /// The ids of the cases whose skip is allowed in CI.
     pub allowed_skips: Vec<String>,
-    /// Whether `cargo insta test` drives this run and reviews drift and unrecorded cases afterwards.
+    /// Whether `cargo insta test` started this run and reviews drift and unrecorded cases afterwards.
     pub reviewed: bool,
-    /// Whether a case fails whose comparison is [vacuous](crate::compare::vacuous()).
-    #[serde(default, rename = "deny", with = "Denied", skip_serializing_if = "std::ops::Not::not")]
-    pub deny_vacuous: bool,
+    /// What else fails a case.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deny: Vec<Deny>,
 }
 
-/// What was found out about one case.
+/// A reason to fail a case that would otherwise pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Deny {
+    /// A comparison is [vacuous](crate::compare::vacuous()).
+    Vacuous,
+}
+
+/// The outcome of one case.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[must_use]
 #[non_exhaustive]
 pub struct CaseOutcome {
-    /// Which case.
+    /// The id of the case.
     pub id: CaseId,
-    /// Its `case.json` (for an orphan, where it would be).
-    #[serde(serialize_with = "path")]
+    /// Its `case.json`; for an orphan, where it would be.
+    #[serde(serialize_with = "serialize_path")]
     pub file: PathBuf,
-    /// The `suite.json` that sets a field, for each that `case.json` does not set itself: `skip`, `outputs.y`, `tolerance.y`.
+    /// The `suite.json` behind each inherited field, such as `skip`, `outputs.y` or `tolerance.y`.
     #[serde(default, skip_serializing)]
     pub inherited: BTreeMap<String, PathBuf>,
-    /// The checkpoint it names; `None` where `case.json` could not be read.
+    /// The name of its checkpoint; `None` if `case.json` could not be read.
     #[serde(deserialize_with = "nullable")]
     pub checkpoint: Option<String>,
-    /// The worst of its outputs and its own problem.
+    /// The worst verdict of its outputs and its own problems.
     pub verdict: Verdict,
-    /// What is wrong with the case as a whole: it could not be run, or it was skipped.
+    /// Problems of the case as a whole: it could not be run, or it was skipped.
     pub problems: Vec<Problem>,
-    /// One for each output, sorted by name.
+    /// One entry per output, sorted by name.
     pub outputs: Vec<OutputOutcome>,
-    /// Whether `case.json` names no outputs, so that its snapshot alone holds it.
+    /// Whether `case.json` names no outputs, so that the case is compared with its snapshot only.
     pub snapshot_only: bool,
-    /// The wall time of the checkpoint, all repeats.
+    /// The wall time of all calls of the checkpoint.
     #[serde(rename = "elapsed_seconds", with = "Seconds")]
     pub elapsed: Duration,
 }
 
-/// What was found out about one output of a case.
+/// The outcome of one output of a case.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[must_use]
 #[non_exhaustive]
 pub struct OutputOutcome {
     /// The name of the output.
     pub name: String,
-    /// What karat says of it.
+    /// Its verdict.
     pub verdict: Verdict,
-    /// What is wrong with it, in the order in which to read it; empty on pass and drift.
+    /// Its problems, in reading order; empty on pass and drift.
     pub problems: Vec<Problem>,
-    /// The summary of the actual tensor, where there is one.
+    /// The summary of the actual tensor, if there is one.
     #[serde(deserialize_with = "nullable")]
     pub summary: Option<Summary>,
-    /// The tolerance it was held to; `None` without a reference.
+    /// The tolerance that applied; `None` without a reference.
     #[serde(deserialize_with = "nullable")]
     pub tolerance: Option<Tolerance>,
-    /// What was measured; `None` where structure forbids it or there is no reference.
+    /// The comparison with the reference; `None` without a reference or if dtype or shape do not match.
     #[serde(deserialize_with = "nullable")]
     pub comparison: Option<Comparison>,
-    /// What else would pass what the case allows in a chained run (`chained`), where something would.
+    /// Set if the tolerance for chained runs (`chained`) is vacuous: which trivial output would pass it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chained_vacuous: Option<Vacuous>,
-    /// Which lines of the snapshot left their band; with verdict drift.
+    /// The lines of the snapshot that left their band; with verdict drift.
     pub drift: Vec<Drift>,
-    /// Which lines are much better than their snapshot; with verdict pass.
+    /// The lines that are much better than in the snapshot; with verdict pass.
     pub improved: Vec<Drift>,
-    /// The file that keeps the actual tensor, where it did not pass.
-    #[serde(serialize_with = "kept", deserialize_with = "nullable")]
+    /// The file in which the actual tensor was saved, if the output did not pass.
+    #[serde(serialize_with = "serialize_optional_path", deserialize_with = "nullable")]
     pub kept: Option<PathBuf>,
-    /// The file of the reference that it was held against, as the case names it (`y.npy`, `all.npz#y`), where there is one.
+    /// The reference that it was compared with, as written in the case (`y.npy`, `all.npz#y`), if there is one.
     #[serde(deserialize_with = "nullable")]
     pub reference: Option<String>,
-    /// The files of the other references that the case accepts as well: `or` in `case.json`.
+    /// The other references that the case also accepts: `or` in `case.json`.
     #[serde(rename = "or")]
     pub alternatives: Vec<String>,
-    /// Why it is not its reference, best first; empty where nothing fits, where it is, and where nobody asked.
+    /// Explanations of a mismatch, best first; empty if nothing fits, if there is no mismatch, or if none were requested.
     pub explanations: Vec<Explanation>,
-    /// Where it differs from its reference, where somebody asked and the two can be laid on each other.
+    /// Where it differs from its reference, if a picture was requested and the shapes match.
     #[serde(deserialize_with = "nullable")]
     pub picture: Option<Picture>,
 }
 
-/// One thing that is wrong.
+/// A problem of a case or an output.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
-#[serde(expecting = "this is no problem of a kind that karat knows, with the fields of that kind")]
+#[serde(expecting = "not a known kind of problem, or its fields do not fit its kind")]
 #[non_exhaustive]
 pub enum Problem {
-    /// karat could not find out; the error's text.
+    /// An error prevented the check.
     Error {
-        /// The text.
+        /// The text of the error.
         text: String,
     },
-    /// A tensor that the case names is not there; the error's text.
+    /// A tensor that the case names does not exist.
     Missing {
-        /// The text.
+        /// The text of the error.
         text: String,
     },
-    /// The checkpoint panicked, with that message.
+    /// The checkpoint panicked.
     Panicked {
-        /// The message.
+        /// The panic message.
         text: String,
     },
-    /// The checkpoint returned an error, with that text.
+    /// The checkpoint returned an error.
     Failed {
-        /// The text.
+        /// The text of the error.
         text: String,
     },
-    /// A signal ended the process of the case.
+    /// A signal terminated the process of the case.
     Crashed {
         /// The name of the signal, such as `SIGSEGV`.
         signal: String,
         /// The last lines that the process printed.
         printed: Vec<String>,
     },
-    /// The process of the case ended itself before the case was done.
+    /// The process of the case exited before the case was done.
     Exited {
         /// Its exit status.
         status: i32,
         /// The last lines that the process printed.
         printed: Vec<String>,
     },
-    /// The case took longer than it may.
+    /// The case exceeded its time limit.
     TimedOut {
-        /// How long it may take.
+        /// The time limit.
         #[serde(rename = "limit_seconds", with = "Seconds")]
         limit: Duration,
         /// The last lines that the process printed.
         printed: Vec<String>,
     },
-    /// The process of the case got no more memory.
+    /// The process of the case ran out of memory.
     OutOfMemory {
-        /// How many bytes it may take; `None` where the system had no more.
+        /// The memory limit in bytes; `None` if the system itself ran out of memory.
         #[serde(rename = "limit_bytes", deserialize_with = "nullable")]
         limit: Option<u64>,
         /// The last lines that the process printed.
         printed: Vec<String>,
     },
-    /// The run was interrupted while the case ran.
+    /// The run was interrupted while the case was running.
     Interrupted {
         /// The name of the signal, such as `SIGINT`.
         signal: String,
     },
-    /// Nobody registered the checkpoint.
+    /// The executor has no checkpoint of that name.
     UnknownCheckpoint {
         /// The name in `case.json`.
         name: String,
-        /// The names that the executor has.
+        /// The checkpoints that the executor has.
         known: Vec<String>,
     },
     /// The checkpoint returned an output that `case.json` does not name.
@@ -248,44 +256,45 @@ pub enum Problem {
         known: Vec<String>,
     },
     /// The checkpoint did not return an output that `case.json` names.
-    LeftOut {
+    #[serde(rename = "left_out")]
+    MissingOutput {
         /// The outputs that it did return.
         returned: Vec<String>,
     },
-    /// A later repeat of the checkpoint returned other bits than the first.
+    /// A repeated call of the checkpoint returned different bits than the first call.
     NotRepeatable {
-        /// Which repeat, counted from 1.
+        /// The call that differed, counted from 1.
         repeat: usize,
     },
-    /// On what the cases before it produced, the output is outside what the case allows there (`chained`).
+    /// In a chained run, the output is outside the tolerance for chained runs (`chained`).
     ChainedOutside {
-        /// What was measured; `None` where structure forbids it.
+        /// The comparison with the reference; `None` if dtype or shape do not match.
         #[serde(deserialize_with = "nullable")]
         comparison: Option<Box<Comparison>>,
-        /// What the case allows.
+        /// The tolerance for chained runs.
         tolerance: Tolerance,
     },
-    /// The case has a tolerance for a chained run, and could not be followed to, for that reason.
+    /// The case has a tolerance for chained runs but could not be run chained.
     NotChained {
         /// The reason.
         why: String,
     },
-    /// There is a snapshot, but no such case or output.
+    /// A snapshot exists, but no such case or output.
     Orphaned {
         /// The `.snap` file.
         snapshot: PathBuf,
     },
-    /// The case is not run, for that written reason.
+    /// The case was not run.
     Skipped {
         /// The reason.
         reason: String,
     },
-    /// The actual tensor is not its reference.
+    /// The actual tensor does not match its reference.
     #[serde(untagged)]
     Mismatch(Mismatch),
 }
 
-/// A field that is a time, in seconds to the nanosecond.
+/// Stores a duration in seconds, to the nanosecond.
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "cli", schemars(transparent))]
 pub(crate) struct Seconds(#[cfg_attr(feature = "cli", schemars(with = "Float"))] ());
@@ -301,48 +310,21 @@ impl Seconds {
     }
 }
 
-/// A field that is a list of what a run is told to fail for.
-#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Deny {
-    Vacuous,
-}
-
-#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
-#[cfg_attr(feature = "cli", schemars(transparent))]
-struct Denied(#[cfg_attr(feature = "cli", schemars(with = "Vec<Deny>"))] ());
-
-impl Denied {
-    fn serialize<S: Serializer>(is_denied: &bool, serializer: S) -> Result<S::Ok, S::Error> {
-        Vec::from_iter(is_denied.then_some(Deny::Vacuous)).serialize(serializer)
-    }
-
-    fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-        Vec::<Deny>::deserialize(deserializer).map(|denied| !denied.is_empty())
-    }
-}
-
-/// Writes a path that may not be UTF-8.
-fn path<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+/// Serializes a path that may not be UTF-8.
+fn serialize_path<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&path.to_string_lossy())
 }
 
-fn kept<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
+fn serialize_optional_path<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
     path.as_ref().map(|path| path.to_string_lossy()).serialize(serializer)
 }
 
-/// An output of which a comparison is vacuous, in a list of such: that of a chained run alone is said to be.
-pub(crate) fn vacuous_name(case: &CaseId, output: &str, is_chained_alone: bool) -> String {
-    format!("{case}:{output}{}", if is_chained_alone { " (chained)" } else { "" })
+/// Returns the name of an output in a list of vacuous ones: `case:output`, marked if only its chained comparison is vacuous.
+pub(crate) fn vacuous_label(case: &CaseId, output: &str, is_chained_only: bool) -> String {
+    format!("{case}:{output}{}", if is_chained_only { " (chained)" } else { "" })
 }
 
-/// The larger of two, where there are two.
-pub(crate) fn larger(one: Option<f64>, other: Option<f64>) -> Option<f64> {
-    [one, other].into_iter().flatten().reduce(f64::max)
-}
-
-/// How many cases have each verdict.
+/// The number of cases with each verdict.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[expect(missing_docs, reason = "each field is the count of its verdict")]
@@ -369,18 +351,18 @@ words!(Verdict, "verdict", word, {
 });
 
 impl Counts {
-    /// How many have that verdict.
+    /// Returns the count of a verdict.
     #[must_use]
-    pub fn of(mut self, verdict: Verdict) -> usize {
-        *self.count(verdict)
+    pub fn get(mut self, verdict: Verdict) -> usize {
+        *self.count_mut(verdict)
     }
 
-    /// Counts one more.
+    /// Increments the count of a verdict.
     pub(crate) fn add(&mut self, verdict: Verdict) {
-        *self.count(verdict) += 1;
+        *self.count_mut(verdict) += 1;
     }
 
-    fn count(&mut self, verdict: Verdict) -> &mut usize {
+    fn count_mut(&mut self, verdict: Verdict) -> &mut usize {
         match verdict {
             Verdict::Broken => &mut self.broken,
             Verdict::Missing => &mut self.missing,
@@ -395,10 +377,14 @@ impl Counts {
 }
 
 impl Problem {
-    /// The problem of an error: *missing* or not, with a word of where if there is one.
-    pub(crate) fn from_error(place: &str, error: &Error) -> Problem {
-        let text = if place.is_empty() { error.to_string() } else { format!("{place}: {error}") };
-        if error.is_missing() { Problem::Missing { text } } else { Problem::Error { text } }
+    /// Converts an error: a missing tensor becomes [`Problem::Missing`].
+    pub(crate) fn from_error(error: &Error) -> Problem {
+        Problem::new(error.to_string(), error.is_missing())
+    }
+
+    /// Builds the problem of an error with that text.
+    pub(super) fn new(text: String, is_missing: bool) -> Problem {
+        if is_missing { Problem::Missing { text } } else { Problem::Error { text } }
     }
 
     fn restore(&mut self) -> Result<(), String> {
@@ -408,7 +394,7 @@ impl Problem {
         }
     }
 
-    /// The verdict that the problem alone would give.
+    /// Returns the verdict of an output that has only this problem.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         match self {
@@ -422,7 +408,7 @@ impl Problem {
             | Problem::Interrupted { .. }
             | Problem::UnknownCheckpoint { .. }
             | Problem::NotChained { .. } => Verdict::Broken,
-            Problem::Missing { .. } | Problem::LeftOut { .. } => Verdict::Missing,
+            Problem::Missing { .. } | Problem::MissingOutput { .. } => Verdict::Missing,
             Problem::ExtraOutput { .. }
             | Problem::Mismatch(_)
             | Problem::NotRepeatable { .. }
@@ -434,7 +420,7 @@ impl Problem {
 }
 
 impl OutputOutcome {
-    /// An output of which nothing is known yet: a pass until something is found.
+    /// Creates the outcome of an output that has not been checked yet: a pass without problems.
     pub(crate) fn new(name: &str) -> OutputOutcome {
         OutputOutcome {
             name: name.to_owned(),
@@ -454,31 +440,31 @@ impl OutputOutcome {
         }
     }
 
-    /// What else would have passed the comparison with the reference, or would pass it in a chained run, where something would.
+    /// Returns which trivial output would also have passed, isolated or chained, or `None` if none would.
     #[must_use]
     pub fn vacuous(&self) -> Option<Vacuous> {
         self.own_vacuous().or(self.chained_vacuous)
     }
 
-    /// What else would have passed the comparison with the reference, where something would.
+    /// Returns which trivial output would also have passed in the isolated run, or `None` if none would.
     #[must_use]
     pub fn own_vacuous(&self) -> Option<Vacuous> {
         self.comparison.as_ref()?.vacuous
     }
 
     /// Adds a problem.
-    pub(super) fn add(&mut self, problem: Problem) {
+    pub(super) fn add_problem(&mut self, problem: Problem) {
         self.verdict = self.verdict.min(problem.verdict());
         self.problems.push(problem);
     }
 
-    /// A snapshot whose case or output does not exist.
+    /// Creates the outcome of a snapshot whose case or output does not exist.
     pub(crate) fn orphaned(name: String, snapshot: PathBuf) -> OutputOutcome {
         let problems = vec![Problem::Orphaned { snapshot }];
         OutputOutcome { verdict: Verdict::Orphaned, problems, ..OutputOutcome::new(&name) }
     }
 
-    /// Makes of an output that was read the one that was written.
+    /// Restores what JSON does not store: see [`CaseOutcome::restore`].
     fn restore(&mut self) -> Result<(), String> {
         self.summary.iter_mut().try_for_each(Summary::restore)?;
         self.comparison.iter_mut().try_for_each(Comparison::restore)?;
@@ -488,39 +474,39 @@ impl OutputOutcome {
 }
 
 impl CaseOutcome {
-    /// Makes of a case that was read the one that was written: its elements have the types that JSON does not say.
+    /// Restores the element types of a deserialized case, which JSON does not store.
     pub(crate) fn restore(&mut self) -> Result<(), String> {
         self.problems.iter_mut().try_for_each(Problem::restore)?;
         let mut outputs = self.outputs.iter_mut();
         outputs.try_for_each(|output| output.restore().map_err(|what| format!("output {}: {what}", output.name)))
     }
 
-    /// The file that sets a field of the case, or an entry of one (`outputs.y`), or else `case.json`, which may.
+    /// Returns the file that sets a field of the case or an entry of one (`outputs.y`): a `suite.json`, or `case.json`.
     #[must_use]
     pub fn set_in(&self, field: &str) -> &Path {
         self.inherited.get(field).unwrap_or(&self.file)
     }
 
-    /// How far its outputs are from their references on golden inputs: the largest; `None` where nothing was measured.
+    /// Returns the largest difference of its outputs on golden inputs; `None` if nothing was measured.
     pub(super) fn own_difference(&self) -> Option<Difference> {
         let comparisons = self.outputs.iter().filter_map(|output| output.comparison.as_ref());
-        comparisons.map(|comparison| Difference::of(Some(comparison))).reduce(Difference::join)
+        comparisons.map(Difference::from).reduce(Difference::max)
     }
 
-    /// Whether a comparison of an output is [vacuous](crate::compare::vacuous()).
+    /// Returns whether the comparison of an output is [vacuous](crate::compare::vacuous()).
     #[must_use]
     pub fn is_vacuous(&self) -> bool {
         self.outputs.iter().any(|output| output.vacuous().is_some())
     }
 
     /// Adds a problem of the case as a whole.
-    pub(crate) fn add(&mut self, problem: Problem) {
+    pub(super) fn add_problem(&mut self, problem: Problem) {
         self.verdict = self.verdict.min(problem.verdict());
         self.problems.push(problem);
     }
 
-    /// A case that could not be run as a whole: the worst of its problems is its verdict.
-    pub(crate) fn whole(id: &CaseId, file: PathBuf, checkpoint: Option<String>, problems: Vec<Problem>) -> CaseOutcome {
+    /// Creates the outcome of a case without outputs: its verdict is that of its worst problem.
+    pub(crate) fn new(id: &CaseId, file: PathBuf, checkpoint: Option<String>, problems: Vec<Problem>) -> CaseOutcome {
         CaseOutcome {
             id: id.clone(),
             file,
@@ -536,19 +522,25 @@ impl CaseOutcome {
 }
 
 impl Gate {
-    /// Whether that case may be skipped by name.
+    /// Returns whether the skip of a case is allowed by name.
     #[must_use]
     pub fn allows_skip(&self, case: &CaseOutcome) -> bool {
         self.allowed_skips.iter().any(|id| id == case.id.as_str())
     }
 
-    /// Whether that case fails because a comparison of it is vacuous.
+    /// Returns whether a vacuous comparison fails its case.
     #[must_use]
-    pub fn denies(&self, case: &CaseOutcome) -> bool {
-        self.deny_vacuous && case.is_vacuous()
+    pub fn denies_vacuous(&self) -> bool {
+        self.deny.contains(&Deny::Vacuous)
     }
 
-    /// Whether that case fails the gate.
+    /// Returns whether a case fails because a comparison of it is vacuous.
+    #[must_use]
+    pub fn denies(&self, case: &CaseOutcome) -> bool {
+        self.denies_vacuous() && case.is_vacuous()
+    }
+
+    /// Returns whether a case fails the run.
     #[must_use]
     pub fn fails(&self, case: &CaseOutcome) -> bool {
         if self.denies(case) {
@@ -564,7 +556,7 @@ impl Gate {
 }
 
 impl RunOutcome {
-    /// A run of nothing, for tests to fill.
+    /// Creates the outcome of an empty run, for tests.
     #[cfg(all(test, feature = "harness"))]
     pub(crate) fn empty() -> RunOutcome {
         RunOutcome {
@@ -583,25 +575,25 @@ impl RunOutcome {
         }
     }
 
-    /// How many cases fail the gate.
+    /// Returns the number of cases that fail the run.
     #[must_use]
     pub fn failed(&self) -> usize {
         self.cases.iter().filter(|case| self.gate.fails(case)).count()
     }
 
-    /// Whether the gate is open: every selected case ran, and none fails.
+    /// Returns whether the run passed: every selected case ran and none failed.
     #[must_use]
     pub fn passed(&self) -> bool {
         self.not_run == 0 && self.interrupted.is_none() && self.failed() == 0
     }
 
-    /// Every output of which a comparison is [vacuous](crate::compare::vacuous()), behind its case.
+    /// Iterates over the outputs with a [vacuous](crate::compare::vacuous()) comparison, each with its case.
     pub fn vacuous(&self) -> impl Iterator<Item = (&CaseOutcome, &OutputOutcome)> {
         let outputs = self.cases.iter().flat_map(|case| case.outputs.iter().map(move |output| (case, output)));
         outputs.filter(|(_, output)| output.vacuous().is_some())
     }
 
-    /// How many cases have each verdict.
+    /// Counts the cases by verdict.
     #[must_use]
     pub fn counts(&self) -> Counts {
         let mut counts = Counts::default();
@@ -609,7 +601,7 @@ impl RunOutcome {
         counts
     }
 
-    /// The worst verdict of all; pass where there is no case, and broken where the run was interrupted.
+    /// Returns the worst verdict of all cases: pass if there are none, broken if the run was interrupted.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         let interrupted = self.interrupted.as_ref().map(|_| Verdict::Broken);

@@ -1,8 +1,7 @@
-//! A part of the cases for each of several machines, by the rules of cargo-nextest.
+//! Splits cases across machines, by the rules of cargo-nextest.
 //!
-//! The list that is dealt out is every case and every problem of the tree that the filters select, sorted by id. `slice` deals
-//! it round robin, `hash` goes by the name alone: the 64-bit xxHash of the id, with seed 0. What belongs to no case, as a
-//! snapshot without one, is on no list, and is looked for by the first shard.
+//! The list to split is every selected case and problem of the tree, sorted by id. `slice` distributes it round robin; `hash`
+//! uses only the id: its 64-bit xxHash with seed 0. Orphaned snapshots are not on the list: the first shard reports them.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -19,19 +18,19 @@ use crate::error::{Error, Result};
 use crate::fs::{TEXT_LIMIT, read_text};
 use crate::text::word::words;
 
-/// How cases are dealt out.
+/// How cases are split.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PartitionKind {
-    /// Round robin over the sorted list: shards are of equal size.
+    /// Round robin over the sorted list, so that shards have equal sizes.
     Slice,
-    /// By the hash of the id: a case stays in its shard, whatever other cases come and go.
+    /// By the hash of the id, so that a case stays in its shard when others are added or removed.
     Hash,
 }
 
 words!(PartitionKind, "kind of partition", word, { Slice: "slice", Hash: "hash" });
 
 impl PartitionKind {
-    /// The kind of that name. `count` is nextest's round robin within each test binary; karat has one list.
+    /// Parses the name of a kind. `count` is nextest's round robin within each test binary, which is the same as `slice` here.
     #[must_use]
     pub fn from_word(word: &str) -> Option<PartitionKind> {
         match word {
@@ -42,38 +41,38 @@ impl PartitionKind {
     }
 }
 
-/// One of several parts: `slice:2/4`.
+/// One of several parts of the cases: `slice:2/4`.
 ///
 /// ```
 /// use karat::run::Shard;
 ///
 /// let shard: Shard = "slice:2/4".parse()?;
-/// assert!(shard.keeps(1, "a/b") && shard.keeps(5, "a/b") && !shard.keeps(2, "a/b"));
+/// assert!(shard.contains(1, "a/b") && shard.contains(5, "a/b") && !shard.contains(2, "a/b"));
 /// assert!("slice:5/4".parse::<Shard>().is_err());
 /// # Ok::<(), karat::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct Shard {
-    /// How cases are dealt out.
+    /// How cases are split.
     pub kind: PartitionKind,
-    /// Which of the parts, counted from 1.
+    /// The number of this part, counted from 1.
     pub index: NonZeroU64,
-    /// How many parts there are.
+    /// The number of parts.
     pub count: NonZeroU64,
 }
 
 impl Shard {
-    /// That part of that many, counted from 1; `None` where there is no such part.
+    /// Creates a shard; `index` is counted from 1. Returns `None` if there is no such part.
     #[must_use]
     pub fn new(kind: PartitionKind, index: u64, count: u64) -> Option<Shard> {
         let (index, count) = (NonZeroU64::new(index)?, NonZeroU64::new(count)?);
         (index <= count).then_some(Shard { kind, index, count })
     }
 
-    /// Whether it holds the name at that position of the sorted list, counted from 0.
+    /// Returns whether the shard contains a name at a position of the sorted list, counted from 0.
     #[must_use]
-    pub fn keeps(&self, position: usize, name: &str) -> bool {
+    pub fn contains(&self, position: usize, name: &str) -> bool {
         let number = match self.kind {
             PartitionKind::Slice => position as u64,
             PartitionKind::Hash => xxh64(name.as_bytes(), 0),
@@ -81,7 +80,7 @@ impl Shard {
         number % self.count == self.index.get() - 1
     }
 
-    /// Whether it is the one that holds what is on no list.
+    /// Returns whether this is the first shard, which also reports orphaned snapshots.
     #[must_use]
     pub fn is_first(&self) -> bool {
         self.index == NonZeroU64::MIN
@@ -92,16 +91,16 @@ impl FromStr for Shard {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Shard> {
-        let wrong = |what: String| Error::Usage(format!("`{text}` {what}"));
-        let form = || wrong("is no partition: write slice:M/N, hash:M/N or auto".to_owned());
-        let (kind, numbers) = text.split_once(':').ok_or_else(form)?;
-        let kind = PartitionKind::from_word(kind).ok_or_else(form)?;
-        let (index, count) = numbers.split_once('/').ok_or_else(form)?;
+        let error = |what: String| Error::Usage(format!("`{text}` {what}"));
+        let invalid = || error("is not a partition; use slice:M/N, hash:M/N or auto".to_owned());
+        let (kind, numbers) = text.split_once(':').ok_or_else(invalid)?;
+        let kind = PartitionKind::from_word(kind).ok_or_else(invalid)?;
+        let (index, count) = numbers.split_once('/').ok_or_else(invalid)?;
         let number = |text: &str| text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten();
-        let (Some(index), Some(count)) = (number(index), number(count)) else { return Err(form()) };
+        let (Some(index), Some(count)) = (number(index), number(count)) else { return Err(invalid()) };
         Shard::new(kind, index, count).ok_or_else(|| match count {
-            0 => wrong("has no shards; there is at least one".to_owned()),
-            count => wrong(format!("is none of {count} shards; they are numbered from 1 to {count}")),
+            0 => error("has no shards; use at least 1".to_owned()),
+            count => error(format!("does not exist; the {count} shards are numbered from 1 to {count}")),
         })
     }
 }
@@ -112,29 +111,29 @@ impl fmt::Display for Shard {
     }
 }
 
-/// Which part of which list a run was: what must agree for its shards to be put together again.
+/// The part of the cases that a run covered, with digests that must agree when its shards are merged.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct Partition {
     /// The part.
     #[serde(flatten)]
     pub shard: Shard,
-    /// How long the whole list is.
+    /// The number of cases on the whole list.
     pub total: usize,
-    /// The sha256 of its sorted ids, each with a line feed behind it, in hex.
+    /// The sha256 of the sorted ids on the list, each followed by a line feed, in hex.
     pub digest: String,
-    /// The sha256 of what is held against what: every `case.json`, `suite.json` and accepted snapshot of the whole list, by
-    /// which shards over other goldens are told apart. The tensors are in it by their sha256 in the snapshots.
+    /// The sha256 of every `case.json`, `suite.json` and accepted snapshot on the list, which detects shards of different
+    /// goldens. Tensors are covered by their sha256 in the snapshots.
     pub contents: String,
 }
 
 impl Partition {
-    /// The same, with the contents of that list.
+    /// Sets the digest of the contents.
     pub(super) fn with_contents(self, goldens: &Goldens, list: &Selection<'_>) -> Partition {
         let mut lines = Vec::new();
         let mut add = |name: String, path: &Path| {
             if let Ok(text) = read_text(path, TEXT_LIMIT) {
-                // A checkout may end its lines otherwise.
+                // Line endings can differ between checkouts.
                 lines.push(format!("{name} {}", sha256_of_lines(text.lines())));
             }
         };
@@ -162,49 +161,49 @@ impl Partition {
     }
 }
 
-/// Which cases of a tree are run.
+/// Selects cases of a tree.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     /// A case is selected if its id contains one of these; an empty list selects all.
     pub patterns: Vec<String>,
-    /// Of these, only those with exactly one of these ids, where there is such a list.
+    /// If set, only cases with one of these ids are selected.
     pub only: Option<BTreeSet<CaseId>>,
-    /// Of what is left, only this part, where there is one: [`Filter::select`].
+    /// If set, only this part of the remaining cases is selected: see [`Filter::select`].
     pub shard: Option<Shard>,
 }
 
-/// What of a tree a run is about.
+/// The selected part of a tree.
 #[derive(Clone, Debug)]
 pub struct Selection<'a> {
     /// The cases, sorted by id.
     pub cases: Vec<&'a CaseId>,
-    /// What could not be walked or may not be a case, and why, sorted by id.
+    /// Files and folders that cannot be read or are not valid cases, with the reason, sorted by id.
     pub problems: Vec<(&'a CaseId, &'a str)>,
-    /// How many cases the filters leave out.
+    /// The number of cases that the filter excludes.
     pub filtered_out: usize,
-    /// Whether the filters select nothing, in no shard.
+    /// Whether nothing is selected in any shard.
     pub is_empty: bool,
-    /// Which part it is, where it is one.
+    /// The shard, if there are several.
     pub partition: Option<Partition>,
 }
 
 impl Selection<'_> {
-    /// Whether what belongs to no case is told of here.
+    /// Returns whether this run reports orphaned snapshots.
     #[must_use]
-    pub fn holds_the_rest(&self) -> bool {
+    pub fn includes_orphans(&self) -> bool {
         self.partition.as_ref().is_none_or(|partition| partition.shard.is_first())
     }
 }
 
 impl Filter {
-    /// Whether that case is selected, in one shard or another.
+    /// Returns whether a case is selected, in whatever shard.
     #[must_use]
     pub fn selects(&self, id: &CaseId) -> bool {
         let is_listed = self.only.as_ref().is_none_or(|only| only.contains(id));
         is_listed && (self.patterns.is_empty() || self.patterns.iter().any(|pattern| id.as_str().contains(pattern)))
     }
 
-    /// What it selects of a tree.
+    /// Selects cases of a tree.
     #[must_use]
     pub fn select<'a>(&self, tree: &'a Tree) -> Selection<'a> {
         let mut cases: Vec<&CaseId> = tree.cases.iter().filter(|id| self.selects(id)).collect();
@@ -214,9 +213,9 @@ impl Filter {
         list.sort();
         let (filtered_out, is_empty) = (tree.cases.len() - cases.len(), list.is_empty());
         let partition = self.shard.map(|shard| {
-            let is_kept = |id: &CaseId| list.binary_search(&id).is_ok_and(|at| shard.keeps(at, id.as_str()));
-            cases.retain(|id| is_kept(id));
-            problems.retain(|(id, _)| is_kept(id));
+            let is_included = |id: &CaseId| list.binary_search(&id).is_ok_and(|at| shard.contains(at, id.as_str()));
+            cases.retain(|id| is_included(id));
+            problems.retain(|(id, _)| is_included(id));
             let digest = sha256_of_lines(list.iter().map(|id| id.as_str()));
             Partition { shard, total: list.len(), digest, contents: String::new() }
         });
@@ -244,7 +243,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn shards_are_disjoint_and_their_union_is_everything(
+        fn shards_are_disjoint_and_complete(
             names in prop::collection::btree_set("[a-z]{1,4}(/[a-z0-9_.]{1,6}){0,2}", 0..40),
             count in 1u64..60,
             kind in prop_oneof![Just(PartitionKind::Slice), Just(PartitionKind::Hash)],
@@ -254,12 +253,12 @@ mod tests {
             let whole = Filter::default().select(&tree);
             let mut cases = Vec::new();
             let mut problems = Vec::new();
-            let mut rests = 0;
+            let mut orphan_reports = 0;
             for index in 1..=count {
                 let filter = Filter { shard: Shard::new(kind, index, count), ..Filter::default() };
                 let part = filter.select(&tree);
                 prop_assert_eq!(part.is_empty, whole.is_empty);
-                rests += usize::from(part.holds_the_rest());
+                orphan_reports += usize::from(part.includes_orphans());
                 cases.extend(part.cases);
                 problems.extend(part.problems);
             }
@@ -267,7 +266,7 @@ mod tests {
             problems.sort();
             prop_assert_eq!(cases, whole.cases);
             prop_assert_eq!(problems, whole.problems);
-            prop_assert_eq!(rests, 1);
+            prop_assert_eq!(orphan_reports, 1);
         }
 
         #[test]
@@ -290,7 +289,7 @@ mod tests {
         assert_eq!(xxh64(b"", 0), 0xef46_db37_51d8_e999);
         assert_eq!(xxh64(b"gpt2-tiny/h.0/ln_1", 0), 0xc843_46f4_2ae1_c8b0);
         let shard = |index| Shard::new(PartitionKind::Hash, index, 4).expect("one of four");
-        let held: Vec<u64> = (1..=4).filter(|index| shard(*index).keeps(0, "gpt2-tiny/h.0/ln_1")).collect();
+        let held: Vec<u64> = (1..=4).filter(|index| shard(*index).contains(0, "gpt2-tiny/h.0/ln_1")).collect();
         assert_eq!(held, [1]);
     }
 
@@ -310,22 +309,22 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_partition_is_refused_with_what_is() {
+    fn an_invalid_partition_is_rejected_with_the_valid_forms() {
         for (text, expected) in [
             ("slice:1/1", None),
             ("hash:99/200", None),
             ("count:2/3", None),
-            ("slice", Some("`slice` is no partition: write slice:M/N, hash:M/N or auto")),
-            ("slice:1", Some("`slice:1` is no partition: write slice:M/N, hash:M/N or auto")),
-            ("slice:1/2/3", Some("`slice:1/2/3` is no partition: write slice:M/N, hash:M/N or auto")),
-            ("slice:+1/2", Some("`slice:+1/2` is no partition: write slice:M/N, hash:M/N or auto")),
-            ("modulo:1/2", Some("`modulo:1/2` is no partition: write slice:M/N, hash:M/N or auto")),
-            ("hash:0/2", Some("`hash:0/2` is none of 2 shards; they are numbered from 1 to 2")),
-            ("hash:3/2", Some("`hash:3/2` is none of 2 shards; they are numbered from 1 to 2")),
-            ("slice:1/0", Some("`slice:1/0` has no shards; there is at least one")),
+            ("slice", Some("`slice` is not a partition; use slice:M/N, hash:M/N or auto")),
+            ("slice:1", Some("`slice:1` is not a partition; use slice:M/N, hash:M/N or auto")),
+            ("slice:1/2/3", Some("`slice:1/2/3` is not a partition; use slice:M/N, hash:M/N or auto")),
+            ("slice:+1/2", Some("`slice:+1/2` is not a partition; use slice:M/N, hash:M/N or auto")),
+            ("modulo:1/2", Some("`modulo:1/2` is not a partition; use slice:M/N, hash:M/N or auto")),
+            ("hash:0/2", Some("`hash:0/2` does not exist; the 2 shards are numbered from 1 to 2")),
+            ("hash:3/2", Some("`hash:3/2` does not exist; the 2 shards are numbered from 1 to 2")),
+            ("slice:1/0", Some("`slice:1/0` has no shards; use at least 1")),
         ] {
-            let said = text.parse::<Shard>().err().map(|error| error.to_string());
-            assert_eq!(said.as_deref(), expected, "{text}");
+            let error = text.parse::<Shard>().err().map(|error| error.to_string());
+            assert_eq!(error.as_deref(), expected, "{text}");
         }
         assert_eq!("count:2/3".parse::<Shard>().expect("a shard").to_string(), "slice:2/3");
     }

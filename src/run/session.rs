@@ -1,4 +1,4 @@
-//! A run: discovers nothing, prints nothing; runs the selected cases of a tree, and adds its problems and orphaned snapshots.
+//! Runs the selected cases of a tree, and reports orphaned snapshots. Prints nothing.
 
 use std::collections::BTreeMap;
 use std::panic::resume_unwind;
@@ -12,58 +12,57 @@ use std::time::{Duration, Instant};
 use super::chain::ChainOutcome;
 use super::checkpoint::Executor;
 use super::options::{GRACE, Options};
-use super::outcome::{CaseOutcome, Gate, Gates, OutputOutcome, Problem, RunOutcome, Verdict};
+use super::outcome::{CaseOutcome, Deny, Gate, Gates, OutputOutcome, Problem, RunOutcome, Verdict};
 use super::partition::{Filter, Selection};
-use super::running::running;
+use super::registry::running_cases;
 use crate::case::{CaseId, Goldens, Suites, Tree, parallel_map};
 use crate::error::{Error, Result};
 use crate::fs::remove_leftovers;
 use crate::snapshot::{Orphan, Recorder, Shelf, in_ci};
 
-/// How much longer than their grace cases are waited for after an interrupt: those in processes of their own report it
-/// themselves.
+/// How much longer than [`GRACE`] the run waits after an interrupt, so that isolated cases can report it themselves.
 const MARGIN: Duration = Duration::from_millis(500);
 
-/// The stack of the thread that runs cases: as much as that of a main thread.
-const STACK: usize = 8 << 20;
+/// The stack size of the thread that runs cases: that of a main thread.
+const STACK_SIZE: usize = 8 << 20;
 
-/// What is asked of a case besides its outcome.
+/// How a case is run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Ask {
-    /// Whether nothing is recorded or kept, because the case is reported elsewhere.
-    pub(super) aside: bool,
-    /// Whether the tensors are wanted that it returned.
-    pub(super) outputs: bool,
+pub(super) struct RunMode {
+    /// Whether this run of the case is not reported: snapshots are neither read nor written, and no tensor is saved.
+    pub(super) is_unreported: bool,
+    /// Whether the caller needs the output tensors.
+    pub(super) keeps_outputs: bool,
 }
 
-/// Everything that a run needs besides the list of cases.
+/// A run of cases: the goldens, the executor and the options.
 ///
-/// It sees suites and snapshots as they were when it first looked, and lives no longer than one run.
+/// Suites and snapshots are read once and cached, so use a new session for each run.
 pub struct Session {
     pub(super) goldens: Goldens,
     pub(super) executor: Executor,
     recorder: Recorder,
     pub(super) options: Options,
     gate: Gate,
-    /// Where actual tensors of outputs that did not pass are kept.
-    pub(super) keep: PathBuf,
-    /// Whether an earlier run may have kept one.
-    pub(super) has_kept: bool,
+    /// The folder where the actual tensors of outputs that did not pass are saved.
+    pub(super) artifacts: PathBuf,
+    /// Whether the folder existed before this run.
+    pub(super) has_artifacts: bool,
     /// The suites above the cases.
     pub(crate) suites: Suites,
-    /// Every snapshot; not read where only one case runs.
+    /// All snapshots; not read if only one case runs.
     shelf: OnceLock<Shelf>,
 }
 
 impl Session {
-    /// A session over those goldens with that executor.
+    /// Creates a session.
     ///
     /// # Errors
     ///
-    /// [`Error::Usage`] where a setting of insta would turn the gate off or is invalid.
+    /// [`Error::Usage`] if a setting of insta is invalid or would make drift pass.
     pub fn new(goldens: Goldens, executor: Executor, options: Options) -> Result<Arc<Session>> {
         let mut recorder = Recorder::new(&goldens.root, &goldens.snapshots, options.caller)?;
-        if options.ci || options.looks_back {
+        if options.ci || options.previews_drift {
             recorder.assume_ci();
         }
         if options.gates == Gates::Both {
@@ -73,80 +72,87 @@ impl Session {
             ci: options.ci || in_ci(),
             allowed_skips: options.allowed_skips.clone(),
             reviewed: recorder.is_reviewed(),
-            deny_vacuous: options.deny_vacuous,
+            deny: Vec::from_iter(options.deny_vacuous.then_some(Deny::Vacuous)),
         };
         let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
         let target = recorder.workspace().join(target);
         check_target(&target, &goldens)?;
-        // A run of another executor leaves what the gate has kept.
+        // Runs with other executors use a separate folder, so that they do not delete these files.
         let mut folder = match options.gates {
             Gates::Both => "karat".to_owned(),
             Gates::Accuracy => format!("karat-{}", executor.name()),
         };
-        // Members of a workspace share one target folder, and may have cases of one name: `karat+crates+port`.
+        // Members of a workspace share a target folder, and their cases may have the same ids: `karat+crates+port`.
         recorder.member().iter().for_each(|part| folder.extend(["+", &part.to_string_lossy()]));
-        let keep = target.join(folder);
-        let (has_kept, suites, shelf) = (keep.exists(), Suites::new(&goldens.root), OnceLock::new());
-        Ok(Arc::new(Session { goldens, executor, recorder, options, gate, keep, has_kept, suites, shelf }))
+        let artifacts = target.join(folder);
+        Ok(Arc::new(Session {
+            has_artifacts: artifacts.exists(),
+            suites: Suites::new(&goldens.root),
+            shelf: OnceLock::new(),
+            goldens,
+            executor,
+            recorder,
+            options,
+            gate,
+            artifacts,
+        }))
     }
 
-    /// The goldens it runs over.
+    /// Returns the goldens.
     #[must_use]
     pub fn goldens(&self) -> &Goldens {
         &self.goldens
     }
 
-    /// The recorder: where snapshots go, and how they are accepted.
+    /// Returns the recorder, which reads, writes and accepts snapshots.
     #[must_use]
     pub fn recorder(&self) -> &Recorder {
         &self.recorder
     }
 
-    /// What the run lets through besides a pass.
+    /// Returns which verdicts fail the run.
     #[must_use]
     pub fn gate(&self) -> &Gate {
         &self.gate
     }
 
-    /// What holds summaries against snapshots, where drift is a gate.
-    pub(super) fn drift_gate(&self, ask: Ask) -> Option<&Recorder> {
-        Some(&self.recorder).filter(|_| self.options.gates == Gates::Both && !ask.aside)
+    /// Returns the recorder if drift can fail this run of a case.
+    pub(super) fn drift_gate(&self, mode: RunMode) -> Option<&Recorder> {
+        Some(&self.recorder).filter(|_| self.options.gates == Gates::Both && !mode.is_unreported)
     }
 
-    /// What shows drift where it is no gate, if that is wanted.
-    pub(super) fn past(&self, ask: Ask) -> Option<&Recorder> {
-        Some(&self.recorder).filter(|_| self.options.looks_back && !ask.aside)
+    /// Returns the recorder if drift is reported for this run of a case without failing it.
+    pub(super) fn drift_preview(&self, mode: RunMode) -> Option<&Recorder> {
+        Some(&self.recorder).filter(|_| self.options.previews_drift && !mode.is_unreported)
     }
 
-    /// Reads which snapshots there are, once, for many cases: one case would look only for its own.
-    pub(crate) fn look_up(&self) -> &Shelf {
+    /// Lists all snapshots, once. Not worth it for a single case, which looks for its own snapshots only.
+    pub(crate) fn load_shelf(&self) -> &Shelf {
         self.shelf.get_or_init(|| Shelf::read(self.recorder.snapshots()))
     }
 
-    /// Every snapshot, where they were looked up and all of the folder could be read.
+    /// Returns all snapshots, if they were listed without an error.
     pub(super) fn shelf(&self) -> Option<&Shelf> {
         self.shelf.get().filter(|shelf| shelf.check().is_ok())
     }
 
-    /// The outputs of a case that have a snapshot, sorted.
-    pub(super) fn recorded(&self, id: &CaseId) -> Result<Vec<String>> {
-        match self.shelf().and_then(|shelf| shelf.recorded(id)) {
-            Some(outputs) => Ok(outputs),
-            // The folder may be there by another spelling.
-            None => self.recorder.recorded(id),
-        }
+    /// Returns the names of the outputs of a case that have a snapshot, sorted.
+    pub(super) fn recorded_outputs(&self, id: &CaseId) -> Result<Vec<String>> {
+        let outputs = self.shelf().and_then(|shelf| shelf.recorded(id));
+        // If it is not on the shelf, the folder may still exist in another spelling.
+        outputs.map_or_else(|| self.recorder.recorded(id), Ok)
     }
 
-    /// Runs the cases of the tree that the filter selects, and looks for orphaned snapshots among what it selects.
-    /// `progress` is called with each case as it finishes.
+    /// Runs the selected cases of a tree, and reports the selected orphaned snapshots. Calls `progress` with each case as it
+    /// finishes.
     ///
-    /// The cases run on other threads. Where the run is interrupted and a case in this process does not end, the outcome is
-    /// of what there is, and the case goes on until the process ends.
+    /// The cases run on other threads. If the run is interrupted and a case in this process does not finish, it is reported as
+    /// interrupted and continues until the process exits.
     ///
     /// # Errors
     ///
-    /// [`Error::NoCases`] where there is no case; [`Error::Usage`] where none is selected, naming root and filter;
-    /// [`Error::Read`] where no thread can be started.
+    /// [`Error::NoCases`] if there is no case; [`Error::Usage`] with root and filter if none is selected; [`Error::Read`] if
+    /// no thread can be started.
     pub fn run(
         self: &Arc<Session>,
         tree: &Tree,
@@ -154,14 +160,14 @@ impl Session {
         mut progress: impl FnMut(&CaseOutcome),
     ) -> Result<RunOutcome> {
         let started = Instant::now();
-        // What a run before this one was writing when it was killed.
-        remove_leftovers(&[&self.keep]);
+        // Removes temporary files of earlier runs that were killed.
+        remove_leftovers(&[&self.artifacts]);
         let (sender, finished) = channel();
         let work = {
             let (session, tree, filter) = (Arc::clone(self), tree.clone(), filter.clone());
             move || session.run_all(&tree, &filter, &sender)
         };
-        let thread = thread::Builder::new().stack_size(STACK).spawn(work);
+        let thread = thread::Builder::new().stack_size(STACK_SIZE).spawn(work);
         let thread = thread.map_err(|error| Error::read("a thread", error))?;
         let selection = filter.select(tree);
         let (mut cases, mut interrupted) = (Vec::new(), None);
@@ -171,14 +177,14 @@ impl Session {
                     progress(&case);
                     cases.push(case);
                 }
-                // The sender is gone: it is done.
+                // The sender was dropped, so the thread is done.
                 Err(RecvTimeoutError::Disconnected) => {
                     break thread.join().unwrap_or_else(|panic| resume_unwind(panic))?;
                 }
                 Err(RecvTimeoutError::Timeout) => {
-                    let is_asked = self.options.interrupt.signal().is_some();
-                    if is_asked && interrupted.get_or_insert_with(Instant::now).elapsed() >= GRACE + MARGIN {
-                        self.name_running(&mut cases, &selection);
+                    let is_interrupted = self.options.interrupt.signal().is_some();
+                    if is_interrupted && interrupted.get_or_insert_with(Instant::now).elapsed() >= GRACE + MARGIN {
+                        self.add_interrupted(&mut cases, &selection);
                         break None;
                     }
                 }
@@ -196,8 +202,8 @@ impl Session {
             chains,
             filtered_out: selection.filtered_out,
             partition: selection.partition.map(|partition| {
-                let whole = Filter { shard: None, ..filter.clone() };
-                partition.with_contents(&self.goldens, &whole.select(tree))
+                let all_shards = Filter { shard: None, ..filter.clone() };
+                partition.with_contents(&self.goldens, &all_shards.select(tree))
             }),
             not_run,
             gate: self.gate.clone(),
@@ -206,107 +212,101 @@ impl Session {
         })
     }
 
-    /// Runs what the filter selects, and sends the outcome of each case.
+    /// Runs the selected cases, and sends the outcome of each.
     fn run_all(&self, tree: &Tree, filter: &Filter, sender: &Sender<CaseOutcome>) -> Result<Option<Vec<ChainOutcome>>> {
         let selection = filter.select(tree);
-        // After an interrupt nobody may be waiting any more.
+        // After an interrupt the receiver may be gone.
         let report = |case: CaseOutcome| drop(sender.send(case));
         if self.options.gates == Gates::Both {
-            self.look_up();
+            self.load_shelf();
         }
         let mut chains = None;
         if self.options.chained {
             let is_selected = |id: &CaseId| selection.cases.binary_search(&id).is_ok();
-            chains = self.follow(&tree.cases, false, is_selected, report);
+            chains = self.run_chained(&tree.cases, false, is_selected, report);
         } else {
-            let is_over = AtomicBool::new(false);
-            self.share(&selection.cases, |id| {
-                if !is_over.load(Ordering::Relaxed) {
-                    let case = self.case(id);
+            let is_stopped = AtomicBool::new(false);
+            self.map_parallel(&selection.cases, |id| {
+                if !is_stopped.load(Ordering::Relaxed) {
+                    let case = self.run_case(id);
                     if self.options.fail_fast && self.gate.fails(&case) {
-                        is_over.store(true, Ordering::Relaxed);
+                        is_stopped.store(true, Ordering::Relaxed);
                     }
                     report(case);
                 }
             });
         }
-        selection.problems.iter().for_each(|(id, what)| report(self.problem(id, what)));
-        let orphans = self.orphans(tree, filter);
+        selection.problems.iter().for_each(|(id, what)| report(self.problem_outcome(id, what)));
+        let orphans = self.find_orphans(tree, filter);
         if selection.is_empty && orphans.is_empty() {
-            return Err(nothing_selected(&self.goldens, tree, filter));
+            return Err(empty_selection_error(&self.goldens, tree, filter));
         }
-        if selection.holds_the_rest() {
+        if selection.includes_orphans() {
             orphans.into_iter().for_each(report);
         }
         Ok(chains)
     }
 
-    /// Does that work for each of those cases, as many at a time as there are jobs, and begins none once the run is
-    /// interrupted.
+    /// Calls `work` with each item, on as many threads as there are jobs. Starts no more items after an interrupt.
     ///
-    /// On threads of its own, not on rayon's: a checkpoint that waits for rayon inside a lock would be handed another case to
-    /// run meanwhile, on the thread that holds the lock.
-    pub(super) fn share<I: Sync, O: Send>(&self, cases: &[I], work: impl Fn(&I) -> O + Sync) -> Vec<O> {
-        let work = |case: &I| self.options.interrupt.signal().is_none().then(|| work(case));
-        parallel_map(cases, self.options.jobs.get(), work).into_iter().flatten().collect()
+    /// Does not use rayon's threads: a checkpoint that waits for rayon while holding a lock would be given another case to run
+    /// on the same thread.
+    pub(super) fn map_parallel<I: Sync, O: Send>(&self, items: &[I], work: impl Fn(&I) -> O + Sync) -> Vec<O> {
+        let work = |item: &I| self.options.interrupt.signal().is_none().then(|| work(item));
+        parallel_map(items, self.options.jobs.get(), work).into_iter().flatten().collect()
     }
 
-    /// Adds the selected cases that still run, each as interrupted.
-    fn name_running(&self, cases: &mut Vec<CaseOutcome>, selection: &Selection<'_>) {
+    /// Adds the selected cases that are still running, as interrupted.
+    fn add_interrupted(&self, cases: &mut Vec<CaseOutcome>, selection: &Selection<'_>) {
         let signal = self.options.interrupt.name().unwrap_or_default();
-        for id in running().into_iter().filter(|id| selection.cases.contains(&id)) {
+        for id in running_cases().into_iter().filter(|id| selection.cases.contains(&id)) {
             if !cases.iter().any(|case| case.id == id) {
-                let ask = Ask { aside: true, ..Ask::default() };
-                cases.push(self.ended(&id, ask, Problem::Interrupted { signal: signal.clone() }));
+                let mode = RunMode { is_unreported: true, keeps_outputs: false };
+                cases.push(self.aborted(&id, mode, Problem::Interrupted { signal: signal.clone() }));
             }
         }
     }
 
-    /// Follows every chain, and returns the cases that are outside their tolerance for a chained run, or that have one and
-    /// could not be followed to. It looks at no snapshot.
-    pub fn chained(&self, tree: &Tree) -> Vec<CaseOutcome> {
+    /// Runs every chain without snapshots, and returns the cases with a tolerance for chained runs that are outside of it or
+    /// could not be run chained.
+    pub fn check_chains(&self, tree: &Tree) -> Vec<CaseOutcome> {
         let is_chained =
             |problem: &Problem| matches!(problem, Problem::ChainedOutside { .. } | Problem::NotChained { .. });
         let cases = Mutex::new(Vec::new());
-        // Each case records and keeps by itself.
-        self.follow(
-            &tree.cases,
-            true,
-            |_| true,
-            |case| {
-                if case.problems.iter().chain(case.outputs.iter().flat_map(|output| &output.problems)).any(is_chained) {
-                    cases.lock().unwrap_or_else(PoisonError::into_inner).push(case);
-                }
-            },
-        );
+        let report = |case: CaseOutcome| {
+            if case.problems.iter().chain(case.outputs.iter().flat_map(|output| &output.problems)).any(is_chained) {
+                cases.lock().unwrap_or_else(PoisonError::into_inner).push(case);
+            }
+        };
+        self.run_chained(&tree.cases, true, |_| true, report);
         let mut cases = cases.into_inner().unwrap_or_else(PoisonError::into_inner);
         cases.sort_by(|a, b| a.id.cmp(&b.id));
         cases
     }
 
     /// Runs one case.
-    pub fn case(&self, id: &CaseId) -> CaseOutcome {
-        self.examine(id, Ask::default()).0
+    pub fn run_case(&self, id: &CaseId) -> CaseOutcome {
+        self.run_in_mode(id, RunMode::default()).0
     }
 
-    /// The outcome of a case that takes longer than that, from another thread than that which runs it.
-    pub fn timed_out(&self, id: &CaseId, limit: Duration) -> CaseOutcome {
-        self.ended(id, Ask::default(), Problem::TimedOut { limit, printed: Vec::new() })
+    /// Returns the outcome of a case that exceeded its time limit while it still runs on another thread.
+    pub fn timeout_outcome(&self, id: &CaseId, limit: Duration) -> CaseOutcome {
+        self.aborted(id, RunMode::default(), Problem::TimedOut { limit, printed: Vec::new() })
     }
 
-    /// The outcome of a case that is ended from outside.
-    fn ended(&self, id: &CaseId, ask: Ask, problem: Problem) -> CaseOutcome {
-        let outcome = self.stopped(id, ask, vec![problem]);
+    /// Returns the outcome of a case that was aborted while it ran.
+    fn aborted(&self, id: &CaseId, mode: RunMode, problem: Problem) -> CaseOutcome {
+        let outcome = self.incomplete(id, mode, vec![problem]);
         match self.suites.case(id) {
             Ok(case) => CaseOutcome { checkpoint: Some(case.checkpoint), inherited: case.inherited, ..outcome },
             Err(_) => outcome,
         }
     }
 
-    /// The outcome of what could not be walked, or may not be a case.
-    pub fn problem(&self, id: &CaseId, what: &str) -> CaseOutcome {
-        let mut outcome = self.stopped(id, Ask::default(), vec![Problem::Error { text: what.to_owned() }]);
-        // A suite is no folder.
+    /// Returns the outcome of a file or folder of the tree that cannot be read or is not a valid case.
+    pub fn problem_outcome(&self, id: &CaseId, what: &str) -> CaseOutcome {
+        let mut outcome = self.incomplete(id, RunMode::default(), vec![Problem::Error { text: what.to_owned() }]);
+        // For a suite the id is the path of its file.
         let place = id.below(&self.goldens.root);
         if place.is_file() {
             outcome.file = place;
@@ -314,23 +314,23 @@ impl Session {
         outcome
     }
 
-    /// Every snapshot without a case, among what the filter selects, a case outcome for each folder; or a broken one where
-    /// the snapshots folder cannot be searched. None where accuracy alone is a gate, and where `cargo insta test --unreferenced` sees to them.
-    pub fn orphans(&self, tree: &Tree, filter: &Filter) -> Vec<CaseOutcome> {
-        let Some(recorder) = self.drift_gate(Ask::default()).filter(|recorder| !recorder.leaves_orphans()) else {
+    /// Finds the selected snapshots without a case. Returns an outcome for each folder, or a broken one if the snapshots folder
+    /// cannot be searched. Finds nothing if only accuracy is checked, or if `cargo insta test --unreferenced` handles orphans.
+    pub fn find_orphans(&self, tree: &Tree, filter: &Filter) -> Vec<CaseOutcome> {
+        let Some(recorder) = self.drift_gate(RunMode::default()).filter(|recorder| !recorder.leaves_orphans()) else {
             return Vec::new();
         };
-        // What a known case does not produce any more is found when the case runs.
+        // Snapshots of outputs that a known case no longer has are found when the case runs.
         let is_known = |id: &CaseId, _: &str| tree.cases.binary_search(id).is_ok() || tree.problems.contains_key(id);
-        let shelf = self.look_up();
+        let shelf = self.load_shelf();
         let mut outcomes = Vec::new();
         match shelf.check() {
             Ok(()) => {}
-            // Every case that looks for its snapshot there says so itself.
+            // Every case reports this error when it looks for its snapshot.
             Err(Error::Snapshot { .. }) if !tree.cases.is_empty() => {}
             Err(error) => {
-                let problems = vec![Problem::from_error("", &error)];
-                outcomes.push(CaseOutcome::whole(&Orphan::in_root(), self.goldens.snapshots.clone(), None, problems));
+                let problems = vec![Problem::from_error(&error)];
+                outcomes.push(CaseOutcome::new(&Orphan::in_root(), self.goldens.snapshots.clone(), None, problems));
             }
         }
         let mut folders: BTreeMap<(CaseId, bool), Vec<OutputOutcome>> = BTreeMap::new();
@@ -347,35 +347,32 @@ impl Session {
                 true => self.goldens.snapshots.clone(),
                 false => id.below(&self.goldens.root).join("case.json"),
             };
-            let whole = CaseOutcome::whole(&id, file, None, Vec::new());
-            CaseOutcome { verdict: Verdict::Orphaned, outputs, ..whole }
+            CaseOutcome { verdict: Verdict::Orphaned, outputs, ..CaseOutcome::new(&id, file, None, Vec::new()) }
         }));
         outcomes
     }
 }
 
-/// Refuses a target folder that is in goldens or snapshots, through a link or not: actual tensors would be written among them.
+/// Rejects a target folder inside goldens or snapshots, directly or through a link: actual tensors would be written there.
 fn check_target(target: &Path, goldens: &Goldens) -> Result<()> {
     let real = |folder: &Path| folder.canonicalize().ok();
-    let leads_in =
-        |folder: &Path| real(target).zip(real(folder)).is_some_and(|(target, folder)| target.starts_with(folder));
-    let is_in = |folder: &Path| target.starts_with(folder) || leads_in(folder);
-    let Some(folder) = [&goldens.root, &goldens.snapshots].into_iter().find(|folder| is_in(folder)) else {
+    let contains_target = |folder: &Path| {
+        let is_linked = || real(target).zip(real(folder)).is_some_and(|(target, folder)| target.starts_with(folder));
+        target.starts_with(folder) || is_linked()
+    };
+    let Some(folder) = [&goldens.root, &goldens.snapshots].into_iter().find(|folder| contains_target(folder)) else {
         return Ok(());
     };
-    let remedy = match target.starts_with(folder) {
-        true => "name another folder for that",
-        false => "remove the link",
-    };
+    let remedy = if target.starts_with(folder) { "move that folder" } else { "remove the link" };
     Err(Error::Usage(format!(
-        "{} is a folder in {}, where nothing of a run is written; {remedy}, or set CARGO_TARGET_DIR to another folder",
+        "the target folder {} is inside {}, where a run must not write; {remedy}, or set CARGO_TARGET_DIR to another folder",
         target.display(),
         folder.display()
     )))
 }
 
-/// The error of a run that would have run nothing.
-pub(crate) fn nothing_selected(goldens: &Goldens, tree: &Tree, filter: &Filter) -> Error {
+/// Returns the error of a run that selects no case.
+pub(crate) fn empty_selection_error(goldens: &Goldens, tree: &Tree, filter: &Filter) -> Error {
     let place = goldens.selected();
     if tree.cases.is_empty() {
         return Error::NoCases { place, exists: true };

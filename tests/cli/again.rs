@@ -39,7 +39,7 @@ fn failed_runs_exactly_what_failed_and_narrows() {
     mend(&project, "c");
     assert_eq!(ran(&project.karat(["run", "--failed"]).exits(0)), ["c"]);
     let said = project.karat(["run", "--failed"]).exits(2);
-    said.says("target/karat/failed.json: nothing failed in the last run, or there was none; leave out --failed");
+    said.says("target/karat/failed.json lists no failure: the last run passed, or there was none; omit --failed");
     assert!(!project.has("target/karat/failed.json"));
 }
 
@@ -80,10 +80,10 @@ fn failures_that_are_gone_are_said() {
     project
         .karat(["run", "--failed"])
         .exits(2)
-        .says("of what failed in the last run nothing is below")
+        .says("none of the cases that failed in the last run is below")
         .says("a, c, lost");
     project.karat(["run"]).exits(0);
-    project.karat(["run", "--failed"]).exits(2).says("no failure is kept");
+    project.karat(["run", "--failed"]).exits(2).says("lists no failure");
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn a_list_of_failures_that_cannot_be_read_is_said_and_replaced() {
     project
         .karat(["run", "--failed"])
         .exits(2)
-        .says("target/karat/failed.json does not say what failed")
+        .says("target/karat/failed.json is not a valid list of failures")
         .says("delete it");
     project.karat(["run"]).exits(1);
     assert_eq!(ran(&project.karat(["run", "--failed"]).exits(1)), ["a", "c"]);

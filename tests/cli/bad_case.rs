@@ -186,10 +186,10 @@ fn a_nearer_entry_replaces_a_wrong_one_of_the_suite() {
 fn an_input_from_a_case_that_has_another_tensor_there_is_refused() {
     edited(|case| case["inputs"]["x"] = json!({ "tensor": "x.npy", "from": "good:y" }))
         .judges("bad", "broken")
-        .says("goldens/bad/case.json: inputs.x.from: names good:y, whose reference is")
+        .says("goldens/bad/case.json: inputs.x.from: names good:y, whose reference")
         .keeps_quiet_of("input `x`")
-        .says("another tensor than")
-        .says("name that file, or correct `from`");
+        .says("differs from")
+        .says("use that file as the input, or correct `from`");
     edited(|case| case["inputs"]["x"] = json!({ "tensor": "x.npy", "from": "good:z" }))
         .judges("bad", "broken")
         .says("inputs.x.from: the case good has no output `z`; it has y");

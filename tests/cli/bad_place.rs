@@ -376,10 +376,10 @@ fn a_target_folder_among_goldens_or_snapshots_is_refused_and_nothing_is_written_
         project.edit("good", |case| case["params"]["eps"] = 1.into());
         std::os::unix::fs::symlink(folder, project.path("target")).expect("a link");
         let before = project.files(folder);
-        project.karat(["run"]).exits(2).says("target is a folder in").says("remove the link, or set CARGO_TARGET_DIR");
+        project.karat(["run"]).exits(2).says("target is inside").says("remove the link, or set CARGO_TARGET_DIR");
         assert!(project.files(folder) == before);
         project.remove("target");
-        project.karat(["run", "--snapshots", "."]).exits(2).says("target is a folder in").keeps_quiet_of("link");
+        project.karat(["run", "--snapshots", "."]).exits(2).says("target is inside").keeps_quiet_of("link");
         let elsewhere = [("CARGO_TARGET_DIR", "elsewhere")];
         project.karat_with(&elsewhere, ["run"]).exits(1).judges("good", "mismatch");
         assert!(project.has("elsewhere/karat/good/y.npy") && project.files(folder) == before);

@@ -103,10 +103,10 @@ fn an_output_that_nobody_compared_is_a_hole() {
     line(&project);
     project.edit("line/c", |case| case["outputs"] = json!({ "y": "y.npy", "z": "y.npy" }));
     let said = project.karat(["run", "--chained", "--accuracy-only"]).exits(1).judges("line/c", "missing");
-    said.says("hole: it does not return z").keeps_quiet_of("no divergence: every");
+    said.says("hole: the checkpoint does not return z").keeps_quiet_of("no divergence: every");
     project.edit("line/c", |case| case["outputs"] = json!({}));
     let said = project.karat(["run", "--chained"]).exits(1);
-    said.says("hole: it names no reference").keeps_quiet_of("no divergence: every");
+    said.says("hole: the case names no reference").keeps_quiet_of("no divergence: every");
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn a_cycle_is_named_and_what_is_behind_it_is_past_a_hole() {
     let from = |case: &str| json!({ "tensor": format!("../{case}/y.npy"), "from": format!("line/{case}:y") });
     project.edit("line/a", |case| case["inputs"]["x"] = from("b"));
     let said = project.karat(["run", "--chained", "--accuracy-only"]).exits(0);
-    let said = said.says("hole: a cycle of `from`: line/a from line/b from line/a");
+    let said = said.says("hole: `from` forms a cycle: line/a from line/b from line/a");
     said.says("nothing is claimed").judges("line/c", "pass");
 }
 

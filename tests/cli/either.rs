@@ -59,7 +59,7 @@ fn a_float_has_a_tolerance_instead() {
     let project = Project::good();
     project.case("bad", |case| case["outputs"]["y"] = json!({ "tensor": "y.npy", "or": ["x.npy"] }));
     let said = project.karat(["run"]).exits(1).judges("bad", "broken").judges("good", "pass");
-    said.says("outputs.y.or: is for integers, such as tokens; f32 has a tolerance");
+    said.says("outputs.y.or: only integers, such as tokens, can have alternatives; f32 has a tolerance");
 }
 
 #[test]

@@ -89,7 +89,7 @@ fn what_cannot_be_explained_is_an_error_that_says_what_there_is() {
         .karat(["explain", "gpt2-tiny/h.9"])
         .exits(2)
         .says("`gpt2-tiny/h.9` is not a case below goldens; karat list");
-    project.karat(["explain", "gpt2-tiny/ln_f", "--executor", "x"]).exits(2).says("there is no executor `x` here");
+    project.karat(["explain", "gpt2-tiny/ln_f", "--executor", "x"]).exits(2).says("unknown executor `x`");
 }
 
 #[test]

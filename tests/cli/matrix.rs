@@ -16,7 +16,7 @@ fn every_case_of_the_committed_goldens_is_within_tolerance_by_every_executor_tha
 fn an_executor_that_is_not_built_in_is_an_error_and_never_left_out() {
     let project = Project::good();
     for arguments in [["matrix", "--require", "nix"], ["matrix", "--executor", "nix"], ["run", "--executor", "nix"]] {
-        let said = project.karat(arguments).exits(2).says("karat: there is no executor `nix` here; there is builtin");
+        let said = project.karat(arguments).exits(2).says("karat: unknown executor `nix`; known: builtin");
         assert_eq!(said.stdout, "");
     }
 }
@@ -26,7 +26,7 @@ fn an_executor_that_is_not_built_in_is_an_error_and_never_left_out() {
 fn where_candle_is_not_built_in_the_message_says_how_to_build_it() {
     let project = Project::good();
     let said = project.karat(["matrix", "--require", "candle"]).exits(2);
-    said.says("there is no executor `candle` here; there is builtin; karat has it where it is built with");
+    said.says("unknown executor `candle`; known: builtin; build karat with");
 }
 
 #[cfg(feature = "candle")]

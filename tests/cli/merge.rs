@@ -98,11 +98,11 @@ fn a_shard_that_is_missing_or_there_twice_is_named() {
     records(&project, "slice", 4);
     let said = merge(&project, &["1.json", "4.json"]).exits(2);
     assert_eq!(said.stdout, "");
-    said.says("of 4 shards 2 are missing: slice:2/4, slice:3/4").says("there are 1.json, 4.json; add the records");
-    merge(&project, &["1.json", "4.json", "2.json"]).exits(2).says("of 4 shards 1 is missing: slice:3/4");
+    said.says("2 of 4 shards are missing: slice:2/4, slice:3/4").says("found 1.json, 4.json; add the other records");
+    merge(&project, &["1.json", "4.json", "2.json"]).exits(2).says("1 of 4 shards is missing: slice:3/4");
     project.write("copy.json", project.read("2.json"));
     let said = merge(&project, &["1.json", "2.json", "3.json", "4.json", "copy.json"]).exits(2);
-    said.says("a shard is there more than once: slice:2/4: 2.json, copy.json leave out all records of it but one");
+    said.says("a shard has more than one record: slice:2/4: 2.json, copy.json omit all but one of them");
     let many = records(&project, "slice", 12);
     merge(&project, &[&many[0]]).exits(2).says("slice:9/12, ..");
 }
@@ -113,17 +113,17 @@ fn records_of_different_lists_are_named() {
     record(&project, "1.json", &["--partition", "slice:1/2"]);
     project.case("g", |_| {});
     record(&project, "2.json", &["--partition", "slice:2/2"]);
-    let said = merge(&project, &["1.json", "2.json"]).exits(2).says("the records are of different lists of cases:");
-    let said = said.says("7 cases and 0 filtered out").says("8 cases and 0 filtered out");
-    said.says(".: 1.json").says(".: 2.json").says("run every shard over the same goldens, with the same filters");
+    let said = merge(&project, &["1.json", "2.json"]).exits(2).says("the records cover different lists of cases:");
+    let said = said.says("7 cases, 0 filtered out").says("8 cases, 0 filtered out");
+    said.says(".: 1.json").says(".: 2.json").says("run every shard on the same goldens, with the same filters");
     // As many, but others.
     std::fs::rename(project.path("goldens/g"), project.path("goldens/h")).expect("a folder");
     record(&project, "1.json", &["--partition", "slice:1/2"]);
-    merge(&project, &["1.json", "2.json"]).exits(2).says("the records are of different lists of cases:");
+    merge(&project, &["1.json", "2.json"]).exits(2).says("the records cover different lists of cases:");
     // The same, but another filter.
     record(&project, "1.json", &["--partition", "slice:1/2", "-k", "a"]);
     record(&project, "2.json", &["--partition", "slice:2/2", "-k", "b"]);
-    merge(&project, &["1.json", "2.json"]).exits(2).says("the records are of different lists of cases:");
+    merge(&project, &["1.json", "2.json"]).exits(2).says("the records cover different lists of cases:");
 }
 
 #[test]
@@ -131,17 +131,13 @@ fn records_that_were_run_otherwise_are_named() {
     let project = project();
     record(&project, "1.json", &["--partition", "slice:1/2"]);
     for (arguments, what, one) in [
-        (&["--partition", "hash:2/2"][..], "the records are dealt out differently", "hash, 2 shards: 2.json"),
-        (&["--partition", "slice:2/3"], "the records are dealt out differently", "slice, 3 shards: 2.json"),
-        (&["--partition", "slice:2/2", "--accuracy-only"], "the records are of different gates", "accuracy: 2.json"),
-        (
-            &["--partition", "slice:2/2", "--ci"],
-            "the records are of different gates",
-            "accuracy and drift, in CI: 2.json",
-        ),
+        (&["--partition", "hash:2/2"][..], "the records use different partitions", "hash, 2 shards: 2.json"),
+        (&["--partition", "slice:2/3"], "the records use different partitions", "slice, 3 shards: 2.json"),
+        (&["--partition", "slice:2/2", "--accuracy-only"], "the records use different gates", "accuracy: 2.json"),
+        (&["--partition", "slice:2/2", "--ci"], "the records use different gates", "accuracy and drift, in CI: 2.json"),
         (
             &["--partition", "slice:2/2", "--allow-skip", "a"],
-            "the records are of different gates",
+            "the records use different gates",
             "accuracy and drift, skip of a allowed: 2.json",
         ),
     ] {
@@ -164,9 +160,7 @@ fn what_is_no_record_of_a_shard_is_named() {
     let project = project();
     record(&project, "1.json", &["--partition", "slice:1/2"]);
     record(&project, "whole.json", &[]);
-    merge(&project, &["1.json", "whole.json"])
-        .exits(2)
-        .says("whole.json is of a whole run, and no shard: leave it out");
+    merge(&project, &["1.json", "whole.json"]).exits(2).says("not from a shard: whole.json; omit such records");
     project.write("cut.json", &project.read("1.json")[..300]);
     project.write("other.json", project.karat(["list", "--json"]).stdout);
     let said = merge(&project, &["1.json", "cut.json", "other.json", "nowhere.json"]).exits(2);
@@ -191,9 +185,9 @@ fn records_that_do_not_hold_what_was_dealt_out_are_refused() {
         merge(&project, &["1.json", "changed.json"]).exits(2)
     };
     change(&|cases| drop(cases.pop()))
-        .says("the records hold 6 of 7 cases, and not those that were dealt out: 1.json, changed.json");
-    change(&|cases| cases[0]["id"] = "other".into()).says("and not those that were dealt out");
-    change(&|cases| cases[0]["id"] = "a".into()).says("the case a is in 1.json and in changed.json");
+        .says("the records contain 6 of 7 cases, which are not those of the partition: 1.json, changed.json");
+    change(&|cases| cases[0]["id"] = "other".into()).says("which are not those of the partition");
+    change(&|cases| cases[0]["id"] = "a".into()).says("case a is in both 1.json and changed.json");
 }
 
 #[test]
@@ -203,7 +197,7 @@ fn shards_over_other_goldens_are_not_one_run() {
     project.edit("a", |case| case["params"]["eps"] = 2e-5.into());
     record(&project, "2.json", &["--partition", "slice:2/2"]);
     let said = merge(&project, &["1.json", "2.json"]).exits(2);
-    said.says("of other goldens or snapshots").says("run every shard over the same commit");
+    said.says("different goldens or snapshots").says("run every shard on the same commit");
 }
 
 #[test]
@@ -216,7 +210,7 @@ fn a_verdict_that_what_was_measured_denies_is_refused() {
     off["verdict"] = "pass".into();
     project.write("1.json", json.to_string());
     let said = merge(&project, &["1.json"]).exits(2);
-    said.says("case off: it is said to be pass, and what is said of it makes it mismatch");
+    said.says("case off: its verdict is pass, but its contents make it mismatch");
 }
 
 #[test]

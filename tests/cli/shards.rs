@@ -74,17 +74,17 @@ fn auto_says_which_engine_it_found_and_runs_its_shard() {
     let said = project.karat_with(&gitlab, ["list", "--json", "--partition", "auto"]);
     assert_eq!(ids(&said), ["b", "f"]);
     said.says("karat: --partition auto: GitLab CI: CI_NODE_INDEX=2, counted from 1, of CI_NODE_TOTAL=3: slice:2/3\n");
-    project.karat(["run", "--partition", "auto"]).exits(2).says("--partition auto finds no shard in the environment");
+    project.karat(["run", "--partition", "auto"]).exits(2).says("--partition auto found no shard in the environment");
     project.karat_with(&gitlab[..1], ["run", "--partition", "auto"]).exits(2).says("CI_NODE_TOTAL is not; set both");
     let both = [gitlab[0], gitlab[1], ("CIRCLE_NODE_INDEX", "0"), ("CIRCLE_NODE_TOTAL", "3")];
-    project.karat_with(&both, ["run", "--partition", "auto"]).exits(2).says("engines that are at odds");
+    project.karat_with(&both, ["run", "--partition", "auto"]).exits(2).says("variables that disagree");
 }
 
 #[test]
 fn what_is_no_shard_or_cannot_be_dealt_out_is_refused() {
     let project = Project::good();
-    project.karat(["run", "--partition", "slice:4/3"]).exits(2).says("`slice:4/3` is none of 3 shards");
-    project.karat(["run", "--partition", "half"]).exits(2).says("write slice:M/N, hash:M/N or auto");
+    project.karat(["run", "--partition", "slice:4/3"]).exits(2).says("`slice:4/3` does not exist; the 3 shards");
+    project.karat(["run", "--partition", "half"]).exits(2).says("use slice:M/N, hash:M/N or auto");
     project.karat(["run", "--partition", "slice:1/2", "--failed"]).exits(2).says("cannot be used with");
     project.karat(["run", "--partition", "slice:1/2", "--chained"]).exits(2).says("cannot be used with");
 }

@@ -85,7 +85,7 @@ impl Suite {
     /// Runs those cases alone.
     pub(crate) fn run_cases(&self, executor: Executor, cases: &[&Golden]) -> Vec<CaseOutcome> {
         let session = self.session(executor);
-        cases.iter().map(|golden| session.case(&golden.case.id)).collect()
+        cases.iter().map(|golden| session.run_case(&golden.case.id)).collect()
     }
 
     fn session(&self, executor: Executor) -> Arc<Session> {

@@ -69,8 +69,8 @@ fn a_stack_that_overflows_names_its_case_and_costs_no_other_one_where_each_has_a
     project.case("m/overflows", "overflows");
     for arguments in [&["run", "-j1"][..], &["--test-threads=1"]] {
         project.goldens(arguments).fails().says(&[
-            "karat: SIGSEGV in the thread that ran the case m/overflows",
-            "give each case a process of its own:  the verb `run --isolate`",
+            "karat: SIGSEGV in the thread running case m/overflows",
+            "run each in its own process:  the verb `run --isolate`",
             "has overflowed its stack",
         ]);
     }
@@ -176,7 +176,7 @@ fn a_chained_run_is_isolated_too() {
     project.replace("goldens/c/3/case.json", r#""x": "x.npy""#, r#""x": { "tensor": "x.npy", "from": "c/2:y" }"#);
     let said = project.goldens(&["run", "--chained", "--isolate"]).fails();
     said.says(&[
-        "on what came in, the checkpoint ends by SIGABRT",
+        "in the chained run the checkpoint was terminated by SIGABRT",
         "unrecorded  c/2",
         "unrecorded  c/3",
         "mismatch    c/1",

@@ -31,7 +31,7 @@ fn another_executor_is_held_to_accuracy_alone_and_reads_and_writes_no_snapshot()
     said.says(&["mismatch  layers/double  ›  y", command]);
     // The default executor by its name is the gate as ever.
     project.goldens(&["run", "--executor", "rust", "-k", "double"]).fails().says(&["unrecorded  layers/double"]);
-    project.goldens(&["run", "--executor", "nix"]).fails().says(&["no executor `nix` here; there is rust, sum, off"]);
+    project.goldens(&["run", "--executor", "nix"]).fails().says(&["unknown executor `nix`; known: rust, sum, off"]);
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn what_an_executor_lacks_is_a_hole_and_a_failure_only_where_it_is_required() {
     ]);
     let said = project.goldens(&["matrix", "--executor", "sum", "--require", "rust"]).fails();
     said.says(&["--require rust: --executor leaves it out"]);
-    project.goldens(&["matrix", "--require", "nix"]).fails().says(&["there is no executor `nix` here"]);
+    project.goldens(&["matrix", "--require", "nix"]).fails().says(&["unknown executor `nix`"]);
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn a_case_without_a_reference_is_no_pass_where_no_snapshot_is_looked_at() {
     let project = project("matrix_snapshot_only");
     project.replace("goldens/layers/double/case.json", r#""outputs": { "y": "y.npy" }"#, r#""outputs": {}"#);
     let said = project.goldens(&["matrix", "-k", "double"]).passes();
-    said.says(&["layers/double  skipped  skipped  skipped\n", "it names no reference: its snapshot alone holds it"]);
+    said.says(&["layers/double  skipped  skipped  skipped\n", "the case has no reference, only a snapshot, and"]);
     let said = project.cargo_with(&[("CI", "true")], &["test", "--test", "goldens", "--", "matrix", "-k", "double"]);
     said.fails().says(&["1 case by 3 executors, 3 fail"]);
 }

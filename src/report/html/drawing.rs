@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::compare::HeatMap;
 use crate::report::{figures, overview};
-use crate::run::{ChainOutcome, Difference, Part, Step};
+use crate::run::{ChainOutcome, Difference, Role, Step};
 use crate::text::number::{count, plural};
 
 /// Both differences of a checkpoint beside each other: where they are equal both are seen.
@@ -138,7 +138,7 @@ impl<'a> Plot<'a> {
                 step.amplification.map(|times| format!("\namplified {}", crate::text::number::ratio(times)));
             let part = Some(overview::part(step)).filter(|part| !part.is_empty()).map(|part| format!("\n{part}"));
             let told = [own, propagated, amplified, part].into_iter().flatten().collect::<String>();
-            let (kind, sign, _) = kind(&step.part);
+            let (kind, sign, _) = kind(&step.role);
             let (own, propagated) = (place(x - APART, &step.own), place(x + APART, &step.propagated));
             Mark { step, x, own, propagated, kind, sign, name, told: step.id.to_string() + &told }
         };
@@ -147,9 +147,9 @@ impl<'a> Plot<'a> {
 
     /// The kinds of checkpoints that there are: what the style sheet calls them, their signs, what they mean.
     pub(super) fn legend(&self) -> Vec<(&'static str, &'static str, &'static str)> {
-        let parts = [Part::Sound, Part::Diverges, Part::AtFaultToo, Part::PassesOn, Part::Accumulates, Part::Hole];
+        let parts = [Role::Sound, Role::Diverges, Role::AtFaultToo, Role::PassesOn, Role::Accumulates, Role::Hole];
         let kinds = parts.iter().map(kind);
-        kinds.filter(|one| self.chain.steps.iter().any(|step| kind(&step.part) == *one)).collect()
+        kinds.filter(|one| self.chain.steps.iter().any(|step| kind(&step.role) == *one)).collect()
     }
 }
 
@@ -158,14 +158,14 @@ fn differences(chain: &ChainOutcome) -> impl Iterator<Item = &Difference> {
 }
 
 /// What the style sheet calls a checkpoint, its sign in the row, what that means.
-fn kind(part: &Part) -> (&'static str, &'static str, &'static str) {
+fn kind(part: &Role) -> (&'static str, &'static str, &'static str) {
     match part {
-        Part::Sound => ("sound", "✓", "sound"),
-        Part::Diverges => ("diverges", "≠", "first divergence"),
-        Part::AtFaultToo => ("fault", "!", "at fault too"),
-        Part::PassesOn => ("on", "›", "passes it on"),
-        Part::Accumulates => ("sums", "+", "accumulates"),
-        Part::Hole | Part::PastHole => ("hole", "?", "hole, or past one"),
+        Role::Sound => ("sound", "✓", "sound"),
+        Role::Diverges => ("diverges", "≠", "first divergence"),
+        Role::AtFaultToo => ("fault", "!", "at fault too"),
+        Role::PassesOn => ("on", "›", "passes it on"),
+        Role::Accumulates => ("sums", "+", "accumulates"),
+        Role::Hole | Role::PastHole => ("hole", "?", "hole, or past one"),
     }
 }
 

@@ -25,7 +25,7 @@ fn run() -> RunOutcome {
     let case = |(name, problem): (&str, Problem)| {
         let id = CaseId::new(&format!("ends/{name}")).expect("an id");
         let file = format!("/home/me/port/goldens/ends/{name}/case.json").into();
-        CaseOutcome::whole(&id, file, Some("mlp".to_owned()), vec![problem])
+        CaseOutcome::new(&id, file, Some("mlp".to_owned()), vec![problem])
     };
     let interrupted = Some("SIGTERM".to_owned());
     RunOutcome { cases: problems().into_iter().map(case).collect(), interrupted, not_run: 12, ..example::run() }

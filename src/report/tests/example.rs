@@ -374,7 +374,7 @@ fn missing() -> CaseOutcome {
 
 fn left_out() -> CaseOutcome {
     let left_out = OutputOutcome {
-        problems: vec![Problem::LeftOut { returned: vec!["k".into()] }],
+        problems: vec![Problem::MissingOutput { returned: vec!["k".into()] }],
         summary: None,
         comparison: None,
         ..output("q", Verdict::Missing)

@@ -137,7 +137,7 @@ fn check(run: &RunOutcome, what: &str) {
         assert_safe(&message.replace("%0A", "\n"), what);
     }
     assert_table(&github::summary(&commands, run, usize::MAX), what);
-    let matrix = Matrix::of(vec![run.clone()], &[]);
+    let matrix = Matrix::new(vec![run.clone()], &[]);
     for by in [By::Case, By::Checkpoint] {
         assert_table(&markdown::matrix(by, &matrix), what);
         let plain = Palette::plain();

@@ -8,7 +8,7 @@ use crate::compare::{Pair, Picture, Rules, Tolerance};
 use crate::report::html::{self, Detail};
 use crate::report::{Palette, terminal};
 use crate::run::{
-    CaseOutcome, ChainOutcome, Difference, Finding, Gate, OutputOutcome, Part, Problem, RunOutcome, Step, Verdict,
+    CaseOutcome, ChainOutcome, Difference, Finding, Gate, OutputOutcome, Problem, Role, RunOutcome, Step, Verdict,
 };
 use crate::tensor::Tensor;
 
@@ -63,7 +63,7 @@ fn every_verdict_is_a_word_and_a_count() {
     let page = text(&page(&run, Detail::NotPassed));
     let counts = run.counts();
     for verdict in Verdict::ALL {
-        assert!(page.contains(&format!("{} {}", counts.of(verdict), verdict.word())), "{}", verdict.word());
+        assert!(page.contains(&format!("{} {}", counts.get(verdict), verdict.word())), "{}", verdict.word());
     }
     assert!(page.contains("The gate is closed: of 23 cases 17 fail"), "{page}");
     assert!(page.contains("filtered out 3 cases"), "{page}");
@@ -88,7 +88,7 @@ fn what_comes_from_files_is_never_markup() {
         let step = Step {
             id: CaseId::new(id).expect("a path"),
             checkpoint: Some(hostile.into()),
-            part: Part::Hole,
+            role: Role::Hole,
             why: Some(hostile.into()),
             own: None,
             propagated: None,
@@ -184,17 +184,17 @@ fn a_chain_is_drawn_and_written() {
     let step = |id: &str, own, propagated, part| Step {
         id: CaseId::new(id).expect("a path"),
         checkpoint: Some("layer_norm".into()),
-        part,
-        why: (part == Part::Hole).then(|| "skipped".into()),
+        role: part,
+        why: (part == Role::Hole).then(|| "skipped".into()),
         own,
         propagated,
         amplification: Some(1.5),
     };
     let steps = vec![
-        step("line/a", difference(Some(0.0), true), difference(Some(0.0), true), Part::Sound),
-        step("line/b", difference(Some(0.0586), false), difference(Some(0.0586), false), Part::Diverges),
-        step("line/c", difference(None, false), difference(Some(f64::INFINITY), false), Part::AtFaultToo),
-        step("line/d", None, None, Part::Hole),
+        step("line/a", difference(Some(0.0), true), difference(Some(0.0), true), Role::Sound),
+        step("line/b", difference(Some(0.0586), false), difference(Some(0.0586), false), Role::Diverges),
+        step("line/c", difference(None, false), difference(Some(f64::INFINITY), false), Role::AtFaultToo),
+        step("line/d", None, None, Role::Hole),
     ];
     let finding = Finding::Divergence { id: CaseId::new("line/b").expect("a path") };
     let chains = Some(vec![ChainOutcome { name: "line".into(), steps, finding }]);

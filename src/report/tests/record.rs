@@ -10,7 +10,7 @@ use crate::compare::{NanRule, Pair, Picture, Rules, Tolerance, compare, summariz
 use crate::explain::{Details, Explanation, Hypothesis};
 use crate::report::{Commands, Palette, json, terminal};
 use crate::run::{
-    Amplifier, CaseOutcome, ChainOutcome, Difference, Finding, Gate, Gates, OutputOutcome, Part, Partition, Problem,
+    Amplifier, CaseOutcome, ChainOutcome, Difference, Finding, Gate, Gates, OutputOutcome, Partition, Problem, Role,
     RunOutcome, Step, Verdict,
 };
 use crate::tensor::Tensor;
@@ -60,12 +60,12 @@ pub(super) fn whole() -> RunOutcome {
 fn chains() -> Vec<ChainOutcome> {
     let apart = |x: f64| Difference { max_abs_diff: Some(x), tolerance_used: x, rel_rms: Some(x), is_close: x < 1.0 };
     let parts =
-        [Part::Sound, Part::Diverges, Part::AtFaultToo, Part::PassesOn, Part::Accumulates, Part::Hole, Part::PastHole];
-    let step = |(at, part): (usize, Part)| Step {
+        [Role::Sound, Role::Diverges, Role::AtFaultToo, Role::PassesOn, Role::Accumulates, Role::Hole, Role::PastHole];
+    let step = |(at, part): (usize, Role)| Step {
         id: id(&format!("a/{at}")),
         checkpoint: (at > 0).then(|| "mlp".into()),
-        part,
-        why: matches!(part, Part::Hole | Part::PastHole).then(|| "a/b".into()),
+        role: part,
+        why: matches!(part, Role::Hole | Role::PastHole).then(|| "a/b".into()),
         own: (at > 1).then(|| apart(0.1 * at as f64)),
         propagated: (at > 2).then(|| apart(f64::INFINITY)),
         amplification: (at > 3).then_some(1e300),
@@ -297,7 +297,7 @@ fn a_document_that_cannot_be_read_says_what_is_wrong_where_and_what_to_do() {
         (refused_with("\"chains\": null", "\"x\": null"), vec!["missing field `chains`", again]),
         (
             refused_with("\"kind\": \"missing\"", "\"kind\": \"lost\""),
-            vec!["cases[0].problems: ", "no problem of a kind", again],
+            vec!["cases[0].problems: ", "not a known kind of problem", again],
         ),
         (refused_with("\"id\": \"bad/inputs\"", "\"id\": \"../x\""), vec!["../x", "no path below", again]),
         (
@@ -344,7 +344,7 @@ fn real() -> RunOutcome {
     d.snapshot_only = true;
     d.outputs[0] = OutputOutcome { reference: None, tolerance: None, comparison: None, ..d.outputs[0].clone() };
     let skipped = vec![Problem::Skipped { reason: "slow".into() }];
-    let e = CaseOutcome::whole(&id("e"), "goldens/e/case.json".into(), None, skipped);
+    let e = CaseOutcome::new(&id("e"), "goldens/e/case.json".into(), None, skipped);
     RunOutcome { cases: vec![a, b, c, d, e], ..RunOutcome::empty() }
 }
 
@@ -382,39 +382,39 @@ fn a_record_without_a_digest_is_read_and_one_that_contradicts_itself_is_refused(
         ("failed", |run| run["failed"] = json!(0)),
         ("verdict", |run| run["verdict"] = json!("pass")),
         ("total", |run| run["cases"].as_array_mut().expect("a list").truncate(4)),
-        ("there is no case in it", |run| run["cases"] = json!([])),
-        ("case a is there more than once", |run| run["cases"][1] = run["cases"][0].clone()),
-        ("looks at none", |run| run["gates"] = json!("accuracy")),
+        ("it has no cases", |run| run["cases"] = json!([])),
+        ("case a occurs more than once", |run| run["cases"][1] = run["cases"][0].clone()),
+        ("the run uses none", |run| run["gates"] = json!("accuracy")),
         // A case.
         ("no path below", |run| run["cases"][1]["id"] = json!("../b")),
         ("cannot be a name", |run| run["cases"][1]["id"] = json!("aux")),
         ("cannot be a name", |run| run["cases"][1]["id"] = json!("b\u{202e}")),
-        ("case a: it is said to be pass", |run| run["cases"][0]["verdict"] = json!("pass")),
-        ("case b: it is said to be broken", |run| run["cases"][1]["verdict"] = json!("broken")),
+        ("case a: its verdict is pass", |run| run["cases"][0]["verdict"] = json!("pass")),
+        ("case b: its verdict is broken", |run| run["cases"][1]["verdict"] = json!("broken")),
         ("case a: failed is false", |run| run["cases"][0]["failed"] = json!(false)),
         ("case b: failed is true", |run| run["cases"][1]["failed"] = json!(true)),
         ("case c: failed is true", |run| run["gate"]["reviewed"] = json!(true)),
-        ("makes it broken", |run| run["cases"][0]["outputs"] = json!([])),
-        ("it is there more than once", |run| {
+        ("make it broken", |run| run["cases"][0]["outputs"] = json!([])),
+        ("it occurs more than once", |run| {
             let output = run["cases"][1]["outputs"][0].clone();
             run["cases"][1]["outputs"].as_array_mut().expect("a list").push(output);
         }),
-        ("makes it skipped", |run| run["cases"][4]["verdict"] = json!("pass")),
-        ("makes it broken", |run| run["cases"][4]["problems"] = json!([])),
-        ("compared with nothing", |run| run["cases"][3]["snapshot_only"] = json!(false)),
+        ("make it skipped", |run| run["cases"][4]["verdict"] = json!("pass")),
+        ("make it broken", |run| run["cases"][4]["problems"] = json!([])),
+        ("not compared with anything", |run| run["cases"][3]["snapshot_only"] = json!(false)),
         // An output.
-        ("it is said to be pass", |run| run["cases"][0]["outputs"][0]["verdict"] = json!("pass")),
-        ("it is said to be pass", |run| run["cases"][2]["outputs"][0]["verdict"] = json!("pass")),
-        ("it is said to be missing", |run| run["cases"][1]["outputs"][0]["verdict"] = json!("missing")),
-        ("its problems are not those", |run| {
+        ("its verdict is pass", |run| run["cases"][0]["outputs"][0]["verdict"] = json!("pass")),
+        ("its verdict is pass", |run| run["cases"][2]["outputs"][0]["verdict"] = json!("pass")),
+        ("its verdict is missing", |run| run["cases"][1]["outputs"][0]["verdict"] = json!("missing")),
+        ("its problems do not match", |run| {
             run["cases"][0]["outputs"][0]["problems"] = json!([{ "kind": "outside", "count": 1, "message": "" }]);
         }),
-        ("makes it drift", |run| run["cases"][2]["outputs"][0]["verdict"] = json!("mismatch")),
-        ("makes it pass", |run| run["cases"][2]["outputs"][0]["drift"] = json!([])),
+        ("make it drift", |run| run["cases"][2]["outputs"][0]["verdict"] = json!("mismatch")),
+        ("make it pass", |run| run["cases"][2]["outputs"][0]["drift"] = json!([])),
         ("no tolerance", |run| run["cases"][1]["outputs"][0]["tolerance"] = json!(null)),
-        ("compared with nothing", |run| run["cases"][1]["outputs"][0]["comparison"] = json!(null)),
-        ("compared with nothing", |run| run["cases"][1]["outputs"][0]["reference"] = json!(null)),
-        ("compared with nothing", |run| run["cases"][1]["outputs"][0]["summary"] = json!(null)),
+        ("not compared with anything", |run| run["cases"][1]["outputs"][0]["comparison"] = json!(null)),
+        ("not compared with anything", |run| run["cases"][1]["outputs"][0]["reference"] = json!(null)),
+        ("not compared with anything", |run| run["cases"][1]["outputs"][0]["summary"] = json!(null)),
         ("cannot be a name", |run| run["cases"][1]["outputs"][0]["name"] = json!("a/b")),
         // The tolerance, and the comparison.
         ("said to be close, and is not", |run| run["cases"][1]["outputs"][0]["tolerance"]["outliers"] = json!(0)),

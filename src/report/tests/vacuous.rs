@@ -3,7 +3,7 @@
 use super::{assert_told, example, told};
 use crate::compare::{Comparison, Pair, Rules, Summary, Vacuous, compare, summarize};
 use crate::report::{Palette, github, html, json, junit, terminal};
-use crate::run::{CaseOutcome, Gate, RunOutcome, Verdict};
+use crate::run::{CaseOutcome, Deny, Gate, RunOutcome, Verdict};
 use crate::tensor::{Tensor, Value};
 
 fn case(id: &str, vacuous: Option<Vacuous>) -> CaseOutcome {
@@ -30,7 +30,12 @@ fn case(id: &str, vacuous: Option<Vacuous>) -> CaseOutcome {
 fn run(deny_vacuous: bool) -> RunOutcome {
     let cases =
         vec![case("a/full", None), case("a/zeros", Some(Vacuous::Zeros)), case("b/mask", Some(Vacuous::Masked))];
-    RunOutcome { cases, filtered_out: 0, gate: Gate { deny_vacuous, ..Gate::default() }, ..example::run() }
+    RunOutcome {
+        cases,
+        filtered_out: 0,
+        gate: Gate { deny: deny_vacuous.then_some(Deny::Vacuous).into_iter().collect(), ..Gate::default() },
+        ..example::run()
+    }
 }
 
 fn terminal(run: &RunOutcome) -> String {

@@ -278,7 +278,7 @@ pub(super) fn matrix() -> Matrix {
     let lacks = Problem::UnknownCheckpoint { name: "layer_norm".into(), known: vec!["mlp".into()] };
     other.cases[1] =
         CaseOutcome { verdict: Verdict::Broken, problems: vec![lacks], outputs: Vec::new(), ..other.cases[1].clone() };
-    Matrix::of(vec![run("builtin"), other], &[])
+    Matrix::new(vec![run("builtin"), other], &[])
 }
 
 #[test]

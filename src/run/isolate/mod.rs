@@ -1,4 +1,4 @@
-//! A process of its own for a case: what ends it costs that case its verdict, and no other.
+//! Runs a case in its own process, so that a crash or a timeout affects only that case.
 
 mod job;
 mod process;

@@ -1,23 +1,23 @@
-//! Registry of the cases that run in this process: read by the exit handler, after an interrupt, and by the handler of a crash.
+//! The registry of cases running in this process, read on exit, after an interrupt and on a crash.
 
 use std::sync::{Mutex, PoisonError};
 
 use crate::case::CaseId;
 
-/// Each case with the thread that runs it.
+/// Each running case with its thread.
 static RUNNING: Mutex<Vec<(usize, CaseId)>> = Mutex::new(Vec::new());
 
-/// Keeps a case in the registry until it is dropped.
-pub(super) struct Running(CaseId);
+/// Removes a case from the registry when dropped.
+pub(super) struct Registration(CaseId);
 
-/// Registers a case that begins to run.
+/// Registers a case that starts to run.
 #[must_use]
-pub(super) fn begin(id: &CaseId) -> Running {
+pub(super) fn register(id: &CaseId) -> Registration {
     RUNNING.lock().unwrap_or_else(PoisonError::into_inner).push((this_thread(), id.clone()));
-    Running(id.clone())
+    Registration(id.clone())
 }
 
-impl Drop for Running {
+impl Drop for Registration {
     fn drop(&mut self) {
         let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(at) = running.iter().position(|(_, id)| *id == self.0) {
@@ -26,8 +26,8 @@ impl Drop for Running {
     }
 }
 
-/// The cases that run now, sorted; those in other processes are not among them.
-pub(crate) fn running() -> Vec<CaseId> {
+/// Returns the cases that are running in this process, sorted.
+pub(crate) fn running_cases() -> Vec<CaseId> {
     let running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
     let mut ids: Vec<CaseId> = running.iter().map(|(_, id)| id.clone()).collect();
     ids.sort();
@@ -35,10 +35,10 @@ pub(crate) fn running() -> Vec<CaseId> {
     ids
 }
 
-/// A number that no other thread has.
+/// Returns a number that is unique to this thread.
 #[cfg(unix)]
 fn this_thread() -> usize {
-    // SAFETY: it has no preconditions and cannot fail.
+    // SAFETY: the call has no preconditions and cannot fail.
     unsafe { libc::pthread_self() as usize }
 }
 
@@ -50,7 +50,7 @@ fn this_thread() -> usize {
 #[cfg(unix)]
 pub(crate) use crash::listen as listen_for_crashes;
 
-/// A crash of this process (a stack overflow, a segmentation fault, an abort): names the cases that ran.
+/// Names the running cases when this process crashes by a stack overflow, a segmentation fault or an abort.
 #[cfg(unix)]
 mod crash {
     use std::io::stderr;
@@ -61,33 +61,33 @@ mod crash {
 
     use super::{CaseId, RUNNING, this_thread};
 
-    /// What a crash raises.
+    /// The signals of a crash.
     const SIGNALS: [(c_int, &str); 5] =
         [(SIGABRT, "SIGABRT"), (SIGBUS, "SIGBUS"), (SIGFPE, "SIGFPE"), (SIGILL, "SIGILL"), (SIGSEGV, "SIGSEGV")];
 
-    /// The handlers that were there before.
-    static BEFORE: OnceLock<[libc::sigaction; SIGNALS.len()]> = OnceLock::new();
+    /// The handlers that were installed before.
+    static PREVIOUS: OnceLock<[libc::sigaction; SIGNALS.len()]> = OnceLock::new();
 
-    /// Lets a crash of this process name the cases that run, from now on; the process then ends as it would have.
+    /// Installs the handlers. After the message, the process still terminates by the signal.
     pub(crate) fn listen() {
-        BEFORE.get_or_init(|| {
+        PREVIOUS.get_or_init(|| {
             SIGNALS.map(|(signal, _)| {
-                // SAFETY: both are plain data, for which zeros are a valid value, and live through the call. The handler
-                // calls only what a handler may, on the stack of its own that Rust gives each thread.
+                // SAFETY: both are plain data, for which zeros are a valid value, and outlive the call. The handler only
+                // calls async-signal-safe functions, on the alternate stack that Rust gives each thread.
                 unsafe {
-                    let (mut action, mut before): (libc::sigaction, libc::sigaction) = std::mem::zeroed();
-                    action.sa_sigaction = crashed as *const () as usize;
+                    let (mut action, mut previous): (libc::sigaction, libc::sigaction) = std::mem::zeroed();
+                    action.sa_sigaction = handle_crash as *const () as usize;
                     action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
-                    libc::sigaction(signal, &action, &mut before);
-                    before
+                    libc::sigaction(signal, &action, &mut previous);
+                    previous
                 }
             })
         });
     }
 
-    /// The handler: names what ran, and lets the signal do what it did before.
-    extern "C" fn crashed(signal: c_int, info: *mut siginfo_t, _: *mut c_void) {
-        // What follows the first crash is part of it.
+    /// Names the running cases, and restores the previous handler.
+    extern "C" fn handle_crash(signal: c_int, info: *mut siginfo_t, _: *mut c_void) {
+        // Later signals are part of the first crash.
         static IS_REPORTED: AtomicBool = AtomicBool::new(false);
         let known = SIGNALS.iter().position(|(known, _)| *known == signal);
         if let (Some(at), Some(running)) = (known, try_lock().filter(|running| !running.is_empty()))
@@ -95,12 +95,12 @@ mod crash {
         {
             report(SIGNALS[at].1, &running);
         }
-        // SAFETY: all three may be called in a handler, and the system hands it the information of the signal.
+        // SAFETY: all three are async-signal-safe, and the system passes a valid `info`.
         unsafe {
-            if let (Some(before), Some(at)) = (BEFORE.get(), known) {
-                libc::sigaction(signal, &before[at], std::ptr::null_mut());
+            if let (Some(previous), Some(at)) = (PREVIOUS.get(), known) {
+                libc::sigaction(signal, &previous[at], std::ptr::null_mut());
             }
-            // A fault happens again as soon as this returns; a signal that was sent has to be sent again.
+            // A fault is raised again when this function returns; a signal that was sent must be sent again.
             let is_fault = signal != SIGABRT && (*info).si_code > 0;
             if !is_fault {
                 libc::raise(signal);
@@ -108,7 +108,7 @@ mod crash {
         }
     }
 
-    /// The registry, if it can be had without waiting for long: the thread that crashed may hold it.
+    /// Locks the registry without waiting long, since the crashed thread may hold the lock.
     fn try_lock() -> Option<MutexGuard<'static, Vec<(usize, CaseId)>>> {
         (0..10_000).find_map(|_| match RUNNING.try_lock() {
             Ok(running) => Some(running),
@@ -120,9 +120,9 @@ mod crash {
         })
     }
 
-    /// Writes piece by piece: a handler may not allocate.
+    /// Writes the message piece by piece, because a signal handler must not allocate.
     fn report(signal: &str, running: &[(usize, CaseId)]) {
-        // There is nowhere to say that it failed.
+        // A failure cannot be reported anywhere.
         let write = |text: &str| {
             let _ = rustix::io::write(stderr(), text.as_bytes());
         };
@@ -130,16 +130,16 @@ mod crash {
         write(signal);
         let here = this_thread();
         if let Some((_, id)) = running.iter().find(|(thread, _)| *thread == here) {
-            write(" in the thread that ran the case ");
+            write(" in the thread running case ");
             write(id.as_str());
         } else {
-            write(" in a thread that ran no case; what ran: ");
+            write(" in a thread without a case; running cases: ");
             for (place, (_, id)) in running.iter().enumerate() {
                 write(if place > 0 { ", " } else { "" });
                 write(id.as_str());
             }
         }
-        write("\nto get the results of the others, give each case a process of its own:  the verb `run --isolate`\n");
+        write("\nto get the results of the other cases, run each in its own process:  the verb `run --isolate`\n");
     }
 }
 
@@ -153,29 +153,29 @@ mod tests {
 
     use super::*;
 
-    /// Says to the process below how to crash.
+    /// Tells the child process how to crash.
     const HOW: &str = "KARAT_TEST_CRASH";
 
     #[test]
-    fn a_crash_names_the_case_that_ran_and_ends_the_process_as_it_would() {
-        let alone = " in the thread that ran the case suite/deep\nto get the results";
-        let other = " in a thread that ran no case; what ran: suite/deep\nto get the results";
-        for (how, signals, said, also) in [
+    fn a_crash_names_the_running_case_and_still_terminates_the_process() {
+        let alone = " in the thread running case suite/deep\nto get the results";
+        let other = " in a thread without a case; running cases: suite/deep\nto get the results";
+        for (how, signals, text, also) in [
             ("overflow", ["SIGSEGV", "SIGBUS"], alone, "has overflowed its stack"),
             ("abort", ["SIGABRT"; 2], alone, ""),
             ("fault", ["SIGSEGV", "SIGBUS"], alone, ""),
             ("thread", ["SIGABRT"; 2], other, ""),
         ] {
-            let ended = Command::new(env::current_exe().expect("this test"))
-                .args(["--exact", "run::running::tests::crashes", "--nocapture"])
+            let output = Command::new(env::current_exe().expect("this test"))
+                .args(["--exact", "run::registry::tests::crashes", "--nocapture"])
                 .env(HOW, how)
                 .output()
                 .expect("this test starts");
-            let told = String::from_utf8_lossy(&ended.stderr);
-            assert!(signals.iter().any(|signal| told.contains(&format!("karat: {signal}{said}"))), "{how}: {told}");
-            assert_eq!(told.matches("karat: ").count(), 1, "{how}: {told}");
-            assert!(told.contains(also), "{how}: {told}");
-            let signal = ended.status.signal();
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            assert!(signals.iter().any(|signal| stderr.contains(&format!("karat: {signal}{text}"))), "{how}: {stderr}");
+            assert_eq!(stderr.matches("karat: ").count(), 1, "{how}: {stderr}");
+            assert!(stderr.contains(also), "{how}: {stderr}");
+            let signal = output.status.signal();
             let expected = if how == "fault" { [SIGSEGV, SIGBUS] } else { [SIGABRT; 2] };
             assert!(expected.map(Some).contains(&signal), "{how}: {signal:?}");
         }
@@ -183,22 +183,21 @@ mod tests {
 
     #[test]
     fn crashes() {
-        // It ends the process, and runs only where the test above starts it.
+        // This terminates the process, so it only runs when the test above starts it.
         let Some(how) = env::var_os(HOW) else { return };
         listen_for_crashes();
-        let _other = begin(&CaseId::new("suite/done").expect("an id"));
-        drop(_other);
-        let _running = begin(&CaseId::new("suite/deep").expect("an id"));
+        drop(register(&CaseId::new("suite/done").expect("an id")));
+        let _registration = register(&CaseId::new("suite/deep").expect("an id"));
         match how.to_str() {
             Some("overflow") => _ = deep(&[0; 1024]),
             Some("abort") => std::process::abort(),
-            // SAFETY: there is none: that address is nobody's.
+            // SAFETY: none, the address is invalid on purpose.
             Some("fault") => _ = unsafe { (4096 as *const u8).read_volatile() },
             _ => thread::spawn(|| std::process::abort()).join().expect("it never returns"),
         }
     }
 
-    #[expect(unconditional_recursion, reason = "the stack is to overflow")]
+    #[expect(unconditional_recursion, reason = "the stack must overflow")]
     fn deep(room: &[u8; 1024]) -> u8 {
         let more = std::hint::black_box(*room);
         deep(&more) + more[0]
