@@ -29,7 +29,7 @@ def cases(run: dict[str, Any]) -> Iterator[str]:
                 named = f"{part['name']}: " if part is not case else ""
                 yield from (f"           {line}" for line in f"{named}{problem['message']}".split("\n"))
             if part.get("kept"):
-                yield f"           actual kept in {part['kept']}"
+                yield f"           actual saved to {part['kept']}"
 
 
 def distance(case: dict[str, Any]) -> str:

@@ -208,7 +208,7 @@ class Verdicts(Command):
             f"mismatch   {NAME}/mlp     off by 3e-06, 300% of the tolerance",
             "           y: 3 of 512 elements are outside",
             "           atol 1e-6",
-            "           actual kept in k.npy",
+            "           actual saved to k.npy",
         ])
 
 

@@ -1,4 +1,4 @@
-//! How karat names its own commands and the user's files where a message is read.
+//! Spells karat's commands and the user's files in messages, so that they work where the message is read.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -7,28 +7,28 @@ use crate::compare::Tolerance;
 use crate::text::is_hidden;
 use crate::text::number::exact;
 
-/// What a message needs to know of the place where it is read, so that the commands in it work there.
+/// Where a message is read: what the commands in it must contain to work there.
 #[derive(Clone, Debug)]
 pub struct Commands {
-    /// What the reader types before a verb: `karat`, or `cargo test --test goldens --`.
+    /// What the user types before a verb: `karat`, or `cargo test --test goldens --`.
     pub command: String,
-    /// How the reader accepts pending snapshots.
+    /// How the user reviews pending snapshots.
     pub review: Review,
-    /// The goldens root as the reader typed it, where it is not the one that `run` takes by itself.
+    /// The goldens root as given on the command line, unless it is the default.
     pub root: Option<String>,
-    /// The snapshots folder as the reader typed it, where it is not the one beside the root.
+    /// The snapshots folder as given on the command line, unless it is the default.
     pub snapshots: Option<String>,
-    /// The executor that ran, where it is not the default one.
+    /// The executor of the run, unless it is the default.
     pub executor: Option<String>,
-    /// What else `run` takes to run the same again: `--accuracy-only`, `--chained`.
+    /// Other options that `run` needs to repeat the run, such as `--accuracy-only`.
     pub options: Option<String>,
-    /// Whether what drifted was left for review: `explain` leaves nothing.
+    /// Whether the verb writes pending snapshots for review, which `explain` does not.
     pub leaves_pending: bool,
-    /// The folder the reader is in: paths below it are shown relative to it.
+    /// The current folder. Paths below it are shown relative to it.
     pub base: PathBuf,
 }
 
-/// How pending snapshots are accepted.
+/// How pending snapshots are reviewed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Review {
     /// `cargo insta review`, which needs a Cargo project.
@@ -38,7 +38,7 @@ pub enum Review {
 }
 
 impl Commands {
-    /// Commands with the defaults of `run`, reviewed by karat's own verb, for a reader in that folder.
+    /// Returns commands with the defaults of `run` and karat's own review, for the current folder `base`.
     pub(crate) fn new(command: &str, base: PathBuf) -> Commands {
         Commands {
             command: command.to_owned(),
@@ -52,21 +52,21 @@ impl Commands {
         }
     }
 
-    /// A path as the reader sees it: relative where it is below the folder they are in, with `/`.
+    /// Formats a path with `/`, relative to the current folder if it is below it.
     pub(super) fn path(&self, path: &Path) -> String {
         let shown = path.strip_prefix(&self.base).unwrap_or(path);
         let shown = if shown.as_os_str().is_empty() { Path::new(".") } else { shown };
-        slashes(shown)
+        with_slashes(shown)
     }
 
-    /// The text with the paths in it as the reader sees them.
+    /// Makes the paths in a text relative to the current folder.
     pub(crate) fn relative(&self, text: &str) -> String {
-        let base = format!("{}/", slashes(&self.base).trim_end_matches('/'));
+        let base = format!("{}/", with_slashes(&self.base).trim_end_matches('/'));
         let mut shown = String::with_capacity(text.len());
         let mut rest = text;
         while let Some(at) = rest.find(&base) {
             let (before, path) = rest.split_at(at);
-            // Within a longer path it is another folder.
+            // Inside a longer path, this is another folder.
             let begins = before.chars().last().is_none_or(|c| c.is_whitespace() || "`'\"(".contains(c));
             shown.push_str(before);
             shown.push_str(if begins && base.len() > 1 { "" } else { &base });
@@ -75,56 +75,56 @@ impl Commands {
         shown + rest
     }
 
-    /// The command that runs what `filter` selects, or everything.
+    /// Returns the command that runs the cases that `filter` selects, or all.
     pub(crate) fn run(&self, filter: Option<&str>) -> String {
         let options = self.options.as_deref().map(|options| format!(" {options}")).unwrap_or_default();
-        self.of_many("run", &(self.other() + &options), filter)
+        self.many_cases("run", &(self.executor() + &options), filter)
     }
 
-    /// The command that lists what `filter` selects, or everything.
+    /// Returns the command that lists the cases that `filter` selects, or all.
     pub(crate) fn list(&self, filter: Option<&str>) -> String {
-        self.of_many("list", "", filter)
+        self.many_cases("list", "", filter)
     }
 
-    /// A verb that takes the root and a filter.
-    fn of_many(&self, verb: &str, options: &str, filter: Option<&str>) -> String {
+    /// Returns a command with the root and a filter.
+    fn many_cases(&self, verb: &str, options: &str, filter: Option<&str>) -> String {
         let root = self.root.as_deref().map(|root| format!(" {}", path_argument(root))).unwrap_or_default();
         let filter = filter.map(|filter| option("-k", filter)).unwrap_or_default();
         format!("{} {verb}{root}{}{options}{filter}", self.command, self.snapshots())
     }
 
-    /// The option that names the root.
+    /// Returns the option for the root.
     fn root(&self) -> String {
-        folder("--root", self.root.as_deref())
+        path_option("--root", self.root.as_deref())
     }
 
-    /// The option that names the snapshots folder.
+    /// Returns the option for the snapshots folder.
     fn snapshots(&self) -> String {
-        folder("--snapshots", self.snapshots.as_deref())
+        path_option("--snapshots", self.snapshots.as_deref())
     }
 
-    /// The command that runs one case and says what its mismatch looks like.
+    /// Returns the command that runs one case and explains its mismatch.
     pub(crate) fn explain(&self, id: &str) -> String {
-        format!("{} explain{}", self.command, id_argument(id, &(self.root() + &self.other())))
+        format!("{} explain{}", self.command, id_argument(id, &(self.root() + &self.executor())))
     }
 
-    /// The option that names the executor, where it is not the default one.
-    fn other(&self) -> String {
+    /// Returns the option for the executor.
+    fn executor(&self) -> String {
         self.executor.as_deref().map(|name| option("--executor", name)).unwrap_or_default()
     }
 
-    /// The command that adds a case, with names to replace.
+    /// Returns the command that adds a case, with placeholders.
     pub(crate) fn add(&self) -> String {
         format!("{} add CASE{} --checkpoint NAME --input x=x.npy --output y=y.npy", self.command, self.root())
     }
 
-    /// The command that follows every chain.
+    /// Returns the command that follows every chain.
     pub(super) fn chained(&self) -> String {
         let command = self.run(None);
         if command.contains(" --chained") { command } else { command + " --chained" }
     }
 
-    /// The command that reviews pending snapshots: of one case where the tool can select it.
+    /// Returns the command that reviews pending snapshots: those of one case if the tool can select it.
     pub(super) fn review(&self, id: Option<&str>) -> String {
         match self.review {
             Review::Insta => "cargo insta review".into(),
@@ -132,28 +132,28 @@ impl Commands {
         }
     }
 
-    /// The command that accepts the pending snapshots of one case, or all.
+    /// Returns the command that accepts the pending snapshots of one case, or all.
     pub(crate) fn accept(&self, id: Option<&str>) -> String {
         let options = self.root() + &self.snapshots();
-        // Alone the verb would be taken for a filter in a test target, which cargo hands to each.
+        // In a test target, the verb alone would be a filter, which cargo passes to every target.
         match id {
             None => format!("{} accept{options} --all", self.command),
-            Some(id) if is_like_option(id) => format!("{} accept{}", self.command, id_argument(id, &options)),
+            Some(id) if looks_like_option(id) => format!("{} accept{}", self.command, id_argument(id, &options)),
             Some(id) => format!("{} accept{options} {}", self.command, quote(id)),
         }
     }
 
-    /// The command that shows a tensor file.
+    /// Returns the command that shows a tensor file.
     pub(super) fn show(&self, file: &str) -> String {
         format!("{} show {}", self.command, path_argument(file))
     }
 
-    /// The command that shows a case.
+    /// Returns the command that shows a case.
     pub(crate) fn show_case(&self, id: &str) -> String {
         format!("{} show{}", self.command, id_argument(id, &self.root()))
     }
 
-    /// The command that compares two tensor files, by the case's tolerance where one is given.
+    /// Returns the command that compares two tensor files, with the tolerance if one is given.
     pub(super) fn diff(&self, actual: &str, reference: &str, tolerance: Option<&Tolerance>) -> String {
         let (actual, reference) = (path_argument(actual), path_argument(reference));
         let tolerance = tolerance
@@ -163,58 +163,58 @@ impl Commands {
     }
 }
 
-/// An option with a path, behind a space, or nothing.
-fn folder(name: &str, path: Option<&str>) -> String {
+/// Formats an option with a path after a space, or nothing.
+fn path_option(name: &str, path: Option<&str>) -> String {
     path.map(|path| format!(" {name} {}", path_argument(path))).unwrap_or_default()
 }
 
-/// An option with its value, behind a space.
+/// Formats an option with its value after a space.
 fn option(name: &str, value: &str) -> String {
-    match is_like_option(value) {
+    match looks_like_option(value) {
         true => format!(" {}", quote(&format!("{name}={value}"))),
         false => format!(" {name} {}", quote(value)),
     }
 }
 
-/// An id and the options of its verb, behind a space: the id first, unless it would be taken for an option itself.
+/// Formats an id and the options of its verb after a space. The id comes first unless it looks like an option.
 fn id_argument(id: &str, options: &str) -> String {
-    match is_like_option(id) {
+    match looks_like_option(id) {
         true => format!("{options} -- {}", quote(id)),
         false => format!(" {}{options}", quote(id)),
     }
 }
 
-/// Whether a command line takes that word for an option.
-fn is_like_option(word: &str) -> bool {
+/// Whether a word would be parsed as an option.
+fn looks_like_option(word: &str) -> bool {
     word.starts_with('-')
 }
 
-/// The command that deletes a file.
+/// Returns the command that deletes a file.
 pub(super) fn remove(path: &str) -> String {
     format!("rm {}", path_argument(path))
 }
 
-/// A path with `/` between its parts on every system.
-pub(super) fn slashes(path: &Path) -> String {
+/// Formats a path with `/` on every system.
+pub(super) fn with_slashes(path: &Path) -> String {
     let text = path.to_string_lossy();
     if std::path::MAIN_SEPARATOR == '/' { text.into_owned() } else { text.replace(std::path::MAIN_SEPARATOR, "/") }
 }
 
-/// A path as one word of a command that is not taken for an option.
+/// Quotes a path as one word of a command that cannot be parsed as an option.
 pub(super) fn path_argument(path: &str) -> Cow<'_, str> {
-    if is_like_option(path) { quote(&format!("./{path}")).into_owned().into() } else { quote(path) }
+    if looks_like_option(path) { quote(&format!("./{path}")).into_owned().into() } else { quote(path) }
 }
 
-/// The text as one word of a POSIX shell; a leading `=` is special to zsh. One in which something is hidden is written as bash,
-/// zsh and POSIX of 2024 read it: what is copied is then what is seen. No two `#` are neighbours, which could begin a command
-/// to a CI runner and would be written out on their way there.
+/// Quotes the text as one word of a POSIX shell; a leading `=` is special to zsh. Hidden characters are escaped with `$'..'`,
+/// which bash, zsh and POSIX 2024 understand, so that the visible text can be copied. Adjacent `#` are separated, because
+/// `##` could start a command to a CI runner and would be escaped there.
 pub(crate) fn quote(text: &str) -> Cow<'_, str> {
     if let Some((before, after)) = text.split_once("##") {
         let [before, after] = [format!("{before}#"), format!("#{after}")].map(|part| quote(&part).into_owned());
         return (before + &after).into();
     }
     if text.contains(is_hidden) {
-        return format!("$'{}'", text.chars().map(spelled).collect::<String>()).into();
+        return format!("$'{}'", text.chars().map(escape_quoted).collect::<String>()).into();
     }
     let is_plain =
         |(at, c): (usize, char)| c.is_alphanumeric() || "_-./:,+@%".contains(c) || (at > 0 && "#=".contains(c));
@@ -224,8 +224,8 @@ pub(crate) fn quote(text: &str) -> Cow<'_, str> {
     format!("'{}'", text.replace('\'', r"'\''")).into()
 }
 
-/// A character between `$'` and `'`.
-fn spelled(c: char) -> String {
+/// Escapes a character between `$'` and `'`.
+fn escape_quoted(c: char) -> String {
     match c {
         '\'' | '\\' => format!("\\{c}"),
         c if is_hidden(c) => c.encode_utf8(&mut [0; 4]).bytes().map(|byte| format!("\\{byte:03o}")).collect(),
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_in_a_text_are_shown_as_others_are() {
+    fn paths_in_a_text_are_made_relative() {
         let text = "input `x`: /home/me/port/goldens/x.npy: no such file, nor /mnt/home/me/port/x.npy";
         let shown = "input `x`: goldens/x.npy: no such file, nor /mnt/home/me/port/x.npy";
         assert_eq!(commands().relative(text), shown);
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_shell_would_split_or_expand_is_quoted() {
+    fn characters_that_are_special_to_a_shell_are_quoted() {
         for (text, word) in [
             ("all.npz#y", "all.npz#y"),
             ("größe/λ.npy", "größe/λ.npy"),
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_that_begins_with_a_dash_is_not_taken_for_an_option() {
+    fn an_id_that_begins_with_a_dash_is_not_parsed_as_an_option() {
         assert_eq!(commands().run(Some("-bad")), "karat run -k=-bad");
         assert_eq!(commands().list(Some("- b")), "karat list '-k=- b'");
         assert_eq!(commands().accept(Some("-bad")), "karat accept -- -bad");
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn a_root_that_was_typed_is_typed_again() {
+    fn commands_repeat_the_root_that_was_given() {
         assert_eq!(commands().run(Some("a b")), "karat run -k 'a b'");
         let commands = Commands { root: Some("my goldens".into()), ..commands() };
         assert_eq!(commands.run(None), "karat run 'my goldens'");
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn the_review_is_named_that_works_there() {
+    fn the_review_command_depends_on_the_project() {
         assert_eq!(commands().review(Some("a/b")), "karat accept a/b");
         assert_eq!(Commands { review: Review::Insta, ..commands() }.review(Some("a/b")), "cargo insta review");
     }

@@ -1,58 +1,59 @@
-//! What to say of a setup, and what to type: for the terminal and for programs alike.
+//! The message and the command for each problem of a setup.
 
 use super::commands::{Commands, path_argument, quote, remove};
-use super::message::listed;
+use super::message::first_few;
+use super::overview::CANNOT_FAIL;
 use crate::doctor::{Complaint, ComplaintKind};
 use crate::tensor::Pointer;
 use crate::text::number::plural;
 
-/// What is wrong, in words, and what to type.
+/// Returns what is wrong, and the command to type.
 pub(super) fn advice(commands: &Commands, complaint: &Complaint) -> (String, String) {
     let Complaint { kind, text, files, case } = complaint;
     let text = text.as_deref().unwrap_or_default();
     let shown = commands.relative(text);
     let paths: Vec<String> = files.iter().map(|file| commands.path(file)).collect();
     let words = |paths: &[String]| paths.iter().map(|path| path_argument(path)).collect::<Vec<_>>().join(" ");
-    let of = |what: &str, rest: &str| format!("{}: {}{rest}", plural(files.len() as u64, what), some(&paths));
-    let pending = |rest: &str| of("pending snapshot", rest);
+    let count = |noun: &str| format!("{}: {}", plural(files.len() as u64, noun), first_few(&paths));
     let delete = || paths.iter().map(|path| remove(path)).collect::<Vec<_>>().join("; ");
-    let restore = || format!("git checkout -- {}", words(&paths));
     let record = || format!("{}; {}", commands.run(None), commands.review(None));
     match kind {
-        ComplaintKind::Empty => ("there is no case: a case is a folder that holds a case.json".into(), commands.add()),
+        ComplaintKind::Empty => {
+            ("there are no cases: a case is a folder that contains a case.json".into(), commands.add())
+        }
         ComplaintKind::Broken => (shown, commands.list(case.as_ref().map(|id| id.as_str()))),
         ComplaintKind::Pointers => {
             let pointer = Pointer::named_in(text).unwrap_or(Pointer::Lfs);
-            (of(&shown, ", in place of tensors"), pointer.remedy().to_owned())
+            (count(&shown) + ", in place of tensors", pointer.remedy().to_owned())
         }
-        ComplaintKind::Missing | ComplaintKind::Damaged => (shown, restore()),
-        ComplaintKind::Disarmed => (shown, remedy(text)),
+        ComplaintKind::Missing | ComplaintKind::Damaged => (shown, format!("git checkout -- {}", words(&paths))),
+        ComplaintKind::Disarmed => (shown, setting_command(text)),
         ComplaintKind::Orphaned => {
-            (of("snapshot", ", without a case or output (restore it where it went by accident)"), delete())
+            (count("snapshot") + ", without a case or output (restore it if it was removed by mistake)", delete())
         }
-        ComplaintKind::Pending => (pending(", which nobody has reviewed"), commands.review(None)),
-        // The verb `accept` knows the snapshots of cases alone.
+        ComplaintKind::Pending => (count("pending snapshot") + ", not reviewed yet", commands.review(None)),
+        // `accept` handles only the snapshots of cases.
         ComplaintKind::PendingAssertion => {
-            (pending(", of assert_summary!, which nobody has reviewed"), "cargo insta review".into())
+            (count("pending snapshot") + ", of assert_summary!, not reviewed yet", "cargo insta review".into())
         }
-        ComplaintKind::Stray => (pending(", of no case or output"), delete()),
-        ComplaintKind::Unrecorded => (of("snapshot", ", not recorded yet"), record()),
-        ComplaintKind::Drift => {
-            (of("snapshot", &format!(", not what the case declares now (the first: {shown})")), record())
-        }
+        ComplaintKind::Stray => (count("pending snapshot") + ", without a case or output", delete()),
+        ComplaintKind::Unrecorded => (count("snapshot") + ", not recorded yet", record()),
+        ComplaintKind::Drift => (
+            count("snapshot") + &format!(", different from what the case declares now (first line: {shown})"),
+            record(),
+        ),
         ComplaintKind::Skipped => {
-            let count = plural(text.lines().count() as u64, "skipped case");
-            let ids = listed(shown.lines());
+            let cases = plural(text.lines().count() as u64, "skipped case");
+            let ids = first_few(shown.lines());
             let allowed = text.lines().map(|id| format!(" {}", quote(&format!("--allow-skip={id}"))));
             let command = format!("{} --ci{}", commands.run(None), allowed.collect::<String>());
-            (format!("{count}, which fails in CI unless it is allowed by name: {ids}"), command)
+            (format!("{cases}, which fails in CI unless it is allowed by name: {ids}"), command)
         }
         ComplaintKind::Vacuous => {
-            let outputs = listed(shown.split(", "));
-            let said = format!("accuracy cannot fail, or not on zeros or NaN: {outputs}");
-            (said, format!("{} --deny vacuous", commands.run(None)))
+            let outputs = first_few(shown.split(", "));
+            (format!("accuracy {CANNOT_FAIL}: {outputs}"), format!("{} --deny vacuous", commands.run(None)))
         }
-        ComplaintKind::Leftover => (of("half-written file", ", left by a karat that was killed"), delete()),
+        ComplaintKind::Leftover => (count("incomplete file") + ", left by a karat process that was killed", delete()),
         ComplaintKind::Unversioned => {
             let why = if text.is_empty() { String::new() } else { format!(" ({shown})") };
             let command = match text {
@@ -60,34 +61,34 @@ pub(super) fn advice(commands: &Commands, complaint: &Complaint) -> (String, Str
                 why if why.contains("not a git repository") => "git init",
                 _ => "git status",
             };
-            let said = format!("git knows nothing of goldens and snapshots{why}: another machine may have neither");
-            (said, command.into())
+            let message = format!("goldens/ and snapshots/ are not in git{why}: other machines may not have them");
+            (message, command.into())
         }
         ComplaintKind::Ignored => {
             let command = format!("git check-ignore -v {}", words(&paths[..1]));
-            (of("file", ", ignored by git: another clone will not have them"), command)
+            (count("file") + ", ignored by git: other clones will not have them", command)
         }
         ComplaintKind::Untracked => {
-            let command = format!("git add {}", words(&folders(&paths)));
-            (of("file", ", not committed: another clone will not have them"), command)
+            let command = format!("git add {}", words(&top_folders(&paths)));
+            (count("file") + ", not committed: other clones will not have them", command)
         }
         ComplaintKind::NoCargoInsta => {
-            let said = "cargo-insta, which reviews what drifts, is not installed; accept does without it";
-            (said.into(), INSTALL.into())
+            let message = "cargo-insta, which reviews drift, is not installed; `accept` works without it";
+            (message.into(), INSTALL.into())
         }
         ComplaintKind::OldCargoInsta => (shown, INSTALL.into()),
         ComplaintKind::Ci => {
-            let said = "CI or TF_BUILD is set: a run here records nothing, and skips fail";
-            (said.into(), "unset CI TF_BUILD".into())
+            let message = "CI or TF_BUILD is set: runs here record nothing, and skips fail";
+            (message.into(), "unset CI TF_BUILD".into())
         }
     }
 }
 
-/// What installs the newest cargo-insta.
+/// Installs the newest cargo-insta.
 const INSTALL: &str = "cargo install --locked cargo-insta";
 
-/// What the error of a setting ends with, as a command.
-fn remedy(text: &str) -> String {
+/// Returns the end of the error about a setting, as a command.
+fn setting_command(text: &str) -> String {
     match (text.rsplit_once("unset "), text.rsplit_once(" set ")) {
         (Some((_, name)), _) => format!("unset {name}"),
         (None, Some((_, setting))) => format!("export {setting}"),
@@ -95,14 +96,8 @@ fn remedy(text: &str) -> String {
     }
 }
 
-/// The first few of the files.
-fn some(paths: &[String]) -> String {
-    let first = paths.iter().take(3).map(String::as_str).collect::<Vec<_>>().join(", ");
-    if paths.len() > 3 { format!("{first} and {} more", paths.len() - 3) } else { first }
-}
-
-/// The first folder of each path below the reader's folder, and each other path as it is.
-fn folders(paths: &[String]) -> Vec<String> {
+/// Returns the first folder of each relative path, and each absolute path unchanged.
+fn top_folders(paths: &[String]) -> Vec<String> {
     let first = |path: &String| match path.starts_with('/') {
         true => path.clone(),
         false => path.split('/').next().unwrap_or_default().to_owned(),

@@ -1,45 +1,48 @@
-//! Figures for every report: what describes a tensor, everything that was measured of a pair, how elements are spread.
+//! The numbers in reports: the summary of a tensor, every measure of a pair, and histograms.
 
 use crate::compare::mismatch::non_finite_counts;
 use crate::compare::{Comparison, Decade, Extreme, HeatMap, Size, Summary, WorstElement};
 use crate::tensor::value::{Float, both};
-use crate::tensor::{DType, Element, Kind, Slice, Tensor, Value, dispatch};
+use crate::tensor::{Element, Kind, Slice, Tensor, Value, dispatch};
 use crate::text::number::{count, distinct, float, float_up, near_one, percent, shape, share};
 
-/// A quantity and its value.
+/// The name of a quantity and its value.
 pub(super) type Row = (&'static str, String);
 
-/// What a summary says of a tensor, a line a quantity.
-pub(super) fn described(summary: &Summary) -> [Row; 10] {
+/// Returns a row for each quantity of a summary.
+pub(super) fn summary_rows(summary: &Summary) -> [Row; 10] {
     let Summary { shape: extents, dtype, elements: _, left_out, non_finite, min, max, mean, std, l2 } = summary;
     let absent = || if summary.is_unread() { "not read" } else { "none" }.to_owned();
-    let known = |text: String| if summary.is_unread() { absent() } else { text };
+    let unless_unread = |text: String| if summary.is_unread() { absent() } else { text };
     let value = |value: &Option<Value>| value.as_ref().map_or_else(absent, ToString::to_string);
     let number = |number: &Option<f64>| number.map_or_else(absent, float);
-    let [of_min, of_max, of_mean, of_std] = quantities(*dtype);
+    let [min_name, max_name, mean_name, std_name] = match dtype.kind() {
+        Kind::Complex => ["min |z|", "max |z|", "mean |z|", "std |z|"],
+        Kind::Integer | Kind::Float => ["min", "max", "mean", "std"],
+    };
     [
         ("dtype", dtype.to_string()),
         ("shape", shape(extents)),
         ("elements", count(extents.iter().product::<usize>() as u64 - left_out)),
-        (LEFT_OUT, known(count(*left_out))),
-        ("not finite", known(non_finite_counts(*non_finite))),
-        (of_min, value(min)),
-        (of_max, value(max)),
-        (of_mean, number(mean)),
-        (of_std, number(std)),
+        (EXCLUDED, unless_unread(count(*left_out))),
+        ("not finite", unless_unread(non_finite_counts(*non_finite))),
+        (min_name, value(min)),
+        (max_name, value(max)),
+        (mean_name, number(mean)),
+        (std_name, number(std)),
         ("l2", number(l2)),
     ]
 }
 
-/// The quantity that is told of a tensor only where a mask leaves something out.
-pub(super) const LEFT_OUT: &str = "left out";
+/// The number of elements that a mask excludes; shown only with a mask.
+pub(super) const EXCLUDED: &str = "excluded";
 
-/// Both summaries side by side: means and the like that differ do not print alike.
-pub(super) fn beside(actual: &Summary, reference: &Summary) -> Vec<[String; 3]> {
+/// Returns the rows of both summaries side by side. Means, deviations and norms that differ also print differently.
+pub(super) fn summary_pair(actual: &Summary, reference: &Summary) -> Vec<[String; 3]> {
     let moments = |summary: &Summary| [summary.mean, summary.std, summary.l2];
-    let mut rows: Vec<[String; 3]> = described(actual)
+    let mut rows: Vec<[String; 3]> = summary_rows(actual)
         .into_iter()
-        .zip(described(reference))
+        .zip(summary_rows(reference))
         .map(|((quantity, actual), (_, reference))| [quantity.to_owned(), actual, reference])
         .collect();
     for (row, pair) in rows[7..].iter_mut().zip(moments(actual).into_iter().zip(moments(reference))) {
@@ -50,15 +53,7 @@ pub(super) fn beside(actual: &Summary, reference: &Summary) -> Vec<[String; 3]> 
     rows
 }
 
-/// What the extremes, the mean and the deviation of a summary are called: of complex numbers they are those of the moduli.
-fn quantities(dtype: DType) -> [&'static str; 4] {
-    match dtype.kind() {
-        Kind::Complex => ["min |z|", "max |z|", "mean |z|", "std |z|"],
-        Kind::Integer | Kind::Float => ["min", "max", "mean", "std"],
-    }
-}
-
-/// The largest differences, where they are, and both values there.
+/// Returns the largest differences, their indices, and both values there.
 pub(super) fn extremes(measured: &Comparison) -> Vec<(&'static str, Option<[String; 4]>)> {
     let cells = |extreme: &Extreme, number: fn(f64) -> String| {
         let [actual, reference] = both(extreme.actual, extreme.reference);
@@ -78,7 +73,7 @@ pub(super) fn extremes(measured: &Comparison) -> Vec<(&'static str, Option<[Stri
     largest.into_iter().chain(first).collect()
 }
 
-/// Every other measure of a pair.
+/// Returns every other measure of a pair.
 pub(super) fn measures(measured: &Comparison) -> [Row; 16] {
     let Comparison { elements, differing, outside, first_outside, .. } = measured;
     let part = |part: u64| match elements {
@@ -89,7 +84,7 @@ pub(super) fn measures(measured: &Comparison) -> [Row; 16] {
     let first = first_outside.as_ref().map(|first| format!(", the first at {}", shape(first))).unwrap_or_default();
     [
         ("elements compared", count(*elements)),
-        (LEFT_OUT, count(measured.left_out)),
+        (EXCLUDED, count(measured.left_out)),
         ("differing", part(*differing)),
         ("outside tolerance", part(*outside) + &first),
         ("tolerance used", share(measured.tolerance_used)),
@@ -100,18 +95,18 @@ pub(super) fn measures(measured: &Comparison) -> [Row; 16] {
         ("bias", number(measured.bias, float)),
         ("scale", number(measured.scale, near_one)),
         ("cosine", number(measured.cosine, near_one)),
-        ("references that are 0", count(measured.zero_references)),
-        ("not finite, without match", count(measured.non_finite_mismatches)),
+        ("zero references", count(measured.zero_references)),
+        ("non-finite mismatches", count(measured.non_finite_mismatches)),
         ("not finite in actual", non_finite_counts(measured.actual_non_finite)),
         ("not finite in reference", non_finite_counts(measured.reference_non_finite)),
     ]
 }
 
-/// The columns of [`worst`].
-pub(super) const WORST: [&str; 5] = ["index", "actual", "reference", "difference", "of what is allowed"];
+/// The columns of [`worst_row`].
+pub(super) const WORST: [&str; 5] = ["index", "actual", "reference", "difference", "of the tolerance"];
 
-/// An element that differs, both values, and how much of the tolerance it uses, where there is one to use.
-pub(super) fn worst(element: &WorstElement) -> [String; 5] {
+/// Returns the cells of an element that differs: both values, and how much of the tolerance it uses.
+pub(super) fn worst_row(element: &WorstElement) -> [String; 5] {
     let WorstElement { index, actual, reference, difference, share: used } = element;
     let [actual, reference] = both(*actual, *reference);
     let used = match used {
@@ -122,24 +117,24 @@ pub(super) fn worst(element: &WorstElement) -> [String; 5] {
     [shape(index), actual, reference, float(*difference), used]
 }
 
-/// What the rows and columns of a map are.
+/// Describes the rows and columns of a map.
 pub(super) fn axes(map: &HeatMap) -> String {
     let HeatMap { shape: extents, step: [row, column], cells: _ } = map;
     let each = |step: usize, axis: usize| match step {
         1 => format!("axis {axis}"),
-        step => format!("axis {axis} ({step} each)"),
+        step => format!("axis {axis} ({step} per cell)"),
     };
     let axes = match extents.len() {
         0 => "the only element".to_owned(),
         1 => format!("across: {}", each(*column, 0)),
         count => format!("down: {}, across: {}", each(*row, count - 2), each(*column, count - 1)),
     };
-    let others = if extents.len() > 2 { "; the furthest over all other axes" } else { "" };
-    format!("where it differs, of {}; {axes}{others}", shape(extents))
+    let others = if extents.len() > 2 { "; the largest over all other axes" } else { "" };
+    format!("where it differs, in {}; {axes}{others}", shape(extents))
 }
 
-/// The character of a cell of a map: a digit is how many decades it is above what is allowed, 1 up to ten times, 2 up to a
-/// hundred times.
+/// Returns the character for a cell of a map. A digit is the number of decades above the tolerance: 1 for up to ten times
+/// the tolerance, 2 for up to a hundred times.
 pub(super) fn mark(cell: Option<f64>) -> char {
     match cell {
         None => ' ',
@@ -150,19 +145,19 @@ pub(super) fn mark(cell: Option<f64>) -> char {
     }
 }
 
-/// What the characters of a map mean, those that there are.
-pub(super) fn meanings(map: &HeatMap) -> Vec<(char, String)> {
+/// Returns the meaning of each character that a map contains.
+pub(super) fn legend(map: &HeatMap) -> Vec<(char, String)> {
     let mut marks: Vec<char> = map.cells.iter().flatten().map(|cell| mark(*cell)).collect();
     marks.sort_unstable();
     marks.dedup();
-    // Said once: what follows is in the same unit.
-    let mut unit = " what is allowed";
+    // Only the first digit names the unit.
+    let mut unit = " the tolerance";
     let mut meaning = |mark: char| match mark {
         ' ' => "not compared".to_owned(),
         '-' => "equal".into(),
-        '.' => "within".into(),
+        '.' => "within tolerance".into(),
         'N' => "not finite".into(),
-        '9' => "further".into(),
+        '9' => "more".into(),
         digit => {
             let times = count(10u64.pow(digit.to_digit(10).unwrap_or(1)));
             format!("up to {times}x{}", std::mem::take(&mut unit))
@@ -171,26 +166,26 @@ pub(super) fn meanings(map: &HeatMap) -> Vec<(char, String)> {
     marks.into_iter().map(|mark| (mark, meaning(mark))).collect()
 }
 
-/// What is counted of a difference.
-pub(super) const DECADES: &str = "|actual - reference|, and how many elements";
+/// The heading of a histogram of differences.
+pub(super) const DECADES: &str = "|actual - reference|, and number of elements";
 
-/// The decades with what each is called, and with those between that are empty, if they are few. Where there would be more
-/// rows than a person reads, as where differences grew without bound, each stands for several decades.
+/// Returns the decades with their labels, including short gaps of empty ones. Each row covers several decades if there
+/// would be too many rows to read, such as for differences that grew without bound.
 pub(super) fn decades(decades: &[Decade]) -> Vec<(String, Decade)> {
-    const MOST: usize = 20;
+    const MAX: usize = 20;
     let spans = [1, 2, 5, 10, 20, 50, 100];
-    let fitting = spans.iter().find(|span| joined(decades, **span).len() <= MOST);
+    let fitting = spans.iter().find(|span| merge_decades(decades, **span).len() <= MAX);
     let span = *fitting.unwrap_or(&100);
     let label = |size| match size {
         Size::Zero => "0".to_owned(),
         Size::NotFinite => "not finite".into(),
-        Size::Power(power) => format!("{} to {}", ten(power), ten(power + span)),
+        Size::Power(power) => format!("{} to {}", power_of_ten(power), power_of_ten(power + span)),
     };
-    joined(decades, span).into_iter().map(|row| (label(row.size), row)).collect()
+    merge_decades(decades, span).into_iter().map(|row| (label(row.size), row)).collect()
 }
 
-/// The same where each row stands for so many decades.
-fn joined(decades: &[Decade], span: i32) -> Vec<Decade> {
+/// Merges the decades so that each row covers `span` of them.
+fn merge_decades(decades: &[Decade], span: i32) -> Vec<Decade> {
     let mut rows: Vec<Decade> = Vec::new();
     for Decade { size, count } in decades.iter().copied() {
         let size = match size {
@@ -213,8 +208,8 @@ fn joined(decades: &[Decade], span: i32) -> Vec<Decade> {
     rows
 }
 
-/// A power of ten.
-pub(super) fn ten(power: i32) -> String {
+/// Formats a power of ten.
+pub(super) fn power_of_ten(power: i32) -> String {
     match power {
         0 => "1".into(),
         1 => "10".into(),
@@ -222,49 +217,48 @@ pub(super) fn ten(power: i32) -> String {
     }
 }
 
-/// A range of values, and how many elements are in it.
+/// A range of values and its number of elements.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
 pub struct Bin {
-    /// The lower end, which belongs to it.
+    /// The lower end, inclusive.
     #[serde(with = "Float")]
     pub from: f64,
-    /// The upper end, which belongs to the next; to this one where it is the last, or as wide as one value.
+    /// The upper end; exclusive, except in the last bin and in a bin for a single value.
     #[serde(with = "Float")]
     pub to: f64,
-    /// How many elements.
+    /// The number of elements.
     pub count: u64,
 }
 
-/// The finite elements of a tensor (complex: their moduli) counted in bins of equal width, from the smallest to the largest:
-/// as many as a screen shows beside a summary, and none where no element is finite. Integers in a small range have a bin for
-/// each value.
+/// Counts the finite elements of a tensor (for complex numbers, their moduli) in bins of equal width. Integers in a small
+/// range get one bin per value. Returns no bins if no element is finite.
 #[must_use]
 pub fn histogram(tensor: &Tensor) -> Vec<Bin> {
     const BINS: usize = 12;
     let (mut min, mut max) = (f64::INFINITY, f64::NEG_INFINITY);
-    visit(tensor.data(), &mut |x| (min, max) = (min.min(x), max.max(x)));
+    for_each_finite(tensor.data(), &mut |x| (min, max) = (min.min(x), max.max(x)));
     if min > max {
         return Vec::new();
     }
-    let has_bin_each = tensor.dtype().kind() == Kind::Integer && max - min < BINS as f64;
-    let count = match has_bin_each {
+    let one_per_value = tensor.dtype().kind() == Kind::Integer && max - min < BINS as f64;
+    let count = match one_per_value {
         true => (max - min) as usize + 1,
         false if min == max => 1,
         false => BINS,
     };
-    // By halves: the width of all finite doubles is not finite.
+    // A weighted sum, because `max - min` can overflow.
     let edge = |at: usize| {
         let share = at as f64 / count as f64;
         if at == count { max } else { min * (1.0 - share) + max * share }
     };
     let mut bins: Vec<Bin> = (0..count)
-        .map(|at| match has_bin_each {
+        .map(|at| match one_per_value {
             true => Bin { from: min + at as f64, to: min + at as f64, count: 0 },
             false => Bin { from: edge(at), to: edge(at + 1), count: 0 },
         })
         .collect();
-    visit(tensor.data(), &mut |x| {
-        let at = match has_bin_each {
+    for_each_finite(tensor.data(), &mut |x| {
+        let at = match one_per_value {
             true => (x - min) as usize,
             false => (((x / 2.0 - min / 2.0) / (max / 2.0 - min / 2.0)) * count as f64) as usize,
         };
@@ -273,12 +267,12 @@ pub fn histogram(tensor: &Tensor) -> Vec<Bin> {
     bins
 }
 
-/// Hands on every finite element.
-fn visit(data: Slice<'_>, take: &mut dyn FnMut(f64)) {
-    fn of<T: Element>(elements: &[T], take: &mut dyn FnMut(f64)) {
-        elements.iter().map(|x| x.value().to_f64()).filter(|x| x.is_finite()).for_each(take);
+/// Calls `visit` with every finite element.
+fn for_each_finite(data: Slice<'_>, visit: &mut dyn FnMut(f64)) {
+    fn typed<T: Element>(elements: &[T], visit: &mut dyn FnMut(f64)) {
+        elements.iter().map(|x| x.value().to_f64()).filter(|x| x.is_finite()).for_each(visit);
     }
-    dispatch!(data, elements => of(elements, take));
+    dispatch!(data, elements => typed(elements, visit));
 }
 
 #[cfg(test)]
@@ -296,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn the_widest_range_of_doubles_is_binned() {
+    fn the_range_of_all_doubles_can_be_binned() {
         assert_eq!(counts(&[f64::MIN, f64::MAX]), [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
     }
 
@@ -306,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_finite_has_no_bin() {
+    fn without_finite_elements_there_are_no_bins() {
         assert_eq!(counts(&[f64::NAN]), [0u64; 0]);
         assert_eq!(counts(&[]), [0u64; 0]);
     }
@@ -340,7 +334,7 @@ mod tests {
                 assert_eq!(pair[0].0.split(" to ").nth(1), pair[1].0.split(" to ").next(), "{powers:?}");
             }
         }
-        // Far apart, nothing is drawn between.
+        // A long gap is not drawn.
         let apart: Vec<String> = decades(&[decade(-300), decade(0)]).into_iter().map(|(label, _)| label).collect();
         assert_eq!(apart, ["1e-300 to 1e-299", "1 to 10"]);
     }

@@ -1,46 +1,47 @@
-//! For GitHub Actions: annotations where the case is, and the summary of a step.
+//! The report for GitHub Actions: annotations at the files of cases, and the summary of a step.
 //!
 //! Workflow commands: <https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands>.
 
 use std::path::Path;
 
-use super::commands::slashes;
+use super::commands::with_slashes;
 use super::markdown::{code, plain, row};
 use super::{Commands, message, overview, terminal};
 use crate::run::{CaseOutcome, OutputOutcome, Problem, RunOutcome, Verdict};
 use crate::text::number::{duration, float, plural, share};
 use crate::text::safe::{escape_line, escape_text};
 
-/// How many annotations of one level GitHub shows of a step: those that come after are dropped without a word.
-const ANNOTATIONS: usize = 10;
+/// The number of annotations per level that GitHub shows for a step. It silently drops the others.
+const MAX_ANNOTATIONS: usize = 10;
 
-/// The bytes of a message: GitHub keeps 64 KiB, and each that is escaped becomes three.
-const MESSAGE: usize = 16_000;
+/// The maximum size of a message in bytes: GitHub keeps 64 KiB, and an escaped byte becomes three.
+const MAX_MESSAGE: usize = 16_000;
 
-/// How large the summary of a step may be: <https://docs.github.com/en/actions/reference/limits>. A larger one is not shown.
+/// The maximum size of a step summary: <https://docs.github.com/en/actions/reference/limits>. GitHub does not show a larger
+/// one.
 pub const SUMMARY_LIMIT: usize = 1024 * 1024;
 
-/// Room for the end of a summary that is cut.
+/// Space for the end of a summary that is cut.
 const END: usize = 200;
 
-/// An annotation for each case that fails the gate, the worst first: an error where it must be corrected, a warning where it
-/// may be reviewed, and a notice for what passes though it cannot fail. `workspace` is the repository's folder; below it files
-/// are named relative to it. Where there are more than GitHub shows, the last says how many.
+/// Formats an annotation for each case that fails the run, the worst first: errors to fix, and warnings to review. A pass
+/// that cannot fail gets a notice. Files below `workspace`, the folder of the repository, are named relative to it. If
+/// there are more annotations than GitHub shows, the last one lists the others.
 #[must_use]
 pub fn annotations(commands: &Commands, run: &RunOutcome, workspace: Option<&Path>) -> String {
     let early = overview::ended_early(run);
     let annotation = |level: &str, case: Option<&CaseOutcome>, title: &str, message: &str| {
-        let file =
-            case.map(|case| format!("file={},", property(&place(commands, case, workspace)))).unwrap_or_default();
-        format!("::{level} {file}title={}::{}\n", property(title), data(cut(message)))
+        let file = case.map(|case| format!("file={},", escape_property(&place(commands, case, workspace))));
+        let file = file.unwrap_or_default();
+        format!("::{level} {file}title={}::{}\n", escape_property(title), escape_message(truncate(message)))
     };
     let mut text = String::new();
     text.extend(early.iter().map(|early| annotation("error", None, "the run ended early", &escape_line(early))));
     let is_review = |case: &CaseOutcome| matches!(case.verdict, Verdict::Drift | Verdict::Unrecorded);
     let (warnings, errors): (Vec<&CaseOutcome>, Vec<&CaseOutcome>) =
-        failing(run).into_iter().partition(|case| is_review(case));
+        failing_cases(run).into_iter().partition(|case| is_review(case));
     for (level, cases, room) in
-        [("error", errors, ANNOTATIONS - usize::from(early.is_some())), ("warning", warnings, ANNOTATIONS)]
+        [("error", errors, MAX_ANNOTATIONS - usize::from(early.is_some())), ("warning", warnings, MAX_ANNOTATIONS)]
     {
         let (shown, rest) = cases.split_at(if cases.len() > room { room - 1 } else { cases.len() });
         for case in shown {
@@ -56,26 +57,27 @@ pub fn annotations(commands: &Commands, run: &RunOutcome, workspace: Option<&Pat
             text += &annotation(level, None, &title, &ids.join("\n"));
         }
     }
-    for (case, output) in run.vacuous().filter(|(case, _)| !run.gate.fails(case)).take(ANNOTATIONS) {
+    for (case, output) in run.vacuous().filter(|(case, _)| !run.gate.fails(case)).take(MAX_ANNOTATIONS) {
         let title = format!("cannot fail: {}:{}", case.id, output.name);
-        text += &annotation("notice", Some(case), &title, &message::vacuous_in(output).join("\n"));
+        text += &annotation("notice", Some(case), &title, &message::vacuous_lines(output).join("\n"));
     }
     text
 }
 
-/// The summary of a step in Markdown, of at most `limit` bytes: how many cases have which verdict, and of each that fails the
-/// gate what it is, by how much, and what to type. Nothing where there is no room for its head: what is longer is not shown.
+/// Formats the summary of a step in Markdown: the number of cases with each verdict, and for each failure what is wrong, by
+/// how much, and a command. Returns at most `limit` bytes, and nothing if the heading does not fit.
 #[must_use]
 pub fn summary(commands: &Commands, run: &RunOutcome, limit: usize) -> String {
     let mut page = head(run);
-    let rows: Vec<String> = failing(run).into_iter().flat_map(|case| rows(commands, run, case)).collect();
+    let rows: Vec<String> = failing_cases(run).into_iter().flat_map(|case| rows(commands, run, case)).collect();
     if !rows.is_empty() {
-        page += &row(["verdict", "case", "output", "largest difference", "of the tolerance", "what", "to type"]);
+        page +=
+            &row(["verdict", "case", "output", "largest difference", "of the tolerance", "problem", "next command"]);
         page += &row(["---", "---", "---", "---:", "---:", "---", "---"]);
     }
     for (at, row) in rows.iter().enumerate() {
         if page.len() + row.len() + END > limit {
-            page += &format!("\nand {} more, which have no room here: see the log.\n", rows.len() - at);
+            page += &format!("\n{} more rows do not fit here; see the log.\n", rows.len() - at);
             break;
         }
         page += row;
@@ -84,31 +86,30 @@ pub fn summary(commands: &Commands, run: &RunOutcome, limit: usize) -> String {
 }
 
 fn head(run: &RunOutcome) -> String {
-    let cases = plural(run.cases.len() as u64, "case");
-    let (failed, filtered) = (overview::failed(run.failed()), overview::filtered_out(run.filtered_out));
+    let (result, filtered) = (overview::result(run), overview::filtered_out(run.filtered_out));
     let early = overview::ended_early(run).map(|early| format!("**{}**\n\n", plain(&early))).unwrap_or_default();
-    let vacuous = overview::vacuous_outputs(run).map(|found| format!("{}\n\n", plain(&found))).unwrap_or_default();
+    let vacuous = overview::vacuous_outputs(run).map(|text| format!("{}\n\n", plain(&text))).unwrap_or_default();
     let executor = format!("{} in {}{filtered}.", code(&run.executor), duration(run.elapsed));
     let counts = run.counts();
-    let there = || Verdict::ALL.into_iter().filter(|verdict| counts.get(*verdict) > 0);
-    let (words, line) = (row(there().map(Verdict::word)), row(there().map(|_| "---:")));
-    let counts = row(there().map(|verdict| counts.get(verdict).to_string()));
-    format!("## karat: {cases}, {failed}\n\n{executor}\n\n{early}{vacuous}{words}{line}{counts}\n")
+    let verdicts = || Verdict::ALL.into_iter().filter(|verdict| counts.get(*verdict) > 0);
+    let (words, line) = (row(verdicts().map(Verdict::word)), row(verdicts().map(|_| "---:")));
+    let counts = row(verdicts().map(|verdict| counts.get(verdict).to_string()));
+    format!("## karat: {result}\n\n{executor}\n\n{early}{vacuous}{words}{line}{counts}\n")
 }
 
-/// A row for each output that did not pass or fails all the same, or one for the case.
+/// Returns a row for each output that did not pass or that fails because it is vacuous, and one for the case if needed.
 fn rows(commands: &Commands, run: &RunOutcome, case: &CaseOutcome) -> Vec<String> {
-    let is_told = |output: &&OutputOutcome| {
+    let is_included = |output: &&OutputOutcome| {
         output.verdict != Verdict::Pass || run.gate.denies(case) && output.vacuous().is_some()
     };
-    let outputs: Vec<&OutputOutcome> = case.outputs.iter().filter(is_told).collect();
-    let whole = (!case.problems.is_empty() || outputs.is_empty()).then_some(None);
+    let outputs: Vec<&OutputOutcome> = case.outputs.iter().filter(is_included).collect();
+    let own = (!case.problems.is_empty() || outputs.is_empty()).then_some(None);
     let line = |output: Option<&OutputOutcome>| {
-        let measured = output.and_then(|output| output.comparison.as_ref());
-        let largest = measured.and_then(|measured| measured.max_abs_diff.as_ref()).map(|extreme| float(extreme.value));
-        let used = measured.map(|measured| measured.tolerance_used);
+        let comparison = output.and_then(|output| output.comparison.as_ref());
+        let largest = comparison.and_then(|of| of.max_abs_diff.as_ref()).map(|extreme| float(extreme.value));
+        let used = comparison.map(|of| of.tolerance_used);
         let used = used.map(|used| if used.is_finite() { share(used) } else { "inf".into() });
-        let looks = output.and_then(|output| message::looks_like(&output.explanations));
+        let explanation = output.and_then(|output| message::convincing_explanation(&output.explanations));
         let next = message::next(commands, &run.gate, case, output).map(|next| code(&next.command));
         row([
             output.map_or(case.verdict, |output| output.verdict).word().to_owned(),
@@ -116,21 +117,21 @@ fn rows(commands: &Commands, run: &RunOutcome, case: &CaseOutcome) -> Vec<String
             output.map(|output| code(&output.name)).unwrap_or_default(),
             largest.unwrap_or_default(),
             used.unwrap_or_default(),
-            plain(&looks.or_else(|| message::first_line(commands, case, output)).unwrap_or_default()),
+            plain(&explanation.or_else(|| message::first_line(commands, case, output)).unwrap_or_default()),
             next.unwrap_or_default(),
         ])
     };
-    whole.into_iter().chain(outputs.into_iter().map(Some)).map(line).collect()
+    own.into_iter().chain(outputs.into_iter().map(Some)).map(line).collect()
 }
 
-/// What fails the gate, the worst first.
-fn failing(run: &RunOutcome) -> Vec<&CaseOutcome> {
+/// Returns the cases that fail the run, the worst first.
+fn failing_cases(run: &RunOutcome) -> Vec<&CaseOutcome> {
     let mut cases: Vec<&CaseOutcome> = run.cases.iter().filter(|case| run.gate.fails(case)).collect();
     cases.sort_by_key(|case| overview::severity(case));
     cases
 }
 
-/// The file that an annotation is at, as the repository names it: an orphan has no `case.json`, but a snapshot.
+/// Returns the file for an annotation: the `case.json`, or the snapshot of an orphan.
 fn place(commands: &Commands, case: &CaseOutcome, workspace: Option<&Path>) -> String {
     let snapshot = case.outputs.iter().flat_map(|output| &output.problems).find_map(|problem| match problem {
         Problem::Orphaned { snapshot } if case.verdict == Verdict::Orphaned => Some(snapshot),
@@ -139,23 +140,23 @@ fn place(commands: &Commands, case: &CaseOutcome, workspace: Option<&Path>) -> S
     let file = snapshot.unwrap_or(&case.file);
     let full = commands.base.join(file);
     match workspace.and_then(|workspace| full.strip_prefix(workspace).ok()) {
-        Some(below) => slashes(below),
+        Some(below) => with_slashes(below),
         None => commands.path(file),
     }
 }
 
-/// As much of a message as GitHub keeps.
-fn cut(text: &str) -> &str {
-    let end = (0..=text.len().min(MESSAGE)).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+/// Cuts a message to the size that GitHub keeps.
+fn truncate(text: &str) -> &str {
+    let end = (0..=text.len().min(MAX_MESSAGE)).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
     &text[..end]
 }
 
-/// A message on one line, as the runner reads it. It may have several lines, each of which is safe.
-fn data(text: &str) -> String {
+/// Escapes the message of a command, which may have several lines.
+fn escape_message(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
-/// A value between a message's commas and colons.
-fn property(text: &str) -> String {
-    data(&escape_text(text)).replace(':', "%3A").replace(',', "%2C")
+/// Escapes a property of a command.
+fn escape_property(text: &str) -> String {
+    escape_message(&escape_text(text)).replace(':', "%3A").replace(',', "%2C")
 }

@@ -1,8 +1,8 @@
-//! For programs: one JSON document for each verb, described in `docs/json.md`.
+//! The JSON report: one document for each verb, described in `docs/json.md`.
 //!
-//! What is absent is `null`, never left out. A float that JSON cannot hold is the word `"nan"`, `"inf"` or `"-inf"`. What a
-//! terminal or a CI runner would obey is written as `\u....`, which reads back the same. What is measured and judged is written
-//! as it is; the documents add what follows from it, and what a reader is told.
+//! An absent value is `null`; its field is never omitted. A float that JSON cannot represent is the string `"nan"`, `"inf"`
+//! or `"-inf"`. Characters that a terminal or a CI runner would interpret are written as `\u....`. The documents contain the
+//! outcomes, values derived from them, and the messages.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -29,13 +29,13 @@ use crate::snapshot::Drift;
 use crate::tensor::value::{Float, MaybeFloat};
 use crate::text::safe::{Rule, write_guarded};
 
-/// Changes when a field goes, or comes to mean something else; not when one is added.
+/// The format version. It changes when a field is removed or changes its meaning, not when one is added.
 const FORMAT: u32 = 1;
 
-/// How the last field of a run begins: the sha256 of everything before it.
+/// The start of the last field of a run: the sha256 of everything before it.
 const DIGEST: &str = ",\n  \"sha256\": \"";
 
-/// What every document begins with.
+/// The common fields of every document.
 #[derive(Serialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 struct Document<T> {
@@ -53,7 +53,7 @@ struct Header<V> {
     format: u32,
 }
 
-/// Writes a document and a line feed.
+/// Writes a document followed by a newline.
 fn write(out: &mut dyn Write, kind: &'static str, content: impl Serialize) -> io::Result<()> {
     let karat = Header { version: env!("CARGO_PKG_VERSION"), format: FORMAT };
     write_guarded(out, Rule::Json, |out| {
@@ -62,11 +62,11 @@ fn write(out: &mut dyn Write, kind: &'static str, content: impl Serialize) -> io
     })
 }
 
-/// Writes a run: its totals, every case, every output. [`read_run`] reads it back.
+/// Writes a run with its totals, cases and outputs. [`read_run`] reads it back.
 ///
 /// # Errors
 ///
-/// What `out` returns.
+/// Returns the errors of `out`.
 pub fn run(out: &mut dyn Write, commands: &Commands, run: &RunOutcome) -> io::Result<()> {
     let content = Run {
         root: commands.path(&run.root),
@@ -93,11 +93,11 @@ pub fn run(out: &mut dyn Write, commands: &Commands, run: &RunOutcome) -> io::Re
     writeln!(out, "{content}{DIGEST}{}\"\n}}", sha256_of_text(content))
 }
 
-/// Writes a case, run by that executor and held to accuracy alone; the explanations are those of its outputs.
+/// Writes a case with the explanations of its outputs, run by that executor and checked for accuracy only.
 ///
 /// # Errors
 ///
-/// What `out` returns.
+/// Returns the errors of `out`.
 pub fn explain(
     out: &mut dyn Write,
     commands: &Commands,
@@ -140,13 +140,13 @@ struct Run<'a> {
 struct Case<'a> {
     id: &'a str,
     file: String,
-    /// The suite that sets a field which `file` does not set; there only where one does.
+    /// The suite that sets a field which `file` does not set; omitted if there is none.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     inherited: BTreeMap<&'a str, String>,
     checkpoint: Option<&'a str>,
     verdict: Verdict,
     failed: bool,
-    problems: Vec<Told<'a>>,
+    problems: Vec<ProblemWithMessage<'a>>,
     next: Option<String>,
     snapshot_only: bool,
     #[serde(with = "Float")]
@@ -159,7 +159,7 @@ struct Case<'a> {
 struct Output<'a> {
     name: &'a str,
     verdict: Verdict,
-    problems: Vec<Told<'a>>,
+    problems: Vec<ProblemWithMessage<'a>>,
     next: Option<String>,
     reference: Option<&'a str>,
     or: &'a [String],
@@ -167,7 +167,7 @@ struct Output<'a> {
     tolerance: Option<&'a Tolerance>,
     summary: Option<&'a Summary>,
     comparison: Option<&'a Comparison>,
-    /// What else would pass what the case allows in a chained run; there only where something would.
+    /// Why the comparison is vacuous in a chained run; omitted if it is not.
     #[serde(skip_serializing_if = "Option::is_none")]
     chained_vacuous: Option<Vacuous>,
     drift: &'a [Drift],
@@ -176,23 +176,23 @@ struct Output<'a> {
     picture: Option<&'a Picture>,
 }
 
-/// A problem, and the message that the terminal shows.
+/// A problem with its message.
 #[derive(Serialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
-struct Told<'a> {
+struct ProblemWithMessage<'a> {
     #[serde(flatten)]
     problem: Cow<'a, Problem>,
     message: String,
 }
 
 impl Case<'_> {
-    /// A case with all of its outputs, as that gate and that commands say.
+    /// Builds the document of a case with all of its outputs.
     fn new<'a>(commands: &Commands, gate: &Gate, case: &'a CaseOutcome) -> Case<'a> {
         let next = |output| message::next(commands, gate, case, output).map(|next| next.command);
         let output = |output: &'a OutputOutcome| Output {
             name: &output.name,
             verdict: output.verdict,
-            problems: told(commands, case, Some(output)),
+            problems: problems(commands, case, Some(output)),
             next: next(Some(output)),
             reference: output.reference.as_deref(),
             or: &output.alternatives,
@@ -213,7 +213,7 @@ impl Case<'_> {
             checkpoint: case.checkpoint.as_deref(),
             verdict: case.verdict,
             failed: gate.fails(case),
-            problems: told(commands, case, None),
+            problems: problems(commands, case, None),
             next: next(None),
             snapshot_only: case.snapshot_only,
             elapsed_seconds: case.elapsed.as_secs_f64(),
@@ -222,11 +222,15 @@ impl Case<'_> {
     }
 }
 
-/// The problems of a case as a whole, or of one of its outputs.
-fn told<'a>(commands: &Commands, case: &'a CaseOutcome, output: Option<&'a OutputOutcome>) -> Vec<Told<'a>> {
-    let told = |problem: &'a Problem| {
-        let message = message::said(commands, case, output, problem).lines.join("\n");
-        // As the message has it: no path of this machine where it can be helped.
+/// Returns the problems of a case as a whole, or of one of its outputs, with their messages.
+fn problems<'a>(
+    commands: &Commands,
+    case: &'a CaseOutcome,
+    output: Option<&'a OutputOutcome>,
+) -> Vec<ProblemWithMessage<'a>> {
+    let with_message = |problem: &'a Problem| {
+        let message = message::describe(commands, case, output, problem).lines.join("\n");
+        // Paths are relative, as in the message.
         let problem = match problem {
             Problem::Error { text } => Cow::Owned(Problem::Error { text: commands.relative(text) }),
             Problem::Missing { text } => Cow::Owned(Problem::Missing { text: commands.relative(text) }),
@@ -235,12 +239,12 @@ fn told<'a>(commands: &Commands, case: &'a CaseOutcome, output: Option<&'a Outpu
             }
             problem => Cow::Borrowed(problem),
         };
-        Told { problem, message }
+        ProblemWithMessage { problem, message }
     };
-    output.map_or(&case.problems, |output| &output.problems).iter().map(told).collect()
+    output.map_or(&case.problems, |output| &output.problems).iter().map(with_message).collect()
 }
 
-/// The schema of a document of [`run`], as it is written: no field is ever left out.
+/// Returns the JSON Schema of a document written by [`run`].
 #[cfg(feature = "cli")]
 #[must_use]
 pub fn run_schema() -> schemars::Schema {
@@ -258,21 +262,21 @@ pub fn run_schema() -> schemars::Schema {
     schema
 }
 
-/// Writes every case there is.
+/// Writes a list of cases.
 ///
 /// # Errors
 ///
-/// What `out` returns.
+/// Returns the errors of `out`.
 pub fn list(out: &mut dyn Write, commands: &Commands, cases: &[CaseLine]) -> io::Result<()> {
     let line = |case: &CaseLine| CaseLine { file: commands.path(&case.file).into(), ..case.clone() };
     write(out, "list", BTreeMap::from([("cases", cases.iter().map(line).collect::<Vec<_>>())]))
 }
 
-/// Writes what is wrong with a setup.
+/// Writes the problems of a setup.
 ///
 /// # Errors
 ///
-/// What `out` returns.
+/// Returns the errors of `out`.
 pub fn doctor(out: &mut dyn Write, commands: &Commands, health: &Health) -> io::Result<()> {
     let complaint = |complaint: &Complaint| {
         let (message, next) = advice(commands, complaint);
@@ -292,11 +296,11 @@ pub fn doctor(out: &mut dyn Write, commands: &Commands, health: &Health) -> io::
     write(out, "doctor", content)
 }
 
-/// Writes every pair, and what only one side has.
+/// Writes a comparison: every pair, and the tensors that only one side has.
 ///
 /// # Errors
 ///
-/// What `out` returns.
+/// Returns the errors of `out`.
 pub fn diff(out: &mut dyn Write, diff: &DiffView) -> io::Result<()> {
     #[derive(Serialize)]
     struct Diff<'a> {
@@ -307,11 +311,11 @@ pub fn diff(out: &mut dyn Write, diff: &DiffView) -> io::Result<()> {
     write(out, "diff", Diff { is_close: diff.is_close(), diff })
 }
 
-/// Writes tensors, or what a case is.
+/// Writes tensors, or a case.
 ///
 /// # Errors
 ///
-/// What `out` returns.
+/// Returns the errors of `out`.
 pub fn show(
     out: &mut dyn Write,
     commands: &Commands,
@@ -327,16 +331,16 @@ pub fn show(
     write(out, "show", Show { tensors, case })
 }
 
-/// Writes a matrix: its executors, and every case with a cell for each of them.
+/// Writes a matrix: its executors, and each case with a cell per executor.
 ///
 /// # Errors
 ///
-/// What `out` returns.
+/// Returns the errors of `out`.
 pub fn matrix(out: &mut dyn Write, commands: &Commands, matrix: &Matrix) -> io::Result<()> {
     #[derive(Serialize)]
     struct Cell<'a> {
         executor: &'a str,
-        /// `null` is a hole.
+        /// `null` for a hole.
         verdict: Option<Verdict>,
         failed: bool,
         #[serde(with = "MaybeFloat")]
@@ -346,7 +350,7 @@ pub fn matrix(out: &mut dyn Write, commands: &Commands, matrix: &Matrix) -> io::
         messages: Vec<String>,
     }
     let column = |(at, Column { executor, required }): (usize, &Column)| {
-        // What a snapshot alone decides is never found here.
+        // A matrix does not check snapshots, so the other verdicts do not occur.
         let Sum { counts: Counts { broken, missing, mismatch, skipped, pass, .. }, holes, .. } = matrix.sum(at);
         json!({
             "name": executor,
@@ -382,86 +386,88 @@ pub fn matrix(out: &mut dyn Write, commands: &Commands, matrix: &Matrix) -> io::
     write(out, "matrix", content)
 }
 
-/// What is wrong with the case and with each output.
+/// Returns the messages about a case and about each of its outputs.
 fn messages(commands: &Commands, case: &CaseOutcome) -> Vec<String> {
-    let mut messages: Vec<String> = told(commands, case, None).into_iter().map(|told| told.message).collect();
-    for output in &case.outputs {
-        let told = told(commands, case, Some(output)).into_iter();
-        messages.extend(told.map(|told| format!("{}: {}", output.name, told.message)));
-    }
-    messages
+    let own = problems(commands, case, None).into_iter().map(|problem| problem.message);
+    let outputs = case.outputs.iter().flat_map(|output| {
+        let problems = problems(commands, case, Some(output)).into_iter();
+        problems.map(|problem| format!("{}: {}", output.name, problem.message))
+    });
+    own.chain(outputs).collect()
 }
 
-/// How a document begins.
+/// The first fields of a document.
 #[derive(Deserialize)]
 struct Head {
     karat: Header<String>,
     kind: String,
 }
 
-/// What follows from the rest of a run.
+/// The derived fields of a run.
 #[derive(Deserialize)]
 struct Totals {
     verdict: Verdict,
     total: usize,
     failed: usize,
     counts: Counts,
-    /// Of the text, checked before. An older karat wrote none.
+    /// Checked separately. Older versions did not write it.
     #[serde(default, rename = "sha256")]
     _sha256: Option<String>,
-    cases: Vec<Failed>,
+    cases: Vec<CaseTotals>,
 }
 
 #[derive(Deserialize)]
-struct Failed {
+struct CaseTotals {
     failed: bool,
 }
 
-/// The run in a document of [`run`](run()). Paths in it are as they were written: relative to the folder that the
-/// writer was in, where they are below it.
+/// Reads a run from a document written by [`run`](run()). Paths are returned as written: relative to the folder in which
+/// karat ran, if they are below it.
 ///
 /// # Errors
 ///
-/// [`Error::Invalid`] with the field and what to do, where it is no such document, or one of another format, or was cut off.
+/// Returns [`Error::Invalid`] with the field and what to do if the text is not such a document, has another format, or is
+/// incomplete.
 pub fn read_run(text: &str) -> Result<RunOutcome> {
     let Head { karat: Header { version, format }, kind } = head(text)?;
     if format != FORMAT {
         let own = env!("CARGO_PKG_VERSION");
         return Err(Error::Invalid(format!(
-            "karat.format is {format}: it was written by karat {version}, and karat {own} reads format {FORMAT}; \
+            "karat.format is {format}: the file was written by karat {version}, but karat {own} reads format {FORMAT}; \
              read it with karat {version}, or write it again"
         )));
     }
     if kind != "run" {
         return Err(Error::Invalid(format!(
-            "kind is `{kind}`: a document of `run` is wanted, as `run --json FILE` writes it"
+            "kind is `{kind}`: expected a document of kind `run`, as written by `run --json FILE`"
         )));
     }
     if let Some((content, digest)) = text.rsplit_once(DIGEST)
         && digest.trim_end_matches(['"', '}', '\n']) != sha256_of_text(content)
     {
-        return Err(Error::Invalid(format!("it was changed after karat wrote it: its sha256 is another; {AGAIN}")));
+        return Err(Error::Invalid(format!("changed after karat wrote it: its sha256 does not match; {REWRITE}")));
     }
     let mut run: RunOutcome = parse(text)?;
     let totals = parse(text)?;
     let checked = run.check().and_then(|()| check_totals(&run, &totals));
-    checked.map(|()| run).map_err(|what| Error::Invalid(format!("{what}; {AGAIN}")))
+    checked.map(|()| run).map_err(|what| Error::Invalid(format!("{what}; {REWRITE}")))
 }
 
-/// The version of karat that wrote a document.
+/// Returns the version of karat that wrote a document.
 ///
 /// # Errors
 ///
-/// [`Error::Invalid`] where the text is no document of karat's.
+/// Returns [`Error::Invalid`] if the text is not a karat document.
 pub fn version(text: &str) -> Result<String> {
     head(text).map(|head| head.karat.version)
 }
 
-/// Refuses totals that are not those of the cases.
+/// Returns an error if the totals do not match the cases.
 fn check_totals(run: &RunOutcome, totals: &Totals) -> Result<(), String> {
-    let wrong = run.cases.iter().zip(&totals.cases).find(|(case, Failed { failed })| run.gate.fails(case) != *failed);
-    if let Some((case, Failed { failed })) = wrong {
-        return Err(format!("case {}: failed is {failed}, and its verdict is {}", case.id, case.verdict.word()));
+    let wrong =
+        run.cases.iter().zip(&totals.cases).find(|(case, CaseTotals { failed })| run.gate.fails(case) != *failed);
+    if let Some((case, CaseTotals { failed })) = wrong {
+        return Err(format!("case {}: failed is {failed}, but its verdict is {}", case.id, case.verdict.word()));
     }
     let is_right = [
         ("total", totals.total == run.cases.len()),
@@ -470,35 +476,35 @@ fn check_totals(run: &RunOutcome, totals: &Totals) -> Result<(), String> {
         ("verdict", totals.verdict == run.verdict()),
     ];
     match is_right.iter().find(|(_, is_right)| !is_right) {
-        Some((field, _)) => Err(format!("{field} is not what the cases add up to; run it again")),
+        Some((field, _)) => Err(format!("{field} does not match the cases; re-run")),
         None => Ok(()),
     }
 }
 
 fn head(text: &str) -> Result<Head> {
     if text.trim().is_empty() {
-        return Err(Error::Invalid(format!("it is empty: {AGAIN}")));
+        return Err(Error::Invalid(format!("the file is empty; {REWRITE}")));
     }
     parse(text)
 }
 
-const AGAIN: &str = "write it again with `run --json FILE`";
+const REWRITE: &str = "write it again with `run --json FILE`";
 
-/// Parses a text, and names the field that is wrong.
+/// Parses a text; an error names the invalid field.
 fn parse<T: DeserializeOwned>(text: &str) -> Result<T> {
     serde_json::from_str(text).map_err(|error| {
         Error::Invalid(match error.classify() {
-            Category::Eof => format!("it was cut off: {error}; {AGAIN}"),
-            Category::Data => format!("{}{error}; {AGAIN}", field(text, &error)),
-            _ => format!("is not JSON: {error}; {AGAIN}"),
+            Category::Eof => format!("the file is incomplete: {error}; {REWRITE}"),
+            Category::Data => format!("{}{error}; {REWRITE}", field(text, &error)),
+            _ => format!("is not JSON: {error}; {REWRITE}"),
         })
     })
 }
 
-/// The path of the field at which a well-formed text is not what it should be, with a colon behind it; empty for the whole.
+/// Returns the path of the field with the error, followed by a colon; empty for the whole document.
 ///
-/// Everything before that place is parsed a second time, and ends inside that field. To track the path while reading a run
-/// would compile a second reader of every type.
+/// Parses everything before the error again, which ends inside that field. Tracking the path while reading a run would
+/// compile a second reader for every type.
 fn field(text: &str, error: &serde_json::Error) -> String {
     let line: usize = text.split_inclusive('\n').take(error.line() - 1).map(str::len).sum();
     let before = &text.as_bytes()[..(line + error.column()).saturating_sub(1)];

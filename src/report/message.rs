@@ -1,5 +1,5 @@
-//! Everything karat says about a case or one of its outputs, once and in order: what is wrong, where, how much, why if known,
-//! and one command to type. The reports only lay it out.
+//! The text of every message about a case or an output: what is wrong, where, how much, why if known, and one command to
+//! type. The reports only lay it out.
 
 use std::path::Path;
 
@@ -14,41 +14,41 @@ use crate::text::name::sort_by_similarity;
 use crate::text::number::{bytes, count, exact, percent, plural, shape};
 use crate::text::safe::escape_line;
 
-/// What holds a case that names no reference.
-pub(super) const SNAPSHOT_ONLY: &str = "no reference, held by its snapshot alone";
+/// Describes an output without a reference.
+pub(super) const SNAPSHOT_ONLY: &str = "no reference, compared with its snapshot only";
 
-/// What is said of a case as a whole, or of one of its outputs.
+/// A message about a case or one of its outputs.
 pub(super) struct Message<'a> {
-    /// What decides whether it passes.
+    /// The verdict of the case or output.
     pub(super) verdict: Verdict,
-    /// The id of the case, or how many cases it is about.
+    /// The id of the case, or the number of cases.
     pub(super) case: String,
     /// The name of the output.
     pub(super) output: Option<&'a str>,
     /// The dtype and shape of the actual tensor.
     pub(super) kind: Option<String>,
-    /// What is said, in the order in which it is read.
+    /// The content, in reading order.
     pub(super) parts: Vec<Part<'a>>,
 }
 
 /// A part of a message.
 pub(super) enum Part<'a> {
-    /// Lines, without indentation or colour.
+    /// Lines without indentation or colour.
     Lines(Vec<String>),
-    /// The lines of a snapshot that moved.
-    Moved(&'a [Drift]),
-    /// What the mismatch looks like, best first.
-    Looks(&'a [Explanation]),
-    /// The file that keeps the actual tensor.
-    Kept(String),
-    /// What to do.
+    /// Lines of a snapshot that changed.
+    SnapshotLines(&'a [Drift]),
+    /// Explanations of the mismatch, best first.
+    Explanations(&'a [Explanation]),
+    /// Where the actual tensor was saved.
+    SavedActual(String),
+    /// What to do next.
     Next(Next),
 }
 
-/// The last line of a message: one command to type. A mismatch is never accepted by it.
+/// The last line of a message: a command to type. It never accepts a mismatch.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Next {
-    /// What comes before the command, where something does.
+    /// What to do before the command, if anything.
     pub(super) first: Option<String>,
     /// What the command is for.
     pub(super) label: &'static str,
@@ -56,44 +56,56 @@ pub(super) struct Next {
     pub(super) command: String,
 }
 
+impl Next {
+    fn new(label: &'static str, command: String) -> Next {
+        Next { first: None, label, command }
+    }
+}
+
 impl<'a> Message<'a> {
     fn new(verdict: Verdict, case: String) -> Message<'a> {
         Message { verdict, case, output: None, kind: None, parts: Vec::new() }
     }
 
-    fn say(&mut self, lines: impl IntoIterator<Item = String>) {
-        match self.parts.last_mut() {
-            Some(Part::Lines(said)) => said.extend(lines),
-            _ => self.parts.push(Part::Lines(lines.into_iter().collect())),
-        }
-    }
-
-    /// The head of what is said of an output.
-    pub(super) fn of_output(case: &CaseOutcome, output: &'a OutputOutcome) -> Message<'a> {
+    /// Returns the heading of a message about an output, without content.
+    pub(super) fn heading(case: &CaseOutcome, output: &'a OutputOutcome) -> Message<'a> {
         let kind = output.summary.as_ref().map(|summary| format!("{} {}", summary.dtype, shape(&summary.shape)));
         Message { output: Some(&output.name), kind, ..Message::new(output.verdict, case.id.to_string()) }
     }
+
+    fn add(&mut self, lines: impl IntoIterator<Item = String>) {
+        match self.parts.last_mut() {
+            Some(Part::Lines(last)) => last.extend(lines),
+            _ => self.parts.push(Part::Lines(lines.into_iter().collect())),
+        }
+    }
 }
 
-/// Everything about a case: its own problem, then every output, the ones that passed too.
+/// Describes a case in full: its own problems, then every output, including those that passed.
 pub(super) fn messages<'a>(commands: &Commands, gate: &Gate, case: &'a CaseOutcome) -> Vec<Message<'a>> {
-    let whole = (!case.problems.is_empty() || case.outputs.is_empty()).then(|| whole(commands, gate, case, &[]));
-    whole.into_iter().chain(case.outputs.iter().map(|output| of_output(commands, gate, case, output))).collect()
+    let own = (!case.problems.is_empty() || case.outputs.is_empty()).then(|| case_message(commands, gate, case, &[]));
+    own.into_iter().chain(case.outputs.iter().map(|output| output_message(commands, gate, case, output))).collect()
 }
 
-/// What is wrong with the case itself, and with others in the same words.
-pub(super) fn whole<'a>(commands: &Commands, gate: &Gate, case: &CaseOutcome, alike: &[&CaseOutcome]) -> Message<'a> {
+/// Describes the problems of a case as a whole. `others` are cases with exactly the same problem.
+pub(super) fn case_message<'a>(
+    commands: &Commands,
+    gate: &Gate,
+    case: &CaseOutcome,
+    others: &[&CaseOutcome],
+) -> Message<'a> {
     let mut message = Message::new(case.verdict, case.id.to_string());
-    message.say(case.problems.iter().flat_map(|of| said(commands, case, None, of).lines));
-    if !alike.is_empty() {
-        let others = plural(alike.len() as u64, "other case");
-        message.say([format!("the same breaks {others}: {}", listed(alike.iter().map(|case| case.id.as_str())))]);
+    message.add(case.problems.iter().flat_map(|problem| describe(commands, case, None, problem).lines));
+    if !others.is_empty() {
+        let count = plural(others.len() as u64, "other case");
+        message
+            .add([format!("the same error breaks {count}: {}", first_few(others.iter().map(|case| case.id.as_str())))]);
     }
     match case.problems.first() {
-        None if case.verdict == Verdict::Unrecorded => message.say(unrecorded(None)),
+        None if case.verdict == Verdict::Unrecorded => message.add(unrecorded(None)),
         Some(Problem::Skipped { .. }) if gate.fails(case) => {
             let option = format!("--allow-skip={}", case.id);
-            message.say([format!("in CI a skipped case fails unless it is allowed by name: {}", quote(&option))]);
+            message.add([format!("in CI a skipped case fails unless it is allowed by name: {}", quote(&option))]);
         }
         _ => {}
     }
@@ -101,246 +113,254 @@ pub(super) fn whole<'a>(commands: &Commands, gate: &Gate, case: &CaseOutcome, al
     message
 }
 
-/// That many cases have no accepted snapshot yet: some of them, and the one command.
+/// Describes several cases without an accepted snapshot at once.
 pub(super) fn unrecorded_cases<'a>(commands: &Commands, gate: &Gate, cases: &[&CaseOutcome]) -> Message<'a> {
     let mut message = Message::new(Verdict::Unrecorded, plural(cases.len() as u64, "case"));
-    let ids = listed(cases.iter().map(|case| case.id.as_str()));
-    message.say([format!("within tolerance or without a reference, and no snapshot is accepted yet: {ids}")]);
+    let ids = first_few(cases.iter().map(|case| case.id.as_str()));
+    message.add([format!("within tolerance or without a reference, and no snapshot has been accepted yet: {ids}")]);
     message.parts.push(Part::Next(review(commands, gate, None)));
     message
 }
 
-/// What is wrong with an output, or that nothing is.
-fn of_output<'a>(commands: &Commands, gate: &Gate, case: &CaseOutcome, output: &'a OutputOutcome) -> Message<'a> {
+/// Describes an output, also one that passed.
+fn output_message<'a>(commands: &Commands, gate: &Gate, case: &CaseOutcome, output: &'a OutputOutcome) -> Message<'a> {
     let OutputOutcome { verdict, problems, comparison, tolerance, drift, improved, explanations, .. } = output;
-    let mut message = Message::of_output(case, output);
-    message.say(problems.iter().flat_map(|of| said(commands, case, Some(output), of).lines));
-    match verdict {
-        Verdict::Drift => {
-            message.say([drifted(output)]);
-            message.parts.push(Part::Moved(drift));
-        }
-        Verdict::Unrecorded => message.say(unrecorded(Some(output))),
-        _ => {}
+    let mut message = Message::heading(case, output);
+    message.add(problems.iter().flat_map(|problem| describe(commands, case, Some(output), problem).lines));
+    if *verdict == Verdict::Drift {
+        message.add([drift_line(output)]);
+        message.parts.push(Part::SnapshotLines(drift));
     }
-    match (comparison, verdict) {
-        (_, Verdict::Unrecorded) => {}
-        (Some(measured), Verdict::Pass) => message.say([largest(measured)]),
-        (Some(measured), _) => message.say(self::measured(measured)),
-        (None, Verdict::Pass) => message.say([SNAPSHOT_ONLY.into()]),
-        (None, _) => {}
+    match (verdict, comparison) {
+        (Verdict::Unrecorded, _) => message.add(unrecorded(Some(output))),
+        (Verdict::Pass, Some(comparison)) => message.add([largest(comparison)]),
+        (Verdict::Pass, None) => message.add([SNAPSHOT_ONLY.into()]),
+        (_, comparison) => message.add(comparison.iter().flat_map(measured)),
     }
-    if let Some(measured) = comparison.as_ref().filter(|of| *verdict >= Verdict::Orphaned && of.outside > 0) {
+    if let Some(comparison) = comparison.as_ref().filter(|of| *verdict >= Verdict::Orphaned && of.outside > 0) {
         let allowed = count(tolerance.as_ref().map_or(0, |tolerance| tolerance.outliers));
-        message.say([format!("{} outside tolerance; the case allows {allowed}", plural(measured.outside, "element"))]);
+        message
+            .add([format!("{} outside tolerance; the case allows {allowed}", plural(comparison.outside, "element"))]);
     }
-    message.say(vacuous_in(output));
-    message.say(alternatives(output));
+    message.add(vacuous_lines(output));
+    message.add(alternatives(output));
     if !improved.is_empty() {
-        message.say(["much closer than its accepted snapshot:".into()]);
-        message.parts.push(Part::Moved(improved));
+        message.add(["much closer than the accepted snapshot:".into()]);
+        message.parts.push(Part::SnapshotLines(improved));
     }
     if !explanations.is_empty() && *verdict != Verdict::Pass {
-        message.parts.push(Part::Looks(explanations));
+        message.parts.push(Part::Explanations(explanations));
     }
-    message.parts.extend(output.kept.iter().map(|kept| Part::Kept(format!("actual kept in {}", commands.path(kept)))));
+    let saved = output.kept.iter().map(|file| format!("actual saved to {}", commands.path(file)));
+    message.parts.extend(saved.map(Part::SavedActual));
     message.parts.extend(next(commands, gate, case, Some(output)).map(Part::Next));
     message
 }
 
-/// What is said of a problem: in a word or two, in full, and what to do about it.
-pub(super) struct Said {
+/// The text of a problem: in a few words, in full, and what to do about it.
+pub(super) struct Description {
     pub(super) brief: &'static str,
     pub(super) lines: Vec<String>,
     pub(super) next: Next,
 }
 
-/// What is said of a problem of a case, or of one of its outputs.
-pub(super) fn said(commands: &Commands, case: &CaseOutcome, output: Option<&OutputOutcome>, problem: &Problem) -> Said {
+/// Describes a problem of a case, or of one of its outputs.
+pub(super) fn describe(
+    commands: &Commands,
+    case: &CaseOutcome,
+    output: Option<&OutputOutcome>,
+    problem: &Problem,
+) -> Description {
     let id = case.id.as_str();
     let checkpoint = case.checkpoint.as_deref().unwrap_or("?");
     let name = output.map_or("?", |output| output.name.as_str());
     let file = |field: &str| commands.path(case.set_in(field));
-    let of_output = |field: &str| file(&format!("{field}.{name}"));
-    let again = |first: &str| again(commands, case, Some(first.to_owned()));
-    let alone = || step("to run it alone", commands.run(Some(id)));
-    let given = || step("to see what it was given", commands.show_case(id));
-    let chained = || step("to see its chain", commands.chained());
+    let output_file = |field: &str| file(&format!("{field}.{name}"));
+    let rerun = |first: &str| rerun(commands, case, Some(first.to_owned()));
+    let run_alone = || Next::new("to run it alone", commands.run(Some(id)));
+    let show_inputs = || Next::new("to see its inputs", commands.show_case(id));
+    let show_chain = || Next::new("to see its chain", commands.chained());
     let (brief, text, next) = match problem {
-        Problem::Error { text } => ("an error", commands.relative(text), again("correct it")),
+        Problem::Error { text } => ("error", commands.relative(text), rerun("fix it")),
         Problem::Missing { text } => {
-            ("a tensor is not there", commands.relative(text), again("put it back, or correct its name"))
+            ("missing tensor", commands.relative(text), rerun("restore it, or correct its name"))
         }
         Problem::Panicked { text } => {
-            ("the checkpoint panicked", format!("checkpoint {checkpoint} panicked: {text}"), given())
+            ("checkpoint panicked", format!("checkpoint {checkpoint} panicked: {text}"), show_inputs())
         }
         Problem::Failed { text } => {
-            ("the checkpoint returned an error", format!("checkpoint {checkpoint} returned an error: {text}"), given())
+            let text = format!("checkpoint {checkpoint} returned an error: {text}");
+            ("checkpoint returned an error", text, show_inputs())
         }
         Problem::Crashed { signal, printed } => {
-            let what = format!("{signal} ended the process of checkpoint {checkpoint}{}", meaning(signal));
-            ("its process crashed", what + &last(printed), alone())
+            let text = format!("checkpoint {checkpoint} crashed with {signal}{}", signal_meaning(signal));
+            ("process crashed", text + &last_output(printed), run_alone())
         }
         Problem::Exited { status, printed } => {
-            let what = format!("checkpoint {checkpoint} ended its process with status {status}");
-            ("its process ended early", format!("{what}, and so returned nothing{}", last(printed)), alone())
+            let text = format!("checkpoint {checkpoint} exited the process with status {status} before it returned");
+            ("process exited early", text + &last_output(printed), run_alone())
         }
         Problem::TimedOut { limit, printed } => {
-            let what = format!("it took longer than it may, which is {} s, and was ended", exact(limit.as_secs_f64()));
-            let next = format!("correct it, or set \"timeout\" in {}", file("timeout"));
-            ("it took too long", what + &last(printed), again(&next))
+            let text = format!("timed out after {} s", exact(limit.as_secs_f64()));
+            let next = format!("fix it, or set \"timeout\" in {}", file("timeout"));
+            ("timed out", text + &last_output(printed), rerun(&next))
         }
         Problem::OutOfMemory { limit, printed } => {
-            let what = match limit {
-                Some(limit) => format!(", of which it may take {}", bytes(*limit)),
-                None => ": the system had no more".into(),
+            let text = match limit {
+                Some(limit) => format!("exceeded the memory limit ({})", bytes(*limit)),
+                None => "out of memory: the system had no more".into(),
             };
-            let what = format!("it ran out of memory{what}{}", last(printed));
-            ("it ran out of memory", what, again("correct it, or let it take more"))
+            ("out of memory", text + &last_output(printed), rerun("fix it, or give it more memory"))
         }
         Problem::Interrupted { signal } => {
-            ("interrupted", format!("{signal} interrupted the run while this case ran"), alone())
+            ("interrupted", format!("{signal} interrupted the run during this case"), run_alone())
         }
         Problem::UnknownCheckpoint { name, known } => {
             let known = match sort_by_similarity(name, known.iter().map(String::as_str)).join(", ").as_str() {
-                "" => "no checkpoint is registered at all".to_owned(),
-                nearest => format!("registered, nearest first: {nearest}"),
+                "" => "there are no registered checkpoints".to_owned(),
+                nearest => format!("registered, most similar first: {nearest}"),
             };
-            let what = format!("nobody registered a checkpoint {name:?}\n{known}");
+            let text = format!("no checkpoint {name:?} is registered\n{known}");
             let next = format!("register it, or correct \"checkpoint\" in {}", file("checkpoint"));
-            ("nobody registered the checkpoint", what, again(&next))
+            ("unknown checkpoint", text, rerun(&next))
         }
         Problem::ExtraOutput { known } => {
-            let what = format!("the checkpoint returned an output {name:?} that the case does not name");
-            let next = format!("name it in {} or do not return it", of_output("outputs"));
-            ("an output too many", format!("{what}; it names {}", names(known)), again(&next))
+            let text = format!("unexpected output {name:?}; the case names {}", join_names(known));
+            let next = format!("add it to {}, or do not return it", output_file("outputs"));
+            ("unexpected output", text, rerun(&next))
         }
         Problem::MissingOutput { returned } => {
-            let what = format!("the checkpoint did not return the output {name:?}; it returned {}", names(returned));
-            let next = format!("return it, or take it out of {}", of_output("outputs"));
-            ("an output left out", what, again(&next))
+            let text = format!("the checkpoint did not return output {name:?}; it returned {}", join_names(returned));
+            let next = format!("return it, or remove it from {}", output_file("outputs"));
+            ("output not returned", text, rerun(&next))
         }
-        Problem::Mismatch(of) => {
-            let measured = output.and_then(|output| output.comparison.as_ref());
-            let mut what = mismatch(of, measured, output.and_then(|output| output.tolerance.as_ref()));
-            what.extend(output.and_then(|output| to_allow(of, case, output, commands)));
-            let next = match of {
-                Mismatch::Mask { .. } => again(&format!("correct the mask in {}", of_output("outputs"))),
-                Mismatch::NoUlps { .. } => again(&format!("take \"max_ulps\" out of {}", of_output("tolerance"))),
-                _ => step("to see it", commands.explain(id)),
+        Problem::Mismatch(kind) => {
+            let comparison = output.and_then(|output| output.comparison.as_ref());
+            let mut lines = mismatch(kind, comparison, output.and_then(|output| output.tolerance.as_ref()));
+            lines.extend(output.and_then(|output| how_to_allow(kind, case, output, commands)));
+            let next = match kind {
+                Mismatch::Mask { .. } => rerun(&format!("correct the mask in {}", output_file("outputs"))),
+                Mismatch::NoUlps { .. } => rerun(&format!("remove \"max_ulps\" from {}", output_file("tolerance"))),
+                _ => Next::new("to see it", commands.explain(id)),
             };
-            (brief_mismatch(of), what.join("\n"), next)
+            (brief_mismatch(kind), lines.join("\n"), next)
         }
         Problem::NotRepeatable { repeat } => {
-            let what = format!("repeat {repeat} returned other bits than the first, for the same inputs");
+            let text = format!("repeat {repeat} returned different bits than the first run, for the same inputs");
             let command = format!("{} --repeat {repeat}", commands.run(Some(id)));
-            ("not repeatable", what, step("to see it again", command))
+            ("not repeatable", text, Next::new("to reproduce it", command))
         }
         Problem::ChainedOutside { comparison, tolerance } => {
-            let what = match comparison {
-                Some(measured) => self::measured(measured).join("\n"),
-                None => "what comes out has another structure".into(),
+            let difference = match comparison {
+                Some(comparison) => measured(comparison).join("\n"),
+                None => "the dtype or shape is different".into(),
             };
             let limit = self::tolerance(tolerance);
-            let what = format!("outside what \"chained\" allows: {limit}\nin its chain:\n{what}\non golden inputs:");
-            ("outside tolerance in its chain", what, chained())
+            let text =
+                format!("outside the \"chained\" tolerance: {limit}\nin its chain:\n{difference}\non golden inputs:");
+            ("outside tolerance in its chain", text, show_chain())
         }
         Problem::NotChained { why } => {
-            let what = "the case has a tolerance for a chained run, and could not be followed to:";
-            ("its chain has a hole", format!("{what}\n{why}"), chained())
+            let text = format!("the case has a \"chained\" tolerance, but its chain has a hole:\n{why}");
+            ("hole in its chain", text, show_chain())
         }
         Problem::Orphaned { snapshot } => {
             let snapshot = commands.path(snapshot);
-            let what = format!(
+            let text = format!(
                 "no case has this output; its snapshot is {snapshot}\n\
-                 if the case went by accident, restore it; if not, delete the snapshot"
+                 if the case was removed by mistake, restore it; otherwise delete the snapshot"
             );
-            ("a snapshot without a case", what, step("to delete it", remove(&snapshot)))
+            ("snapshot without a case", text, Next::new("to delete it", remove(&snapshot)))
         }
         Problem::Skipped { reason } => {
-            ("not run", reason.clone(), again(&format!("take \"skip\" out of {}", file("skip"))))
+            ("not run", reason.clone(), rerun(&format!("remove \"skip\" from {}", file("skip"))))
         }
     };
-    Said { brief, lines: text.lines().map(escape_line).collect(), next }
+    Description { brief, lines: text.lines().map(escape_line).collect(), next }
 }
 
-/// The first line of what is wrong with an output, or with the case.
+/// Returns the first line about an output, or about the case.
 pub(super) fn first_line(commands: &Commands, case: &CaseOutcome, output: Option<&OutputOutcome>) -> Option<String> {
     let problems = output.map_or(&case.problems, |output| &output.problems);
-    let said = match (problems.first(), output) {
-        (Some(of), _) => said(commands, case, output, of).lines,
+    let lines = match (problems.first(), output) {
+        (Some(problem), _) => describe(commands, case, output, problem).lines,
         (None, None) => Vec::new(),
         (None, Some(output)) => match (output.verdict, output.drift.first()) {
             (Verdict::Drift, Some(line)) => {
                 let [quantity, stored, measured, _] = moved_row(line);
                 let band = if line.band.is_empty() { String::new() } else { format!(" ({})", line.band) };
-                vec![format!("{quantity}: {stored} became {measured}{band}")]
+                vec![format!("{quantity}: changed from {stored} to {measured}{band}")]
             }
-            (Verdict::Pass, _) => vacuous_in(output),
+            (Verdict::Pass, _) => vacuous_lines(output),
             _ => unrecorded(Some(output)),
         },
     };
-    said.into_iter().next()
+    lines.into_iter().next()
 }
 
-/// What is not as in the reference, in a word or two.
+/// Describes a mismatch in a few words.
 pub(super) fn brief_mismatch(mismatch: &Mismatch) -> &'static str {
     match mismatch {
-        Mismatch::Dtype { .. } => "another dtype",
-        Mismatch::Shape { .. } => "another shape",
-        Mismatch::Mask { .. } => "a mask that does not fit",
+        Mismatch::Dtype { .. } => "different dtype",
+        Mismatch::Shape { .. } => "different shape",
+        Mismatch::Mask { .. } => "mask does not fit",
         Mismatch::Empty => "nothing to compare",
         Mismatch::NonFinite { .. } => "NaN or infinities differ",
         Mismatch::Outside { .. } => "outside tolerance",
-        Mismatch::Ulps { .. } => "too many ulp apart",
-        Mismatch::NoUlps { .. } => "no ulp to measure",
+        Mismatch::Ulps { .. } => "ulp difference too large",
+        Mismatch::NoUlps { .. } => "no ulp difference",
         Mismatch::RelRms { .. } => "rmse too large",
     }
 }
 
-/// The problem that decides the verdict: the first of its kind.
-pub(super) fn deciding(verdict: Verdict, problems: &[Problem]) -> Option<&Problem> {
+/// Returns the problem that decides the verdict: the first with that verdict.
+pub(super) fn deciding_problem(verdict: Verdict, problems: &[Problem]) -> Option<&Problem> {
     problems.iter().find(|problem| problem.verdict() == verdict).or(problems.first())
 }
 
-/// What a signal says of the process that it ended, where it says something.
-fn meaning(signal: &str) -> &'static str {
+/// Explains a signal, if it is a well-known one.
+fn signal_meaning(signal: &str) -> &'static str {
     match signal {
-        "SIGABRT" => ": it aborted",
-        "SIGBUS" => ": it used memory that is not there",
-        "SIGFPE" => ": it divided an integer by zero, or the like",
-        "SIGILL" => ": it ran an instruction that this processor does not have, or a trap",
-        "SIGKILL" => ": something killed it; the system does where memory runs out",
-        "SIGSEGV" => ": segmentation fault: it used memory that is not its own, or overflowed its stack",
-        "SIGSYS" => ": a system call was forbidden",
-        "SIGTERM" => ": something asked it to end",
-        "SIGTRAP" => ": it ran into a trap",
+        "SIGABRT" => ": aborted",
+        "SIGBUS" => ": bus error, an access to memory that does not exist",
+        "SIGFPE" => ": arithmetic error, such as an integer division by zero",
+        "SIGILL" => ": illegal instruction, which this processor does not support, or a trap",
+        "SIGKILL" => ": killed, possibly by the system because it ran out of memory",
+        "SIGSEGV" => ": segmentation fault, an invalid memory access or a stack overflow",
+        "SIGSYS" => ": forbidden system call",
+        "SIGTERM" => ": asked to terminate",
+        "SIGTRAP" => ": trap",
         _ => "",
     }
 }
 
-/// The last that a process printed.
-fn last(printed: &[String]) -> String {
-    if printed.is_empty() { String::new() } else { format!("\nthe last that it printed:\n  {}", printed.join("\n  ")) }
+/// Returns the last lines that a process printed, if any.
+fn last_output(printed: &[String]) -> String {
+    if printed.is_empty() { String::new() } else { format!("\nlast output:\n  {}", printed.join("\n  ")) }
 }
 
-fn names(names: &[String]) -> String {
+fn join_names(names: &[String]) -> String {
     if names.is_empty() { "nothing".into() } else { names.join(", ") }
 }
 
-/// The first few of some names, and how many more there are.
-pub(super) fn listed(names: impl IntoIterator<Item = impl Into<String>>) -> String {
-    const LISTED: usize = 3;
+/// Lists the first few names, and how many more there are.
+pub(super) fn first_few(names: impl IntoIterator<Item = impl Into<String>>) -> String {
+    const MAX: usize = 3;
     let mut names = names.into_iter().map(Into::into);
-    let listed: Vec<String> = names.by_ref().take(LISTED).collect();
+    let first = names.by_ref().take(MAX).collect::<Vec<String>>().join(", ");
     match names.count() {
-        0 => listed.join(", "),
-        more => format!("{}, and {more} more", listed.join(", ")),
+        0 => first,
+        more => format!("{first}, and {more} more"),
     }
 }
 
-/// What a case declares where that mismatch is meant.
-fn to_allow(mismatch: &Mismatch, case: &CaseOutcome, output: &OutputOutcome, commands: &Commands) -> Option<String> {
+/// Returns what to write into the case if the mismatch is intended.
+fn how_to_allow(
+    mismatch: &Mismatch,
+    case: &CaseOutcome,
+    output: &OutputOutcome,
+    commands: &Commands,
+) -> Option<String> {
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let (name, tensor) = (quoted(&output.name), quoted(output.reference.as_deref()?));
     let field = match mismatch {
@@ -348,7 +368,7 @@ fn to_allow(mismatch: &Mismatch, case: &CaseOutcome, output: &OutputOutcome, com
         Mismatch::NonFinite { .. } if output.comparison.as_ref().is_some_and(are_both_nan) => {
             "\"nan\": \"match\"".into()
         }
-        // Where a mask leaves everything out it is the mask that is wrong.
+        // If a mask excludes every element, the mask is wrong.
         Mismatch::Empty if output.summary.as_ref().is_some_and(|summary| summary.elements + summary.left_out == 0) => {
             "\"empty\": true".into()
         }
@@ -359,41 +379,41 @@ fn to_allow(mismatch: &Mismatch, case: &CaseOutcome, output: &OutputOutcome, com
     Some(format!("to allow it, in {file}: \"outputs\": {{ {name}: {{ \"tensor\": {tensor}, {field} }} }}"))
 }
 
-/// What else would have passed the comparisons of an output.
-pub(super) fn vacuous_in(output: &OutputOutcome) -> Vec<String> {
-    let chained = output.chained_vacuous.map(|found| format!("in a chained run, {}", vacuous(found)));
+/// Describes the vacuous comparisons of an output.
+pub(super) fn vacuous_lines(output: &OutputOutcome) -> Vec<String> {
+    let chained = output.chained_vacuous.map(|kind| format!("in a chained run, {}", vacuous(kind)));
     output.own_vacuous().map(vacuous).into_iter().chain(chained).collect()
 }
 
-/// The same of a case in a word or two, where something would.
-pub(super) fn vacuous_in_case(case: &CaseOutcome) -> Option<String> {
-    let own = case.outputs.iter().find_map(OutputOutcome::own_vacuous).map(|found| brief_vacuous(found).to_owned());
+/// Describes the first vacuous comparison of a case in a few words.
+pub(super) fn brief_vacuous_in(case: &CaseOutcome) -> Option<String> {
+    let own = case.outputs.iter().find_map(OutputOutcome::own_vacuous).map(|kind| brief_vacuous(kind).to_owned());
     let chained = || case.outputs.iter().find_map(|output| output.chained_vacuous);
     own.or_else(|| Some(format!("{} when chained", brief_vacuous(chained()?))))
 }
 
-/// What else would have passed a comparison.
-pub(super) fn vacuous(found: Vacuous) -> String {
-    let why = match found {
-        Vacuous::Masked => "`where` leaves out every element",
+/// Describes a vacuous comparison.
+pub(super) fn vacuous(kind: Vacuous) -> String {
+    let why = match kind {
+        Vacuous::Masked => "`where` excludes every element",
         Vacuous::Anything => "every finite tensor of this shape and dtype passes",
-        Vacuous::Zeros => "they pass too, though the reference is not 0 throughout",
-        Vacuous::ZeroReference => "the reference is 0 throughout, and so is an output that was never written",
-        Vacuous::NanReference => "the reference is NaN throughout, and NaN matches NaN",
+        Vacuous::Zeros => "all zeros would pass too, although the reference is not all zeros",
+        Vacuous::ZeroReference => "the reference is all zeros, and so is an output that was never written",
+        Vacuous::NanReference => "the reference is all NaN, and NaN matches NaN",
     };
-    format!("accuracy {}: {why}", brief_vacuous(found))
+    format!("accuracy {}: {why}", brief_vacuous(kind))
 }
 
-/// The same in a word or two.
-pub(super) fn brief_vacuous(found: Vacuous) -> &'static str {
-    match found {
+/// Describes a vacuous comparison in a few words.
+pub(super) fn brief_vacuous(kind: Vacuous) -> &'static str {
+    match kind {
         Vacuous::Masked | Vacuous::Anything => "cannot fail",
         Vacuous::Zeros | Vacuous::ZeroReference => "cannot fail on zeros",
         Vacuous::NanReference => "cannot fail on NaN",
     }
 }
 
-/// A tolerance as its formula, and what it asks or allows besides.
+/// Formats a tolerance: its formula and its other limits.
 pub(super) fn limits(limit: &Tolerance) -> String {
     let Tolerance { atol: _, rtol: _, outliers, max_ulps, max_rel_rms } = limit;
     let outliers = (*outliers > 0).then(|| format!("{} allowed", plural(*outliers, "outlier")));
@@ -403,82 +423,82 @@ pub(super) fn limits(limit: &Tolerance) -> String {
     all.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-/// A case or output that has no accepted snapshot yet.
+/// Describes a case or output without an accepted snapshot.
 fn unrecorded(output: Option<&OutputOutcome>) -> Vec<String> {
-    let measured = output.and_then(|output| output.comparison.as_ref());
-    let (held, largest) = match measured {
+    let (accuracy, largest) = match output.and_then(|output| output.comparison.as_ref()) {
         None => ("no reference", None),
-        Some(measured) if measured.differing == 0 => ("no difference", None),
-        Some(measured) => ("within tolerance", Some(largest(measured))),
+        Some(comparison) if comparison.differing == 0 => ("no difference", None),
+        Some(comparison) => ("within tolerance", Some(largest(comparison))),
     };
-    [format!("{held}, and no snapshot is accepted yet")].into_iter().chain(largest).collect()
+    [format!("{accuracy}, and no snapshot has been accepted yet")].into_iter().chain(largest).collect()
 }
 
-/// An output that is within tolerance, but not within its snapshot's band.
-fn drifted(output: &OutputOutcome) -> String {
-    let held = match output.comparison.as_ref().map(|measured| (measured.differing, measured.tolerance_used)) {
+/// Describes an output within tolerance, but outside its snapshot's band.
+fn drift_line(output: &OutputOutcome) -> String {
+    let accuracy = match output.comparison.as_ref().map(|of| (of.differing, of.tolerance_used)) {
         None => "no reference".to_owned(),
         Some((0, _)) => "no difference".to_owned(),
         Some((_, used)) if used <= 1.0 => format!("within tolerance ({} used)", percent(used)),
-        // More than all of it: by outliers that the case allows.
+        // Outliers that the case allows use more than all of the tolerance.
         Some(_) => "within tolerance".to_owned(),
     };
-    format!("{held}, but {} left the snapshot's band:", plural(output.drift.len() as u64, "line"))
+    format!("{accuracy}, but {} left the snapshot's band:", plural(output.drift.len() as u64, "line"))
 }
 
-/// Which of several references the output was held against.
+/// Tells which of several references the output was compared with.
 fn alternatives(output: &OutputOutcome) -> Option<String> {
     let reference = output.reference.as_ref().filter(|_| !output.alternatives.is_empty())?;
-    let also = output.alternatives.join(" or ");
+    let others = output.alternatives.join(" or ");
     Some(match output.verdict {
-        Verdict::Mismatch => format!("that is from {reference}; the case accepts {also} as well, and it is none"),
-        _ => format!("it is {reference}; the case accepts {also} as well"),
+        Verdict::Mismatch => format!("compared with {reference}; the case also accepts {others}, which do not match"),
+        _ => format!("matches {reference}; the case also accepts {others}"),
     })
 }
 
-/// What the failure looks like, if one explanation is convincing.
-pub(super) fn looks_like(explanations: &[Explanation]) -> Option<String> {
-    /// The share of a difference that an explanation has to remove to be told with the failure.
+/// Returns the best explanation, if it is convincing.
+pub(super) fn convincing_explanation(explanations: &[Explanation]) -> Option<String> {
+    /// The share of a difference that an explanation must remove to appear in the message of a failure.
     const CONVINCING: f64 = 0.9;
-    explanations.first().filter(|best| best.removes >= CONVINCING).map(looks)
+    explanations.first().filter(|best| best.removes >= CONVINCING).map(explanation_line)
 }
 
-/// One explanation in a line: a place is not told as a cause.
-pub(super) fn looks(explanation: &Explanation) -> String {
-    let what = if is_place(explanation) { "where" } else { "looks like" };
-    format!("{what}: {}", explanation.evidence)
+/// Formats one explanation as a line. A location is not presented as a cause.
+pub(super) fn explanation_line(explanation: &Explanation) -> String {
+    let label = if is_location(explanation) { "where" } else { "looks like" };
+    format!("{label}: {}", explanation.evidence)
 }
 
-/// Whether an explanation says where elements are wrong, and not why.
-fn is_place(explanation: &Explanation) -> bool {
+/// Whether an explanation only tells where elements are wrong, not why.
+fn is_location(explanation: &Explanation) -> bool {
     explanation.id.is_place() && explanation.with.iter().all(|id| id.is_place())
 }
 
-/// What explanations are headed with.
+/// The heading of a list of explanations.
 pub(super) const LOOKS_LIKE: &str = "looks like, and how much of the difference undoing it removes:";
 
-/// That no hypothesis fits. Not all are tried of every pair: complex numbers have fewer.
+/// Tells that no hypothesis fits. Some hypotheses do not apply to all tensors, such as complex ones.
 pub(super) const NOTHING_FITS: &str = "nothing fits: no hypothesis for tensors of this kind explains it";
 
-/// The names of each explanation and of those that hold at the same time, how good it is, and what speaks for it; those that
-/// hold together once.
-pub(super) fn together<'a>(explanations: &'a [Explanation]) -> Vec<(String, String, &'a str)> {
-    let mut told: Vec<&Explanation> = Vec::new();
+/// Returns the names, the quality and the evidence of each explanation. Explanations that hold together share one row.
+pub(super) fn group_explanations<'a>(explanations: &'a [Explanation]) -> Vec<(String, String, &'a str)> {
+    let mut groups: Vec<&'a Explanation> = Vec::new();
     for one in explanations {
-        if !told.iter().any(|other| other.with.contains(&one.id) && one.with.contains(&other.id)) {
-            told.push(one);
+        if !groups.iter().any(|other| other.with.contains(&one.id) && one.with.contains(&other.id)) {
+            groups.push(one);
         }
     }
     let row = |one: &'a Explanation| {
         let names: Vec<&str> = [&one.id].into_iter().chain(&one.with).map(|id| id.word()).collect();
         let share = percent(one.removes);
-        let good = if is_place(one) { format!("holds {share} of the difference") } else { format!("removes {share}") };
-        (names.join(" + "), good, one.evidence.as_str())
+        let quality =
+            if is_location(one) { format!("holds {share} of the difference") } else { format!("removes {share}") };
+        (names.join(" + "), quality, one.evidence.as_str())
     };
-    told.into_iter().map(row).collect()
+    groups.into_iter().map(row).collect()
 }
 
-/// What to do about an output, or about a case as a whole; `None` where it passed, or where its outputs say what to do.
+/// Returns what to do about an output, or about a case as a whole. Returns `None` if it passed, or if the messages of its
+/// outputs tell what to do.
 pub(super) fn next(
     commands: &Commands,
     gate: &Gate,
@@ -489,83 +509,79 @@ pub(super) fn next(
         Some(output) => (output.verdict, &output.problems),
         None => (case.verdict, &case.problems),
     };
-    if let Some(of) = deciding(verdict, problems) {
-        return Some(said(commands, case, output, of).next);
+    if let Some(problem) = deciding_problem(verdict, problems) {
+        return Some(describe(commands, case, output, problem).next);
     }
     match output {
         None if !case.outputs.is_empty() => return None,
         Some(output) if gate.denies(case) && output.vacuous().is_some() => {
-            return Some(substantiate(commands, case, output));
+            return Some(fix_vacuous(commands, case, output));
         }
         _ => {}
     }
     match verdict {
         Verdict::Drift | Verdict::Unrecorded => Some(review(commands, gate, Some(case.id.as_str()))),
         Verdict::Pass | Verdict::Skipped => None,
-        Verdict::Mismatch => Some(step("to see it", look(commands, case, output))),
-        Verdict::Broken | Verdict::Missing | Verdict::Orphaned => Some(again(commands, case, None)),
+        Verdict::Mismatch => Some(Next::new("to see it", show_command(commands, case, output))),
+        Verdict::Broken | Verdict::Missing | Verdict::Orphaned => Some(rerun(commands, case, None)),
     }
 }
 
-/// What shows an output that was explained more closely: both tensors, or as much as there is of them.
-pub(super) fn closer(commands: &Commands, case: &CaseOutcome, output: &OutputOutcome) -> Next {
-    step("to see the numbers", look(commands, case, Some(output)))
+/// Returns the step after an explanation: show both tensors, or as many of them as exist.
+pub(super) fn next_after_explain(commands: &Commands, case: &CaseOutcome, output: &OutputOutcome) -> Next {
+    Next::new("to see the numbers", show_command(commands, case, Some(output)))
 }
 
-/// The command that shows both tensors, or as much as there is of them.
-fn look(commands: &Commands, case: &CaseOutcome, output: Option<&OutputOutcome>) -> String {
-    let kept = output.and_then(|output| output.kept.as_deref()).map(|kept| commands.path(kept));
+/// Returns the command that shows both tensors, or as many of them as exist.
+fn show_command(commands: &Commands, case: &CaseOutcome, output: Option<&OutputOutcome>) -> String {
+    let actual = output.and_then(|output| output.kept.as_deref()).map(|file| commands.path(file));
     let reference = output.and_then(|output| output.reference.as_deref());
-    // Files alone do not say what a mask leaves out: their difference would be another.
-    let is_masked = output.and_then(|output| output.comparison.as_ref()).is_some_and(|measured| measured.left_out > 0);
-    match (kept, reference) {
-        (Some(kept), Some(reference)) if !is_masked => {
+    // `diff` knows no mask, so it would show another difference.
+    let is_masked = output.and_then(|output| output.comparison.as_ref()).is_some_and(|of| of.left_out > 0);
+    match (actual, reference) {
+        (Some(actual), Some(reference)) if !is_masked => {
             let folder = case.file.parent().unwrap_or(Path::new(""));
-            commands.diff(&kept, &commands.path(&folder.join(reference)), output.and_then(own_tolerance))
+            commands.diff(&actual, &commands.path(&folder.join(reference)), output.and_then(own_tolerance))
         }
-        (Some(kept), _) => commands.show(&kept),
+        (Some(actual), _) => commands.show(&actual),
         (None, _) => commands.show_case(case.id.as_str()),
     }
 }
 
-/// The tolerance of an output where it is not the one that files of its dtype are compared by anyway.
+/// Returns the tolerance of an output, unless it is the default of its dtype.
 fn own_tolerance(output: &OutputOutcome) -> Option<&Tolerance> {
     let default = output.summary.as_ref().and_then(|summary| Tolerance::default_for(summary.dtype));
     let is_own = |own: &&Tolerance| default.is_none_or(|default| (own.atol, own.rtol) != (default.atol, default.rtol));
     output.tolerance.as_ref().filter(is_own)
 }
 
-/// What to do about what waits for a review: one case, or all.
+/// Returns how to review pending snapshots: those of one case, or all.
 pub(super) fn review(commands: &Commands, gate: &Gate, id: Option<&str>) -> Next {
-    let from_the_run_on = || format!("{}; {}", commands.run(id), commands.review(id));
+    let run_and_review = || format!("{}; {}", commands.run(id), commands.review(id));
     match gate.ci {
-        // CI writes no pending snapshot: there is nothing to review there.
-        true => step("if it is intended, on your machine", from_the_run_on()),
-        false if !commands.leaves_pending => step("if it is intended", from_the_run_on()),
-        false => step("if it is intended", commands.review(id)),
+        // CI writes no pending snapshots, so there is nothing to review there.
+        true => Next::new("if it is intended, on your machine", run_and_review()),
+        false if !commands.leaves_pending => Next::new("if it is intended", run_and_review()),
+        false => Next::new("if it is intended", commands.review(id)),
     }
 }
 
-/// What to do about a comparison that is vacuous, where that fails.
-fn substantiate(commands: &Commands, case: &CaseOutcome, output: &OutputOutcome) -> Next {
+/// Returns how to fix a vacuous comparison.
+fn fix_vacuous(commands: &Commands, case: &CaseOutcome, output: &OutputOutcome) -> Next {
     let file = |field: &str| commands.path(case.set_in(&format!("{field}.{}", output.name)));
     let first = match output.vacuous() {
         Some(Vacuous::Masked) => format!("correct the mask in {}", file("outputs")),
-        Some(Vacuous::ZeroReference | Vacuous::NanReference) => "make a reference of inputs that show more".to_owned(),
-        _ if output.own_vacuous().is_some() => format!("narrow the tolerance in {}", file("tolerance")),
-        _ => format!("narrow \"chained\" in {}", file("chained")),
+        Some(Vacuous::ZeroReference | Vacuous::NanReference) => "create a reference from other inputs".to_owned(),
+        _ if output.own_vacuous().is_some() => format!("tighten the tolerance in {}", file("tolerance")),
+        _ => format!("tighten \"chained\" in {}", file("chained")),
     };
-    again(commands, case, Some(first))
+    rerun(commands, case, Some(first))
 }
 
-fn again(commands: &Commands, case: &CaseOutcome, first: Option<String>) -> Next {
-    // What is wrong with a suite is told once, under the name of its file: every case below it is to run again.
-    let selected = case.id.as_str().strip_suffix("suite.json").unwrap_or(case.id.as_str());
-    Next { first, ..step("then", commands.run(Some(selected).filter(|text| !text.is_empty()))) }
-}
-
-fn step(label: &'static str, command: String) -> Next {
-    Next { first: None, label, command }
+fn rerun(commands: &Commands, case: &CaseOutcome, first: Option<String>) -> Next {
+    // An error in a suite is reported under the name of its file; every case below it must run again.
+    let filter = case.id.as_str().strip_suffix("suite.json").unwrap_or(case.id.as_str());
+    Next { first, ..Next::new("then", commands.run(Some(filter).filter(|text| !text.is_empty()))) }
 }
 
 #[cfg(test)]
@@ -573,8 +589,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_signal_has_a_meaning_where_one_is_known() {
-        assert!(meaning("SIGSEGV").starts_with(": segmentation fault"));
-        assert_eq!(meaning("signal 1000"), "");
+    fn well_known_signals_are_explained() {
+        assert!(signal_meaning("SIGSEGV").starts_with(": segmentation fault"));
+        assert_eq!(signal_meaning("signal 1000"), "");
     }
 }

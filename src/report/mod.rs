@@ -1,12 +1,12 @@
-//! Telling: finished outcomes become text for a reader. Decides nothing.
+//! Reports: formats finished outcomes as text. Makes no decisions about them.
 //!
-//! [`terminal`] and [`html`] write for people, [`json`] for programs, [`markdown`] for pages, `junit` for test viewers and
-//! [`github`] for GitHub Actions. What they say is written once: of a case or an output in `message`, of a run in `overview`, of
-//! numbers in `figures`. Nothing here reads the environment or a file: colours and commands are the caller's to choose.
+//! [`terminal`] and [`html`] write for people, [`json`] for programs, [`markdown`] for web pages, `junit` for test viewers
+//! and [`github`] for GitHub Actions. They share their texts: `message` describes a case or an output, `overview` a run,
+//! `figures` its numbers. Nothing here reads the environment or a file; the caller chooses colours and commands.
 
 #![cfg_attr(
     not(feature = "reports"),
-    allow(dead_code, unused_imports, reason = "the reports for CI share words and pictures with the others")
+    allow(dead_code, unused_imports, reason = "some helpers are used by the reports for CI only")
 )]
 
 mod commands;

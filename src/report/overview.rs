@@ -1,9 +1,9 @@
-//! What karat says of a run as a whole, and of each case and chain in a line.
+//! The text about a run as a whole, and the one line of each case and chain.
 
 use std::cmp::Reverse;
 
 use super::commands::Commands;
-use super::message::{self, deciding, listed, review};
+use super::message::{self, deciding_problem, first_few, review};
 use crate::case::CaseId;
 use crate::compare::{Comparison, Mismatch};
 use crate::run::{
@@ -14,153 +14,156 @@ use crate::text::layout::pad_name;
 use crate::text::number::{count, float, plural, ratio, share};
 use crate::text::safe::escape_name;
 
-/// How many fail.
-pub(super) fn failed(failed: usize) -> String {
-    match failed as u64 {
-        0 => "none fails".to_owned(),
-        1 => "1 fails".to_owned(),
-        failed => format!("{} fail", count(failed)),
+/// Whether a case passed and does not fail the run.
+pub(super) fn is_pass(run: &RunOutcome, case: &CaseOutcome) -> bool {
+    case.verdict == Verdict::Pass && !run.gate.fails(case)
+}
+
+/// Returns the number of cases that passed.
+pub(super) fn passed(run: &RunOutcome) -> u64 {
+    run.cases.iter().filter(|case| is_pass(run, case)).count() as u64
+}
+
+/// Summarises a run: `45 passed`, or `17 of 23 cases failed`.
+pub(super) fn result(run: &RunOutcome) -> String {
+    match run.failed() as u64 {
+        0 => format!("{} passed", count(passed(run))),
+        failed => format!("{} of {} failed", count(failed), plural(run.cases.len() as u64, "case")),
     }
 }
 
-/// How many a filter left out, where it left out some.
+/// Returns how many cases a filter excluded, or nothing if none.
 pub(super) fn filtered_out(cases: usize) -> String {
     if cases > 0 { format!(", {cases} filtered out") } else { String::new() }
 }
 
-/// Which executor ran, and whether it was held to accuracy alone: the last line of every run.
-pub(super) fn executor(run: &RunOutcome) -> String {
+/// Returns the last line of every run: the executor, and whether only accuracy was checked.
+pub(super) fn executor_line(run: &RunOutcome) -> String {
     let executor = escape_name(&run.executor);
     match run.gates {
         Gates::Both => format!("executor {executor}"),
-        Gates::Accuracy => format!("executor {executor}, {ACCURACY_ALONE}"),
+        Gates::Accuracy => format!("executor {executor}, {ACCURACY_ONLY}"),
     }
 }
 
-/// That a run was held to accuracy alone.
-pub(super) const ACCURACY_ALONE: &str = "accuracy alone: no snapshot was looked at";
+/// Tells that a run checked accuracy only.
+pub(super) const ACCURACY_ONLY: &str = "accuracy only: snapshots were not compared";
 
-/// That a run followed chains, and found none.
-pub(super) const NO_CHAIN: &str = "no chain: no case here takes another's output by `from`";
+/// Tells that a run with `--chained` found no chain.
+pub(super) const NO_CHAIN: &str = "no chains: no case uses another case's output (`from`)";
 
-/// What ended a run before its end, and how many cases did not run; `None` of one that ran to its end.
+/// Tells what interrupted a run, and how many cases did not run. Returns `None` for a complete run.
 pub(super) fn ended_early(run: &RunOutcome) -> Option<String> {
     let not_run = (run.not_run > 0).then(|| format!("{} did not run", plural(run.not_run as u64, "case")));
     match (&run.interrupted, not_run) {
-        (Some(signal), None) => Some(format!("interrupted by {signal}: no case is left that did not run")),
+        (Some(signal), None) => Some(format!("interrupted by {signal}: all cases had already run")),
         (Some(signal), Some(not_run)) => Some(format!("interrupted by {signal}: {not_run}")),
         (None, Some(not_run)) => Some(format!("{not_run}: the run ended early")),
         (None, None) => None,
     }
 }
 
-/// How many references changed since their snapshots, and that the outputs agree with the new ones; `None` where at most one
-/// did.
+/// Tells how many references changed since their snapshots, if more than one did. The outputs match the new references.
 pub(super) fn changed_references(cases: &[&CaseOutcome]) -> Option<String> {
     let outputs = cases.iter().flat_map(|case| &case.outputs);
-    // Only of an output within its tolerance are the lines of the snapshot compared.
+    // Snapshot lines are compared only if the output is within its tolerance.
     let changed = outputs.filter(|output| output.drift.iter().any(|line| line.quantity == "reference")).count();
-    (changed > 1).then(|| format!("{changed} references changed; all still agree, as each of these says:"))
+    (changed > 1).then(|| format!("{changed} references changed; every output still matches, as shown below:"))
 }
 
-/// How many outputs of a run have a comparison that is vacuous, and which; `None` where none has.
+/// Lists the outputs with a vacuous comparison, if there are any.
 pub(super) fn vacuous_outputs(run: &RunOutcome) -> Option<String> {
     let names: Vec<String> = run
         .vacuous()
         .map(|(case, output)| vacuous_label(&case.id, &output.name, output.own_vacuous().is_none()))
         .collect();
-    let denied = if run.gate.denies_vacuous() { "" } else { " (--deny vacuous makes the run fail)" };
+    let hint = if run.gate.denies_vacuous() { "" } else { " (--deny vacuous makes the run fail)" };
     let count = plural(names.len() as u64, "output");
-    (!names.is_empty()).then(|| format!("{count} cannot fail, or not on zeros or NaN{denied}: {}", listed(names)))
+    (!names.is_empty()).then(|| format!("{count} {CANNOT_FAIL}{hint}: {}", first_few(names)))
 }
 
-/// What to do about the run as a whole, and the command of each: what may be tightened, what must be corrected, then what
-/// may be reviewed. `told` is where each case stands: above or below.
-pub(super) fn after(commands: &Commands, run: &RunOutcome, told: &str) -> Vec<(String, String)> {
+/// Describes several vacuous comparisons at once.
+pub(super) const CANNOT_FAIL: &str = "cannot fail, or cannot fail on zeros or NaN";
+
+/// Returns the next steps after a run, each with its command: tighten, fix, then review. `place` is where the messages of
+/// the cases are: above or below.
+pub(super) fn next_steps(commands: &Commands, run: &RunOutcome, place: &str) -> Vec<(String, String)> {
     let is_reviewed = |case: &CaseOutcome| matches!(case.verdict, Verdict::Drift | Verdict::Unrecorded);
     let is_improved = |case: &CaseOutcome| case.outputs.iter().any(|output| !output.improved.is_empty());
-    let count = |of: &dyn Fn(&CaseOutcome) -> bool| run.cases.iter().filter(|case| of(case)).count() as u64;
-    let improved = count(&is_improved);
-    let uncorrected = count(&|case| run.gate.fails(case) && !is_reviewed(case));
-    let unreviewed = count(&|case| run.gate.fails(case) && is_reviewed(case));
-    let cases = |count| plural(count, "case");
-    let mut steps = Vec::new();
-    if improved > 0 {
-        steps.push((format!("{} improved; to tighten what is accepted", cases(improved)), commands.accept(None)));
-    }
-    if uncorrected > 0 {
-        steps.push((format!("{} to correct, each as said {told}; then", cases(uncorrected)), commands.run(None)));
-    }
-    if unreviewed > 0 {
-        let command = review(commands, &run.gate, None).command;
-        steps.push((format!("{} to review, where intended", cases(unreviewed)), command));
-    }
-    if !run.passed() && run.failed() == 0 {
-        steps.push(("to run all of it".to_owned(), commands.run(None)));
-    }
-    steps
+    // The number of such cases and their noun, or `None` if there are none.
+    let cases = |is: &dyn Fn(&CaseOutcome) -> bool| {
+        let number = run.cases.iter().filter(|case| is(case)).count() as u64;
+        (number > 0).then(|| plural(number, "case"))
+    };
+    let improved = cases(&is_improved)
+        .map(|cases| (format!("{cases} improved; to tighten the accepted snapshots"), commands.accept(None)));
+    let to_fix = cases(&|case| run.gate.fails(case) && !is_reviewed(case))
+        .map(|cases| (format!("{cases} to fix, as described {place}; then"), commands.run(None)));
+    let to_review = cases(&|case| run.gate.fails(case) && is_reviewed(case))
+        .map(|cases| (format!("{cases} to review, if intended"), review(commands, &run.gate, None).command));
+    let incomplete = (!run.passed() && run.failed() == 0).then(|| ("to run all cases".to_owned(), commands.run(None)));
+    [improved, to_fix, to_review, incomplete].into_iter().flatten().collect()
 }
 
-/// What sorts cases, the worst first: the verdict, then the share of the tolerance that it uses.
+/// Returns the sort key that puts the worst case first: its verdict, then the share of the tolerance that it uses.
 pub(super) fn severity(case: &CaseOutcome) -> (Verdict, Reverse<u64>) {
     let shares = case.outputs.iter().filter_map(|output| Some(output.comparison.as_ref()?.tolerance_used));
-    // The bits of numbers from 0 up are in their order.
+    // Non-negative floats sort like their bits.
     (case.verdict, Reverse(shares.fold(0.0, f64::max).to_bits()))
 }
 
-/// The first problem of a case, or of its outputs that have its verdict, of that kind where there is one.
-fn worst(case: &CaseOutcome) -> Option<(Option<&OutputOutcome>, &Problem)> {
+/// Returns the problem that decides the verdict of a case, and the output that has it.
+fn worst_problem(case: &CaseOutcome) -> Option<(Option<&OutputOutcome>, &Problem)> {
     let output = case.outputs.iter().find(|output| output.verdict == case.verdict);
-    let own = deciding(case.verdict, &case.problems).map(|problem| (None, problem));
-    own.or_else(|| Some((output, deciding(case.verdict, &output?.problems)?)))
+    let own = deciding_problem(case.verdict, &case.problems).map(|problem| (None, problem));
+    own.or_else(|| Some((output, deciding_problem(case.verdict, &output?.problems)?)))
 }
 
-/// What decides the verdict of a case, in a line.
-pub(super) fn verdict(commands: &Commands, case: &CaseOutcome) -> String {
-    let brief = match worst(case) {
-        Some((output, problem)) => Some(message::said(commands, case, output, problem).brief.to_owned()),
-        None if case.verdict == Verdict::Pass => message::vacuous_in_case(case),
+/// Returns the verdict of a case with its reason, as one line.
+pub(super) fn verdict_line(commands: &Commands, case: &CaseOutcome) -> String {
+    let brief = match worst_problem(case) {
+        Some((output, problem)) => Some(message::describe(commands, case, output, problem).brief.to_owned()),
+        None if case.verdict == Verdict::Pass => message::brief_vacuous_in(case),
         None => None,
     };
     case.verdict.word().to_owned() + &brief.map(|brief| format!(": {brief}")).unwrap_or_default()
 }
 
-/// What was measured of a case, or what kept it from being measured, in what fits beside its name.
-pub(super) fn found(commands: &Commands, case: &CaseOutcome) -> String {
-    match worst(case) {
-        // What is outside is seen from the largest difference.
+/// Returns what was measured of a case, or why nothing was, as the end of its line.
+pub(super) fn case_result(commands: &Commands, case: &CaseOutcome) -> String {
+    match worst_problem(case) {
+        // The largest difference shows that it is outside tolerance.
         Some((output, problem)) if !matches!(problem, Problem::Mismatch(Mismatch::Outside { .. })) => {
-            message::said(commands, case, output, problem).brief.to_owned()
+            message::describe(commands, case, output, problem).brief.to_owned()
         }
-        _ if case.snapshot_only => "no reference, its snapshot alone".into(),
-        _ => measured(case),
+        _ if case.snapshot_only => "no reference, snapshot only".into(),
+        _ => measurements(case),
     }
 }
 
-/// After a share.
+/// Follows a share.
 const OF_TOLERANCE: &str = " of tolerance";
-/// After a ratio.
+/// Follows a ratio.
 const TIMES_TOLERANCE: &str = " tolerance";
 
-fn measured(case: &CaseOutcome) -> String {
+fn measurements(case: &CaseOutcome) -> String {
     let comparisons: Vec<&Comparison> = case.outputs.iter().filter_map(|output| output.comparison.as_ref()).collect();
-    let besides = besides(case);
-    match (&comparisons[..], besides.is_empty()) {
-        ([], _) => String::new(),
-        (comparisons, true) => distance(comparisons),
-        (comparisons, false) => {
-            // The words that every other line has give way.
-            let distance = distance(comparisons);
-            let short = distance.trim_end_matches(OF_TOLERANCE).trim_end_matches(TIMES_TOLERANCE);
-            format!("{short}, {}", besides.join(", "))
-        }
+    if comparisons.is_empty() {
+        return String::new();
     }
+    let (difference, remarks) = (largest_difference(&comparisons), remarks(case));
+    if remarks.is_empty() {
+        return difference;
+    }
+    // Remarks take the place of words that every other line has.
+    let short = difference.trim_end_matches(OF_TOLERANCE).trim_end_matches(TIMES_TOLERANCE);
+    format!("{short}, {}", remarks.join(", "))
 }
 
-/// The largest difference and the largest share of the tolerance, of the one that uses most of it.
-pub(super) fn distance(comparisons: &[&Comparison]) -> String {
-    let largest = |measured: &Comparison| measured.max_abs_diff.as_ref().map_or(0.0, |extreme| extreme.value);
-    let figures = comparisons.iter().map(|measured| (measured.tolerance_used, largest(measured)));
+/// Returns the largest difference and the share of tolerance of the comparison that uses most of its tolerance.
+pub(super) fn largest_difference(comparisons: &[&Comparison]) -> String {
+    let largest = |of: &Comparison| of.max_abs_diff.as_ref().map_or(0.0, |extreme| extreme.value);
+    let figures = comparisons.iter().map(|comparison| (comparison.tolerance_used, largest(comparison)));
     let (used, largest) = figures.fold((0.0, 0.0), |worst, one| if one > worst { one } else { worst });
     let share = match used {
         _ if largest == 0.0 => return "no difference".into(),
@@ -171,25 +174,25 @@ pub(super) fn distance(comparisons: &[&Comparison]) -> String {
     format!("difference {} {share}", pad_name(&format!("{},", float(largest)), 8))
 }
 
-/// What a pass hides: a mask that leaves most out, what else would have passed, outliers and further references that the case
-/// allows, and what is much better than its snapshot.
-fn besides(case: &CaseOutcome) -> Vec<String> {
-    let measured = || case.outputs.iter().filter_map(|output| Some((output.verdict, output.comparison.as_ref()?)));
-    let outliers: u64 = measured().filter(|(of, _)| *of == Verdict::Pass).map(|(_, measured)| measured.outside).sum();
-    let masked = measured().filter(|(_, measured)| measured.left_out > measured.elements);
-    let left_out: u64 = masked.map(|(_, measured)| measured.left_out).sum();
+/// Returns what a pass could hide: a mask that excludes most elements, allowed outliers, alternative references, a vacuous
+/// comparison, or an improvement.
+fn remarks(case: &CaseOutcome) -> Vec<String> {
+    let comparisons = || case.outputs.iter().filter_map(|output| Some((output.verdict, output.comparison.as_ref()?)));
+    let outliers: u64 = comparisons().filter(|(of, _)| *of == Verdict::Pass).map(|(_, of)| of.outside).sum();
+    let masked = comparisons().filter(|(_, of)| of.left_out > of.elements);
+    let excluded: u64 = masked.map(|(_, of)| of.left_out).sum();
     let references = case.outputs.iter().filter(|output| !output.alternatives.is_empty());
-    let mut said = Vec::new();
-    said.extend((left_out > 0).then(|| format!("{} left out", count(left_out))));
-    said.extend((outliers > 0).then(|| plural(outliers, "outlier")));
-    said.extend(references.map(|output| format!("either of {} references", output.alternatives.len() + 1)));
-    said.extend(message::vacuous_in_case(case));
-    said.extend(case.outputs.iter().any(|output| !output.improved.is_empty()).then(|| "improved".into()));
-    said
+    let mut remarks = Vec::new();
+    remarks.extend((excluded > 0).then(|| format!("{} excluded", count(excluded))));
+    remarks.extend((outliers > 0).then(|| plural(outliers, "outlier")));
+    remarks.extend(references.map(|output| format!("any of {} references", output.alternatives.len() + 1)));
+    remarks.extend(message::brief_vacuous_in(case));
+    remarks.extend(case.outputs.iter().any(|output| !output.improved.is_empty()).then(|| "improved".into()));
+    remarks
 }
 
-/// What came of one or several cases by one executor: `pass 2.38e-7 24%`, `mismatch 0.0475 47,542x`, `2 holes`.
-pub(super) fn sum(sum: &Sum) -> String {
+/// Formats a cell of a matrix: `pass 2.38e-7 24%`, `mismatch 0.0475 47,542x`, `2 holes`.
+pub(super) fn cell(sum: &Sum) -> String {
     let Sum { counts: _, holes, verdict, max_abs_diff, tolerance_used } = sum;
     let verdict = verdict.map(|verdict| {
         let largest = max_abs_diff.map(|largest| format!(" {}", float(largest))).unwrap_or_default();
@@ -203,63 +206,63 @@ pub(super) fn sum(sum: &Sum) -> String {
     [verdict, holes].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-/// The largest difference of a case's outputs, and the share of the tolerance: `2.38e-7 24%`.
-pub(super) fn difference(difference: &Difference) -> String {
-    difference.max_abs_diff.map_or("unlike".to_owned(), float) + &used(difference.tolerance_used)
+/// Formats a difference and the share of the tolerance that it uses: `2.38e-7 24%`.
+pub(super) fn difference_cell(difference: &Difference) -> String {
+    difference.max_abs_diff.map_or("n/a".to_owned(), float) + &used(difference.tolerance_used)
 }
 
-/// The share of a tolerance behind a blank, where there is one.
+/// Formats the share of a tolerance after a space, or nothing if there is none.
 fn used(used: f64) -> String {
     if used > 0.0 && used.is_finite() { format!(" {}", share(used)) } else { String::new() }
 }
 
-/// What a case has to do with a divergence, in a word or two; nothing where it is sound.
-pub(super) fn part(step: &Step) -> String {
+/// Describes the role of a case in a divergence, or returns nothing for a sound one.
+pub(super) fn role(step: &Step) -> String {
     let why = step.why.as_deref().unwrap_or_default();
     match step.role {
         Role::Sound => String::new(),
         Role::Diverges => "first divergence".into(),
-        Role::AtFaultToo => "at fault too".into(),
-        Role::PassesOn => "passes it on".into(),
+        Role::AtFaultToo => "also at fault".into(),
+        Role::PassesOn => "propagates".into(),
         Role::Accumulates => "accumulates".into(),
         Role::Hole => format!("hole: {why}"),
         Role::PastHole => format!("past the hole {why}"),
     }
 }
 
-/// Where a chain leaves its reference.
+/// Describes where a chain leaves its reference.
 pub(super) fn finding(finding: &Finding) -> String {
     match finding {
-        Finding::Sound => "no divergence: every own difference and every end of the chain is inside tolerance".into(),
+        Finding::Sound => "no divergence: every own difference and every end of the chain is within tolerance".into(),
         Finding::Divergence { id } => format!("first divergence: {id}"),
         Finding::Accumulation { end, amplifier } => {
-            let amplified =
+            let amplifier =
                 amplifier.as_ref().map(|of| format!("; {} amplified most, {}", of.id, ratio(of.amplification)));
-            let amplified = amplified.unwrap_or_default();
-            format!("accumulation: every own difference is inside tolerance, and {end} is outside{amplified}")
+            let amplifier = amplifier.unwrap_or_default();
+            format!("accumulation: every own difference is within tolerance, but {end} is outside{amplifier}")
         }
-        Finding::Unknown { hole } => format!("no divergence before the hole {hole}; past it nothing is claimed"),
+        Finding::Unknown { hole } => format!("no divergence before the hole {hole}; unknown past it"),
     }
 }
 
 /// The columns of a chain's table.
-pub(super) const CHAIN: [&str; 5] = ["case", "own", "propagated", "amplified", "part"];
+pub(super) const CHAIN: [&str; 5] = ["case", "own", "propagated", "amplified", "role"];
 
-/// The cells of a case in it, its id without what the chain's name has said.
-pub(super) fn step(chain: &ChainOutcome, step: &Step) -> [String; 5] {
+/// Returns the cells of a case in the table of its chain.
+pub(super) fn chain_row(chain: &ChainOutcome, step: &Step) -> [String; 5] {
     let Step { id, checkpoint: _, role: _, why: _, own, propagated, amplification } = step;
     let absent = || "-".to_owned();
     [
-        short(chain, id).to_owned(),
-        own.as_ref().map_or_else(absent, difference),
-        propagated.as_ref().map_or_else(absent, difference),
+        short_id(chain, id).to_owned(),
+        own.as_ref().map_or_else(absent, difference_cell),
+        propagated.as_ref().map_or_else(absent, difference_cell),
         amplification.map_or_else(absent, ratio),
-        part(step),
+        role(step),
     ]
 }
 
-/// The id without what the chain's name has said.
-pub(super) fn short<'a>(chain: &ChainOutcome, id: &'a CaseId) -> &'a str {
+/// Returns the id without the chain's name.
+pub(super) fn short_id<'a>(chain: &ChainOutcome, id: &'a CaseId) -> &'a str {
     let short = id.as_str().strip_prefix(chain.name.as_str()).and_then(|rest| rest.strip_prefix('/'));
     short.unwrap_or(id.as_str())
 }

@@ -1,13 +1,13 @@
-//! For people: plain text of 80 columns where ids allow it, coloured where the caller says so. Here is a run, a case, a matrix of
-//! runs, a setup: a line a case, in full what failed, and the count.
+//! Reports for people: plain text of 80 columns if ids allow it, optionally coloured. This file prints a run, a case, a
+//! matrix, a list and a diagnosis: one line per case, the failures in full, and the count.
 
 mod palette;
 mod tensor;
 
 use std::collections::BTreeMap;
 
-use super::message::{self, Message, Next, Part, messages, unrecorded_cases, whole};
-use super::overview::{self, after, ended_early, vacuous_outputs};
+use super::message::{self, Message, Next, Part, case_message, messages, unrecorded_cases};
+use super::overview::{self, ended_early, next_steps, vacuous_outputs};
 use super::view::CaseLine;
 use super::{Commands, doctor::advice};
 use crate::compare::mismatch;
@@ -26,78 +26,78 @@ pub(super) use tensor::map;
 pub use tensor::{diff, show, show_case};
 use tensor::{explanations, picture};
 
-/// How much is told of a run.
+/// How much detail a report of a run has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Detail {
-    /// What failed, and the count.
+    /// Failures and the count.
     Failures,
-    /// A line a case besides.
+    /// Also one line per case.
     #[default]
     Cases,
-    /// What was measured of each output that passed besides.
+    /// Also the measurements of each output that passed.
     Measurements,
 }
 
-/// A whole run: a line a case, what was skipped, what became of each chain, in full what failed, the worst last, and the end.
+/// Formats a run: one line per case, skipped cases, chains, the failures in full with the worst last, and the count.
 #[must_use]
 pub fn run(detail: Detail, palette: &Palette, commands: &Commands, run: &RunOutcome) -> String {
-    let skipped = skipped(palette, run.cases.iter().filter_map(|case| Some((case.id.as_str(), reason(case)?))));
+    let skipped = skipped(palette, run.cases.iter().filter_map(|case| Some((case.id.as_str(), skip_reason(case)?))));
     if detail == Detail::Failures {
         let failing = run.cases.iter().filter(|case| run.gate.fails(case)).collect();
-        let failing = all(palette, commands, run, failing);
-        return format!("{skipped}{failing}{}{}\n", counts(palette, run), overview::executor(run));
+        let failing = all_failures(palette, commands, run, failing);
+        return format!("{skipped}{failing}{}{}\n", counts(palette, run), overview::executor_line(run));
     }
     let passes = if detail == Detail::Measurements { passes(palette, run) } else { String::new() };
     let chains = match run.chains.as_deref() {
         None => String::new(),
         Some([]) => format!("{}\n", overview::NO_CHAIN),
-        Some(chains) => chains.iter().map(|of| chain(palette, of)).collect(),
+        Some(chains) => chains.iter().map(|one| chain(palette, one)).collect(),
     };
     let lines = case_lines(palette, commands, run);
     format!("{lines}\n{passes}{skipped}{chains}{}{}", failures(palette, commands, run), end(palette, commands, run))
 }
 
-/// A line for each case: verdict, id, checkpoint, the largest difference of the output that uses most of its tolerance and how
-/// much it uses, or what kept it from being measured.
+/// Formats one line per case: verdict, id, checkpoint, and the largest difference with the share of the tolerance that it
+/// uses, or why there is none.
 pub(super) fn case_lines(palette: &Palette, commands: &Commands, run: &RunOutcome) -> String {
-    /// The widest verdict, `unrecorded`, and a gap.
+    /// The longest verdict, `unrecorded`, and a gap.
     const VERDICT: usize = 12;
-    // What is wider does not push the columns of the other lines to the right.
-    let widest = |most, of: fn(&CaseOutcome) -> &str| {
-        run.cases.iter().map(|case| width(of(case)).min(most)).max().unwrap_or_default()
+    // A wider cell does not shift the columns of the other lines.
+    let widest = |most, cell: fn(&CaseOutcome) -> &str| {
+        run.cases.iter().map(|case| width(cell(case)).min(most)).max().unwrap_or_default()
     };
-    let ids = widest(32, |case| case.id.as_str());
-    let checkpoints = widest(16, |case| case.checkpoint.as_deref().unwrap_or("-"));
+    let checkpoint: fn(&CaseOutcome) -> &str = |case| case.checkpoint.as_deref().unwrap_or("-");
+    let (ids, checkpoints) = (widest(32, |case| case.id.as_str()), widest(16, checkpoint));
     let line = |case: &CaseOutcome| {
         let verdict = palette.verdict(case.verdict, VERDICT);
         let id = palette.strong(&pad(escape_line(case.id.as_str()), ids));
-        let checkpoint = pad_name(case.checkpoint.as_deref().unwrap_or("-"), checkpoints);
-        let line = format!("{verdict}{id}  {checkpoint}  {}", overview::found(commands, case));
+        let checkpoint = pad_name(checkpoint(case), checkpoints);
+        let line = format!("{verdict}{id}  {checkpoint}  {}", overview::case_result(commands, case));
         line.trim_end().to_owned() + "\n"
     };
     run.cases.iter().map(line).collect()
 }
 
-/// The message of each case that did not pass: the case's own problem, then every output, the ones that passed too. A skipped
-/// case has one only where it fails the gate.
+/// Formats each case that did not pass: its own problems, then every output, including those that passed. A skipped case
+/// is included only if it fails the run.
 pub(super) fn failures(palette: &Palette, commands: &Commands, run: &RunOutcome) -> String {
-    let is_told = |case: &&CaseOutcome| match case.verdict {
+    let is_included = |case: &&CaseOutcome| match case.verdict {
         Verdict::Pass | Verdict::Skipped => run.gate.fails(case),
         _ => true,
     };
-    all(palette, commands, run, run.cases.iter().filter(is_told).collect())
+    all_failures(palette, commands, run, run.cases.iter().filter(is_included).collect())
 }
 
-/// Tells of those cases, the worst last. What is wrong with several in the same words, as a `suite.json` above them, is told
-/// once, and so is that many have no snapshot yet.
-fn all(palette: &Palette, commands: &Commands, run: &RunOutcome, cases: Vec<&CaseOutcome>) -> String {
-    /// How many unrecorded cases are told of one by one.
+/// Formats these cases, the worst last. An error that several cases share, such as one in their `suite.json`, appears
+/// once, and so do many unrecorded cases.
+fn all_failures(palette: &Palette, commands: &Commands, run: &RunOutcome, cases: Vec<&CaseOutcome>) -> String {
+    /// The largest number of unrecorded cases that are reported one by one.
     const UNRECORDED: usize = 3;
     let (unrecorded, mut cases): (Vec<&CaseOutcome>, Vec<&CaseOutcome>) =
         cases.into_iter().partition(|case| is_only_unrecorded(case));
     let mut text = String::new();
     if unrecorded.len() > UNRECORDED {
-        text += &written(palette, &unrecorded_cases(commands, &run.gate, &unrecorded));
+        text += &format_message(palette, &unrecorded_cases(commands, &run.gate, &unrecorded));
     } else {
         cases.extend(unrecorded);
     }
@@ -105,27 +105,29 @@ fn all(palette: &Palette, commands: &Commands, run: &RunOutcome, cases: Vec<&Cas
         text += &format!("{}\n\n", palette.strong(&changed));
     }
     cases.sort_by(|a, b| overview::severity(b).cmp(&overview::severity(a)).then_with(|| a.id.cmp(&b.id)));
-    let mut alike: BTreeMap<&str, Vec<&CaseOutcome>> = BTreeMap::new();
+    let mut by_error: BTreeMap<&str, Vec<&CaseOutcome>> = BTreeMap::new();
     for case in &cases {
-        only_error(case).into_iter().for_each(|text| alike.entry(text).or_default().push(case));
+        only_error(case).into_iter().for_each(|error| by_error.entry(error).or_default().push(case));
     }
     for case in &cases {
-        match only_error(case).map(|text| alike.remove(text).unwrap_or_default()).as_deref() {
+        match only_error(case).map(|error| by_error.remove(error).unwrap_or_default()).as_deref() {
             Some([]) => {}
-            Some([_, others @ ..]) => text += &written(palette, &whole(commands, &run.gate, case, others)),
+            Some([_, others @ ..]) => {
+                text += &format_message(palette, &case_message(commands, &run.gate, case, others));
+            }
             None => text += &failure(palette, commands, &run.gate, case),
         }
     }
     text
 }
 
-/// Whether nothing is to be said of a case but that it has no snapshot yet.
+/// Whether the only thing to report about a case is that it has no snapshot yet.
 fn is_only_unrecorded(case: &CaseOutcome) -> bool {
-    let of = |output: &OutputOutcome| output.verdict == Verdict::Unrecorded || output.verdict == Verdict::Pass;
-    case.verdict == Verdict::Unrecorded && case.problems.is_empty() && case.outputs.iter().all(of)
+    let is_ok = |output: &OutputOutcome| matches!(output.verdict, Verdict::Unrecorded | Verdict::Pass);
+    case.verdict == Verdict::Unrecorded && case.problems.is_empty() && case.outputs.iter().all(is_ok)
 }
 
-/// The error of a case with which nothing else is wrong.
+/// Returns the error of a case that has no other problems.
 fn only_error(case: &CaseOutcome) -> Option<&str> {
     match (case.problems.as_slice(), case.outputs.as_slice()) {
         ([Problem::Error { text }], []) => Some(text),
@@ -133,36 +135,37 @@ fn only_error(case: &CaseOutcome) -> Option<&str> {
     }
 }
 
-/// One case in full, every output of it.
+/// Formats one case in full, with every output.
 pub(super) fn failure(palette: &Palette, commands: &Commands, gate: &Gate, case: &CaseOutcome) -> String {
-    messages(commands, gate, case).iter().map(|message| written(palette, message)).collect()
+    messages(commands, gate, case).iter().map(|message| format_message(palette, message)).collect()
 }
 
-/// The same as text without colours, safe wherever it is printed.
+/// Formats one case in full without colours, safe to print anywhere.
 pub(crate) fn message(commands: &Commands, gate: &Gate, case: &CaseOutcome) -> String {
     escape_lines(failure(&Palette::plain(), commands, gate, case).trim_end())
 }
 
-/// What was measured of every output of each case that passed.
+/// Formats the measurements of every output of each case that passed.
 fn passes(palette: &Palette, run: &RunOutcome) -> String {
     let passed = run.cases.iter().filter(|case| case.verdict == Verdict::Pass);
     let outputs = passed.flat_map(|case| case.outputs.iter().map(move |output| (case, output)));
-    let told = |(case, output): (&CaseOutcome, &OutputOutcome)| {
-        let (head, indent) = head(palette, &Message::of_output(case, output));
+    let format = |(case, output): (&CaseOutcome, &OutputOutcome)| {
+        let (head, indent) = head(palette, &Message::heading(case, output));
         let measured = output.comparison.as_ref().map(mismatch::measured);
         let measured = measured.unwrap_or_else(|| vec![message::SNAPSHOT_ONLY.into()]);
-        format!("{head}{}{}\n", paragraphs(indent, &measured), paragraphs(indent, &message::vacuous_in(output)))
+        format!("{head}{}{}\n", paragraphs(indent, &measured), paragraphs(indent, &message::vacuous_lines(output)))
     };
-    outputs.map(told).collect()
+    outputs.map(format).collect()
 }
 
-/// A message and a blank line.
-fn written(palette: &Palette, message: &Message<'_>) -> String {
+/// Formats a message, followed by a blank line.
+fn format_message(palette: &Palette, message: &Message<'_>) -> String {
     let (head, indent) = head(palette, message);
     head + &message.parts.iter().map(|part| self::part(palette, indent, part)).collect::<String>() + "\n"
 }
 
-/// Verdict and place, and the dtype and shape at the right margin; and the column below which the message stands.
+/// Formats the verdict, the case and the output, with dtype and shape at the right margin. Also returns the indentation of
+/// the message below it.
 fn head(palette: &Palette, message: &Message<'_>) -> (String, usize) {
     let Message { verdict, case, output, kind, parts: _ } = message;
     let indent = verdict.word().len().max(8) + 2;
@@ -176,42 +179,44 @@ fn head(palette: &Palette, message: &Message<'_>) -> (String, usize) {
 fn part(palette: &Palette, indent: usize, part: &Part<'_>) -> String {
     match part {
         Part::Lines(lines) => paragraphs(indent, lines),
-        Part::Moved(lines) => moved(indent, lines),
-        Part::Looks(explanations) => paragraphs(indent, message::looks_like(explanations).as_slice()),
-        Part::Kept(kept) => format!("{:indent$}{}\n", "", escape_line(kept)),
+        Part::SnapshotLines(lines) => moved(indent, lines),
+        Part::Explanations(explanations) => {
+            paragraphs(indent, message::convincing_explanation(explanations).as_slice())
+        }
+        Part::SavedActual(line) => format!("{:indent$}{}\n", "", escape_line(line)),
         Part::Next(Next { first, label, command }) => {
             format!("{}{:indent$}{label}:  {}\n", paragraphs(indent, first.as_slice()), "", palette.command(command))
         }
     }
 }
 
-/// Why the outputs of a case are not their references: of each output what differs, what it looks like, best first, where it
-/// is and how large; of one that passes only so.
+/// Formats why each output differs from its reference: what differs, the explanations, best first, where it differs and by
+/// how much. An output that did not mismatch is reported as usual.
 #[must_use]
 pub fn explain(palette: &Palette, commands: &Commands, gate: &Gate, case: &CaseOutcome) -> String {
     let explain = |message: Message<'_>| {
         let mut outputs = case.outputs.iter().filter(|output| output.verdict == Verdict::Mismatch);
         let Some(output) = outputs.find(|output| Some(output.name.as_str()) == message.output) else {
-            return written(palette, &message);
+            return format_message(palette, &message);
         };
         let (head, indent) = head(palette, &message);
-        let parts = message.parts.iter().filter(|part| !matches!(part, Part::Looks(_) | Part::Next(_)));
-        let parts: String = parts.map(|of| part(palette, indent, of)).collect();
-        let drawn = output.picture.as_ref().map(|drawn| picture(indent, drawn)).unwrap_or_default();
-        let next = part(palette, indent, &Part::Next(message::closer(commands, case, output)));
-        format!("{head}{parts}\n{}{drawn}\n{next}\n", explanations(indent, &output.explanations))
+        let parts = message.parts.iter().filter(|part| !matches!(part, Part::Explanations(_) | Part::Next(_)));
+        let parts: String = parts.map(|part| self::part(palette, indent, part)).collect();
+        let picture = output.picture.as_ref().map(|drawn| picture(indent, drawn)).unwrap_or_default();
+        let next = part(palette, indent, &Part::Next(message::next_after_explain(commands, case, output)));
+        format!("{head}{parts}\n{}{picture}\n{next}\n", explanations(indent, &output.explanations))
     };
     messages(commands, gate, case).into_iter().map(explain).collect()
 }
 
-/// A row for each case of the chain, in the order of the computation, and where the chain leaves its reference.
+/// Formats a chain: a row for each case in the order of the computation, and where the chain leaves its reference.
 fn chain(palette: &Palette, chain: &ChainOutcome) -> String {
     let ChainOutcome { name, steps, finding } = chain;
     let [head @ .., _] = overview::CHAIN;
     let mut table = Table::default();
     table.row(head.into_iter().chain([""]));
     for step in steps {
-        let [id, cells @ ..] = overview::step(chain, step);
+        let [id, cells @ ..] = overview::chain_row(chain, step);
         table.case(&id, cells);
     }
     let finding = paragraphs(0, &[overview::finding(finding)]);
@@ -219,24 +224,23 @@ fn chain(palette: &Palette, chain: &ChainOutcome) -> String {
     format!("chain {name}, {count}\n{}{finding}\n", table.text(2))
 }
 
-/// The end of a run: the counts by verdict, worst first, what to do next, and which executor ran.
+/// Formats the end of a run: the counts, the next steps, and the executor.
 pub(super) fn end(palette: &Palette, commands: &Commands, run: &RunOutcome) -> String {
-    let after = after(commands, run, "above").into_iter();
-    let after: String = after.map(|(what, command)| format!("{what}:  {}\n", palette.command(&command))).collect();
-    format!("{}{after}{}\n", counts(palette, run), overview::executor(run))
+    let steps = next_steps(commands, run, "above").into_iter();
+    let steps: String = steps.map(|(what, command)| format!("{what}:  {}\n", palette.command(&command))).collect();
+    format!("{}{steps}{}\n", counts(palette, run), overview::executor_line(run))
 }
 
-/// The counts by verdict, worst first, what of the whole this is not, and what cannot fail.
+/// Formats the result of a run, the counts by verdict, what did not run, and what cannot fail.
 fn counts(palette: &Palette, run: &RunOutcome) -> String {
-    let cases = plural(run.cases.len() as u64, "case");
-    let count = palette.strong(&format!("{cases}, {},", overview::failed(run.failed())));
+    let (result, elapsed) = (palette.strong(&overview::result(run)), duration(run.elapsed));
     let filtered = overview::filtered_out(run.filtered_out);
-    let mut text = format!("{count} in {}{filtered}\n{}", duration(run.elapsed), tallies(palette, run));
+    let mut text = format!("{result} ({elapsed}){filtered}\n{}", tallies(palette, run));
     if let Some(Partition { shard, total, .. }) = &run.partition {
-        let whole = plural(*total as u64, "case");
+        let all = plural(*total as u64, "case");
         text += &match run.cases.is_empty() && run.not_run == 0 {
-            true => format!("{shard} of {whole} is empty: every one is in another shard\n"),
-            false => format!("{shard} of {whole}; `merge` puts the records of all shards together\n"),
+            true => format!("{shard} of {all} is empty: every case is in another shard\n"),
+            false => format!("{shard} of {all}; to combine the records of all shards, use `merge`\n"),
         };
     }
     if let Some(early) = ended_early(run) {
@@ -245,7 +249,7 @@ fn counts(palette: &Palette, run: &RunOutcome) -> String {
     text + &paragraphs(0, vacuous_outputs(run).as_slice())
 }
 
-/// How many cases have each verdict, on one line where there is room.
+/// Formats the number of cases with each verdict, on one line if it fits.
 fn tallies(palette: &Palette, run: &RunOutcome) -> String {
     let counts = run.counts();
     let mut text = String::new();
@@ -263,24 +267,24 @@ fn tallies(palette: &Palette, run: &RunOutcome) -> String {
     if text.is_empty() { text } else { text + "\n" }
 }
 
-/// Why a case was skipped, if it was.
-fn reason(case: &CaseOutcome) -> Option<&str> {
+/// Returns why a case was skipped, if it was.
+fn skip_reason(case: &CaseOutcome) -> Option<&str> {
     match case.problems.first() {
         Some(Problem::Skipped { reason }) if case.verdict == Verdict::Skipped => Some(reason),
         _ => None,
     }
 }
 
-/// What was skipped and why.
+/// Formats skipped cases with their reasons.
 fn skipped<'a>(palette: &Palette, cases: impl Iterator<Item = (&'a str, &'a str)>) -> String {
-    let told = |(id, reason): (&str, &str)| {
+    let format = |(id, reason): (&str, &str)| {
         let reason = paragraphs(10, &reason.lines().collect::<Vec<_>>());
         format!("{}{}\n{reason}", palette.verdict(Verdict::Skipped, 10), palette.strong(id))
     };
-    cases.map(told).collect()
+    cases.map(format).collect()
 }
 
-/// What a row of a matrix is.
+/// What a row of a matrix contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum By {
     /// One case.
@@ -289,7 +293,8 @@ pub enum By {
     Checkpoint,
 }
 
-/// What several executors made of the same cases: a table, then in full what failed, then each executor's count.
+/// Formats the results of several executors on the same cases: a table, the failures in full, and the count of each
+/// executor.
 #[must_use]
 pub fn matrix(by: By, palette: &Palette, commands: &Commands, matrix: &Matrix) -> String {
     let executors = matrix.columns.iter().map(|column| column.executor.as_str());
@@ -298,36 +303,40 @@ pub fn matrix(by: By, palette: &Palette, commands: &Commands, matrix: &Matrix) -
         By::Case => {
             table.row(["case"].into_iter().chain(executors));
             for Row { id, checkpoint: _, cells } in &matrix.rows {
-                table.case(id.as_str(), cells.iter().map(|cell| overview::sum(&Sum::new([cell]))));
+                table.case(id.as_str(), cells.iter().map(|cell| overview::cell(&Sum::new([cell]))));
             }
         }
         By::Checkpoint => {
             table.row(["suite", "checkpoint", "cases"].into_iter().chain(executors));
             for Group { suite, checkpoint, cases, sums, failed: _ } in matrix.groups() {
                 let names = [suite, checkpoint.unwrap_or_else(|| "-".to_owned()), cases.to_string()];
-                table.row(names.into_iter().chain(sums.iter().map(overview::sum)));
+                table.row(names.into_iter().chain(sums.iter().map(overview::cell)));
             }
         }
     }
     let columns = || 0..matrix.columns.len();
     let failures: String = columns().map(|column| column_failures(palette, commands, matrix, column)).collect();
     let reasons = matrix.rows.iter().flat_map(|row| {
-        // Once for all executors that say the same.
-        let mut reasons: Vec<&str> = row.cells.iter().filter_map(reason).collect();
+        // Executors that give the same reason share one line.
+        let mut reasons: Vec<&str> = row.cells.iter().filter_map(skip_reason).collect();
         reasons.dedup();
         reasons.into_iter().map(|reason| (row.id.as_str(), reason))
     });
     let skipped = skipped(palette, reasons);
     let executors = plural(matrix.columns.len() as u64, "executor");
     let cases = plural(matrix.rows.len() as u64, "case");
-    let count = palette.strong(&format!("{cases} by {executors}, {},", overview::failed(matrix.failed())));
+    let failed = match matrix.failed() {
+        0 => "none failed".to_owned(),
+        failed => format!("{failed} failed"),
+    };
+    let result = palette.strong(&format!("{cases} on {executors}: {failed}"));
     let (elapsed, filtered) = (duration(matrix.elapsed), overview::filtered_out(matrix.filtered_out));
     let tallies: String = columns().map(|column| column_tally(palette, matrix, column)).collect();
-    let alone = overview::ACCURACY_ALONE;
-    format!("{}\n{failures}{skipped}{count} in {elapsed}{filtered}\n{tallies}{alone}\n", table.text(0))
+    let end = format!("{result} ({elapsed}){filtered}\n{tallies}{}\n", overview::ACCURACY_ONLY);
+    format!("{}\n{failures}{skipped}{end}", table.text(0))
 }
 
-/// What failed by that executor, in full, below its name; a hole too, where it fails.
+/// Formats the failures of an executor under its name, including holes that fail.
 fn column_failures(palette: &Palette, commands: &Commands, matrix: &Matrix, column: usize) -> String {
     let executor = &matrix.columns[column].executor;
     let commands =
@@ -337,21 +346,21 @@ fn column_failures(palette: &Palette, commands: &Commands, matrix: &Matrix, colu
     if failed.is_empty() { failed } else { format!("executor {}\n\n{failed}", palette.strong(&escape_name(executor))) }
 }
 
-/// How many cases of an executor have each verdict, how many are holes, and what it lacks.
+/// Formats how many cases of an executor have each verdict, how many are holes, and which checkpoints it lacks.
 fn column_tally(palette: &Palette, matrix: &Matrix, column: usize) -> String {
     let Column { executor, required } = &matrix.columns[column];
     let Sum { counts, holes, .. } = matrix.sum(column);
     let verdicts = Verdict::ALL.into_iter().filter(|verdict| counts.get(*verdict) > 0);
-    let mut said: Vec<String> = verdicts.map(|verdict| palette.tally(counts.get(verdict), verdict)).collect();
+    let mut tallies: Vec<String> = verdicts.map(|verdict| palette.tally(counts.get(verdict), verdict)).collect();
     if holes > 0 {
         let lacking = escape_line(&matrix.lacking(column).join(", "));
-        let fails = if *required { "; it is required" } else { "" };
-        said.push(format!("{}, it lacks {lacking}{fails}", plural(holes as u64, "hole")));
+        let required = if *required { "; the executor is required" } else { "" };
+        tallies.push(format!("{} (lacks {lacking}{required})", plural(holes as u64, "hole")));
     }
-    format!("{}: {}\n", escape_name(executor), said.join(", "))
+    format!("{}: {}\n", escape_name(executor), tallies.join(", "))
 }
 
-/// Id, checkpoint and outputs of each case, then their number. A case that could not be read says why.
+/// Formats the id, checkpoint and outputs of each case, the errors of cases that could not be read, and the count.
 #[must_use]
 pub fn list(palette: &Palette, cases: &[CaseLine]) -> String {
     let mut table = Table::default();
@@ -360,7 +369,7 @@ pub fn list(palette: &Palette, cases: &[CaseLine]) -> String {
         let outputs = match (error, skip, outputs.as_slice()) {
             (Some(_), _, _) => "cannot be read".to_owned(),
             (None, Some(_), outputs) => format!("{} (skipped)", outputs.join(" ")).trim_start().to_owned(),
-            (None, None, []) => "its snapshot alone".into(),
+            (None, None, []) => "snapshot only".into(),
             (None, None, outputs) => outputs.join(" "),
         };
         table.case(id.as_str(), [checkpoint.as_deref().unwrap_or("-"), &outputs]);
@@ -372,21 +381,21 @@ pub fn list(palette: &Palette, cases: &[CaseLine]) -> String {
     format!("{}{errors}{}\n", table.text(0), plural(cases.len() as u64, "case"))
 }
 
-/// What is wrong with a setup, each with the command that helps, or that nothing is wrong.
+/// Formats the problems of a setup, each with a command that helps, and their number.
 #[must_use]
 pub fn doctor(palette: &Palette, commands: &Commands, health: &Health) -> String {
     let mut text = String::new();
     for complaint in &health.complaints {
-        let mark = if complaint.kind.is_fault() { "wrong" } else { "note" };
-        let what = palette.strong(&complaint.kind.word().replace('_', " "));
-        let (said, command) = advice(commands, complaint);
-        text += &format!("{mark:6}{what}\n{}      {}\n\n", paragraphs(6, &[said]), palette.command(&command));
+        let mark = if complaint.kind.is_fault() { "error" } else { "note" };
+        let kind = palette.strong(&complaint.kind.word().replace('_', " "));
+        let (message, command) = advice(commands, complaint);
+        text += &format!("{mark:6}{kind}\n{}      {}\n\n", paragraphs(6, &[message]), palette.command(&command));
     }
-    let (cases, snapshots) = (plural(health.cases as u64, "case"), plural(health.snapshots as u64, "snapshot"));
-    let wrong = match health.complaints.iter().filter(|complaint| complaint.kind.is_fault()).count() {
-        0 => "nothing is wrong".to_owned(),
-        1 => "1 thing is wrong".to_owned(),
-        many => format!("{many} things are wrong"),
+    let (cases, snapshots) =
+        (plural(health.cases as u64, "case"), plural(health.snapshots as u64, "accepted snapshot"));
+    let problems = match health.complaints.iter().filter(|complaint| complaint.kind.is_fault()).count() {
+        0 => "no problems found".to_owned(),
+        count => format!("{} found", plural(count as u64, "problem")),
     };
-    format!("{text}{cases}, {snapshots} accepted: {wrong}\n")
+    format!("{text}{cases}, {snapshots}: {problems}\n")
 }

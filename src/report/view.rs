@@ -1,4 +1,4 @@
-//! What the verbs `show`, `diff` and `list` have to tell, as plain data for a caller to fill.
+//! The data that `show`, `diff` and `list` report.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,46 +14,46 @@ use crate::explain::Explanation;
 /// A case, as `show` describes it.
 #[derive(Clone, Debug, Serialize)]
 pub struct CaseView {
-    /// Which case.
+    /// The id.
     pub id: CaseId,
     /// Its `case.json`.
     pub file: PathBuf,
-    /// The checkpoint it names.
+    /// The name of the checkpoint.
     pub checkpoint: String,
-    /// How long it may take, if it says so.
-    #[serde(serialize_with = "seconds")]
+    /// The time limit, if the case sets one.
+    #[serde(serialize_with = "serialize_seconds")]
     pub timeout: Option<Duration>,
-    /// The reason not to run it, if there is one.
+    /// Why the case is skipped, if it is.
     pub skip: Option<String>,
-    /// Its parameters, suite defaults merged in.
+    /// The parameters, including suite defaults.
     pub params: Map<String, Value>,
-    /// Its inputs, sorted by name.
+    /// The inputs, sorted by name.
     pub inputs: Vec<InputView>,
-    /// Its outputs, sorted by name; empty where its snapshot alone holds it.
+    /// The outputs, sorted by name; empty for a case that is compared with its snapshot only.
     pub outputs: Vec<OutputView>,
-    /// Who made the goldens: what `suite.json` says under `reference`.
+    /// The origin of the goldens: `reference` in `suite.json`.
     pub reference: Map<String, Value>,
 }
 
 /// A named tensor and its summary.
 #[derive(Clone, Debug, Serialize)]
 pub struct TensorView {
-    /// Its name in the case or in the container; empty where the file holds one tensor.
-    #[serde(serialize_with = "given")]
+    /// Its name in the case or in the container; empty if the file contains a single tensor.
+    #[serde(serialize_with = "serialize_name")]
     pub name: String,
-    /// Where it is: `file` or `file#name`, as the case or the reader names it.
+    /// Its location, `file` or `file#name`, as written in the case or on the command line.
     pub place: String,
-    /// What describes it, or the text of the error that keeps it from being read.
-    #[serde(flatten, serialize_with = "read")]
+    /// Its summary, or the text of the error that occurred while reading it.
+    #[serde(flatten, serialize_with = "serialize_summary")]
     pub summary: Result<Summary, String>,
-    /// How its elements are spread, where it is shown alone.
+    /// The histogram of its elements, if it is shown alone.
     pub histogram: Option<Vec<Bin>>,
 }
 
 /// An input of a case.
 #[derive(Clone, Debug, Serialize)]
 pub struct InputView {
-    /// The case and output that it is in the real pipeline, such as `gpt2-tiny/embeddings:y`.
+    /// The case and output that produces it in the real pipeline, such as `gpt2-tiny/embeddings:y`.
     pub from: Option<String>,
     /// The golden value.
     #[serde(flatten)]
@@ -63,14 +63,14 @@ pub struct InputView {
 /// An output of a case.
 #[derive(Clone, Debug, Serialize)]
 pub struct OutputView {
-    /// How far an actual tensor may be from it; `None` where the dtype has no default and the case gives none.
+    /// The tolerance; `None` if the case gives none and the dtype has no default.
     pub tolerance: Option<Tolerance>,
-    /// How far it may be in a chained run; `None` where that is no gate.
+    /// The tolerance in a chained run, if there is one.
     pub chained_tolerance: Option<Tolerance>,
-    /// The references that it may equal instead, as the case names them.
+    /// Further references that are accepted, as written in the case.
     #[serde(rename = "or")]
     pub alternatives: Vec<String>,
-    /// The boolean tensor that says which elements count, as the case names it.
+    /// The boolean tensor that selects the elements to compare, as written in the case.
     #[serde(rename = "where")]
     pub mask: Option<String>,
     /// The reference.
@@ -81,70 +81,70 @@ pub struct OutputView {
 /// Two tensor files, containers or folders, as `diff` compares them.
 #[derive(Clone, Debug, Serialize)]
 pub struct DiffView {
-    /// What is held against the reference, as the reader named it.
+    /// The actual side, as given on the command line.
     pub actual: String,
-    /// What it is held against, as the reader named it.
+    /// The reference side, as given on the command line.
     pub reference: String,
-    /// The tensors that both sides have, sorted by name; one with an empty name where each side is one tensor.
+    /// The tensors that both sides have, sorted by name. If each side is a single tensor, its name is empty.
     pub pairs: Vec<PairView>,
     /// The names of the tensors that only the actual side has.
     pub only_actual: Vec<String>,
     /// The names of the tensors that only the reference side has.
     pub only_reference: Vec<String>,
-    /// What could not be read or judged.
+    /// Tensors that could not be read or compared.
     pub unread: Vec<UnreadableTensor>,
 }
 
-/// Two tensors of one name.
+/// Two tensors with the same name.
 #[derive(Clone, Debug, Serialize)]
 pub struct PairView {
-    /// Their name; empty where each side is one tensor.
-    #[serde(serialize_with = "given")]
+    /// Their name; empty if each side is a single tensor.
+    #[serde(serialize_with = "serialize_name")]
     pub name: String,
-    /// How far they may be apart.
+    /// The tolerance.
     pub tolerance: Tolerance,
-    /// Describes the actual tensor.
+    /// The summary of the actual tensor.
     pub actual: Summary,
-    /// Describes the reference.
+    /// The summary of the reference.
     pub reference: Summary,
-    /// What was measured, or the structure that forbids it.
-    #[serde(flatten, serialize_with = "judged")]
+    /// The measurements, or the mismatch in structure that prevents them.
+    #[serde(flatten, serialize_with = "serialize_comparison")]
     pub comparison: Result<Comparison, Mismatch>,
-    /// Why they are not close, best first; `None` where nobody asked.
+    /// Explanations of the mismatch, best first; `None` unless requested.
     pub explanations: Option<Vec<Explanation>>,
-    /// Where they differ, where somebody asked.
+    /// Where they differ; `None` unless requested.
     pub picture: Option<Picture>,
 }
 
-/// A tensor that could not be read or judged.
+/// A tensor that could not be read or compared.
 #[derive(Clone, Debug, Serialize)]
 pub struct UnreadableTensor {
-    /// Its name; empty where each side is one tensor.
-    #[serde(serialize_with = "given")]
+    /// Its name; empty if each side is a single tensor.
+    #[serde(serialize_with = "serialize_name")]
     pub name: String,
     /// The text of the error.
     pub error: String,
 }
 
-/// A case, as `list` names it.
+/// A case, as `list` describes it.
 #[derive(Clone, Debug, Serialize)]
 pub struct CaseLine {
-    /// Which case.
+    /// The id.
     pub id: CaseId,
     /// Its `case.json`.
     pub file: PathBuf,
-    /// The checkpoint it names; `None` where `case.json` could not be read.
+    /// The name of the checkpoint; `None` if `case.json` could not be read.
     pub checkpoint: Option<String>,
-    /// The names of its outputs; empty where its snapshot alone holds it.
+    /// The names of the outputs; empty for a case that is compared with its snapshot only.
     pub outputs: Vec<String>,
-    /// The reason not to run it, if there is one.
+    /// Why the case is skipped, if it is.
     pub skip: Option<String>,
-    /// The text of the error that keeps `case.json` from being understood.
+    /// The text of the error in `case.json`, if there is one.
     pub error: Option<String>,
 }
 
 impl PairView {
-    /// Whether the two are close.
+    /// Whether the two tensors are close.
     #[must_use]
     pub fn is_close(&self) -> bool {
         self.comparison.as_ref().is_ok_and(Comparison::is_close)
@@ -152,7 +152,7 @@ impl PairView {
 }
 
 impl DiffView {
-    /// Whether there is something to compare, both sides have the same names, and every pair is close.
+    /// Whether both sides have the same tensors, at least one, and every pair is close.
     #[must_use]
     pub fn is_close(&self) -> bool {
         let DiffView { actual: _, reference: _, pairs, only_actual, only_reference, unread } = self;
@@ -161,34 +161,37 @@ impl DiffView {
     }
 }
 
-/// Writes a name that is empty as `null`.
-fn given<S: Serializer>(name: &str, serializer: S) -> Result<S::Ok, S::Error> {
+/// Writes an empty name as `null`.
+fn serialize_name<S: Serializer>(name: &str, serializer: S) -> Result<S::Ok, S::Error> {
     Some(name).filter(|name| !name.is_empty()).serialize(serializer)
 }
 
-/// Writes a time in seconds.
-fn seconds<S: Serializer>(time: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+/// Writes a duration in seconds.
+fn serialize_seconds<S: Serializer>(time: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
     time.map(|time| time.as_secs_f64()).serialize(serializer)
 }
 
-/// Writes both fields, one of them `null`.
-fn read<S: Serializer>(of: &Result<Summary, String>, serializer: S) -> Result<S::Ok, S::Error> {
+/// Writes the fields `summary` and `error`, one of them `null`.
+fn serialize_summary<S: Serializer>(result: &Result<Summary, String>, serializer: S) -> Result<S::Ok, S::Error> {
     #[derive(Serialize)]
-    struct Read<'a> {
+    struct Fields<'a> {
         summary: Option<&'a Summary>,
         error: Option<&'a String>,
     }
-    Read { summary: of.as_ref().ok(), error: of.as_ref().err() }.serialize(serializer)
+    Fields { summary: result.as_ref().ok(), error: result.as_ref().err() }.serialize(serializer)
 }
 
-/// Writes both fields, one of them `null`, and whether the two tensors are close.
-fn judged<S: Serializer>(of: &Result<Comparison, Mismatch>, serializer: S) -> Result<S::Ok, S::Error> {
+/// Writes whether the two tensors are close, and the fields `mismatch` and `comparison`, one of them `null`.
+fn serialize_comparison<S: Serializer>(
+    result: &Result<Comparison, Mismatch>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     #[derive(Serialize)]
-    struct Judged<'a> {
+    struct Fields<'a> {
         is_close: bool,
         mismatch: Option<&'a Mismatch>,
         comparison: Option<&'a Comparison>,
     }
-    let (comparison, mismatch) = (of.as_ref().ok(), of.as_ref().err());
-    Judged { is_close: comparison.is_some_and(Comparison::is_close), mismatch, comparison }.serialize(serializer)
+    let (comparison, mismatch) = (result.as_ref().ok(), result.as_ref().err());
+    Fields { is_close: comparison.is_some_and(Comparison::is_close), mismatch, comparison }.serialize(serializer)
 }

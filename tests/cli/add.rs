@@ -44,7 +44,7 @@ fn what_lies_outside_the_root_is_copied_and_the_case_runs() {
     });
     assert_eq!(case, whole);
     let said = project.karat(["run", "-k", "suite/new"]).exits(1);
-    said.judges("suite/new", "unrecorded").says("no difference").says("1 case, 1 fails");
+    said.judges("suite/new", "unrecorded").says("no difference").says("1 of 1 case failed");
 }
 
 #[test]

@@ -104,7 +104,7 @@ fn fail_fast_starts_no_case_after_the_first_failure_and_is_no_pass() {
     let project = project();
     let said = project.karat(["run", "--fail-fast", "-j", "1"]).exits(1);
     assert_eq!(ran(&said), ["a"]);
-    said.says("1 case, 1 fails").says("3 cases did not run: the run ended early");
+    said.says("1 of 1 case failed").says("3 cases did not run: the run ended early");
     let json = project.karat(["run", "--fail-fast", "-j", "1", "--json"]).exits(1).json();
     assert_eq!((&json["not_run"], &json["failed"]), (&3.into(), &1.into()));
     project.karat(["run", "--fail-fast", "-k", "b"]).exits(0).keeps_quiet_of("did not run");
@@ -121,7 +121,7 @@ fn quiet_shows_only_what_failed_or_was_skipped_and_the_count() {
     let said = project.karat(["run", "-q"]).exits(1);
     assert!(said.stdout.starts_with("skipped   later"), "{}", said.stdout);
     assert!(said.stdout.ends_with("\n2 mismatch, 1 skipped, 2 pass\nexecutor builtin\n"), "{}", said.stdout);
-    let said = said.says("mismatch  c  ›  y").says("5 cases, 2 fail");
+    let said = said.says("mismatch  c  ›  y").says("2 of 5 cases failed");
     said.keeps_quiet_of("good").says("skipped later not captured yet").keeps_quiet_of("to correct");
     let said = project.karat(["run", "--quiet", "-k", "good"]).exits(0);
     assert_eq!(said.stdout.lines().count(), 3, "{}", said.stdout);
@@ -143,7 +143,7 @@ fn ci_can_be_asked_for() {
     project.case("new", |_| {});
     let before = project.files("snapshots");
     let said = project.karat(["run", "--ci"]).exits(1).judges("later", "skipped").judges("new", "unrecorded");
-    said.says("in CI a skipped case fails unless it is allowed by name").says("2 fail");
+    said.says("in CI a skipped case fails unless it is allowed by name").says("2 of 3 cases failed");
     assert!(project.files("snapshots") == before);
     project.karat(["run", "--ci", "-k", "later", "--allow-skip", "later"]).exits(0);
     project.karat(["run", "-k", "new"]).exits(1);

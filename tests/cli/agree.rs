@@ -282,7 +282,7 @@ fn a_half_written_file_of_a_karat_that_was_killed_is_named_and_cleared() {
     files.iter().for_each(|file| leave(file));
     let said = project.karat(["doctor"]).exits(1);
     said.says(
-        "2 half-written files: goldens/good/.karat-1.tmp, snapshots/good/.karat-2.tmp, left by a karat that was killed",
+        "2 incomplete files: goldens/good/.karat-1.tmp, snapshots/good/.karat-2.tmp, left by a karat process that was killed",
     )
     .says("rm goldens/good/.karat-1.tmp; rm snapshots/good/.karat-2.tmp");
     project.karat(["accept"]).exits(0);

@@ -9,7 +9,7 @@ use crate::project::{Project, Said};
 fn edited(edit: impl FnOnce(&mut Value)) -> Said {
     let project = Project::good();
     project.case("bad", edit);
-    project.karat(["run"]).exits(1).judges("good", "pass").says("2 cases, 1 fails")
+    project.karat(["run"]).exits(1).judges("good", "pass").says("1 of 2 cases failed")
 }
 
 /// The same with this text for its `case.json`.
@@ -48,7 +48,7 @@ fn a_field_that_is_there_twice_is_refused_since_one_of_them_would_not_count() {
 fn an_unknown_field_is_answered_with_the_nearest_known_one() {
     let said = edited(|case| case["tolerence"] = json!({})).judges("bad", "broken");
     said.says("goldens/bad/case.json: unknown field `tolerence`; did you mean `tolerance`?")
-        .says("correct it")
+        .says("fix it")
         .says("then: karat run -k bad");
     edited(|case| case["zzz"] = json!({})).says("unknown field `zzz`; known fields are karat, checkpoint, params,");
     edited(|case| case["tolerance"] = json!({ "y": { "atoll": 1 } }))
@@ -83,8 +83,8 @@ fn a_format_of_a_later_karat_is_refused() {
 fn a_checkpoint_that_nobody_registered_is_answered_with_the_known_ones() {
     edited(|case| case["checkpoint"] = json!("layernorm"))
         .judges("bad", "broken")
-        .says("nobody registered a checkpoint \"layernorm\"")
-        .says("registered, nearest first: layer_norm, ")
+        .says("no checkpoint \"layernorm\" is registered")
+        .says("registered, most similar first: layer_norm, ")
         .says("or correct \"checkpoint\" in goldens/bad/case.json");
     edited(|case| drop(case.as_object_mut().expect("an object").remove("checkpoint")))
         .judges("bad", "broken")

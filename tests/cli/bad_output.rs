@@ -10,7 +10,7 @@ fn changed(change: impl FnOnce(&Project)) -> Said {
     let project = Project::good();
     project.case("bad", |_| {});
     change(&project);
-    project.karat(["run"]).exits(1).judges("good", "pass").says("2 cases, 1 fails")
+    project.karat(["run"]).exits(1).judges("good", "pass").says("1 of 2 cases failed")
 }
 
 /// A case of `qkv` that passes: 3 outputs, 1 head of width 2.
@@ -37,7 +37,7 @@ fn an_input_that_the_checkpoint_does_not_find_is_named() {
     })
     .judges("bad", "broken")
     .says("checkpoint layer_norm returned an error: the case has no input `bias`; it has weight, x")
-    .says("to see what it was given: karat show bad");
+    .says("to see its inputs: karat show bad");
     changed(|project| project.edit("bad", |case| case["params"] = json!({ "epsilon": 0 })))
         .judges("bad", "broken")
         .says("the case has no param `eps`; it has epsilon");

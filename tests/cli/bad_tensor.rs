@@ -13,7 +13,7 @@ fn reference(name: &str, bytes: impl AsRef<[u8]>) -> Said {
     let project = Project::good();
     project.case("bad", |case| case["outputs"]["y"] = name.into());
     project.write(&format!("goldens/bad/{}", name.split('#').next().expect("a file")), bytes);
-    project.karat(["run"]).exits(1).judges("good", "pass").says("2 cases, 1 fails")
+    project.karat(["run"]).exits(1).judges("good", "pass").says("1 of 2 cases failed")
 }
 
 /// Runs a good case beside one whose x and y are at those addresses.
@@ -25,7 +25,7 @@ fn addressed(x: &str, y: &str) -> Said {
         case["inputs"]["x"] = x.into();
         case["outputs"]["y"] = y.into();
     });
-    project.karat(["run"]).exits(1).judges("good", "pass").says("2 cases, 1 fails")
+    project.karat(["run"]).exits(1).judges("good", "pass").says("1 of 2 cases failed")
 }
 
 const TWO: &str = r#"{"y.a":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]},"y.b":{"dtype":"F32","shape":[1,2],"data_offsets":[8,16]}}"#;
@@ -35,7 +35,7 @@ fn an_input_or_an_output_whose_file_is_not_there_is_missing() {
     addressed("xx.npy", "y.npy")
         .judges("bad", "missing")
         .says("input `x`: goldens/bad/xx.npy: no such file; did you mean x.npy?")
-        .says("put it back, or correct its name")
+        .says("restore it, or correct its name")
         .says("then: karat run -k bad");
     addressed("x.npy", "Y.npy")
         .judges("bad", "missing")
@@ -191,7 +191,7 @@ mod not_a_file {
         project.case("bad", |_| {});
         project.remove("goldens/bad/y.npy");
         make(&project.path("goldens/bad/y.npy"));
-        project.karat(["run"]).exits(1).judges("good", "pass").says("2 cases, 1 fails")
+        project.karat(["run"]).exits(1).judges("good", "pass").says("1 of 2 cases failed")
     }
 
     #[test]

@@ -28,7 +28,7 @@ fn the_whole_chain_of_the_committed_goldens_is_sound() {
     project.accept_all();
     let said = project.karat(["run", "--chained"]).exits(0).says("chain gpt2-tiny, ");
     assert_eq!(row(&said, "h.0/qkv")[1], "0");
-    said.says("no divergence: every own difference and every end of the chain is inside tolerance");
+    said.says("no divergence: every own difference and every end of the chain is within tolerance");
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn past_a_hole_nothing_is_claimed() {
     line(&project);
     project.edit("line/b", |case| case["skip"] = json!("not ported"));
     let said = project.karat(["run", "--chained", "--accuracy-only"]).exits(0);
-    let said = said.says("no divergence before the hole line/b; past it nothing is claimed");
+    let said = said.says("no divergence before the hole line/b; unknown past it");
     assert_eq!(row(&said, "b")[3..], ["-", "hole:", "skipped:", "not", "ported"]);
     assert_eq!(row(&said, "c")[2..], ["-", "-", "past", "the", "hole", "line/b"]);
     // A reference that went is a hole too.
@@ -77,7 +77,7 @@ fn past_a_hole_nothing_is_claimed() {
 fn what_leads_to_a_selected_case_is_run_and_not_told() {
     let project = Project::empty();
     line(&project);
-    let said = project.karat(["run", "--chained", "-k", "line/c"]).exits(1).says("1 case, 1 fails");
+    let said = project.karat(["run", "--chained", "-k", "line/c"]).exits(1).says("1 of 1 case failed");
     assert_eq!(row(&said, "b")[1..], ["0", "0", "-"]);
     let names: Vec<String> = project.files("snapshots").into_keys().collect();
     assert_eq!(names, ["line/c/y.snap.new"]);
@@ -119,7 +119,7 @@ fn what_is_outside_in_its_chain_alone_is_kept_and_leaves_nothing_to_accept() {
     });
     project.edit("line/c", |case| case["chained"] = json!({ "y": { "atol": 1e-6, "rtol": 0 } }));
     let said = project.karat(["run", "--chained", "-k", "line/c"]).exits(1).judges("line/c", "mismatch");
-    said.says("actual kept in target/karat/line/c/y.npy");
+    said.says("actual saved to target/karat/line/c/y.npy");
     assert!(project.files("snapshots").is_empty());
     // By itself it is exactly its reference; what is kept is what came out of the chain.
     let kept = ["diff", "target/karat/line/c/y.npy", "goldens/line/c/y.npy", "--atol", "1e-6", "--rtol", "0"];
@@ -134,7 +134,7 @@ fn a_cycle_is_named_and_what_is_behind_it_is_past_a_hole() {
     project.edit("line/a", |case| case["inputs"]["x"] = from("b"));
     let said = project.karat(["run", "--chained", "--accuracy-only"]).exits(0);
     let said = said.says("hole: `from` forms a cycle: line/a from line/b from line/a");
-    said.says("nothing is claimed").judges("line/c", "pass");
+    said.says("unknown past it").judges("line/c", "pass");
 }
 
 #[test]
@@ -165,7 +165,7 @@ fn a_tolerance_for_the_chain_is_a_gate_of_its_own() {
         said.says("outside what \"chained\" allows: atol 1e-7 + rtol 0 x |reference| in its chain: largest difference");
     assert_eq!(said.command("to see its chain"), "karat run --accuracy-only --chained");
     // By itself each is as close as ever, and at no fault; the finding agrees with the gate.
-    said.says("accumulation: every own difference is inside tolerance, and gpt2-tiny/h.0/ln_1 is outside");
+    said.says("accumulation: every own difference is within tolerance, but gpt2-tiny/h.0/ln_1 is outside");
 }
 
 #[test]

@@ -52,21 +52,21 @@ fn drift_and_what_is_unrecorded_can_be_accepted() {
     typed(&project, &["run"], "if it is intended").exits(0).says("accepted snapshots/it's new/y.snap");
     project.karat(["run"]).exits(0);
     project.edit("good", |case| case["params"]["eps"] = json!(1e-14));
-    typed(&project, &["run"], "1 case to review, where intended").exits(0).says("accepted snapshots/good/y.snap");
+    typed(&project, &["run"], "1 case to review, if intended").exits(0).says("accepted snapshots/good/y.snap");
 }
 
 #[test]
 fn what_is_broken_can_be_run_again() {
     let project = Project::good();
     project.write("goldens/a b/case.json", "{");
-    typed(&project, &["run"], "then").exits(1).judges("a b", "broken").says("1 case, 1 fails");
+    typed(&project, &["run"], "then").exits(1).judges("a b", "broken").says("1 of 1 case failed");
 }
 
 #[test]
 fn what_a_checkpoint_was_given_can_be_seen() {
     let project = Project::good();
     project.case("bad", |case| case["params"] = json!({}));
-    typed(&project, &["run"], "to see what it was given").exits(0).says("checkpoint layer_norm");
+    typed(&project, &["run"], "to see its inputs").exits(0).says("checkpoint layer_norm");
 }
 
 #[test]
@@ -86,10 +86,10 @@ fn a_root_that_was_typed_is_in_every_command() {
     project.case("bad", |case| case["params"] = json!({}));
     std::fs::rename(project.path("goldens"), project.path("my cases")).expect("a folder");
     let arguments = ["run", "my cases", "--snapshots", "my snapshots"];
-    typed(&project, &arguments, "to see what it was given").exits(0).says("checkpoint layer_norm");
+    typed(&project, &arguments, "to see its inputs").exits(0).says("checkpoint layer_norm");
     typed(&project, &arguments, "if it is intended").exits(0).says("accepted my snapshots/good/y.snap");
-    typed(&project, &arguments, "1 case to review, where intended").exits(0).says("accepted my snapshots/new/y.snap");
-    typed(&project, &arguments, "1 case to correct, each as said above; then").exits(1).judges("good", "pass");
+    typed(&project, &arguments, "1 case to review, if intended").exits(0).says("accepted my snapshots/new/y.snap");
+    typed(&project, &arguments, "1 case to fix, as described above; then").exits(1).judges("good", "pass");
 }
 
 #[test]
@@ -97,5 +97,5 @@ fn an_added_case_can_be_run() {
     let project = Project::good();
     let arguments = ["add", "a b", "--checkpoint", "layer_norm", "--input", "x=goldens/good/x.npy", "--snapshot-only"];
     let said = project.karat(arguments).exits(0);
-    project.shell(said.command("to run it")).exits(1).judges("a b", "broken").says("1 case, 1 fails");
+    project.shell(said.command("to run it")).exits(1).judges("a b", "broken").says("1 of 1 case failed");
 }

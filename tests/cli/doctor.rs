@@ -43,7 +43,7 @@ fn nothing_is_wrong_with_a_good_setup() {
     let project = committed();
     let before = project.files("");
     let said = project.karat(["doctor"]).exits(0);
-    assert_eq!(said.stdout, "1 case, 1 snapshot accepted: nothing is wrong\n");
+    assert_eq!(said.stdout, "1 case, 1 accepted snapshot: no problems found\n");
     assert!(project.files("") == before);
 }
 
@@ -58,9 +58,9 @@ fn what_a_command_mends_is_mended_by_the_command() {
     let said = project.karat(["doctor"]).exits(1);
     assert_eq!(
         said.stdout,
-        "wrong orphaned\n      1 snapshot: snapshots/gone/y.snap, without a case or output (restore it\n      \
-         where it went by accident)\n      \
-         rm snapshots/gone/y.snap\n\n1 case, 1 snapshot accepted: 1 thing is wrong\n"
+        "error orphaned\n      1 snapshot: snapshots/gone/y.snap, without a case or output (restore it\n      \
+         if it was removed by mistake)\n      \
+         rm snapshots/gone/y.snap\n\n1 case, 1 accepted snapshot: 1 problem found\n"
     );
     project.shell("rm snapshots/gone/y.snap").exits(0);
     commit(&project);
@@ -137,14 +137,14 @@ fn what_another_clone_would_not_have_is_told() {
     );
     project
         .karat(["doctor"])
-        .says("4 files: goldens/good/bias.npy, goldens/good/weight.npy, goldens/good/x.npy and 1 more");
+        .says("4 files: goldens/good/bias.npy, goldens/good/weight.npy, goldens/good/x.npy, and 1 more");
 }
 
 #[test]
 fn ci_is_no_fault() {
     let project = committed();
     let said = project.karat_with(&[("CI", "true")], ["doctor"]).exits(0);
-    said.says("note ci CI or TF_BUILD is set: a run here records nothing, and skips fail unset CI TF_BUILD");
+    said.says("note ci CI or TF_BUILD is set: runs here record nothing, and skips fail unset CI TF_BUILD");
 }
 
 #[cfg(unix)]
@@ -230,7 +230,7 @@ fn a_pending_snapshot_whose_case_or_output_is_gone_is_to_be_deleted_and_the_othe
     finds(&project, &[("pending", "karat accept --all"), ("stray", remove)]);
     project
         .karat(["doctor"])
-        .says("2 pending snapshots: snapshots/gone/y.snap.new, snapshots/good/z.snap.new, of no case");
+        .says("2 pending snapshots: snapshots/gone/y.snap.new, snapshots/good/z.snap.new, without a case");
     project.shell(remove).exits(0);
     project.shell("karat accept --all").exits(0);
     project.karat(["doctor"]).exits(0);
@@ -243,7 +243,7 @@ fn what_is_declared_otherwise_than_recorded_is_told_with_the_first_line() {
     commit(&project);
     finds(&project, &[("drift", "karat run; karat accept --all")]);
     let said = project.karat(["doctor"]).exits(1);
-    said.says("1 snapshot: snapshots/good/y.snap, not what the case declares now (the first: atol)");
+    said.says("1 snapshot: snapshots/good/y.snap, different from what the case declares now (first line: atol)");
     project.shell("karat run; karat accept --all").exits(0);
     commit(&project);
     project.karat(["doctor"]).exits(0);
@@ -263,7 +263,7 @@ fn a_line_that_the_reference_or_the_mask_decides_is_told_where_it_says_something
         project.write("snapshots/good/y.snap", edited);
         commit(&project);
         finds(&project, &[("drift", "karat run; karat accept --all")]);
-        project.karat(["doctor"]).exits(1).says(&format!("(the first: {quantity})"));
+        project.karat(["doctor"]).exits(1).says(&format!("(first line: {quantity})"));
         project.karat(["run", "--ci"]).exits(1).judges("good", "drift");
     }
     for quantity in ["largest difference", "rmse"] {

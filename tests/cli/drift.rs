@@ -97,7 +97,7 @@ fn a_mismatch_is_never_accepted() {
     let snapshot = project.read("snapshots/ln/y.snap");
     let said = project.karat(["run"]).exits(1).judges("good", "pass").judges("ln", "mismatch");
     said.says("2 of 2 elements (100%) are outside atol 0.0001 + rtol 0 x |reference|")
-        .says("1 case to correct, each as said above; then: karat run")
+        .says("1 case to fix, as described above; then: karat run")
         .keeps_quiet_of("accept");
     assert!(!project.has("snapshots/ln/y.snap.new"), "what an earlier run left is gone");
     assert_eq!(project.karat(["accept"]).exits(0).stdout, "nothing is pending\n");
@@ -132,7 +132,7 @@ fn a_pending_snapshot_is_dropped_once_all_is_as_it_was() {
 fn what_did_not_pass_is_kept_and_can_be_shown() {
     let project = accepted();
     project.edit("ln", |case| case["params"]["eps"] = json!(1));
-    project.karat(["run"]).exits(1).judges("ln", "mismatch").says("actual kept in target/karat/ln/y.npy");
+    project.karat(["run"]).exits(1).judges("ln", "mismatch").says("actual saved to target/karat/ln/y.npy");
     let said = project.karat(["show", "target/karat/ln/y.npy"]).exits(0).says("dtype f32").says("shape [1, 2]");
     said.says("max 1.9142135");
 }
@@ -147,7 +147,7 @@ fn much_closer_than_before_passes_and_can_be_tightened() {
     };
     project.write("snapshots/ln/y.snap", snapshot.lines().map(worse).collect::<String>());
     let said = project.karat(["run"]).exits(0).judges("ln", "pass").says("1%, improved");
-    assert_eq!(said.command("1 case improved; to tighten what is accepted"), "karat accept --all");
+    assert_eq!(said.command("1 case improved; to tighten the accepted snapshots"), "karat accept --all");
     project.karat(["accept"]).exits(0).says("accepted snapshots/ln/y.snap");
     assert_eq!(project.read("snapshots/ln/y.snap"), snapshot);
     project.karat(["run"]).exits(0).keeps_quiet_of("improved");

@@ -26,7 +26,7 @@ fn a_failing_case_says_what_it_looks_like() {
     let project = another_eps();
     let said = project.karat(["run", "--accuracy-only", "-k", "h.0/ln_1"]).exits(1);
     said.says("looks like: the two sides add different eps: 1e-5 and 0.001 fit; each row is off by its own factor")
-        .says("actual kept in target/karat-builtin/gpt2-tiny/h.0/ln_1/y.npy");
+        .says("actual saved to target/karat-builtin/gpt2-tiny/h.0/ln_1/y.npy");
     let run = project.karat(["run", "--accuracy-only", "--json", "-k", "h.0/ln_"]).exits(1).json();
     let explanations = |case: usize| run["cases"][case]["outputs"][0]["explanations"].clone();
     assert_eq!((&explanations(0)[0]["id"], &explanations(0)[0]["eps"]), (&json!("eps"), &json!(0.001)));
@@ -41,7 +41,7 @@ fn explain_tells_why_and_where_and_how_large() {
     said.says("mismatch gpt2-tiny/h.0/ln_1 › y")
         .says("looks like, and how much of the difference undoing it removes: 1. eps removes >99%")
         .says("where it differs, of [1, 8, 64]; down: axis 1, across: axis 2")
-        .says("|actual - reference|, and how many elements")
+        .says("|actual - reference|, and number of elements")
         .says("to see the numbers:  karat diff target/karat-builtin/gpt2-tiny/h.0/ln_1/y.npy");
     let explained = project.karat(["explain", "goldens/gpt2-tiny/h.0/ln_1", "--json"]).exits(1).json();
     assert_eq!((&explained["kind"], &explained["executor"]), (&json!("explain"), &json!("builtin")));

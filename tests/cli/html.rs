@@ -16,7 +16,7 @@ fn a_page_is_written_besides() {
     let said = project.karat(arguments).exits(1).judges("bad", "mismatch").judges("good", "pass");
     let page = page(&project);
     assert!(page.starts_with("<!doctype html>\n<html lang=\"en\">") && page.ends_with("</html>\n"));
-    assert!(page.contains("<title>karat: The gate is closed: of 2 cases 1 fails</title>"), "{page}");
+    assert!(page.contains("<title>karat: Failed: 1 of 2 cases</title>"), "{page}");
     // What did not pass is drawn, and the commands are those of the terminal.
     assert_eq!(page.matches("Heat map: ").count(), 1);
     let command = "karat run --accuracy-only --chained";

@@ -29,7 +29,7 @@ fn a_case_that_cannot_be_read_is_listed_with_what_is_wrong_and_fails() {
     project.case("later", |case| case["skip"] = "not yet".into());
     project.case("alone", |case| case["outputs"] = serde_json::json!({}));
     let said = project.karat(["list"]).exits(1).says("bad - cannot be read").says("later layer_norm y (skipped)");
-    said.says("alone layer_norm its snapshot alone").says("bad goldens/bad/case.json: is not JSON").says("4 cases");
+    said.says("alone layer_norm snapshot only").says("bad goldens/bad/case.json: is not JSON").says("4 cases");
     project.karat(["list", "-k", "good"]).exits(0).keeps_quiet_of("bad");
 }
 

@@ -8,7 +8,7 @@ fn every_case_of_the_committed_goldens_is_within_tolerance_by_every_executor_tha
     let before = project.files("");
     let said = project.karat(["matrix", "--require", "builtin"]).exits(0);
     let said = said.says(&format!("builtin: {} pass", project.cases())).says("gpt2-tiny/argmax pass 0");
-    said.says("accuracy alone: no snapshot was looked at");
+    said.says("accuracy only: snapshots were not compared");
     assert!(project.files("") == before, "nothing is written");
 }
 
@@ -35,7 +35,7 @@ fn candle_lacks_no_checkpoint_of_the_committed_goldens() {
     let project = Project::gpt2_tiny();
     let said = project.karat(["matrix", "--require", "candle"]).exits(0);
     said.says(&format!("candle: {} pass", project.cases()));
-    project.karat(["run", "--executor", "candle"]).exits(0).says("executor candle, accuracy alone");
+    project.karat(["run", "--executor", "candle"]).exits(0).says("executor candle, accuracy only");
 }
 
 #[test]

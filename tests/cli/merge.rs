@@ -42,7 +42,9 @@ fn merge(project: &Project, records: &[&str]) -> Said {
 
 /// What it said, without how long it took.
 fn timeless(said: &Said) -> String {
-    let lines = said.stdout.lines().map(|line| line.split_once(" in ").map_or(line, |(count, _)| count));
+    let lines = said.stdout.lines().map(|line| {
+        line.split_once(" passed (").or_else(|| line.split_once(" failed (")).map_or(line, |(count, _)| count)
+    });
     lines.collect::<Vec<_>>().join("\n")
 }
 
@@ -61,7 +63,7 @@ fn the_whole_is_what_a_run_without_shards_is() {
     project.remove("snapshots/gone");
     project.tensor("goldens/off/y.npy", &[1, 2], vec![-1.0f32, 2.5]);
     records(&project, "slice", 2);
-    merge(&project, &["1.json", "2.json"]).exits(0).says("6 cases, none fails");
+    merge(&project, &["1.json", "2.json"]).exits(0).says("6 passed (");
 }
 
 #[test]
@@ -73,7 +75,7 @@ fn every_report_can_be_made_of_the_whole() {
         project.karat(["run", "-q", "--partition", &part, "--json", &file]);
     }
     let reports = ["shards/1.json", "shards/2.json", "--json", "merged.json", "--junit", "merged.xml", "--github"];
-    merge(&project, &reports).exits(1).says("::error file=goldens/off/case.json").says("8 cases, 3 fail");
+    merge(&project, &reports).exits(1).says("::error file=goldens/off/case.json").says("3 of 8 cases failed");
     let record = |name: &str| {
         let mut record: Value = serde_json::from_str(&project.read(name)).expect("JSON");
         record["elapsed_seconds"] = Value::Null;
@@ -86,7 +88,7 @@ fn every_report_can_be_made_of_the_whole() {
     assert_eq!(record("merged.json"), record("whole.json"));
     let cases = |name: &str| project.read(name).matches("<testcase ").count();
     assert_eq!((cases("merged.xml"), cases("whole.xml")), (8, 8));
-    project.karat(["report", "merged.json"]).exits(1).says("8 cases, 3 fail");
+    project.karat(["report", "merged.json"]).exits(1).says("3 of 8 cases failed");
     merge(&project, &["shards/1.json", "shards/2.json", "--junit", "shards"])
         .exits(2)
         .says("--junit shards: is a folder");
@@ -224,5 +226,5 @@ fn a_shard_that_ended_early_is_no_pass() {
     record(&project, "1.json", &["--partition", "slice:1/2", "--fail-fast", "-j", "1"]);
     record(&project, "2.json", &["--partition", "slice:2/2", "--fail-fast", "-j", "1"]);
     let said = merge(&project, &["1.json", "2.json"]).exits(1);
-    said.says("3 cases, 1 fails").says("1 case did not run: the run ended early");
+    said.says("1 of 3 cases failed").says("1 case did not run: the run ended early");
 }

@@ -151,7 +151,7 @@ fn the_last_line_of_every_run_names_the_executor() {
         (&["run"][..], "executor builtin"),
         (&["run", "-q"], "executor builtin"),
         (&["run", "-k", "good", "--chained"], "executor builtin"),
-        (&["run", "--accuracy-only"], "executor builtin, accuracy alone: no snapshot was looked at"),
+        (&["run", "--accuracy-only"], "executor builtin, accuracy only: snapshots were not compared"),
     ] {
         let said = project.karat(arguments);
         assert_eq!(said.stdout.lines().last(), Some(last), "{arguments:?}: {}", said.stdout);

@@ -26,8 +26,8 @@ fn spaces_and_letters_of_every_script_are_names() {
     said.judges("it's", "pass")
         .judges("a#b", "pass")
         .judges("names", "pass")
-        .says(&format!("{} cases, none fails", project.cases()));
-    project.karat(["run", "-k", "space/größe λ"]).exits(0).says("1 case, none fails");
+        .says(&format!("{} passed (", project.cases()));
+    project.karat(["run", "-k", "space/größe λ"]).exits(0).says("1 passed (");
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn members_of_a_workspace_keep_their_tensors_apart() {
         std::fs::rename(project.path("goldens"), project.path(&format!("{member}/goldens"))).expect("a folder");
         project.tensor(&format!("{member}/goldens/same/y.npy"), &[1, 2], vec![-1.0, value]);
         let kept = format!("target/karat+{}/same/y.npy", member.replace('/', "+"));
-        project.karat(["run", &format!("{member}/goldens")]).exits(1).says(&format!("actual kept in {kept}"));
+        project.karat(["run", &format!("{member}/goldens")]).exits(1).says(&format!("actual saved to {kept}"));
         assert!(project.has(&kept));
     }
     assert!(!project.has("target/karat"));
@@ -111,7 +111,7 @@ mod links {
             .karat(["run"])
             .exits(0)
             .judges("gpt2-tiny/h.1/qkv", "pass")
-            .says(&format!("{} cases, none fails", project.cases()));
+            .says(&format!("{} passed (", project.cases()));
         assert!(store.files("").keys().all(|name| name.starts_with("goldens/")));
     }
 
@@ -132,7 +132,7 @@ mod links {
         project.remove("goldens");
         symlink(store.path("goldens"), project.path("goldens")).expect("a link");
         project.accept_all();
-        project.karat(["run"]).exits(0).says(&format!("{} cases, none fails", project.cases()));
+        project.karat(["run"]).exits(0).says(&format!("{} passed (", project.cases()));
         assert!(project.files("snapshots").len() > project.cases());
         assert!(!project.read("snapshots/gpt2-tiny/ln_f/y.snap").contains(&*store.path("").to_string_lossy()));
         assert!(!store.has("snapshots"));
@@ -143,7 +143,7 @@ mod links {
         let project = Project::good();
         symlink("me@here.4711", project.path("goldens/good/.#case.json")).expect("a link");
         symlink("nowhere.npy", project.path("goldens/good/old.npy")).expect("a link");
-        project.karat(["run"]).exits(0).judges("good", "pass").says("1 case, none fails");
+        project.karat(["run"]).exits(0).judges("good", "pass").says("1 passed (");
     }
 
     #[test]

@@ -193,8 +193,8 @@ fn what_is_no_record_is_named_with_what_to_do() {
     let text = project.read("run.json");
     project.write("half.json", &text[..text.len() / 2]);
     project.write("fine.json", text.replacen("\"mismatch\",\n      \"failed\"", "\"fine\",\n      \"failed\"", 1));
-    project.karat(["report", "half.json"]).exits(2).says("half.json: it was cut off").says("`run --json FILE`");
-    project.karat(["report", "fine.json"]).exits(2).says("fine.json: it was changed after karat wrote it");
+    project.karat(["report", "half.json"]).exits(2).says("half.json: the file is incomplete").says("`run --json FILE`");
+    project.karat(["report", "fine.json"]).exits(2).says("fine.json: changed after karat wrote it");
     let nix = project.karat(["report", "nix.json"]).exits(2).says("cannot read nix.json: no such file; looked in ");
     nix.says("`run --json FILE` writes a record");
     project.karat(["report", "runs.json"]).exits(2).says("runs.json: no such file; the nearest is run.json");
@@ -213,7 +213,7 @@ fn github_has_annotations_and_a_summary_of_the_step() {
     let annotation = said.stdout.lines().find(|line| line.starts_with("::")).expect("an annotation");
     assert!(annotation.starts_with("::error file=goldens/bad/case.json,title=mismatch%3A bad::"), "{annotation}");
     let page = project.read("summary.md");
-    assert!(page.starts_with("before\n## karat: 2 cases, 1 fails\n"), "{page}");
+    assert!(page.starts_with("before\n## karat: 1 of 2 cases failed\n"), "{page}");
     assert!(page.contains("| mismatch | `bad` | `y` | 0.5 |"), "{page}");
 
     project.karat(["run", "--json", "run.json"]).exits(1);

@@ -11,7 +11,9 @@ fn accepted() -> Project {
 
 /// What it said, without how long it took.
 fn timeless(said: &Said) -> String {
-    let lines = said.stdout.lines().map(|line| line.split_once(" in ").map_or(line, |(count, _)| count));
+    let lines = said.stdout.lines().map(|line| {
+        line.split_once(" passed (").or_else(|| line.split_once(" failed (")).map_or(line, |(count, _)| count)
+    });
     lines.collect::<Vec<_>>().join("\n")
 }
 
@@ -22,10 +24,10 @@ fn a_first_run_fails_and_leaves_every_summary_to_be_reviewed() {
     let said = project.karat(["run"]).exits(1).judges("gpt2-tiny/h.0/ln_1", "unrecorded");
     let said = said
         .says("within tolerance")
-        .says("and no snapshot is accepted yet")
-        .says(&format!("{count} cases, {count} fail,"));
+        .says("and no snapshot has been accepted yet")
+        .says(&format!("{count} of {count} cases failed"));
     let end =
-        format!("{count} unrecorded\n{count} cases to review, where intended:  karat accept --all\nexecutor builtin\n");
+        format!("{count} unrecorded\n{count} cases to review, if intended:  karat accept --all\nexecutor builtin\n");
     assert!(said.stdout.ends_with(&end), "{}", said.stdout);
     assert_eq!(said.stderr, "");
     let files = project.files("snapshots");
@@ -41,7 +43,7 @@ fn all_pass_once_accepted_and_the_tree_is_left_as_it_is() {
     let before = (project.files("goldens"), project.files("snapshots"));
     assert!(before.1.keys().all(|name| name.ends_with(".snap")), "{:?}", before.1.keys());
     let count = project.cases();
-    let said = project.karat(["run"]).exits(0).says(&format!("{count} cases, none fails,"));
+    let said = project.karat(["run"]).exits(0).says(&format!("{count} passed ("));
     assert!(said.stdout.ends_with(&format!("\n{count} pass\nexecutor builtin\n")), "{}", said.stdout);
     let line = said.stdout.lines().find(|line| line.contains("h.0/ln_1")).expect("a line");
     let columns = "pass        gpt2-tiny/h.0/ln_1                layer_norm        difference 2.38e-7, 5% of tolerance";
@@ -78,11 +80,11 @@ fn a_filter_selects_by_part_of_the_id_and_several_add_up() {
     let said = project
         .karat(["run", "-k", "h.0/ln"])
         .exits(0)
-        .says("2 cases, none fails,")
+        .says("2 passed (")
         .says(&format!("{} filtered out", project.cases() - 2));
     said.judges("gpt2-tiny/h.0/ln_2", "pass").keeps_quiet_of("qkv");
     let said = project.karat(["run", "-k", "ln_f", "--filter", "h.1/qkv"]).exits(0);
-    said.judges("gpt2-tiny/ln_f", "pass").judges("gpt2-tiny/h.1/qkv", "pass").says("2 cases, none fails,");
+    said.judges("gpt2-tiny/ln_f", "pass").judges("gpt2-tiny/h.1/qkv", "pass").says("2 passed (");
 }
 
 #[test]
@@ -125,7 +127,7 @@ fn the_number_of_jobs_changes_nothing_that_is_said_or_written() {
 #[test]
 fn repeats_that_agree_pass() {
     let project = accepted();
-    project.karat(["run", "--repeat", "3"]).exits(0).says(&format!("{} cases, none fails,", project.cases()));
+    project.karat(["run", "--repeat", "3"]).exits(0).says(&format!("{} passed (", project.cases()));
     project.karat(["run", "--repeat", "0"]).exits(2);
 }
 
@@ -137,11 +139,11 @@ fn a_folder_below_the_root_selects_its_cases_under_the_same_ids_and_defaults() {
     let count = project.files("goldens/gpt2-tiny/h.0").keys().filter(|name| name.ends_with("case.json")).count();
     let said = project.karat(["run", "goldens/gpt2-tiny/h.0"]).exits(0);
     let said = said.judges("gpt2-tiny/h.0/ln_1", "skipped").judges("gpt2-tiny/h.0/qkv", "skipped");
-    said.says("by the root").says(&format!("{count} cases, none fails")).keeps_quiet_of("other");
+    said.says("by the root").says(&format!("{count} passed (")).keeps_quiet_of("other");
     project.remove("goldens/suite.json");
     // Its x is an output of another case, which `from` names by its id below the root.
     let said = project.karat(["run", "goldens/gpt2-tiny/h.0/qkv/"]).exits(1);
-    let said = said.judges("gpt2-tiny/h.0/qkv", "unrecorded").says("1 case, 1 fails");
+    let said = said.judges("gpt2-tiny/h.0/qkv", "unrecorded").says("1 of 1 case failed");
     assert_eq!(said.command("if it is intended"), "karat accept --root goldens/gpt2-tiny/h.0/qkv/ gpt2-tiny/h.0/qkv");
     assert!(project.has("snapshots/gpt2-tiny/h.0/qkv/q.snap.new"));
 }
@@ -179,7 +181,7 @@ fn a_skip_is_counted_and_told_and_fails_in_ci_unless_it_is_allowed() {
     let ci = [("CI", "true")];
     let said = project.karat_with(&ci, ["run"]).exits(1).judges("later", "skipped");
     said.says("in CI a skipped case fails unless it is allowed by name")
-        .says("take \"skip\" out of goldens/later/case.json");
+        .says("remove \"skip\" from goldens/later/case.json");
     project.karat_with(&ci, ["run", "--allow-skip", "later"]).exits(0).judges("later", "skipped");
     project.karat_with(&ci, ["run", "--allow-skip", "good"]).exits(1).judges("later", "skipped");
     project.karat(["run", "--allow-skip", "late"]).exits(2).says("--allow-skip late: there is no such case below");

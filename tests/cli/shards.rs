@@ -47,7 +47,7 @@ fn slices_are_dealt_round_robin_over_the_sorted_ids() {
     assert_eq!(listed("slice:3/3"), ["c/d", "good"]);
     assert_eq!(listed("count:3/3"), listed("slice:3/3"));
     let said = project.karat(["run", "--partition", "slice:3/3"]).exits(0).judges("c/d", "pass").judges("good", "pass");
-    said.says("2 cases, none fails").says("slice:3/3 of 6 cases; `merge` puts the records of all shards together");
+    said.says("2 passed (").says("slice:3/3 of 6 cases; to combine the records of all shards, use `merge`");
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn a_shard_with_nothing_to_do_passes_and_says_so() {
     let project = Project::good();
     project.karat(["run", "--partition", "slice:1/3"]).exits(0).judges("good", "pass");
     let said = project.karat(["run", "--partition", "slice:2/3"]).exits(0);
-    said.says("0 cases, none fails").says("slice:2/3 of 1 case is empty: every one is in another shard");
+    said.says("0 passed (").says("slice:2/3 of 1 case is empty: every case is in another shard");
     project.karat(["list", "--partition", "slice:2/3"]).exits(0);
     // Where no shard has anything, that is the error that it is without one.
     for part in ["slice:1/3", "slice:2/3"] {

@@ -15,7 +15,8 @@ fn an_error_that_several_cases_share_is_told_once_and_breaks_each() {
         let said = project.karat(arguments).exits(1);
         assert_eq!(said.stdout.matches("unknown field `tolerence`").count(), 1, "{}", said.stdout);
         let said = said.says("broken suite/a goldens/suite/suite.json: unknown field `tolerence`");
-        said.says("the same breaks 4 other cases: suite/b, suite/c, suite/d, and 1 more").says("6 cases, 5 fail");
+        said.says("the same error breaks 4 other cases: suite/b, suite/c, suite/d, and 1 more")
+            .says("5 of 6 cases failed");
     }
     project.karat(["run"]).judges("suite/a", "broken").judges("suite/e", "broken").judges("good", "pass");
     // One alone is told as ever.
@@ -79,7 +80,7 @@ fn a_message_about_a_field_names_the_file_that_sets_it() {
     };
     let wide = |p: &Project| p.tensor("goldens/s/c/y.npy", &[1, 2], vec![-1.0f64, 2.5]);
     let rows: Vec<Inherited> = vec![
-        ("skip", json!("slow"), |_| {}, RUN, "take \"skip\" out of {}"),
+        ("skip", json!("slow"), |_| {}, RUN, "remove \"skip\" from {}"),
         ("checkpoint", json!("layer_nrm"), |_| {}, RUN, "correct \"checkpoint\" in {}"),
         ("timeout", json!(1e-9), |_| {}, RUN, "or set \"timeout\" in {}"),
         ("outputs", json!({ "y": "y.npy", "z": "y.npy" }), |_| {}, RUN, "return it, or take it out of {}"),

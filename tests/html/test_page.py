@@ -98,7 +98,7 @@ class Faults(Page):
         page = self.open()
         page.wait_for_timeout(300)
         self.quiet()
-        self.assertRegex(page.title(), r"^karat: The gate is closed: of \d+ cases \d+ fail$")
+        self.assertRegex(page.title(), r"^karat: Failed: \d+ of \d+ cases$")
 
     def test_every_verdict_is_there(self):
         page = self.open()
@@ -205,7 +205,7 @@ class Faults(Page):
         said = case.inner_text()
         for words in ["512 of 512 elements (100%) are outside", "1e-5 and 0.001 fit", "to see it"]:
             self.assertIn(words, said)
-        case.get_by_role("img", name="Heat map: 256 of 256 cells hold an element outside tolerance").wait_for()
+        case.get_by_role("img", name="Heat map: 256 of 256 cells contain an element outside tolerance").wait_for()
         worst = case.get_by_role("group", name="The elements that differ most").locator("tbody tr")
         self.assertEqual(worst.count(), 10)
         self.assertEqual(worst.first.locator("th, td").all_inner_texts()[:3], ["[0, 5, 37]", "-1.6620559", "-1.7207005"])

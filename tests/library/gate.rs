@@ -13,7 +13,7 @@ fn a_first_run_fails_and_leaves_what_it_recorded_beside_the_goldens() {
         "test karat::complete ... ok",
         "test result: FAILED. 1 passed; 2 failed; 0 ignored;",
         "---- layers/double ----\nunrecorded  layers/double  ›  y ",
-        "no difference, and no snapshot is accepted yet",
+        "no difference, and no snapshot has been accepted yet",
         "if it is intended:  cargo insta review\n\n---- ",
     ]);
     assert_eq!(project.names("snapshots"), ["b/y.snap.new", "layers/double/y.snap.new"]);
@@ -45,7 +45,7 @@ fn a_mismatch_fails_with_its_size_its_place_and_the_next_command() {
         "mismatch  layers/double  ›  y ",
         "1 of 3 elements (33%) is outside atol 1e-5 + rtol 1.3e-6 x |reference|",
         "largest difference 0.5 at [2]",
-        "actual kept in target/karat/layers/double/y.npy",
+        "actual saved to target/karat/layers/double/y.npy",
         "to see it:  cargo test --test goldens -- explain layers/double",
     ]);
     let numbers = "cargo test --test goldens -- diff target/karat-rust/layers/double/y.npy goldens/layers/double/y.npy";
@@ -61,7 +61,7 @@ fn a_mismatch_says_what_it_looks_like() {
     let x: Vec<f32> = (0..64).map(|at| (at as f32).sin()).collect();
     project.tensor("goldens/four/x.npy", &x);
     project.tensor("goldens/four/y.npy", &x.iter().map(|x| 4.0 * x).collect::<Vec<f32>>());
-    let looks = "looks like: actual = 0.5 x reference\n          actual kept in";
+    let looks = "looks like: actual = 0.5 x reference\n          actual saved to";
     project.cargo(&["test"]).fails().says(&["mismatch  four", looks]);
     let said = project.goldens(&["explain", "four"]).fails();
     said.says(&[
@@ -82,11 +82,11 @@ fn whatever_a_checkpoint_does_wrong_fails_its_case_and_no_other() {
         "2 passed; 5 failed;",
         "broken    panics\n          checkpoint panics panicked: head 3 is missing, at tests/goldens.rs:",
         "broken    fails\n          checkpoint fails returned an error: no weights\n",
-        "to see what it was given:  cargo test --test goldens -- show fails\n",
+        "to see its inputs:  cargo test --test goldens -- show fails\n",
         "checkpoint returned an output \"z\" that the case does not name; it\n          names y\n",
         "name it in goldens/two/case.json or do not return it\n",
         "the checkpoint did not return the output \"y\"; it returned nothing\n",
-        "nobody registered a checkpoint \"unheard_of\"\n",
+        "no checkpoint \"unheard_of\" is registered\n",
     ]);
     project.goldens(&["show", "fails"]).passes().says(&["f32", "[3]"]);
 }

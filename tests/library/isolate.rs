@@ -9,10 +9,10 @@ use super::project::{CRASHING, Project};
 /// The cases with a checkpoint that ends its process, and what is said of each.
 #[cfg(target_os = "linux")]
 const CRASHES: [(&str, &str); 4] = [
-    ("aborts", "SIGABRT ended the process of checkpoint aborts: it aborted"),
-    ("segfaults", "SIGSEGV ended the process of checkpoint segfaults: segmentation fault"),
-    ("exits", "checkpoint exits ended its process with status 0, and so returned nothing"),
-    ("exits 7", "checkpoint exits 7 ended its process with status 7, and so returned nothing"),
+    ("aborts", "checkpoint aborts crashed with SIGABRT: aborted"),
+    ("segfaults", "checkpoint segfaults crashed with SIGSEGV: segmentation fault"),
+    ("exits", "checkpoint exits exited the process with status 0 before it returned"),
+    ("exits 7", "checkpoint exits 7 exited the process with status 7 before it returned"),
 ];
 
 /// A project with two cases that pass and are accepted.
@@ -45,11 +45,11 @@ fn what_ends_a_process_costs_its_own_case_and_no_other() {
     let said = said.says(&[
         "pass        a/double",
         "pass        z/double",
-        "9 cases, 7 fail,",
+        "7 of 9 cases failed",
         "7 broken, 2 pass",
-        "it took longer than it may, which is 2 s, and was ended",
+        "timed out after 2 s",
         "looking for the end",
-        "it ran out of memory, of which it may take 256 MiB",
+        "exceeded the memory limit (256 MiB)",
         "memory allocation of 1048576 bytes failed",
         "checkpoint panics panicked: head 3 is missing, at tests/goldens.rs:",
         // The last that it printed.
@@ -78,7 +78,7 @@ fn a_stack_that_overflows_names_its_case_and_costs_no_other_one_where_each_has_a
         "pass        a/double",
         "pass        z/double",
         "has overflowed its stack",
-        "3 cases, 1 fails,",
+        "1 of 3 cases failed",
     ]);
 }
 
@@ -87,16 +87,21 @@ fn a_stack_that_overflows_names_its_case_and_costs_no_other_one_where_each_has_a
 fn a_timeout_of_the_case_wins_and_isolates_it_by_itself() {
     let project = project("timed");
     project.case_below("goldens", "m/loops", "loops", r#", "timeout": 0.5"#);
-    project.goldens(&["run"]).fails().says(&["which is 0.5 s", "3 cases, 1 fails", "1 broken, 2 pass"]);
-    project.goldens(&["run", "--timeout", "600"]).fails().says(&["which is 0.5 s"]);
+    project.goldens(&["run"]).fails().says(&["timed out after 0.5 s", "1 of 3 cases failed", "1 broken, 2 pass"]);
+    project.goldens(&["run", "--timeout", "600"]).fails().says(&["timed out after 0.5 s"]);
     project.goldens(&["show", "m/loops"]).passes().says(&["timeout     0.5 s"]);
     // Under `cargo test` many cases share one process.
     let said = project.goldens(&[]).fails();
-    said.says(&["which is 0.5 s", "test a/double        ... ok", "test z/double        ... ok", "3 passed; 1 failed"]);
+    said.says(&[
+        "timed out after 0.5 s",
+        "test a/double        ... ok",
+        "test z/double        ... ok",
+        "3 passed; 1 failed",
+    ]);
 
     project.case_below("goldens", "m/loops", "waits", r#", "timeout": 30, "params": { "ms": 1500 }"#);
     let said = project.goldens(&["run", "--timeout", "0.2"]).fails();
-    said.says(&["unrecorded  m/loops", "3 cases, 1 fails"]);
+    said.says(&["unrecorded  m/loops", "1 of 3 cases failed"]);
     for wrong in ["0", "-1", "\"1\"", "null"] {
         project.case_below("goldens", "m/loops", "loops", &format!(r#", "timeout": {wrong}"#));
         let said = project.goldens(&["run", "--timeout", "0.2"]).fails();
@@ -209,7 +214,7 @@ fn nextest_fails_each_case_alone() {
         "m/aborts",
         "(test aborted with signal 6: SIGABRT)",
         "a checkpoint ended this process by calling exit",
-        "it took longer than it may, which is 0.5 s, and was ended",
+        "timed out after 0.5 s",
         "SIGSEGV",
     ]);
 }

@@ -22,8 +22,11 @@ fn another_executor_is_held_to_accuracy_alone_and_reads_and_writes_no_snapshot()
     let project = project("other_executor");
     project.remove("snapshots");
     let said = project.goldens(&["run", "--executor", "sum", "-k", "double"]).passes();
-    said.says(&["pass        layers/double  double  no difference\n", "executor sum, accuracy alone: no snapshot was"]);
-    project.goldens(&["run", "--accuracy-only"]).passes().says(&["2 cases, none fails", "executor rust, accuracy"]);
+    said.says(&[
+        "pass        layers/double  double  no difference\n",
+        "executor sum, accuracy only: snapshots were not",
+    ]);
+    project.goldens(&["run", "--accuracy-only"]).passes().says(&["2 passed (", "executor rust, accuracy"]);
     assert!(project.names("snapshots").is_empty());
 
     let said = project.goldens(&["run", "--executor", "off", "-k", "double"]).fails();
@@ -40,18 +43,18 @@ fn what_an_executor_lacks_is_a_hole_and_a_failure_only_where_it_is_required() {
     let of_two = ["matrix", "--executor", "rust", "--executor", "sum"];
     let said = project.goldens(&of_two).passes();
     let said = said.says(&["case           rust    sum\n", "layers/double  pass 0  pass 0\n"]);
-    let said = said.says(&["layers/two     pass 0  hole\n", "2 cases by 2 executors, none fails, in "]);
-    said.says(&["rust: 2 pass\nsum: 1 pass, 1 hole, it lacks two\naccuracy alone: no snapshot was looked at\n"]);
+    let said = said.says(&["layers/two     pass 0  hole\n", "2 cases on 2 executors: none failed ("]);
+    said.says(&["rust: 2 pass\nsum: 1 pass, 1 hole (lacks two)\naccuracy only: snapshots were not compared\n"]);
 
     let said = project.goldens(&[&of_two[..], &["--require", "sum"]].concat()).fails();
-    said.says(&["2 cases by 2 executors, 1 fails", "sum: 1 pass, 1 hole, it lacks two; it is required\n"]);
+    said.says(&["2 cases on 2 executors: 1 failed", "sum: 1 pass, 1 hole (lacks two; the executor is required)\n"]);
     // What nobody ran has not passed.
     let said = project.goldens(&["matrix", "--executor", "sum", "-k", "two"]).fails();
-    let said = said.says(&["layers/two  hole\n", "1 case by 1 executor, 1 fails"]);
+    let said = said.says(&["layers/two  hole\n", "1 case on 1 executor: 1 failed"]);
     said.says(&[
         "broken    layers/two\n",
-        "nobody registered a checkpoint \"two\"",
-        "registered, nearest first: double",
+        "no checkpoint \"two\" is registered",
+        "registered, most similar first: double",
     ]);
     let said = project.goldens(&["matrix", "--executor", "sum", "--require", "rust"]).fails();
     said.says(&["--require rust: --executor leaves it out"]);
@@ -63,7 +66,7 @@ fn a_mismatch_of_any_executor_fails_and_is_told_with_the_command_that_runs_it_ag
     let project = project("matrix");
     let said = project.goldens(&["matrix"]).fails();
     let said = said.says(&["layers/double  pass 0  pass 0  mismatch 6 ", "layers/two     pass 0  hole    hole\n"]);
-    said.says(&["executor off\n\nmismatch  layers/double  ›  y", "off: 1 mismatch, 1 hole, it lacks two\n"]);
+    said.says(&["executor off\n\nmismatch  layers/double  ›  y", "off: 1 mismatch, 1 hole (lacks two)\n"]);
 
     let said = project.goldens(&["matrix", "--by", "checkpoint"]).fails();
     said.says(&[
@@ -96,5 +99,5 @@ fn a_case_without_a_reference_is_no_pass_where_no_snapshot_is_looked_at() {
     let said = project.goldens(&["matrix", "-k", "double"]).passes();
     said.says(&["layers/double  skipped  skipped  skipped\n", "the case has no reference, only a snapshot, and"]);
     let said = project.cargo_with(&[("CI", "true")], &["test", "--test", "goldens", "--", "matrix", "-k", "double"]);
-    said.fails().says(&["1 case by 3 executors, 3 fail"]);
+    said.fails().says(&["1 case on 3 executors: 3 failed"]);
 }

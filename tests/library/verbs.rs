@@ -6,10 +6,7 @@ use super::project::{GOLDENS, Project};
 fn each_verb_works_with_the_registered_checkpoints() {
     let project = Project::accepted("verbs");
     let command = "cargo test --test goldens --";
-    project
-        .goldens(&["run"])
-        .passes()
-        .says(&["pass        layers/double  double  no difference\n", "1 case, none fails"]);
+    project.goldens(&["run"]).passes().says(&["pass        layers/double  double  no difference\n", "1 passed ("]);
     project.goldens(&["list"]).passes().says(&["layers/double  double  y\n", "1 case\n"]);
     project.goldens(&["show", "layers/double"]).passes().says(&["checkpoint", "double"]);
     project.goldens(&["show", "goldens/layers/double/y.npy"]).passes().says(&["f32"]);
@@ -21,16 +18,16 @@ fn each_verb_works_with_the_registered_checkpoints() {
     let said = project.goldens(&[&add[..], &[&format!("y={y}")]].concat()).passes();
     said.says(&["wrote goldens/new/case.json\n", &format!("to run it:  {command} run -k new\n")]);
     let said = project.goldens(&["run", "-k", "new"]).fails();
-    said.says(&["unrecorded  new  ›  y ", "1 case, 1 fails,", "cargo insta review"]);
+    said.says(&["unrecorded  new  ›  y ", "1 of 1 case failed", "cargo insta review"]);
     project.goldens(&["accept", "new"]).passes().says(&["accepted snapshots/new/y.snap\n"]);
-    project.goldens(&["run"]).passes().says(&["2 cases, none fails"]);
+    project.goldens(&["run"]).passes().says(&["2 passed ("]);
 }
 
 #[test]
 fn a_run_has_every_report_and_its_record_makes_them_again() {
     let project = Project::accepted("reports");
     let run = ["run", "--json", "run.json", "--junit", "run.xml", "--github"];
-    project.goldens(&run).passes().says(&["1 case, none fails"]);
+    project.goldens(&run).passes().says(&["1 passed ("]);
     let again = ["report", "run.json", "--junit", "again.xml", "--json", "again.json"];
     project.goldens(&again).passes();
     assert_eq!(project.read("again.xml"), project.read("run.xml"));
@@ -41,7 +38,7 @@ fn a_run_has_every_report_and_its_record_makes_them_again() {
     project.case("layers/triple", "triple");
     project.goldens(&["run", "--json", "run.json"]).fails();
     let said = project.goldens(&["report", "run.json"]).fails();
-    said.says(&["nobody registered a checkpoint \"triple\"", "cargo test --test goldens -- run -k layers/triple"]);
+    said.says(&["no checkpoint \"triple\" is registered", "cargo test --test goldens -- run -k layers/triple"]);
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! What is drawn: a chain over a logarithmic scale, and the map of a difference. Here are the places, in `page.html` the marks.
+//! The drawings of the page: a chain on a logarithmic scale, and the map of a difference. This file computes the
+//! coordinates; the elements are in `page.html`.
 
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
@@ -6,51 +7,51 @@ use std::collections::BTreeMap;
 use crate::compare::HeatMap;
 use crate::report::{figures, overview};
 use crate::run::{ChainOutcome, Difference, Role, Step};
-use crate::text::number::{count, plural};
+use crate::text::number::{count, plural, ratio};
 
-/// Both differences of a checkpoint beside each other: where they are equal both are seen.
-const APART: f64 = 5.0;
-/// For the numbers of the scale.
+/// The horizontal distance of each difference from its checkpoint, so that equal differences do not hide each other.
+const OFFSET: f64 = 5.0;
+/// The width of the scale's labels.
 const LEFT: f64 = 64.0;
-/// The row of checkpoints.
+/// The y coordinate of the checkpoints.
 pub(super) const ROW: f64 = 34.0;
-/// Where a difference is drawn that is no number, and where the scale begins and ends.
+/// The y coordinate of differences that are not numbers, and of the ends of the scale.
 const BEYOND: f64 = 64.0;
 const TOP: f64 = 86.0;
 const BOTTOM: f64 = 240.0;
-/// Where no difference at all is drawn: it has no logarithm.
+/// The y coordinate of a difference of 0, which has no logarithm.
 pub(super) const ZERO: f64 = 262.0;
-/// A longer id is cut.
+/// The maximum length of an id; a longer one is cut.
 const LETTERS: usize = 26;
 
-/// A chain as a row of checkpoints over a logarithmic scale. What it shows is in the table below it too.
+/// A chain as a row of checkpoints over a logarithmic scale. The table below it has the same content.
 pub(super) struct Plot<'a> {
     chain: &'a ChainOutcome,
-    /// The powers of ten between which all differences are.
+    /// The powers of ten that enclose all differences.
     low: i32,
     high: i32,
-    /// From one checkpoint to the next, as there is room.
+    /// The distance between checkpoints.
     pub(super) pitch: f64,
 }
 
-/// A checkpoint: its place, and those of its differences.
+/// A checkpoint and its differences, with their coordinates.
 pub(super) struct Mark<'a> {
     pub(super) step: &'a Step,
     pub(super) x: f64,
-    /// Across, down, and whether it is inside.
+    /// The coordinates, and the CSS class: inside or outside tolerance.
     pub(super) own: Option<(f64, f64, &'static str)>,
     pub(super) propagated: Option<(f64, f64, &'static str)>,
-    /// What the style sheet calls it, and its sign.
+    /// The CSS class and the sign.
     pub(super) kind: &'static str,
     pub(super) sign: &'static str,
-    /// As much of its id as there is room for.
+    /// The id, shortened if necessary.
     pub(super) name: String,
-    /// What a pointer is told.
-    pub(super) told: String,
+    /// The tooltip.
+    pub(super) tooltip: String,
 }
 
 impl<'a> Plot<'a> {
-    pub(super) fn of(chain: &'a ChainOutcome) -> Plot<'a> {
+    pub(super) fn new(chain: &'a ChainOutcome) -> Plot<'a> {
         let sizes = differences(chain).filter_map(|difference| difference.max_abs_diff);
         let powers: Vec<f64> = sizes.filter(|size| *size > 0.0 && size.is_finite()).map(f64::log10).collect();
         let low = powers.iter().copied().reduce(f64::min).unwrap_or(-8.0).floor() as i32;
@@ -64,52 +65,52 @@ impl<'a> Plot<'a> {
     }
 
     pub(super) fn height(&self) -> f64 {
-        let ids = self.chain.steps.iter().map(|step| overview::short(self.chain, &step.id).chars().count());
+        let ids = self.chain.steps.iter().map(|step| overview::short_id(self.chain, &step.id).chars().count());
         ZERO + 18.0 + 7.4 * ids.max().unwrap_or(0).min(LETTERS) as f64
     }
 
-    /// The drawing in a sentence.
-    pub(super) fn described(&self) -> String {
+    /// Describes the drawing in a sentence.
+    pub(super) fn description(&self) -> String {
         let steps = plural(self.chain.steps.len() as u64, "checkpoint");
         let finding = overview::finding(&self.chain.finding);
         format!("{steps} in a row, own and propagated difference on a logarithmic scale. {finding}")
     }
 
-    /// How far down a power of ten is drawn.
-    fn at(&self, power: f64) -> f64 {
+    /// Returns the y coordinate of a power of ten.
+    fn power_y(&self, power: f64) -> f64 {
         BOTTOM - (power - f64::from(self.low)) / f64::from(self.high - self.low) * (BOTTOM - TOP)
     }
 
-    /// How far down a difference is drawn.
+    /// Returns the y coordinate of a difference.
     fn y(&self, difference: &Difference) -> f64 {
         match difference.max_abs_diff {
             Some(0.0) if difference.is_close => ZERO,
-            Some(size) if size.is_finite() && size > 0.0 => self.at(size.log10()),
-            // Another structure, or numbers that are not finite.
+            Some(size) if size.is_finite() && size > 0.0 => self.power_y(size.log10()),
+            // A different dtype or shape, or non-finite numbers.
             _ => BEYOND,
         }
     }
 
-    /// How far to the right a checkpoint is drawn.
+    /// Returns the x coordinate of a checkpoint.
     pub(super) fn x(&self, at: usize) -> f64 {
         LEFT + self.pitch * (at as f64 + 0.5)
     }
 
-    /// The lines of the scale, as many as can be read, and what they stand for.
+    /// Returns the lines of the scale and their labels, as many as are readable.
     pub(super) fn scale(&self) -> Vec<(f64, String)> {
         let every = ((self.high - self.low) / 8 + 1).max(1);
         let powers = (self.low..=self.high).rev().filter(|power| (power - self.low) % every == 0);
         let is_beyond = differences(self.chain).any(|difference| self.y(difference) == BEYOND);
-        let powers = powers.map(|power| (self.at(f64::from(power)), figures::ten(power)));
-        powers.chain([(ZERO, "0".to_owned())]).chain(is_beyond.then(|| (BEYOND, "unlike".to_owned()))).collect()
+        let powers = powers.map(|power| (self.power_y(f64::from(power)), figures::power_of_ten(power)));
+        powers.chain([(ZERO, "0".to_owned())]).chain(is_beyond.then(|| (BEYOND, "n/a".to_owned()))).collect()
     }
 
-    /// What links the checkpoints.
+    /// Returns the path that connects the checkpoints.
     pub(super) fn row(&self) -> String {
         format!("M{} {}H{}", px(self.x(0)), px(ROW), px(self.x(self.chain.steps.len().saturating_sub(1))))
     }
 
-    /// The propagated differences, linked where one follows another.
+    /// Returns the path that connects consecutive propagated differences.
     pub(super) fn links(&self) -> String {
         let marks = self.marks();
         let before = [None].into_iter().chain(marks.iter().map(|mark| mark.propagated));
@@ -120,32 +121,33 @@ impl<'a> Plot<'a> {
         marks.iter().zip(before).filter_map(link).collect()
     }
 
+    /// Returns the checkpoints with their coordinates.
     pub(super) fn marks(&self) -> Vec<Mark<'a>> {
         let place = |x: f64, of: &Option<Difference>| {
             of.as_ref().map(|of| (x, self.y(of), if of.is_close { "in" } else { "out" }))
         };
         let mark = |(at, step): (usize, &'a Step)| {
             let x = self.x(at);
-            let id = overview::short(self.chain, &step.id);
+            let id = overview::short_id(self.chain, &step.id);
             let letters = id.chars().count();
             let name = match letters > LETTERS {
                 true => format!("…{}", id.chars().skip(letters + 1 - LETTERS).collect::<String>()),
                 false => id.to_owned(),
             };
-            let own = step.own.as_ref().map(|of| format!("\nown {}", overview::difference(of)));
-            let propagated = step.propagated.as_ref().map(|of| format!("\npropagated {}", overview::difference(of)));
-            let amplified =
-                step.amplification.map(|times| format!("\namplified {}", crate::text::number::ratio(times)));
-            let part = Some(overview::part(step)).filter(|part| !part.is_empty()).map(|part| format!("\n{part}"));
-            let told = [own, propagated, amplified, part].into_iter().flatten().collect::<String>();
+            let own = step.own.as_ref().map(|of| format!("\nown {}", overview::difference_cell(of)));
+            let propagated =
+                step.propagated.as_ref().map(|of| format!("\npropagated {}", overview::difference_cell(of)));
+            let amplified = step.amplification.map(|times| format!("\namplified {}", ratio(times)));
+            let role = Some(overview::role(step)).filter(|role| !role.is_empty()).map(|role| format!("\n{role}"));
+            let details: String = [own, propagated, amplified, role].into_iter().flatten().collect();
             let (kind, sign, _) = kind(&step.role);
-            let (own, propagated) = (place(x - APART, &step.own), place(x + APART, &step.propagated));
-            Mark { step, x, own, propagated, kind, sign, name, told: step.id.to_string() + &told }
+            let (own, propagated) = (place(x - OFFSET, &step.own), place(x + OFFSET, &step.propagated));
+            Mark { step, x, own, propagated, kind, sign, name, tooltip: step.id.to_string() + &details }
         };
         self.chain.steps.iter().enumerate().map(mark).collect()
     }
 
-    /// The kinds of checkpoints that there are: what the style sheet calls them, their signs, what they mean.
+    /// Returns the CSS class, the sign and the meaning of each kind of checkpoint in the chain.
     pub(super) fn legend(&self) -> Vec<(&'static str, &'static str, &'static str)> {
         let parts = [Role::Sound, Role::Diverges, Role::AtFaultToo, Role::PassesOn, Role::Accumulates, Role::Hole];
         let kinds = parts.iter().map(kind);
@@ -157,50 +159,50 @@ fn differences(chain: &ChainOutcome) -> impl Iterator<Item = &Difference> {
     chain.steps.iter().flat_map(|step| [&step.own, &step.propagated]).flatten()
 }
 
-/// What the style sheet calls a checkpoint, its sign in the row, what that means.
-fn kind(part: &Role) -> (&'static str, &'static str, &'static str) {
-    match part {
+/// Returns the CSS class, the sign and the meaning of a checkpoint's part in the chain.
+fn kind(role: &Role) -> (&'static str, &'static str, &'static str) {
+    match role {
         Role::Sound => ("sound", "✓", "sound"),
         Role::Diverges => ("diverges", "≠", "first divergence"),
-        Role::AtFaultToo => ("fault", "!", "at fault too"),
-        Role::PassesOn => ("on", "›", "passes it on"),
+        Role::AtFaultToo => ("fault", "!", "also at fault"),
+        Role::PassesOn => ("on", "›", "propagates"),
         Role::Accumulates => ("sums", "+", "accumulates"),
         Role::Hole | Role::PastHole => ("hole", "?", "hole, or past one"),
     }
 }
 
-/// A length on the screen, to a tenth.
+/// Formats a length, rounded to a tenth of a pixel.
 pub(super) fn px(length: impl Borrow<f64>) -> String {
     let text = format!("{:.1}", length.borrow());
     text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
 }
 
-/// Where a difference is: a cell for some elements, those of one colour in one path.
+/// The map of a difference: a cell for some elements. The cells of one colour share one path.
 pub(super) struct Map {
     pub(super) width: usize,
     pub(super) height: usize,
     pub(super) paths: Vec<(String, String)>,
-    /// The indices of some rows and columns, as many as there is room for: across, down, where the text is, the index.
+    /// The indices of some rows and columns: x, y, text anchor, index.
     pub(super) numbers: Vec<(usize, usize, &'static str, String)>,
-    /// The map in a sentence.
-    pub(super) described: String,
-    /// The colours that there are, and what they mean.
+    /// The description of the map in a sentence.
+    pub(super) description: String,
+    /// The CSS class and the meaning of each colour in the map.
     pub(super) legend: Vec<(String, String)>,
 }
 
 impl Map {
-    pub(super) fn of(map: &HeatMap) -> Map {
-        /// How wide a map is at most, and how large a cell.
+    pub(super) fn new(map: &HeatMap) -> Map {
+        /// The maximum size of the map and of a cell.
         const WIDTH: usize = 540;
-        const CELL_AT_MOST: usize = 18;
-        /// Lower rows can not be told apart by a finger or an eye.
-        const ROW_AT_LEAST: usize = 9;
-        /// For the numbers of the rows, and of the columns.
+        const MAX_CELL: usize = 18;
+        /// The minimum height of a row: lower rows are hard to see and to touch.
+        const MIN_ROW: usize = 9;
+        /// Space for the numbers of the rows and columns.
         const LEFT: usize = 44;
         const BELOW: usize = 16;
         let (rows, columns) = (map.cells.len(), map.cells.first().map_or(0, Vec::len).max(1));
-        let wide = (WIDTH / columns).clamp(1, CELL_AT_MOST);
-        let high = if rows == 1 { CELL_AT_MOST + 6 } else { wide.max(ROW_AT_LEAST) };
+        let wide = (WIDTH / columns).clamp(1, MAX_CELL);
+        let high = if rows == 1 { MAX_CELL + 6 } else { wide.max(MIN_ROW) };
         let mut paths: BTreeMap<char, String> = BTreeMap::new();
         for (row, cells) in map.cells.iter().enumerate() {
             let marks: Vec<char> = cells.iter().map(|cell| figures::mark(*cell)).collect();
@@ -228,31 +230,31 @@ impl Map {
             height: rows * high + BELOW,
             paths: paths.into_iter().map(|(mark, path)| (class(mark), path)).collect(),
             numbers,
-            described: described(map),
-            legend: figures::meanings(map).into_iter().map(|(mark, meaning)| (class(mark), meaning)).collect(),
+            description: describe(map),
+            legend: figures::legend(map).into_iter().map(|(mark, meaning)| (class(mark), meaning)).collect(),
         }
     }
 }
 
-fn described(map: &HeatMap) -> String {
+fn describe(map: &HeatMap) -> String {
     let cells = map.cells.iter().enumerate();
     let cells = cells.flat_map(|(row, cells)| cells.iter().enumerate().map(move |(at, cell)| (row, at, *cell)));
     let cells: Vec<(usize, usize, f64)> = cells.filter_map(|(row, at, cell)| Some((row, at, cell?))).collect();
     let outside = cells.iter().filter(|(_, _, share)| *share > 1.0).count() as u64;
-    let furthest = cells.iter().copied().reduce(|one, other| if other.2 > one.2 { other } else { one });
-    let place = furthest.filter(|_| outside > 0).map(|(row, at, _)| {
+    let largest = cells.iter().copied().reduce(|one, other| if other.2 > one.2 { other } else { one });
+    let place = largest.filter(|_| outside > 0).map(|(row, at, _)| {
         let (row, at) = (row * map.step[0], at * map.step[1]);
         match map.shape.len() {
             0 => String::new(),
-            1 => format!("; the furthest is from index {at} on"),
-            _ => format!("; the furthest is from row {row}, column {at} on"),
+            1 => format!("; the largest is in the cell that starts at index {at}"),
+            _ => format!("; the largest is in the cell that starts at row {row}, column {at}"),
         }
     });
     let (of, place) = (count(cells.len() as u64), place.unwrap_or_default());
-    format!("Heat map: {} of {of} cells hold an element outside tolerance{place}", count(outside))
+    format!("Heat map: {} of {of} cells contain an element outside tolerance{place}", count(outside))
 }
 
-/// What the style sheet calls a mark of the map in characters.
+/// Returns the CSS class for a mark of the character map.
 fn class(mark: char) -> String {
     match mark {
         ' ' => "k-none".into(),

@@ -1,6 +1,6 @@
-//! For people who look closer: one page that needs nothing besides itself, light and dark, by keyboard and by ear.
+//! The HTML report: one self-contained page, light and dark, usable by keyboard and screen reader.
 //!
-//! The page is `page.html`, with its style sheet and its script beside it; here is what it is filled with.
+//! The template is `page.html`, with its style sheet and script next to it. This file provides the data.
 
 mod drawing;
 
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use askama::Template;
 
-use super::message::{LOOKS_LIKE, Message, Part, messages, together};
+use super::message::{LOOKS_LIKE, Message, Part, group_explanations, messages};
 use super::overview::{self, CHAIN};
 use super::{Commands, figures, message, terminal};
 use crate::case::CaseId;
@@ -22,17 +22,17 @@ use crate::text::number::{count, duration, plural};
 use crate::text::safe::is_hidden;
 use drawing::{Map, Plot, px};
 
-/// How much a page says of what passed.
+/// How much detail a page has about cases that passed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Detail {
-    /// A row a case.
+    /// One row per case.
     #[default]
     NotPassed,
-    /// As much as of what did not: each output with its pictures, where the run has drawn them.
+    /// The same detail as for failures: each output with its pictures, if the run has drawn them.
     All,
 }
 
-/// A whole run as one HTML page: the run at a glance, its cases by suite, its chains.
+/// Formats a run as one HTML page: an overview, the cases by suite, and the chains.
 #[must_use]
 pub fn run(commands: &Commands, run: &RunOutcome, detail: Detail) -> String {
     Page { commands, run, detail }.render().expect("a string takes everything") + "\n"
@@ -41,7 +41,7 @@ pub fn run(commands: &Commands, run: &RunOutcome, detail: Detail) -> String {
 /// The style sheet.
 const STYLE: &str = include_str!("page.css");
 
-/// The script. Without it everything can be read; with it, filtered and copied.
+/// The script, which adds filters and copy buttons. Everything is readable without it.
 const SCRIPT: &str = include_str!("page.js");
 
 /// karat's name and version.
@@ -56,23 +56,24 @@ struct Page<'a> {
 }
 
 impl<'a> Page<'a> {
-    /// What the run comes to, in a sentence; the title of the page too.
+    /// Returns the result of the run in a sentence, which is also the title of the page.
     fn headline(&self) -> String {
-        let gate = if self.run.passed() { "open" } else { "closed" };
-        let failed = self.run.failed();
-        let early = if failed == 0 && !self.run.passed() { ", but the run ended early" } else { "" };
-        let cases = cases(self.run.cases.len());
-        format!("The gate is {gate}: of {cases} {}{early}", overview::failed(failed))
+        let total = cases(self.run.cases.len());
+        match (self.run.passed(), self.run.failed()) {
+            (true, _) => format!("Passed: {} of {total}", count(overview::passed(self.run))),
+            (false, 0) => "Failed: the run ended early".to_owned(),
+            (false, failed) => format!("Failed: {} of {total}", count(failed as u64)),
+        }
     }
 
-    /// How many there are of each verdict: those that close the gate, then those that it lets through.
-    fn why(&self) -> Vec<(&'static str, Vec<(Verdict, String)>)> {
+    /// Returns the number of cases with each verdict, first of those that fail the run, then of the others.
+    fn counts(&self) -> Vec<(&'static str, Vec<(Verdict, String)>)> {
         let of = |fails: bool| tallies(self.run.cases.iter().filter(move |case| self.run.gate.fails(case) == fails));
-        let both = [("closes the gate", of(true)), ("let through", of(false))];
+        let both = [("failed", of(true)), ("did not fail", of(false))];
         both.into_iter().filter(|(_, tallies)| !tallies.is_empty()).collect()
     }
 
-    /// The cases by the folder right below the root that they are in.
+    /// Groups the cases by their top-level folder.
     fn suites(&self) -> BTreeMap<&'a str, Vec<&'a CaseOutcome>> {
         let mut suites: BTreeMap<&str, Vec<&CaseOutcome>> = BTreeMap::new();
         for case in &self.run.cases {
@@ -81,28 +82,28 @@ impl<'a> Page<'a> {
         suites
     }
 
-    /// Whether a case passed, and the gate lets it through; all others are told of in full.
+    /// Whether a case passed. All other cases are reported in full.
     fn is_pass(&self, case: &CaseOutcome) -> bool {
-        case.verdict == Verdict::Pass && !self.run.gate.fails(case)
+        overview::is_pass(self.run, case)
     }
 
-    /// How many passed, and how many of them have a row.
+    /// Returns how many cases passed, and how many of them are rows of the table.
     fn passed(&self, cases: &[&CaseOutcome]) -> (usize, usize) {
         let count = |is: &dyn Fn(&CaseOutcome) -> bool| cases.iter().filter(|case| is(case)).count();
         (count(&|case| self.is_pass(case)), count(&|case| self.is_row(case)))
     }
 
-    /// Whether a row says enough of a case that passed.
+    /// Whether a case that passed is only a row of the table.
     fn is_row(&self, case: &CaseOutcome) -> bool {
-        self.is_pass(case) && self.detail == Detail::NotPassed && !hides_something(case)
+        self.is_pass(case) && self.detail == Detail::NotPassed && !has_remarks(case)
     }
 
     fn messages(&self, case: &'a CaseOutcome) -> Vec<Message<'a>> {
         messages(self.commands, &self.run.gate, case)
     }
 
-    /// Where a case is, and how long it took. Of an orphan there is no such file, and nothing ran.
-    fn ran(&self, case: &CaseOutcome) -> String {
+    /// Returns the file of a case and its time, or nothing for an orphan, which has no file and did not run.
+    fn file_and_time(&self, case: &CaseOutcome) -> String {
         match case.verdict {
             Verdict::Orphaned => String::new(),
             _ => format!("{}, {}, ", self.commands.path(&case.file), duration(case.elapsed)),
@@ -110,22 +111,22 @@ impl<'a> Page<'a> {
     }
 }
 
-/// Whether a pass has more to say than a row holds.
-fn hides_something(case: &CaseOutcome) -> bool {
+/// Whether a case that passed has more to report than fits a row.
+fn has_remarks(case: &CaseOutcome) -> bool {
     case.outputs.iter().any(|output| {
         let outside = output.comparison.as_ref().is_some_and(|measured| measured.outside > 0);
         outside || !output.improved.is_empty() || output.vacuous().is_some()
     })
 }
 
-/// The verdicts that there are, and how many cases have each.
+/// Counts the cases with each verdict that occurs.
 fn tallies<'a>(cases: impl Iterator<Item = &'a CaseOutcome> + Clone) -> Vec<(Verdict, String)> {
     let of = |verdict| cases.clone().filter(|case| case.verdict == verdict).count() as u64;
     let counts = Verdict::ALL.into_iter().map(|verdict| (verdict, of(verdict))).filter(|(_, of)| *of > 0);
     counts.map(|(verdict, of)| (verdict, format!("{} {}", count(of), verdict.word()))).collect()
 }
 
-/// The sign before a verdict's word, which says nothing that the word does not.
+/// Returns the decorative sign before a verdict.
 fn sign(verdict: &Verdict) -> &'static str {
     match verdict {
         Verdict::Broken => "!",
@@ -139,7 +140,7 @@ fn sign(verdict: &Verdict) -> &'static str {
     }
 }
 
-/// A verdict's colour by what it means, as in the terminal.
+/// Returns the CSS class for the colour of a verdict.
 fn tone(verdict: &Verdict) -> &'static str {
     match verdict {
         Verdict::Pass => "good",
@@ -149,31 +150,31 @@ fn tone(verdict: &Verdict) -> &'static str {
     }
 }
 
-/// The output that a message is about.
+/// Returns the output that a message is about.
 fn output_of<'a>(case: &'a CaseOutcome, message: &Message<'_>) -> Option<&'a OutputOutcome> {
     case.outputs.iter().find(|output| Some(output.name.as_str()) == message.output)
 }
 
-/// What an output was held to and how far it is from its reference, and what it is by itself.
+/// Returns the tolerance, the difference and the summary of an output, as groups of rows.
 fn measures(output: &OutputOutcome) -> Vec<(&'static str, Vec<[String; 2]>)> {
     let row = |(quantity, value): figures::Row| [quantity.to_owned(), value];
     let limits = |of: &Tolerance| ["tolerance".to_owned(), message::limits(of)];
     let largest = |(quantity, cells): (&str, Option<[String; 4]>)| {
         cells.map(|[value, at, ..]| [format!("largest {quantity}"), format!("{value} at {at}")])
     };
-    let apart = |of: &Comparison| {
+    let difference = |of: &Comparison| {
         let extremes = figures::extremes(of).into_iter().filter_map(largest);
         extremes.chain(figures::measures(of).map(row)).collect::<Vec<_>>()
     };
-    let held = output.tolerance.iter().map(limits);
+    let tolerance = output.tolerance.iter().map(limits);
     let groups = [
-        ("difference", held.chain(output.comparison.iter().flat_map(apart)).collect::<Vec<_>>()),
-        ("actual", output.summary.iter().flat_map(figures::described).map(row).collect()),
+        ("difference", tolerance.chain(output.comparison.iter().flat_map(difference)).collect::<Vec<_>>()),
+        ("actual", output.summary.iter().flat_map(figures::summary_rows).map(row).collect()),
     ];
     groups.into_iter().filter(|(_, rows)| !rows.is_empty()).collect()
 }
 
-/// A row of a chart: what it is called, how many, what the style sheet calls it, and its length as a share of the longest.
+/// Returns the rows of a chart: label, number, CSS class, and length as a percentage of the longest.
 fn chart(decades: &[Decade]) -> Vec<(String, String, &'static str, f64)> {
     let rows = figures::decades(decades);
     let most = rows.iter().map(|(_, row)| row.count).max().unwrap_or(0).max(1);
@@ -188,31 +189,31 @@ fn chart(decades: &[Decade]) -> Vec<(String, String, &'static str, f64)> {
     rows.into_iter().map(row).collect()
 }
 
-/// How many cases.
+/// Formats a number of cases.
 fn cases(number: impl Borrow<usize>) -> String {
     plural(*number.borrow() as u64, "case")
 }
 
-/// How long it took.
+/// Formats a duration.
 fn elapsed(time: &Duration) -> String {
     duration(*time)
 }
 
-/// The case that a finding is about.
-fn culprit(finding: &Finding) -> Option<&CaseId> {
+/// Returns the case that a finding is about.
+fn found_case(finding: &Finding) -> Option<&CaseId> {
     match finding {
         Finding::Divergence { id } | Finding::Accumulation { end: id, .. } | Finding::Unknown { hole: id } => Some(id),
         Finding::Sound => None,
     }
 }
 
-/// The place of a case on the page: `case-gpt2-tiny/h.0/ln_1`.
+/// Returns the anchor of a case on the page: `case-gpt2-tiny/h.0/ln_1`.
 fn anchor(id: &CaseId) -> String {
-    format!("case-{}", encoded(id.as_str()))
+    format!("case-{}", percent_encode(id.as_str()))
 }
 
-/// The text as a browser writes it behind `#`, so that both sides of a link are the same.
-fn encoded(text: &str) -> String {
+/// Encodes the text as a browser does in a fragment, so that both sides of a link are equal.
+fn percent_encode(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
@@ -223,8 +224,8 @@ fn encoded(text: &str) -> String {
     plain
 }
 
-/// Writes text so that no character of it is markup, within an element or a quoted attribute, nor a mark that a CI runner looks
-/// for. What is hidden is written out, as on a terminal.
+/// Escapes text for an element or a quoted attribute, so that it contains no markup and no command to a CI runner. Hidden
+/// characters are escaped, as on a terminal.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Escape;
 
@@ -263,17 +264,17 @@ mod tests {
     }
 
     #[test]
-    fn a_place_has_no_blank_and_no_mark_of_its_own() {
+    fn an_anchor_contains_no_spaces_or_special_characters() {
         let id = CaseId::new("größe/old case:<y>").expect("a path");
-        assert_eq!(anchor(&id) + ":" + &encoded("k v"), "case-gr%C3%B6%C3%9Fe/old%20case%3A%3Cy%3E:k%20v");
+        assert_eq!(anchor(&id) + ":" + &percent_encode("k v"), "case-gr%C3%B6%C3%9Fe/old%20case%3A%3Cy%3E:k%20v");
     }
 
     #[test]
-    fn style_and_script_cannot_end_their_element_nor_load_anything() {
+    fn style_and_script_cannot_close_their_element_or_load_anything() {
         for source in [STYLE, SCRIPT] {
             assert!(!source.contains("</") && !source.contains("<!--"));
-            for loads in ["http:", "https:", "url(//", "@import", "fetch(", "XMLHttpRequest", "import("] {
-                assert!(!source.contains(loads), "{loads}");
+            for load in ["http:", "https:", "url(//", "@import", "fetch(", "XMLHttpRequest", "import("] {
+                assert!(!source.contains(load), "{load}");
             }
         }
     }

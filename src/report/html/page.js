@@ -1,11 +1,11 @@
-// What reading does without: filters, links into what is closed, a button that copies.
+// Adds filters, links into closed or hidden cases, and copy buttons. The page is readable without it.
 "use strict";
 (() => {
   const all = (selector, below = document) => [...below.querySelectorAll(selector)];
   const one = (id) => document.getElementById(id);
   const words = new Intl.NumberFormat("en-US");
 
-  // Cases are elements with a verdict: a row of what passed, or what opens and closes.
+  // Cases are elements with a verdict: table rows of passes, or details elements.
   const cases = all("[data-v]").map((element) => ({ element, verdict: element.dataset.v, text: null }));
   const groups = all(".passes").map((element) => ({ element, wasOpen: element.open }));
   const choices = all(".choice");
@@ -68,7 +68,7 @@
   one("unfold").addEventListener("click", () => fold(true));
   one("fold").addEventListener("click", () => fold(false));
 
-  // A link into what is closed or filtered out shows it.
+  // A link to a closed or filtered-out case shows it.
   const go = () => {
     const target = location.hash.length > 1 ? one(location.hash.slice(1)) : null;
     if (target === null) return;
@@ -92,8 +92,8 @@
     });
   }
 
-  const copied = (button, said) => {
-    button.textContent = said;
+  const confirmCopy = (button, text) => {
+    button.textContent = text;
     setTimeout(() => (button.textContent = "Copy"), 1500);
   };
   for (const button of all("[data-copy]")) {
@@ -101,11 +101,11 @@
     button.addEventListener("click", async () => {
       try {
         await navigator.clipboard.writeText(button.dataset.copy);
-        copied(button, "Copied");
+        confirmCopy(button, "Copied");
       } catch {
-        // Without permission the command is selected, for the reader's own keys.
+        // Without permission, select the command so that the user can copy it.
         getSelection().selectAllChildren(button.previousElementSibling);
-        copied(button, "Selected");
+        confirmCopy(button, "Selected");
       }
     });
   }

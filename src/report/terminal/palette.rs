@@ -5,52 +5,52 @@ use anstyle::{AnsiColor, Style};
 use crate::run::Verdict;
 use crate::text::safe::escape_text;
 
-/// The colours of a report, named by what they mean. Whether there are any is the caller's choice.
+/// The colours of a report, named by their meaning. The caller decides whether there are any.
 #[derive(Clone, Copy, Debug)]
 pub struct Palette {
     is_colored: bool,
 }
 
 impl Palette {
-    /// No colours: the text alone.
+    /// Returns a palette without colours.
     #[must_use]
     pub fn plain() -> Palette {
         Palette { is_colored: false }
     }
 
-    /// Colours for a terminal, of the sixteen that every theme defines.
+    /// Returns colours for a terminal, from the sixteen that every theme defines.
     #[must_use]
     pub fn colored() -> Palette {
         Palette { is_colored: true }
     }
 
-    /// A verdict's word, padded to `width` columns.
+    /// Formats a verdict, padded to `width` columns.
     pub(super) fn verdict(&self, verdict: Verdict, width: usize) -> String {
         let word = verdict.word();
         self.paint(style(verdict), word) + &" ".repeat(width.saturating_sub(word.len()))
     }
 
-    /// A number of cases and their verdict's word.
+    /// Formats a number of cases and their verdict.
     pub(super) fn tally(&self, count: usize, verdict: Verdict) -> String {
         self.paint(style(verdict), &format!("{count} {}", verdict.word()))
     }
 
-    /// What the eye should find first.
+    /// Formats text that the eye should find first.
     pub(super) fn strong(&self, text: &str) -> String {
         self.paint(Style::new().bold(), text)
     }
 
-    /// What may be passed over.
+    /// Formats text that may be skipped.
     pub(super) fn dim(&self, text: &str) -> String {
         self.paint(Style::new().dimmed(), text)
     }
 
-    /// What to type.
+    /// Formats a command to type.
     pub(super) fn command(&self, text: &str) -> String {
         self.paint(AnsiColor::Cyan.on_default(), text)
     }
 
-    /// A colour around a text, which has none of its own.
+    /// Escapes the text, including its own colours, and colours it.
     fn paint(&self, style: Style, text: &str) -> String {
         match text {
             "" => String::new(),
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_plain_palette_adds_nothing() {
+    fn a_plain_palette_adds_no_colours() {
         assert_eq!(Palette::plain().verdict(Verdict::Pass, 8), "pass    ");
         assert_eq!(Palette::plain().command("karat run"), "karat run");
     }

@@ -1,4 +1,4 @@
-//! Tensors: what one is, what a case is made of, two held against each other, and where they differ.
+//! Text about tensors: a summary, the tensors of a case, a comparison of two, and where they differ.
 
 use serde_json::{Map, Value};
 
@@ -9,35 +9,35 @@ use crate::explain::Explanation;
 use crate::report::commands::Commands;
 use crate::report::figures::{self, Bin};
 use crate::report::message;
-use crate::report::overview::distance;
+use crate::report::overview::{CANNOT_FAIL, largest_difference};
 use crate::report::view::{CaseView, DiffView, InputView, OutputView, PairView, TensorView, UnreadableTensor};
 use crate::run::Verdict;
 use crate::tensor::Kind;
 use crate::text::layout::{Table, bars, pad_name, paragraphs, width};
 use crate::text::number::{bytes, count, exact, float, plural, shape};
-use crate::text::safe::{escape_line, escape_name as shown};
+use crate::text::safe::{escape_line, escape_name};
 
-/// The rows as a table below an indentation.
+/// Formats rows as an indented table.
 fn table(indent: usize, rows: impl IntoIterator<Item = impl IntoIterator<Item = impl AsRef<str>>>) -> String {
     let mut table = Table::default();
     rows.into_iter().for_each(|row| table.row(row));
     table.text(indent)
 }
 
-/// Everything that was measured where one pair of tensors is compared; else a line for each pair, what only one side has, and
-/// the count.
+/// Formats a comparison: one pair in full, or a line for each of several pairs, the tensors that only one side has, and
+/// the counts.
 #[must_use]
 pub fn diff(palette: &Palette, diff: &DiffView) -> String {
     let DiffView { actual, reference, pairs, only_actual, only_reference, unread } = diff;
     let mut text = table(0, [["actual", actual], ["reference", reference]]) + "\n";
     if let ([pair], [], [], []) = (&pairs[..], &only_actual[..], &only_reference[..], &unread[..]) {
-        return text + &in_full(palette, pair);
+        return text + &pair_in_full(palette, pair);
     }
     let names = pairs.iter().map(|pair| &pair.name).chain(only_actual).chain(only_reference);
-    let widest = names.map(|name| width(&shown(name))).max().unwrap_or(0);
-    text.extend(pairs.iter().map(|pair| in_a_line(palette, pair, widest)));
+    let widest = names.map(|name| width(&escape_name(name))).max().unwrap_or(0);
+    text.extend(pairs.iter().map(|pair| pair_line(palette, pair, widest)));
     for UnreadableTensor { name, error } in unread {
-        let name = palette.strong(&shown(if name.is_empty() { actual } else { name }));
+        let name = palette.strong(&escape_name(if name.is_empty() { actual } else { name }));
         let error = paragraphs(10, &error.lines().collect::<Vec<_>>());
         text += &format!("{}{name}\n{error}", palette.verdict(Verdict::Broken, 10));
     }
@@ -47,137 +47,138 @@ pub fn diff(palette: &Palette, diff: &DiffView) -> String {
             text += &format!("{}{name}  only in {side}\n", palette.verdict(Verdict::Missing, 10));
         }
     }
-    text + &total(palette, diff)
+    text + &diff_counts(palette, diff)
 }
 
-fn total(palette: &Palette, diff: &DiffView) -> String {
+fn diff_counts(palette: &Palette, diff: &DiffView) -> String {
     let DiffView { actual: _, reference: _, pairs, only_actual, only_reference, unread } = diff;
     let passed = pairs.iter().filter(|pair| pair.is_close()).count();
-    let tallies = [
+    let counts = [
         (unread.len(), Verdict::Broken),
         (only_actual.len() + only_reference.len(), Verdict::Missing),
         (pairs.len() - passed, Verdict::Mismatch),
         (passed, Verdict::Pass),
     ];
-    let all: usize = tallies.iter().map(|(count, _)| count).sum();
-    let there = tallies.into_iter().filter(|(count, _)| *count > 0);
-    let tallies: Vec<String> = there.map(|(count, verdict)| palette.tally(count, verdict)).collect();
+    let total = plural(counts.iter().map(|(count, _)| *count as u64).sum(), "tensor");
+    let tallies = counts.into_iter().filter(|(count, _)| *count > 0);
+    let tallies: Vec<String> = tallies.map(|(count, verdict)| palette.tally(count, verdict)).collect();
     let tallies = if tallies.is_empty() { "nothing to compare".into() } else { tallies.join(", ") };
-    let is_vacuous = |pair: &&PairView| pair.comparison.as_ref().is_ok_and(|measured| measured.vacuous.is_some());
+    let is_vacuous = |pair: &&PairView| pair.comparison.as_ref().is_ok_and(|of| of.vacuous.is_some());
     let vacuous = match pairs.iter().filter(is_vacuous).count() as u64 {
         0 => String::new(),
-        count => format!("{} cannot fail, or not on zeros or NaN\n", plural(count, "tensor")),
+        count => format!("{} {CANNOT_FAIL}\n", plural(count, "tensor")),
     };
-    format!("{}: {tallies}\n{vacuous}", plural(all as u64, "tensor"))
+    format!("{total}: {tallies}\n{vacuous}")
 }
 
 fn verdict(palette: &Palette, pair: &PairView) -> String {
     palette.verdict(if pair.is_close() { Verdict::Pass } else { Verdict::Mismatch }, 10)
 }
 
-fn in_a_line(palette: &Palette, pair: &PairView, widest: usize) -> String {
+fn pair_line(palette: &Palette, pair: &PairView, widest: usize) -> String {
     let PairView { name, tolerance: _, actual, reference, comparison, explanations, picture: _ } = pair;
-    let found = match comparison {
+    let result = match comparison {
         Err(mismatch) => {
             let [actual, reference] = [actual, reference].map(|of| format!("{} {}", of.dtype, shape(&of.shape)));
             escape_line(&format!("{}: {actual}, reference {reference}", message::brief_mismatch(mismatch)))
         }
-        Ok(measured) => match (measured.mismatches.first(), measured.vacuous) {
-            (Some(mismatch), _) if measured.non_finite_mismatches > 0 => message::brief_mismatch(mismatch).into(),
-            (_, Some(found)) => format!("{}, {}", distance(&[measured]), message::brief_vacuous(found)),
-            (_, None) => distance(&[measured]),
+        Ok(comparison) => match (comparison.mismatches.first(), comparison.vacuous) {
+            (Some(mismatch), _) if comparison.non_finite_mismatches > 0 => message::brief_mismatch(mismatch).into(),
+            (_, Some(kind)) => format!("{}, {}", largest_difference(&[comparison]), message::brief_vacuous(kind)),
+            (_, None) => largest_difference(&[comparison]),
         },
     };
-    let explained = match explanations.as_deref().filter(|_| !pair.is_close()) {
+    let explanation = match explanations.as_deref().filter(|_| !pair.is_close()) {
         None => String::new(),
         Some([]) => paragraphs(10, &[message::NOTHING_FITS]),
-        Some([best, ..]) => paragraphs(10, &[message::looks(best)]),
+        Some([best, ..]) => paragraphs(10, &[message::explanation_line(best)]),
     };
-    format!("{}{}  {found}\n{explained}", verdict(palette, pair), palette.strong(&pad_name(name, widest)))
+    format!("{}{}  {result}\n{explanation}", verdict(palette, pair), palette.strong(&pad_name(name, widest)))
 }
 
-fn in_full(palette: &Palette, pair: &PairView) -> String {
+fn pair_in_full(palette: &Palette, pair: &PairView) -> String {
     let PairView { name, tolerance, actual, reference, comparison, explanations, picture } = pair;
-    let mut said = Vec::new();
+    let mut lines = Vec::new();
     let mut measures = String::new();
     match comparison {
-        Err(of) => said.extend(mismatch(of, None, Some(tolerance))),
-        Ok(measured) => {
-            let mismatches = measured.mismatches.iter();
-            said.extend(mismatches.flat_map(|of| mismatch(of, Some(measured), Some(tolerance))));
-            said.extend(measured.vacuous.map(message::vacuous));
-            if are_both_nan(measured) {
-                said.push("to let NaN match NaN, give --nan, or \"nan\": \"match\" in a case".into());
+        Err(kind) => lines.extend(mismatch(kind, None, Some(tolerance))),
+        Ok(comparison) => {
+            let mismatches = comparison.mismatches.iter();
+            lines.extend(mismatches.flat_map(|kind| mismatch(kind, Some(comparison), Some(tolerance))));
+            lines.extend(comparison.vacuous.map(message::vacuous));
+            if are_both_nan(comparison) {
+                lines.push("to let NaN match NaN, use --nan, or \"nan\": \"match\" in a case".into());
             }
-            measures = self::measures(measured);
+            measures = self::measures(comparison);
         }
     }
     let limits = if pair.is_close() { message::limits(tolerance) } else { String::new() };
     let gap = if name.is_empty() { "" } else { "  " };
-    let head = format!("{}{}{gap}{limits}", verdict(palette, pair), palette.strong(&shown(name)));
-    let sides = [["", "actual", "reference"].map(str::to_owned)].into_iter().chain(figures::beside(actual, reference));
-    let mut text = format!("{}\n{}\n{}{measures}", table(0, sides), head.trim_end(), paragraphs(10, &said));
+    let head = format!("{}{}{gap}{limits}", verdict(palette, pair), palette.strong(&escape_name(name)));
+    let columns = [["", "actual", "reference"].map(str::to_owned)];
+    let summaries = table(0, columns.into_iter().chain(figures::summary_pair(actual, reference)));
+    let mut text = format!("{summaries}\n{}\n{}{measures}", head.trim_end(), paragraphs(10, &lines));
     if !pair.is_close() {
-        text.extend(explanations.iter().map(|found| format!("\n{}", self::explanations(0, found))));
+        text.extend(explanations.iter().map(|list| format!("\n{}", self::explanations(0, list))));
         text.extend(picture.iter().map(|drawn| self::picture(0, drawn)));
     }
     text
 }
 
-/// Every measure, those of single places first.
-fn measures(measured: &Comparison) -> String {
+/// Formats every measure of a pair, those of single elements first.
+fn measures(comparison: &Comparison) -> String {
     let row = |(quantity, cells): (&str, Option<[String; 4]>)| {
         let cells = cells.map_or_else(|| vec!["none".to_owned()], Vec::from);
         [quantity.to_owned()].into_iter().chain(cells).collect()
     };
     let head = ["", "largest", "at", "actual", "reference"].map(str::to_owned).to_vec();
-    let extremes: Vec<Vec<String>> = figures::extremes(measured).into_iter().map(row).collect();
+    let extremes: Vec<Vec<String>> = figures::extremes(comparison).into_iter().map(row).collect();
     let extremes = table(0, [head].into_iter().chain(extremes));
-    let measures = figures::measures(measured).map(|(quantity, value)| [quantity.to_owned(), value]);
+    let measures = figures::measures(comparison).map(|(quantity, value)| [quantity.to_owned(), value]);
     format!("\n{extremes}\n{}", table(0, measures))
 }
 
-/// A line each, best first; those that hold together once.
+/// Formats explanations, best first. Explanations that hold together share one entry.
 pub(super) fn explanations(indent: usize, explanations: &[Explanation]) -> String {
     if explanations.is_empty() {
         return paragraphs(indent, &[message::NOTHING_FITS]);
     }
-    let told = message::together(explanations);
-    let widest = told.iter().map(|(names, ..)| width(names)).max().unwrap_or(0);
-    let line = |(place, (names, good, evidence)): (u32, (String, String, &str))| {
+    let groups = message::group_explanations(explanations);
+    let widest = groups.iter().map(|(names, ..)| width(names)).max().unwrap_or(0);
+    let entry = |(rank, (names, quality, evidence)): (u32, (String, String, &str))| {
         let evidence = paragraphs(indent + 3, &[evidence]);
-        format!("{:indent$}{place}. {}  {good}\n{evidence}", "", pad_name(&names, widest))
+        format!("{:indent$}{rank}. {}  {quality}\n{evidence}", "", pad_name(&names, widest))
     };
-    format!("{:indent$}{}\n", "", message::LOOKS_LIKE) + &(1..).zip(told).map(line).collect::<String>()
+    format!("{:indent$}{}\n", "", message::LOOKS_LIKE) + &(1..).zip(groups).map(entry).collect::<String>()
 }
 
-/// A difference in plain characters: where it is, and how large, a blank line before each.
+/// Draws a difference in plain characters: where it is and how large, each after a blank line.
 pub(super) fn picture(indent: usize, picture: &Picture) -> String {
-    // The worst of all is told before.
+    // The message above already shows the worst element.
     let Picture { map, decades, types: _, worst: _ } = picture;
     let decades = figures::decades(decades).into_iter().map(|(label, row)| (label, row.count));
     let decades = bars(indent, &decades.collect::<Vec<_>>());
     format!("\n{}\n{:indent$}{}\n{decades}", self::map(indent, map), "", figures::DECADES)
 }
 
-/// A character a cell, and what the characters mean.
+/// Draws a map, one character per cell, with a legend.
 pub(in crate::report) fn map(indent: usize, map: &HeatMap) -> String {
     let HeatMap { shape: _, step, cells } = map;
-    let numbers = (cells.len().saturating_sub(1) * step[0]).to_string().len();
+    let digits = (cells.len().saturating_sub(1) * step[0]).to_string().len();
     let row = |(row, cells): (usize, &Vec<Option<f64>>)| {
         let cells: String = cells.iter().map(|cell| figures::mark(*cell)).collect();
-        format!("{:indent$}{:>numbers$} |{cells}|\n", "", row * step[0])
+        format!("{:indent$}{:>digits$} |{cells}|\n", "", row * step[0])
     };
     let rows: String = cells.iter().enumerate().map(row).collect();
-    let meanings = figures::meanings(map).into_iter().map(|(mark, meaning)| match mark {
+    let legend = figures::legend(map).into_iter().map(|(mark, meaning)| match mark {
         ' ' => format!("blank {meaning}"),
         mark => format!("{mark} {meaning}"),
     });
-    let meanings = paragraphs(indent, &[meanings.collect::<Vec<_>>().join(", ")]);
-    paragraphs(indent, &[figures::axes(map)]) + &rows + &meanings
+    let legend = paragraphs(indent, &[legend.collect::<Vec<_>>().join(", ")]);
+    paragraphs(indent, &[figures::axes(map)]) + &rows + &legend
 }
 
-/// Tensors: of one alone its summary and how its elements are spread, or a line for each of the container `place`.
+/// Formats tensors: a single one with its summary and histogram, or a line for each tensor in `place`.
 #[must_use]
 pub fn show(palette: &Palette, place: &str, tensors: &[TensorView]) -> String {
     let head = palette.strong(&escape_line(place)) + "\n";
@@ -185,11 +186,11 @@ pub fn show(palette: &Palette, place: &str, tensors: &[TensorView]) -> String {
         return head + &table(2, tensors.iter().map(row));
     };
     let size = summary.elements.saturating_add(summary.left_out).saturating_mul(summary.dtype.size() as u64);
-    let rows = figures::described(summary).map(|(quantity, value)| match quantity {
+    let rows = figures::summary_rows(summary).map(|(quantity, value)| match quantity {
         "elements" => [quantity.to_owned(), format!("{value} ({})", bytes(size))],
         quantity => [quantity.to_owned(), value],
     });
-    let rows = rows.into_iter().filter(|[quantity, _]| summary.left_out > 0 || quantity != figures::LEFT_OUT);
+    let rows = rows.into_iter().filter(|[quantity, _]| summary.left_out > 0 || quantity != figures::EXCLUDED);
     let label = |Bin { from, to, count: _ }: &Bin| match from == to {
         true => float(*from),
         false => format!("{} to {}", float(*from), float(*to)),
@@ -197,30 +198,30 @@ pub fn show(palette: &Palette, place: &str, tensors: &[TensorView]) -> String {
     let bins: Vec<(String, u64)> = histogram.iter().map(|bin| (label(bin), bin.count)).collect();
     let gap = match summary.dtype.kind() {
         _ if bins.is_empty() => "",
-        Kind::Complex => "\n  |z|, and how many elements\n",
+        Kind::Complex => "\n  |z|, and number of elements\n",
         _ => "\n",
     };
     head + &table(2, rows) + gap + &bars(2, &bins)
 }
 
-/// A tensor in one row: name, dtype and shape, range, what is not finite.
+/// Returns a tensor as one row: name, dtype, shape, range, and non-finite and excluded elements.
 fn row(tensor: &TensorView) -> Vec<String> {
     let TensorView { name, place: _, summary, histogram: _ } = tensor;
     let Summary { shape: extents, dtype, left_out, non_finite, min, max, std, .. } = match summary {
         Ok(summary) => summary,
         Err(error) => return vec![name.clone(), error.replace('\n', " ")],
     };
-    let mut besides = Vec::new();
+    let mut facts = Vec::new();
     if let (Some(min), Some(max), Some(std)) = (min, max, std) {
         let modulus = if dtype.kind() == Kind::Complex { "|z| " } else { "" };
-        besides.push(format!("{modulus}{} to {}, std {}", float(min.to_f64()), float(max.to_f64()), float(*std)));
+        facts.push(format!("{modulus}{} to {}, std {}", float(min.to_f64()), float(max.to_f64()), float(*std)));
     }
-    besides.extend((*non_finite != NonFinite::default()).then(|| non_finite_counts(*non_finite)));
-    besides.extend((*left_out > 0).then(|| format!("{} left out", count(*left_out))));
-    vec![name.clone(), dtype.name().to_owned(), shape(extents), besides.join(", ")]
+    facts.extend((*non_finite != NonFinite::default()).then(|| non_finite_counts(*non_finite)));
+    facts.extend((*left_out > 0).then(|| format!("{} excluded", count(*left_out))));
+    vec![name.clone(), dtype.name().to_owned(), shape(extents), facts.join(", ")]
 }
 
-/// What a case is: what it runs, on what, held against what, and who made its goldens.
+/// Formats a case: its checkpoint, parameters, inputs, outputs and the origin of its goldens.
 #[must_use]
 pub fn show_case(palette: &Palette, commands: &Commands, case: &CaseView) -> String {
     let CaseView { id, file, checkpoint, params, inputs, outputs, timeout, skip, reference } = case;
@@ -231,7 +232,7 @@ pub fn show_case(palette: &Palette, commands: &Commands, case: &CaseView) -> Str
     text.extend(skip.iter().map(|reason| paragraphs(2, &[format!("skipped: {reason}")])));
     let fields = |name: &str, fields: &Map<String, Value>| match fields.is_empty() {
         true => String::new(),
-        false => head(name) + &table(2, flat("", fields)),
+        false => head(name) + &table(2, flatten("", fields)),
     };
     text += &fields("params", params);
     text += &(head("inputs") + &table(2, inputs.iter().map(|input| row(&input.tensor))));
@@ -255,12 +256,12 @@ pub fn show_case(palette: &Palette, commands: &Commands, case: &CaseView) -> Str
     text + &fields("reference", reference)
 }
 
-/// A row for each field of a JSON object, those of objects inside by their path: `model.source`.
-fn flat(path: &str, fields: &Map<String, Value>) -> Vec<[String; 2]> {
+/// Returns a row for each field of a JSON object; nested fields are named by their path, such as `model.source`.
+fn flatten(path: &str, fields: &Map<String, Value>) -> Vec<[String; 2]> {
     let row = |(name, value): (&String, &Value)| {
         let name = format!("{path}{name}");
         let text = match value {
-            Value::Object(inner) if !inner.is_empty() => return flat(&format!("{name}."), inner),
+            Value::Object(inner) if !inner.is_empty() => return flatten(&format!("{name}."), inner),
             Value::String(text) => text.clone(),
             Value::Number(number) if number.is_f64() => number.as_f64().map_or_else(|| number.to_string(), exact),
             value => value.to_string(),
@@ -277,7 +278,7 @@ mod tests {
     use crate::tensor::Tensor;
     use crate::text::layout::WIDTH;
 
-    fn told(shape: &[usize], actual: Vec<f32>) -> String {
+    fn draw(shape: &[usize], actual: Vec<f32>) -> String {
         let reference = Tensor::new(shape, vec![1.0f32; actual.len()]).expect("as many");
         let actual = Tensor::new(shape, actual).expect("as many");
         let rules = Rules::new(Tolerance::new(1e-3, 0.0).expect("valid"));
@@ -285,18 +286,19 @@ mod tests {
     }
 
     #[test]
-    fn a_difference_is_seen() {
+    fn a_difference_is_drawn_as_a_map_and_a_histogram() {
         let mut actual = vec![1.0f32; 3 * 40];
         actual[40..80].iter_mut().for_each(|x| *x = 1.5);
         (actual[0], actual[5], actual[119]) = (1.0005, 1.004, f32::NAN);
         let expected = "
-  where it differs, of [3, 40]; down: axis 0, across: axis 1
+  where it differs, in [3, 40]; down: axis 0, across: axis 1
   0 |.----1----------------------------------|
   1 |3333333333333333333333333333333333333333|
   2 |---------------------------------------N|
-  - equal, . within, 1 up to 10x what is allowed, 3 up to 1,000x, N not finite
+  - equal, . within tolerance, 1 up to 10x the tolerance, 3 up to 1,000x, N not
+  finite
 
-  |actual - reference|, and how many elements
+  |actual - reference|, and number of elements
   0             77  ############################################################
   1e-4 to 1e-3   1  #
   1e-3 to 1e-2   1  #
@@ -304,27 +306,25 @@ mod tests {
   1e-1 to 1     40  ################################
   not finite     1  #
 ";
-        assert_eq!(told(&[3, 40], actual), expected);
+        assert_eq!(draw(&[3, 40], actual), expected);
     }
 
     #[test]
-    fn a_large_difference_is_drawn_small() {
+    fn the_map_of_a_large_tensor_fits_the_screen() {
         let mut actual = vec![1.0f32; 4 * 64 * 640];
         actual[2 * 64 * 640 + 17 * 640 + 300] = 9.0;
-        let text = told(&[4, 64, 640], actual);
+        let text = draw(&[4, 64, 640], actual);
         assert!(text.lines().all(|line| line.len() <= WIDTH), "{text}");
         let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        assert!(
-            flat.contains("down: axis 1 (4 each), across: axis 2 (11 each); the furthest over all other axes"),
-            "{text}"
-        );
+        let axes = "down: axis 1 (4 per cell), across: axis 2 (11 per cell); the largest over all other axes";
+        assert!(flat.contains(axes), "{text}");
         assert_eq!(text.lines().filter(|line| line.contains(" |-")).count(), 16, "{text}");
         assert!(text.contains(&format!("  16 |{}4{}|\n", "-".repeat(27), "-".repeat(31))), "{text}");
     }
 
     #[test]
-    fn a_vector_and_a_scalar_have_a_row() {
-        assert!(told(&[3], vec![1.0, 2.0, 1.0]).contains("where it differs, of [3]; across: axis 0\n  0 |-3-|"));
-        assert!(told(&[], vec![1.0]).contains("where it differs, of []; the only element\n  0 |-|"));
+    fn the_map_of_a_vector_or_scalar_is_one_row() {
+        assert!(draw(&[3], vec![1.0, 2.0, 1.0]).contains("where it differs, in [3]; across: axis 0\n  0 |-3-|"));
+        assert!(draw(&[], vec![1.0]).contains("where it differs, in []; the only element\n  0 |-|"));
     }
 }

@@ -93,7 +93,7 @@ fn a_summary_is_never_larger_than_is_shown() {
     let page = summarised(&run, 1024 * 1024);
     assert!((1_000_000..=1024 * 1024).contains(&page.len()), "{}", page.len());
     let rows = page.lines().filter(|line| line.starts_with("| broken | `many/")).count();
-    assert!(page.ends_with(&format!("\nand {} more, which have no room here: see the log.\n", 20_000 - rows)));
+    assert!(page.ends_with(&format!("\n{} more rows do not fit here; see the log.\n", 20_000 - rows)));
     assert_eq!(summarised(&run, 100), "");
 }
 
@@ -170,7 +170,7 @@ fn what_fails_has_its_whole_message_and_a_skip_its_reason() {
     assert!(whole.contains("largest difference 2.1e-4 at [0, 3, 17]"), "{whole}");
     assert!(whole.contains("karat explain gpt2-tiny/h.0/attn"), "{whole}");
     let (kind, line, whole) = said(test_case(&report, "bad/panic"));
-    assert_eq!((kind, line), (Some(NonSuccessKind::Error), "broken: the checkpoint panicked"));
+    assert_eq!((kind, line), (Some(NonSuccessKind::Error), "broken: checkpoint panicked"));
     assert!(whole.contains("index out of bounds"), "{whole}");
     assert_eq!(said(test_case(&report, "gpt2-tiny/generate")), (None, "waits for the cache", ""));
     assert_eq!(said(test_case(&report, "gpt2-tiny/wpe")).1, "unrecorded");

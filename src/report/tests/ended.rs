@@ -36,38 +36,37 @@ fn what_ended_a_process_is_told_with_the_last_that_it_printed() {
     let told = terminal::failures(&Palette::plain(), &example::commands(), &run());
     let should_be = "\
 broken    ends/crashed
-          SIGSEGV ended the process of checkpoint mlp: segmentation fault: it
-          used memory that is not its own, or overflowed its stack
-          the last that it printed:
+          checkpoint mlp crashed with SIGSEGV: segmentation fault, an invalid
+          memory access or a stack overflow
+          last output:
             loading weights
               done
           to run it alone:  karat run -k ends/crashed
 
 broken    ends/exited
-          checkpoint mlp ended its process with status 0, and so returned
-          nothing
+          checkpoint mlp exited the process with status 0 before it returned
           to run it alone:  karat run -k ends/exited
 
 broken    ends/interrupted
-          SIGINT interrupted the run while this case ran
+          SIGINT interrupted the run during this case
           to run it alone:  karat run -k ends/interrupted
 
 broken    ends/memory
-          it ran out of memory, of which it may take 512 MiB
-          correct it, or let it take more
+          exceeded the memory limit (512 MiB)
+          fix it, or give it more memory
           then:  karat run -k ends/memory
 
 broken    ends/no-memory
-          it ran out of memory: the system had no more
-          correct it, or let it take more
+          out of memory: the system had no more
+          fix it, or give it more memory
           then:  karat run -k ends/no-memory
 
 broken    ends/timed-out
-          it took longer than it may, which is 2.5 s, and was ended
-          the last that it printed:
+          timed out after 2.5 s
+          last output:
             loading weights
               done
-          correct it, or set \"timeout\" in goldens/ends/timed-out/case.json
+          fix it, or set \"timeout\" in goldens/ends/timed-out/case.json
           then:  karat run -k ends/timed-out
 
 ";
@@ -82,7 +81,7 @@ fn a_run_that_was_interrupted_is_no_pass_whatever_finished() {
     assert!(!run.passed() && run.failed() == 0);
     assert_eq!(run.verdict(), Verdict::Broken);
     let end = terminal::end(&Palette::plain(), &example::commands(), &run);
-    let last = "\ninterrupted by SIGTERM: 12 cases did not run\nto run all of it:  karat run\nexecutor builtin\n";
+    let last = "\ninterrupted by SIGTERM: 12 cases did not run\nto run all cases:  karat run\nexecutor builtin\n";
     assert!(end.ends_with(last), "{end}");
     (run.interrupted, run.not_run) = (None, 0);
     assert!(run.passed());

@@ -281,8 +281,8 @@ fn refused_with(from: &str, to: &str) -> String {
 fn a_document_that_cannot_be_read_says_what_is_wrong_where_and_what_to_do() {
     let again = "write it again with `run --json FILE`";
     for (said, should_be) in [
-        (refused(|text| text[..text.len() / 2].to_owned()), vec!["it was cut off", "at line", again]),
-        (refused(|_| String::new()), vec!["it is empty", again]),
+        (refused(|text| text[..text.len() / 2].to_owned()), vec!["the file is incomplete", "at line", again]),
+        (refused(|_| String::new()), vec!["the file is empty", again]),
         (refused(|text| text + "{}"), vec!["is not JSON", "trailing", again]),
         (refused(|_| "name,verdict\n".to_owned()), vec!["is not JSON", again]),
         (refused(|_| "{}".to_owned()), vec!["missing field `karat`", again]),
@@ -299,7 +299,7 @@ fn a_document_that_cannot_be_read_says_what_is_wrong_where_and_what_to_do() {
             refused_with("\"kind\": \"missing\"", "\"kind\": \"lost\""),
             vec!["cases[0].problems: ", "not a known kind of problem", again],
         ),
-        (refused_with("\"id\": \"bad/inputs\"", "\"id\": \"../x\""), vec!["../x", "no path below", again]),
+        (refused_with("\"id\": \"bad/inputs\"", "\"id\": \"../x\""), vec!["../x", "not a path below", again]),
         (
             refused_with("\"elapsed_seconds\": 1.238", "\"elapsed_seconds\": -1"),
             vec!["elapsed_seconds: -1", "negative", again],
@@ -386,7 +386,7 @@ fn a_record_without_a_digest_is_read_and_one_that_contradicts_itself_is_refused(
         ("case a occurs more than once", |run| run["cases"][1] = run["cases"][0].clone()),
         ("the run uses none", |run| run["gates"] = json!("accuracy")),
         // A case.
-        ("no path below", |run| run["cases"][1]["id"] = json!("../b")),
+        ("not a path below", |run| run["cases"][1]["id"] = json!("../b")),
         ("cannot be a name", |run| run["cases"][1]["id"] = json!("aux")),
         ("cannot be a name", |run| run["cases"][1]["id"] = json!("b\u{202e}")),
         ("case a: its verdict is pass", |run| run["cases"][0]["verdict"] = json!("pass")),

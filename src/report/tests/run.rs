@@ -88,7 +88,7 @@ fn a_run_that_passed_ends_with_its_count() {
     run.cases.retain(|case| case.outputs.iter().all(|output| output.improved.is_empty()));
     run.filtered_out = 0;
     assert_told(&failures(&example::commands(), &run), "");
-    assert_told(&end(&example::commands(), &run), "4 cases, none fails, in 1.24 s\n4 pass\nexecutor builtin\n");
+    assert_told(&end(&example::commands(), &run), "4 passed (1.24 s)\n4 pass\nexecutor builtin\n");
 }
 
 #[test]
@@ -99,7 +99,7 @@ skipped   gpt2-tiny/generate
           waits for the cache
           in CI a skipped case fails unless it is allowed by name:
           --allow-skip=gpt2-tiny/generate
-          take \"skip\" out of goldens/gpt2-tiny/generate/case.json
+          remove \"skip\" from goldens/gpt2-tiny/generate/case.json
           then:  karat run -k gpt2-tiny/generate
 
 ";
@@ -131,7 +131,7 @@ fn commands_are_those_that_work_where_they_are_read() {
         assert!(told.contains(line), "{told}");
     }
     let told = failures(&commands, &only(Verdict::Mismatch));
-    assert!(told.contains("actual kept in port/target/karat/gpt2-tiny/lm_head/logits.npy\n"), "{told}");
+    assert!(told.contains("actual saved to port/target/karat/gpt2-tiny/lm_head/logits.npy\n"), "{told}");
 }
 
 #[test]
@@ -162,8 +162,8 @@ fn a_first_run_tells_of_what_is_unrecorded_once_and_of_the_worst_last() {
     let told = failures(&example::commands(), &run);
     let should_be = "\
 unrecorded  45 cases
-            within tolerance or without a reference, and no snapshot is accepted
-            yet: s/00, s/01, s/02, and 42 more
+            within tolerance or without a reference, and no snapshot has been
+            accepted yet: s/00, s/01, s/02, and 42 more
             if it is intended:  cargo insta review
 
 ";

@@ -1,4 +1,4 @@
-//! Comparisons that cannot fail, or not on zeros or NaN, in every report.
+//! Comparisons that cannot fail, or cannot fail on zeros or NaN, in every report.
 
 use super::{assert_told, example, told};
 use crate::compare::{Comparison, Pair, Rules, Summary, Vacuous, compare, summarize};
@@ -53,10 +53,10 @@ fn the_line_says_so_and_the_end_counts() {
     assert!(lines[1].ends_with(", cannot fail on zeros") && lines[2].ends_with(", cannot fail"), "{told}");
     assert!(!lines[0].contains("cannot fail"), "{told}");
     let end = "\
-3 cases, none fails, in 1.24 s
+3 passed (1.24 s)
 3 pass
-2 outputs cannot fail, or not on zeros or NaN (--deny vacuous makes the run
-fail): a/zeros:y, b/mask:y
+2 outputs cannot fail, or cannot fail on zeros or NaN (--deny vacuous makes the
+run fail): a/zeros:y, b/mask:y
 executor builtin
 ";
     assert!(told.ends_with(end), "{told}");
@@ -66,19 +66,23 @@ executor builtin
 #[test]
 fn what_a_chained_run_allows_is_said_to_be_of_it_beside_the_own_tolerance_or_alone() {
     for (own, line, end) in [
-        (None, "cannot fail on zeros when chained", "1 output cannot fail, or not on zeros or NaN: c:y (chained)"),
-        (Some(Vacuous::Anything), "cannot fail", "1 output cannot fail, or not on zeros or NaN: c:y"),
+        (
+            None,
+            "cannot fail on zeros when chained",
+            "1 output cannot fail, or cannot fail on zeros or NaN: c:y (chained)",
+        ),
+        (Some(Vacuous::Anything), "cannot fail", "1 output cannot fail, or cannot fail on zeros or NaN: c:y"),
     ] {
         let mut chained = case("c", own);
         chained.outputs[0].chained_vacuous = Some(Vacuous::Zeros);
         let run = RunOutcome { cases: vec![case("b", None), chained], ..run(true) };
         let told = terminal(&run);
         assert!(told.lines().nth(1).is_some_and(|said| said.ends_with(line)), "{told}");
-        assert!(told.contains(end) && told.contains("2 cases, 1 fails"), "{told}");
+        assert!(told.contains(end) && told.contains("1 of 2 cases failed"), "{told}");
         let told = told_of_failures(&run);
         let what = if own.is_some() { "the tolerance" } else { "\"chained\"" };
         for said in
-            ["in a chained run, accuracy cannot fail on zeros:", &format!("narrow {what} in goldens/c/case.json")]
+            ["in a chained run, accuracy cannot fail on zeros:", &format!("tighten {what} in goldens/c/case.json")]
         {
             assert!(told.contains(said), "{said}: {told}");
         }
@@ -96,21 +100,21 @@ fn what_is_denied_has_a_message_and_fails() {
     let should_be = "\
 pass      b/mask  ›  y                                            f32 [1, 8, 64]
           no two finite values were there to compare
-          accuracy cannot fail: `where` leaves out every element
+          accuracy cannot fail: `where` excludes every element
           correct the mask in goldens/b/mask/case.json
           then:  karat run -k b/mask
 
 pass      a/zeros  ›  y                                           f32 [1, 8, 64]
           largest difference 2.38e-7 at [0, 3, 17], 2% of the tolerance
-          accuracy cannot fail on zeros: they pass too, though the reference is
-          not 0 throughout
-          narrow the tolerance in goldens/a/zeros/case.json
+          accuracy cannot fail on zeros: all zeros would pass too, although the
+          reference is not all zeros
+          tighten the tolerance in goldens/a/zeros/case.json
           then:  karat run -k a/zeros
 
 ";
     assert_told(&told, should_be);
     let told = terminal(&run);
-    assert!(told.contains("3 cases, 2 fail,") && told.contains("2 cases to correct, each as said above"), "{told}");
+    assert!(told.contains("2 of 3 cases failed") && told.contains("2 cases to fix, as described above"), "{told}");
 }
 
 #[test]
@@ -125,10 +129,10 @@ fn every_report_says_so() {
         assert_eq!(notes.matches(&format!("::{level} file=goldens/")).count(), 2, "{notes}");
         assert!(notes.contains("title=cannot fail%3A a/zeros"), "{notes}");
         let summary = github::summary(&example::commands(), &run, 1 << 20);
-        assert!(summary.contains("2 outputs cannot fail, or not on zeros or NaN"), "{summary}");
+        assert!(summary.contains("2 outputs cannot fail, or cannot fail on zeros or NaN"), "{summary}");
         let page = html::run(&example::commands(), &run, html::Detail::NotPassed);
-        assert!(page.contains("accuracy cannot fail: `where` leaves out every element"), "{page}");
-        assert!(page.contains("2 outputs cannot fail, or not on zeros or NaN"), "{page}");
+        assert!(page.contains("accuracy cannot fail: `where` excludes every element"), "{page}");
+        assert!(page.contains("2 outputs cannot fail, or cannot fail on zeros or NaN"), "{page}");
     }
 }
 

@@ -195,7 +195,7 @@ fn the_statistics_of_complex_numbers_are_said_to_be_of_the_moduli() {
         "  max |z|     5\n",
         "  mean |z|    3\n",
         "  std |z|     2\n",
-        "\n  |z|, and how many elements\n",
+        "\n  |z|, and number of elements\n",
     ] {
         assert!(shown.contains(line), "{line:?} is not in\n{shown}");
     }
