@@ -83,7 +83,7 @@ fn said(fault: &Fault, dice: &mut Dice) -> Option<(Vec<Hypothesis>, String)> {
     let reference = fault.reference.tensor(DType::F32);
     let inputs: Vec<(&str, Tensor)> = fault.inputs.iter().map(|(name, x)| (*name, x.tensor(DType::F32))).collect();
     let eps = json!(fault.eps);
-    let mut question = Question::new(Pair::new(&actual, &reference)).of_checkpoint(fault.checkpoint);
+    let mut question = Question::new(Pair::new(&actual, &reference)).with_checkpoint(fault.checkpoint);
     for (name, input) in &inputs {
         question = question.with_input(name, input);
     }

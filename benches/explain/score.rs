@@ -166,7 +166,7 @@ pub(crate) fn question(material: &Material, actual: &Array, dtype: DType) -> Vec
     let others: Vec<(&String, Tensor)> =
         material.others.iter().map(|(name, array)| (name, array.tensor(dtype))).collect();
     let mut question = Question::new(Pair { actual: &actual, reference: &reference, mask: mask.as_ref() });
-    question = question.of_checkpoint(&material.checkpoint);
+    question = question.with_checkpoint(&material.checkpoint);
     for (name, tensor) in &inputs {
         question = question.with_input(name, tensor);
     }

@@ -1,103 +1,100 @@
-//! Where a model does not hold: at a few elements, after a position, wherever there is one value, or by rounding.
+//! Exceptions of a model: a few elements, the positions after one, a constant region, or rounding to 16 bits.
 
 use serde_json::Value;
 
 use super::explanation::{Details, Hypothesis, Question};
-use super::fit::{Between, Fit, by_axis, profile};
-use super::parts::{Part, exactly, region, share};
+use super::fit::{Fit, FitData, explained_by_axis, profile};
+use super::parts::{Part, bounding_box, describe_count, format_exact};
 use super::rounding;
-use super::sides::{Sides, extremes};
+use super::sides::{Sides, min_max};
 
-/// The share of elements that may be outliers.
-const FEW: f64 = 0.01;
+/// The largest share of elements that may be outliers.
+const MAX_OUTLIERS: f64 = 0.01;
 
-/// What the exceptions of a model are, and the squares of what is left of the others.
-pub(super) struct Excused {
+/// The exceptions of a model, and the squared difference that remains in the other elements.
+pub(super) struct Exception {
     pub(super) part: Part,
     pub(super) left: f64,
 }
 
-/// How much a model claims by itself.
+/// What a model claims by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// Nothing: actual is the reference.
+pub(super) enum ModelKind {
+    /// Actual is the reference.
     Identity,
-    /// A factor, or a bias.
+    /// Actual is the reference with a factor or a bias.
     Scaled,
-    /// That it is another tensor than the reference, or that in another order: some of that fits by chance.
+    /// Actual is another tensor, or the reference in another order. Some elements fit by chance.
     Moved,
 }
 
-/// Every way to excuse the elements that the model leaves with more than rounding explains.
-pub(super) fn find(question: &Question<'_>, between: Between<'_>, fit: &Fit, kind: Kind) -> Vec<Excused> {
-    let (sides, tally) = (between.sides, fit.tally);
-    let is_identity = kind == Kind::Identity;
-    let mut excused = Vec::new();
-    if tally.beyond == 0 && !is_identity {
-        return excused;
+/// Finds every kind of exception that covers the elements for which the model is wrong.
+pub(super) fn find(question: &Question<'_>, data: FitData<'_>, fit: &Fit, kind: ModelKind) -> Vec<Exception> {
+    let (sides, residuals) = (data.sides, fit.residuals);
+    let is_identity = kind == ModelKind::Identity;
+    let mut exceptions = Vec::new();
+    if residuals.wrong == 0 && !is_identity {
+        return exceptions;
     }
-    let holds = tally.numbers - tally.beyond;
-    // Under a model of its own the rest has to be evidence for it.
-    let is_enough = is_identity || (holds >= 32 && holds as f64 >= sides.noise.chance() * tally.numbers as f64);
-    if is_enough && tally.beyond > 0 {
-        // A factor for each row is right for the first ones by chance.
-        if sides.is_aligned() && (kind != Kind::Scaled || !is_by_index(between, fit)) {
-            excused.extend(stale(between, fit, kind));
+    let right = residuals.count - residuals.wrong;
+    // The other elements have to be evidence for the model.
+    let is_enough = is_identity || (right >= 32 && right as f64 >= sides.noise.chance() * residuals.count as f64);
+    if is_enough && residuals.wrong > 0 {
+        // If each row has its own factor, the first rows are right by chance.
+        if sides.is_aligned() && (kind != ModelKind::Scaled || !is_scaled_by_index(data, fit)) {
+            exceptions.extend(stale_position(data, fit, kind));
         }
-        let is_few = tally.beyond as f64 <= 2.0 * FEW * tally.numbers as f64;
         let mut parts = Vec::new();
-        if tally.rms_within() <= between.limit() && holds > 0 {
-            if is_few || (is_identity && is_one_value(between, fit)) {
-                let wrong = wrong(between, fit);
+        if residuals.rms_inside() <= data.limit() && right > 0 {
+            let is_few = residuals.wrong as f64 <= 2.0 * MAX_OUTLIERS * residuals.count as f64;
+            if is_few || (is_identity && is_constant_sample(data, fit)) {
+                let all = 0..data.base.len();
+                let wrong: Vec<usize> = all.filter(|&position| data.is_wrong(&fit.model, position)).collect();
                 parts.extend(outliers(sides, &wrong));
-                parts.extend(constant(sides, &wrong).filter(|_| is_identity));
+                parts.extend(constant_region(sides, &wrong).filter(|_| is_identity));
             }
-            parts.extend(is_identity.then(|| unmasked(question, between, fit)).flatten());
+            parts.extend(is_identity.then(|| missing_mask(question, data, fit)).flatten());
         }
-        excused.extend(parts.into_iter().map(|part| Excused { part, left: tally.within }));
+        exceptions.extend(parts.into_iter().map(|part| Exception { part, left: residuals.squares_inside }));
     }
-    if tally.rms() <= 0.01 * sides.rms {
+    if residuals.rms() <= 0.01 * sides.rms {
         let predicted = match (&fit.model.bias, fit.model.factor) {
-            // Rounding blurs the factor, and the factor decides the rounding.
+            // The fitted factor is not precise enough to predict how each element is rounded.
             (None, factor) if factor != 1.0 => {
-                let times = rounding::factor(between.actual, between.base).unwrap_or(factor);
-                between.base.iter().map(|x| times * x).collect()
+                let times = rounding::find_factor(data.actual, data.base).unwrap_or(factor);
+                data.base.iter().map(|x| times * x).collect()
             }
-            _ => fit.model.predict(between),
+            _ => fit.model.predict_all(data),
         };
-        let found = rounding::find(between.actual, &predicted, sides.finer_eps, ["actual", "the reference"]);
-        excused.extend(found.map(|(part, left)| Excused { part, left }));
+        let found = rounding::find_rounding(data.actual, &predicted, sides.finer_eps, ["actual", "the reference"]);
+        exceptions.extend(found.map(|(part, left)| Exception { part, left }));
     }
-    excused
+    exceptions
 }
 
-/// Whether the wrong elements are those of the base with another factor for each index of an axis.
-fn is_by_index(between: Between<'_>, fit: &Fit) -> bool {
-    /// The share of their squares that such factors explain.
+/// Whether the wrong elements are those of the base with a factor for each index of an axis.
+fn is_scaled_by_index(data: FitData<'_>, fit: &Fit) -> bool {
+    /// The share of their squares that such factors have to explain.
     const MOST: f64 = 0.5;
     let wrong = || {
-        let actual = move |position: usize| match between.is_wrong(&fit.model, position) {
-            true => between.actual[position],
+        let actual = move |position: usize| match data.is_wrong(&fit.model, position) {
+            true => data.actual[position],
             false => f64::NAN,
         };
-        (0..between.base.len()).map(move |position| (actual(position), between.base[position]))
+        (0..data.base.len()).map(move |position| (actual(position), data.base[position]))
     };
-    by_axis(between.sides, wrong).any(|explained| explained > MOST)
+    explained_by_axis(data.sides, wrong).any(|explained| explained > MOST)
 }
 
-/// Whether the wrong elements of the sample have one value.
-fn is_one_value(between: Between<'_>, fit: &Fit) -> bool {
-    let mut wrong = between.sample.positions.iter().filter(|&&position| between.is_wrong(&fit.model, position));
-    wrong.next().is_none_or(|&first| wrong.all(|&position| between.actual[position] == between.actual[first]))
+/// Whether the wrong elements of the sample have a single value.
+fn is_constant_sample(data: FitData<'_>, fit: &Fit) -> bool {
+    let mut wrong = data.sample.positions.iter().filter(|&&position| data.is_wrong(&fit.model, position));
+    wrong.next().is_none_or(|&first| wrong.all(|&position| data.actual[position] == data.actual[first]))
 }
 
-/// The positions of the elements that are left with more than rounding explains.
-fn wrong(between: Between<'_>, fit: &Fit) -> Vec<usize> {
-    (0..between.base.len()).filter(|&position| between.is_wrong(&fit.model, position)).collect()
-}
-
+/// Detects that only a few elements are wrong.
 fn outliers(sides: &Sides, wrong: &[usize]) -> Option<Part> {
-    let limit = ((sides.numbers as f64 * FEW) as usize).max(match sides.numbers {
+    let limit = ((sides.finite_count as f64 * MAX_OUTLIERS) as usize).max(match sides.finite_count {
         32.. => 2,
         8.. => 1,
         _ => 0,
@@ -105,164 +102,166 @@ fn outliers(sides: &Sides, wrong: &[usize]) -> Option<Part> {
     if wrong.len() > limit {
         return None;
     }
-    let (region, _) = region(&sides.shape, wrong);
-    let carry = if wrong.len() == 1 { "carries it all, at" } else { "carry it all, within" };
-    let evidence = format!("{} {carry} {region}; the others are right", share(wrong.len(), sides));
-    Some(Part::new(Hypothesis::Outliers, evidence, counted(wrong.len())))
+    let (region, _) = bounding_box(&sides.shape, wrong);
+    let place = if wrong.len() == 1 { "is wrong, at" } else { "are wrong, within" };
+    let evidence = format!("only {} {place} {region}", describe_count(wrong.len(), sides));
+    Some(Part::new(Hypothesis::Outliers, evidence, count_details(wrong.len())))
 }
 
-/// One value wherever it differs.
-fn constant(sides: &Sides, wrong: &[usize]) -> Option<Part> {
+/// Detects that all wrong elements have the same value.
+fn constant_region(sides: &Sides, wrong: &[usize]) -> Option<Part> {
     let value = sides.actual[*wrong.first()?];
-    // What fills a masked place is no output.
+    // A huge value only fills a masked place.
     let is_constant = wrong.len() >= 8
         && value.abs() < 1e4 * sides.rms_reference
         && wrong.iter().all(|&position| sides.actual[position] == value);
     let references = || wrong.iter().map(|&position| sides.reference[position]);
-    // Where the reference has one value too, it is another fault.
+    // If the reference is constant too, it is another fault.
     let varies = references().any(|x| x != sides.reference[wrong[0]]);
-    // One value here and there has other reasons: a clamp, a dropout, a mask.
-    let (region, is_full) = region(&sides.shape, wrong);
+    // A value in scattered places has other reasons: a clamp, a dropout, a mask.
+    let (region, is_full) = bounding_box(&sides.shape, wrong);
     (is_constant && varies && is_full).then(|| {
-        let (share, value) = (share(wrong.len(), sides), exactly(value));
-        let evidence = format!("{share} are {value} wherever it differs, all of {region}");
-        Part::new(Hypothesis::ConstantOutput, evidence, counted(wrong.len()))
+        let (count, value) = (describe_count(wrong.len(), sides), format_exact(value));
+        let evidence = format!("{count} differ, and are all {value}: the whole of {region}");
+        Part::new(Hypothesis::ConstantOutput, evidence, count_details(wrong.len()))
     })
 }
 
-/// The whole actual tensor is one value, and the reference is not.
-pub(super) fn constant_throughout(sides: &Sides) -> Option<Part> {
-    let (low, high) = extremes(&sides.actual);
+/// Detects that the whole actual tensor is constant, and the reference is not.
+pub(super) fn constant_output(sides: &Sides) -> Option<Part> {
+    let (low, high) = min_max(&sides.actual);
     let value = if low == high { low } else { (low + high) / 2.0 };
     let size = low.abs().max(high.abs());
-    let (low_reference, high_reference) = extremes(&sides.reference);
+    let (low_reference, high_reference) = min_max(&sides.reference);
     let is_constant = high - low <= sides.noise.slack(size, 0.0);
-    // What hardly varies itself comes to one value by a bias as well.
+    // A bias would explain a reference that hardly varies.
     let varies = high_reference - low_reference > 4.0 * sides.noise.slack(size.max(sides.rms_reference), 0.0);
-    (is_constant && varies && sides.numbers >= 2).then(|| {
-        let evidence = format!("every element of actual is {}", exactly(value));
-        Part::new(Hypothesis::ConstantOutput, evidence, counted(sides.numbers as usize))
+    (is_constant && varies && sides.finite_count >= 2).then(|| {
+        let evidence = format!("every element of actual is {}", format_exact(value));
+        Part::new(Hypothesis::ConstantOutput, evidence, count_details(sides.finite_count as usize))
     })
 }
 
-/// Where one side is not finite.
-pub(super) fn lost(sides: &Sides) -> Option<Part> {
-    let of_actual = sides.lost.iter().filter(|&&position| sides.actual[position].is_nan()).count();
-    let (region, is_full) = if sides.lost.is_empty() { return None } else { region(&sides.shape, &sides.lost) };
-    let side = match of_actual {
+/// Describes where one side is not finite, if it is not.
+pub(super) fn non_finite_region(sides: &Sides) -> Option<Part> {
+    let positions = &sides.non_finite;
+    if positions.is_empty() {
+        return None;
+    }
+    let (region, is_full) = bounding_box(&sides.shape, positions);
+    let side = match positions.iter().filter(|&&position| sides.actual[position].is_nan()).count() {
         0 => "the reference is",
-        _ if of_actual == sides.lost.len() => "actual is",
+        count if count == positions.len() => "actual is",
         _ => "one side is",
     };
     let place = if is_full { "all of" } else { "within" };
-    let evidence = format!("{side} NaN or infinite at {}, {place} {region}", share(sides.lost.len(), sides));
-    Some(Part::new(Hypothesis::NanRegion, evidence, counted(sides.lost.len())))
+    let evidence = format!("{side} NaN or infinite at {}, {place} {region}", describe_count(positions.len(), sides));
+    Some(Part::new(Hypothesis::NanRegion, evidence, count_details(positions.len())))
 }
 
-fn counted(elements: usize) -> Details {
+fn count_details(elements: usize) -> Details {
     Details { elements: Some(elements as u64), ..Details::default() }
 }
 
-/// Right up to a position along an axis, wrong from there on.
-fn stale(between: Between<'_>, fit: &Fit, kind: Kind) -> Option<Excused> {
-    let sides = between.sides;
+/// Detects that actual is right up to a position along an axis and wrong after it.
+fn stale_position(data: FitData<'_>, fit: &Fit, kind: ModelKind) -> Option<Exception> {
+    let sides = data.sides;
     let shape = &sides.shape;
     // The axis of positions in [batch, position, width] and in [batch, head, position, width].
     let usual = shape.len().saturating_sub(2);
-    // And in [batch, position, head, width]; of tokens, which are integers, and of a vector it is the last. Others have no
-    // order.
+    // It may also be axis 1, as in [batch, position, head, width], and is the last axis of a vector or of tokens, which are
+    // integers. Other axes have no order.
     let is_position = |axis: usize| {
         axis == usual
             || (shape.len() == 4 && axis == 1 && shape[1] > shape[2])
             || (shape.len() == 1 || shape.len() == 2 && sides.noise.eps == 0.0) && axis + 1 == shape.len()
     };
-    // Not along an axis that has a bias for each position.
-    let taken = fit.model.bias.as_ref().map_or(&[][..], |bias| bias.groups.axes.as_slice());
-    let mut axes: Vec<usize> = sides.axes().filter(|axis| is_position(*axis) && !taken.contains(axis)).collect();
+    // An axis with a bias for each position is excluded.
+    let biased = fit.model.bias.as_ref().map_or(&[][..], |bias| bias.groups.axes.as_slice());
+    let mut axes: Vec<usize> = sides.axes().filter(|axis| is_position(*axis) && !biased.contains(axis)).collect();
     axes.sort_by_key(|&axis| (axis != usual, axis));
-    axes.into_iter().filter(|&axis| may_be(between, fit, axis)).find_map(|axis| {
+    axes.into_iter().filter(|&axis| is_plausible(data, fit, axis)).find_map(|axis| {
         let extent = shape[axis];
-        let profile = profile(between, &fit.model, axis);
-        let first = profile.iter().position(|tally| tally.beyond > 0)?;
-        // A rotation by position 0, a sum of one and the first step of a recurrence are right whatever is wrong.
+        let profile = profile(data, &fit.model, axis);
+        let first = profile.iter().position(|residuals| residuals.wrong > 0)?;
+        // A rotation by position 0, a sum of one element and the first step of a recurrence are right despite many faults.
         if first == 1 {
             return None;
         }
         let (right, wrong) = profile.split_at(first);
-        let after = || wrong.iter().filter(|tally| tally.numbers > 0);
-        let (numbers, squares) =
-            right.iter().fold((0, 0.0), |(n, sum), tally| (n + tally.numbers, sum + tally.squares));
-        let is_clean_before = (squares / numbers.max(1) as f64).sqrt() <= between.limit();
-        let before = right.iter().filter(|tally| tally.numbers > 0).count();
-        let (bad, all) = after().fold((0, 0), |(bad, all), tally| (bad + tally.beyond, all + tally.numbers));
-        let is_wrong_after =
-            after().all(|tally| tally.numbers < 4 || tally.beyond as f64 >= 0.3 * tally.numbers as f64);
+        let after = || wrong.iter().filter(|at| at.count > 0);
+        let (count, squares) = right.iter().fold((0, 0.0), |(n, sum), at| (n + at.count, sum + at.squares));
+        let is_clean_before = (squares / count.max(1) as f64).sqrt() <= data.limit();
+        let before = right.iter().filter(|at| at.count > 0).count();
+        let (bad, all) = after().fold((0, 0), |(bad, all), at| (bad + at.wrong, all + at.count));
+        let is_wrong_after = after().all(|at| at.count < 4 || at.wrong as f64 >= 0.3 * at.count as f64);
         let is_dense = bad as f64 >= if all / wrong.len() as u64 >= 4 { 0.5 } else { 0.9 } * all as f64;
-        // On another axis two of each: one of a few is no position.
+        // On an unusual axis, a single right or wrong index is not enough.
         let is_usual = axis == usual && extent >= 3 && shape.len() > 1;
         let least = if is_usual { 1 } else { 2 + usize::from(shape.len() == 1) * 2 };
         let is_long = before >= least.max(2) && after().count() >= least;
         let is_evidence = match kind {
-            Kind::Identity => true,
-            // A factor of its own fits one position by chance.
-            Kind::Scaled => numbers >= 32 && before >= 2,
-            Kind::Moved => before >= 8 && before * 2 >= extent,
+            ModelKind::Identity => true,
+            // A factor fits one position by chance.
+            ModelKind::Scaled => count >= 32 && before >= 2,
+            ModelKind::Moved => before >= 8 && before * 2 >= extent,
         };
         let holds = is_wrong_after && is_dense && is_long && is_evidence && is_clean_before;
         holds.then(|| {
             let right = first - 1;
-            let evidence =
-                format!("right up to position {right} of axis {axis}, wrong from {first} on: where, not why");
+            let evidence = format!(
+                "right up to position {right} of axis {axis}, wrong from position {first} on (a location, not a cause)"
+            );
             let details = Details { axes: Some(vec![axis]), position: Some(first), ..Details::default() };
-            Excused { part: Part::new(Hypothesis::StalePosition, evidence, details), left: squares }
+            Exception { part: Part::new(Hypothesis::StalePosition, evidence, details), left: squares }
         })
     })
 }
 
-/// Whether the sample allows it: nothing is wrong at first, and most is from there on.
-fn may_be(between: Between<'_>, fit: &Fit, axis: usize) -> bool {
-    let (sides, tally) = (between.sides, fit.tally);
-    // One position has to be wrong, by its most part.
-    if (tally.beyond as f64) < 0.3 * tally.numbers as f64 / sides.shape[axis] as f64 {
+/// Whether a sample is compatible with a stale position: the first index is right, and most elements are wrong after some index.
+fn is_plausible(data: FitData<'_>, fit: &Fit, axis: usize) -> bool {
+    let (sides, residuals) = (data.sides, fit.residuals);
+    // At least one position has to be wrong for the most part.
+    if (residuals.wrong as f64) < 0.3 * residuals.count as f64 / sides.shape[axis] as f64 {
         return false;
     }
-    // A sample of a long axis holds the first position by chance alone.
-    let at = sides.along(axis);
-    let is_wrong = |position: usize| between.is_wrong(&fit.model, position);
+    // The sample of a long axis may lack the first index, so that all its elements are checked.
+    let at = sides.index_on(axis);
+    let is_wrong = |position: usize| data.is_wrong(&fit.model, position);
     if (0..sides.len()).any(|position| at(position) == 0 && is_wrong(position)) {
         return false;
     }
-    let (wrong, right): (Vec<usize>, Vec<usize>) =
-        between.sampled().into_iter().partition(|&position| is_wrong(position));
+    let (wrong, right): (Vec<usize>, Vec<usize>) = data.sampled().into_iter().partition(|&position| is_wrong(position));
     let Some(first) = wrong.iter().map(|&position| at(position)).min() else { return true };
     first > 0 && right.iter().filter(|&&position| at(position) >= first).count() <= wrong.len()
 }
 
-/// Only the last position is right: it alone sees the same with a causal mask and without. That is too little without a word
-/// that attention is in it.
-fn unmasked(question: &Question<'_>, between: Between<'_>, fit: &Fit) -> Option<Part> {
-    let sides = between.sides;
+/// Detects that only the last position is right, which sees the same with a causal mask and without. This is only evidence for a
+/// checkpoint with attention.
+fn missing_mask(question: &Question<'_>, data: FitData<'_>, fit: &Fit) -> Option<Part> {
+    let sides = data.sides;
     let [.., positions, _] = sides.shape[..] else { return None };
     if !is_attention(question) || positions < 3 || !sides.is_aligned() {
         return None;
     }
-    let profile = profile(between, &fit.model, sides.shape.len() - 2);
+    let profile = profile(data, &fit.model, sides.shape.len() - 2);
     let (last, earlier) = profile.split_last()?;
-    let is_last = last.beyond == 0 && last.numbers > 0;
-    // The earlier a query is, the more of what it sees lies in the future.
+    let is_last_right = last.wrong == 0 && last.count > 0;
+    // The earlier a query is, the more future positions it sees.
     let (first, later) = (earlier.first()?.rms(), earlier.last()?.rms());
-    (is_last && first > later && earlier.iter().all(|tally| tally.beyond * 2 > tally.numbers)).then(|| {
+    (is_last_right && first > later && earlier.iter().all(|at| at.wrong * 2 > at.count)).then(|| {
         let last = positions - 1;
         let evidence = format!(
-            "the mask is missing, or one too many: only position {last} is right, which sees all others either way"
+            "the causal mask is missing, or should not be there: only position {last} is right, which sees all others \
+             either way"
         );
-        // A place: it predicts no value.
+        // The position marks it as a location: it predicts no values.
         let details = Details { axes: Some(vec![sides.shape.len() - 2]), position: Some(last), ..Details::default() };
         Part::new(Hypothesis::CausalMask, evidence, details)
     })
 }
 
-/// Whether the case says that there is attention in its checkpoint.
+/// Whether the case hints at attention in its checkpoint.
 pub(super) fn is_attention(question: &Question<'_>) -> bool {
     let hints = ["attn", "attention", "block", "decoder", "transformer", "score", "prob", "softmax", "mask"];
     let is_causal = question.params.get("causal").is_some_and(|value| **value != Value::Bool(false));

@@ -1,4 +1,4 @@
-//! What is asked about a mismatch, and what is answered.
+//! Questions about a mismatch, and explanations of it.
 
 use std::collections::BTreeMap;
 
@@ -10,18 +10,18 @@ use crate::tensor::Tensor;
 use crate::tensor::value::{Float, MaybeFloat, nullable};
 use crate::text::word::words;
 
-/// A mismatch, and everything around it that may tell why.
+/// A mismatch, and everything known about its case that may explain it.
 #[derive(Clone, Debug)]
 pub struct Question<'a> {
-    /// The two tensors. Their shapes may differ; a mask is one of the reference's shape.
+    /// The two tensors. Their shapes may differ; a mask has the shape of the reference.
     pub pair: Pair<'a>,
-    /// What the checkpoint was given.
+    /// The inputs of the checkpoint.
     pub inputs: BTreeMap<&'a str, &'a Tensor>,
-    /// What else it returned.
+    /// The other outputs of the case.
     pub others: Vec<Other<'a>>,
-    /// The parameters of the case: a hint.
+    /// The parameters of the case, as hints.
     pub params: BTreeMap<&'a str, &'a Value>,
-    /// The name of the checkpoint: a hint.
+    /// The name of the checkpoint, as a hint.
     pub checkpoint: Option<&'a str>,
 }
 
@@ -30,156 +30,154 @@ pub struct Question<'a> {
 pub struct Other<'a> {
     /// Its name.
     pub name: &'a str,
-    /// What the checkpoint returned under that name, where it is known.
+    /// The tensor that the checkpoint returned, if it is known.
     pub actual: Option<&'a Tensor>,
-    /// What it should have returned.
+    /// The tensor that it should have returned.
     pub reference: &'a Tensor,
 }
 
 impl<'a> Question<'a> {
-    /// The two tensors alone.
+    /// Asks about two tensors, without further hints.
     #[must_use]
     pub fn new(pair: Pair<'a>) -> Question<'a> {
         Question { pair, inputs: BTreeMap::new(), others: Vec::new(), params: BTreeMap::new(), checkpoint: None }
     }
 
-    /// The same, with that input.
+    /// Adds an input.
     #[must_use]
     pub fn with_input(mut self, name: &'a str, tensor: &'a Tensor) -> Question<'a> {
         self.inputs.insert(name, tensor);
         self
     }
 
-    /// The same, with that other output.
+    /// Adds another output.
     #[must_use]
     pub fn with_other(mut self, other: Other<'a>) -> Question<'a> {
         self.others.push(other);
         self
     }
 
-    /// The same, with that parameter.
+    /// Adds a parameter.
     #[must_use]
     pub fn with_param(mut self, name: &'a str, value: &'a Value) -> Question<'a> {
         self.params.insert(name, value);
         self
     }
 
-    /// The same, with that checkpoint.
+    /// Sets the name of the checkpoint.
     #[must_use]
-    pub fn of_checkpoint(mut self, name: &'a str) -> Question<'a> {
+    pub fn with_checkpoint(mut self, name: &'a str) -> Question<'a> {
         self.checkpoint = Some(name);
         self
     }
 }
 
-/// A kind of fault that is known to happen.
+/// A known kind of fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Hypothesis {
-    /// The last two axes are exchanged.
+    /// The last two axes are swapped.
     Transpose,
-    /// The axes are in another order.
+    /// The axes are in a different order.
     PermuteAxes,
-    /// The elements are in another order under the same shape: heads split or merged wrongly, interleaving.
+    /// The elements are in a different order under the same shape: heads split or merged wrongly, interleaving.
     ReshapeOrder,
-    /// It is another output's tensor.
+    /// Actual is another output of the case.
     SwappedOutputs,
-    /// It is the reference times a factor.
+    /// Actual is the reference times a factor.
     Scale,
-    /// It is the reference plus something that is constant along axes.
+    /// Actual is the reference plus a bias that is constant along axes.
     Bias,
-    /// It is the reference with the other sign.
+    /// Actual is the reference with the opposite sign.
     Negated,
-    /// It is the reference moved along an axis.
+    /// Actual is the reference shifted along an axis.
     Shift,
-    /// It is the reference with the indices of one or more axes in reverse.
+    /// Actual is the reference with one or more axes reversed.
     Flip,
-    /// It is the reference with the slices of one axis in another order.
+    /// Actual is the reference with the slices of one axis in a different order.
     SliceOrder,
-    /// One side is the other cut off at a lowest or highest value, as a ReLU does.
+    /// One side is the other clamped to a minimum or a maximum, as by a ReLU.
     Clamp,
-    /// It is the complex conjugate of the reference.
+    /// Actual is the complex conjugate of the reference.
     Conjugate,
-    /// The normalisation adds another eps.
+    /// The two sides normalise with different eps.
     Eps,
-    /// One side sees the future, the other does not.
+    /// One side sees future positions, the other does not.
     CausalMask,
-    /// One side has another formula of the GELU.
+    /// The two sides use different GELU formulas.
     GeluVariant,
-    /// One side is rounded to bfloat16, or actual is computed in it.
+    /// One side is rounded to bfloat16, or actual is computed in bfloat16.
     RoundedBf16,
-    /// One side is rounded to half precision, or actual is computed in it.
+    /// One side is rounded to half precision, or actual is computed in half precision.
     RoundedF16,
     /// Some elements are NaN or infinite.
     NanRegion,
-    /// It has one value throughout, or in the whole region where it differs.
+    /// Actual has a single value, everywhere or in the whole region where it differs.
     ConstantOutput,
-    /// It is right up to a position and wrong after it: where, not why.
+    /// Actual is right up to a position and wrong after it. This is a location, not a cause.
     StalePosition,
-    /// A few elements carry the whole difference.
+    /// A few elements account for the whole difference.
     Outliers,
-    /// Noise of the size that the dtype and the length of the sums explain.
+    /// The difference is rounding noise, as large as the dtype and the length of the sums explain.
     Accumulation,
 }
 
-/// A hypothesis that fits, and why.
+/// A hypothesis that fits, and the evidence for it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Explanation {
-    /// Which hypothesis.
+    /// The hypothesis.
     pub id: Hypothesis,
-    /// The share of the difference that undoing it removes, with those of `with`: `1 - rms(left) / rms(difference)`, root
-    /// mean squares over the compared elements. What is left is measured between the actual tensor and what the hypothesis
-    /// makes of the reference; an element that it calls wrong as such (an outlier, a NaN, one after a position) leaves
-    /// nothing. A NaN where the other side has a number counts as a difference of that number's size, or of the reference's
-    /// RMS where that is more. Between 0 and 1.
+    /// The share of the difference that undoing the fault removes, together with those in `with`, between 0 and 1:
+    /// `1 - rms(residual) / rms(difference)`, over the compared elements. The residual is the actual tensor minus the prediction of
+    /// the hypothesis; it is 0 for an element that the hypothesis only calls wrong (an outlier, a NaN, an element after a
+    /// position). A NaN opposite a number counts as a difference of the size of that number, or of the RMS of the reference if
+    /// that is larger.
     #[serde(with = "Float")]
     pub removes: f64,
-    /// Why, in one line for a person.
+    /// The evidence, in one line of text.
     pub evidence: String,
-    /// The hypotheses that hold at the same time, where it takes more than one. Each has an explanation of its own, with
-    /// the same share.
+    /// The other hypotheses, if it takes several to explain the difference. Each has its own explanation, with the same share.
     pub with: Vec<Hypothesis>,
-    /// The numbers in it.
+    /// The numbers in the evidence.
     #[serde(flatten)]
     pub details: Details,
 }
 
-/// The numbers of an explanation, those that its hypothesis has.
+/// The numbers of an explanation. A field that does not apply to the hypothesis is `None`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Details {
-    /// The factor of `scale`: actual over reference. `None` where each index of an axis has its own.
+    /// The factor of `scale`, actual divided by reference. `None` if each index of an axis has its own.
     #[serde(with = "MaybeFloat")]
     pub factor: Option<f64>,
-    /// The axes of the reference that it is about, counted from 0: those of `shift`, `flip`, `slice-order` and
-    /// `stale-position`, those along which a `bias` is constant, the order of `permute-axes`, the axis of which each index has
-    /// a factor (`scale`) or a sign (`negated`) of its own.
+    /// Axes of the reference, counted from 0: those of `shift`, `flip`, `slice-order` and `stale-position`, those along which a
+    /// `bias` is constant, the order of `permute-axes`, or the axis with a factor (`scale`) or sign (`negated`) for each index.
     #[serde(deserialize_with = "nullable")]
     pub axes: Option<Vec<usize>>,
-    /// By how many places it is shifted.
+    /// The number of positions that it is shifted by.
     #[serde(deserialize_with = "nullable")]
     pub by: Option<i64>,
-    /// The first position that is wrong.
+    /// The first wrong position.
     #[serde(deserialize_with = "nullable")]
     pub position: Option<usize>,
-    /// One of the two eps that fit. The tensors do not say which side has it.
+    /// One of the two eps that fit. The tensors do not show which side uses it.
     #[serde(with = "MaybeFloat")]
     pub eps: Option<f64>,
-    /// The input or the output that it is about.
+    /// The name of an input or output.
     #[serde(deserialize_with = "nullable")]
     pub name: Option<String>,
-    /// How many elements it says are wrong as such.
+    /// The number of elements that are wrong.
     #[serde(deserialize_with = "nullable")]
     pub elements: Option<u64>,
 }
 
 impl Hypothesis {
-    /// Whether it says where elements are wrong, and not why.
+    /// Whether it only locates the wrong elements, without a cause.
     #[must_use]
-    pub fn is_place(self) -> bool {
+    pub fn is_location(self) -> bool {
         matches!(self, Hypothesis::NanRegion | Hypothesis::Outliers | Hypothesis::StalePosition)
     }
 }

@@ -1,9 +1,9 @@
-//! The same elements in another order: axes exchanged or reversed, heads split or merged wrongly, moved along an axis.
+//! Bases with the elements in another order: axes swapped or reversed, heads split or merged wrongly, shifts along an axis.
 
 use std::collections::BTreeSet;
 
 use super::explanation::{Details, Hypothesis};
-use super::parts::{Base, Part, axes_words};
+use super::parts::{Base, Part, format_axes};
 use super::sides::{Sample, Sides, quantile, strides};
 
 /// An order of the elements of a tensor.
@@ -12,65 +12,68 @@ pub(super) struct Order {
     source: Source,
 }
 
-/// The place in the reference of the actual tensor's element at a position; `None` where it came from outside.
+/// Maps a position of the actual tensor to the position in the reference that its element comes from, or to `None` if it comes from
+/// outside.
 type Source = Box<dyn Fn(usize) -> Option<usize>>;
 
-/// Orders of each kind that are held against all elements.
-const CLOSER_LOOKS: usize = 3;
+/// The number of orders of each kind that are compared on all elements.
+const MAX_FULL_COMPARISONS: usize = 3;
 
 impl Order {
-    fn new(id: Hypothesis, evidence: String, details: Details, source: Source) -> Order {
-        Order { part: Part { id, evidence, details }, source }
+    /// An order that maps every position of the actual tensor to one of the reference.
+    fn new(id: Hypothesis, evidence: String, details: Details, source: impl Fn(usize) -> usize + 'static) -> Order {
+        Order { part: Part { id, evidence, details }, source: Box::new(move |position| Some(source(position))) }
     }
 
-    /// The place in the reference of the actual tensor's element at that position.
+    /// Returns the position in the reference that the actual element at a position comes from.
     pub(super) fn source(&self, position: usize) -> Option<usize> {
         (self.source)(position)
     }
 
-    /// The reference's elements in that order; NaN where nothing came.
+    /// Puts the elements of the reference into this order, with NaN for those that come from outside.
     fn apply(&self, reference: &[f64]) -> Vec<f64> {
         (0..reference.len()).map(|position| self.source(position).map_or(f64::NAN, |from| reference[from])).collect()
     }
 }
 
-/// The reference in each order that looks right on a sample, one after the other: each is as large as the tensor.
-pub(super) fn moved(sides: &Sides, sample: &Sample) -> impl Iterator<Item = Base> {
+/// Proposes the reference in each order that fits a sample. The iterator is lazy, because each base is as large as the tensor.
+pub(super) fn reorder(sides: &Sides, sample: &Sample) -> impl Iterator<Item = Base> {
     let screen = Screen::new(&sides.actual, &sides.reference, sample);
     let best = |orders| screen.best(orders, Order::source);
     let layouts = best(layouts(&sides.shape, &sides.actual_shape));
     let same = if sides.is_aligned() { sides.shape.as_slice() } else { &[] };
     let flips = best(flips(same));
     let shifts = screen.best(Shift::all(same), |shift, position| shift.source(position, false));
-    // Either what went out came in again, or what stands at the edge is anything: a small part of a long axis.
+    // A shift either wraps around, or leaves arbitrary elements at the edge, which must be a small part of the axis.
     let shifts = shifts.into_iter().flat_map(|shift| {
         [true, false].into_iter().filter(move |wraps| *wraps || shift.extent >= 8).map(move |wraps| shift.order(wraps))
     });
     let base = move |order: Order, parameters| {
         let outside = (0..sides.len()).filter(|&position| order.source(position).is_none());
-        let squares = outside.map(|p| (sides.actual[p] - sides.reference[p]).powi(2)).filter(|square| !square.is_nan());
-        let untold = squares.sum();
-        Base { untold, ..Base::new(order.part.clone(), order.apply(&sides.reference), parameters) }
+        let squares = outside.map(|p| sides.difference(p).powi(2)).filter(|square| !square.is_nan());
+        let unexplained = squares.sum();
+        let values = order.apply(&sides.reference);
+        Base { unexplained, ..Base::new(order.part, values, parameters) }
     };
-    let whole = layouts.into_iter().chain(flips).map(move |order| base(order, 0));
-    whole.chain(shifts.map(move |order| base(order, 1)))
+    let permutations = layouts.into_iter().chain(flips).map(move |order| base(order, 0));
+    permutations.chain(shifts.map(move |order| base(order, 1)))
 }
 
-/// Whether the elements are enough to tell their order: a few that are one of two or three values fit another one by chance.
-pub(super) fn has_order(sides: &Sides) -> bool {
-    /// As good as one in so many powers of two.
-    const BITS: f64 = 24.0;
+/// Whether the elements determine their order. A few elements with two or three distinct values fit another order by chance.
+pub(super) fn has_enough_information(sides: &Sides) -> bool {
+    /// The information that the elements need to have, in bits.
+    const MIN_BITS: f64 = 24.0;
     let mut values: Vec<f64> = sides.reference.iter().copied().filter(|x| !x.is_nan()).take(4096).collect();
     if values.iter().any(|x| x.fract() != 0.0) {
         return true;
     }
     values.sort_by(f64::total_cmp);
     values.dedup();
-    sides.numbers as f64 * (values.len() as f64).log2() >= BITS
+    sides.finite_count as f64 * (values.len() as f64).log2() >= MIN_BITS
 }
 
-/// Where an element of a tensor in C order of those extents is, where a step along each axis is so many elements; along an axis
-/// with a negative step from its other end.
+/// Maps positions in C order of a tensor with these extents to positions with these strides. An axis with a negative stride is read
+/// from its other end.
 fn strided(extents: Vec<usize>, strides: Vec<isize>) -> impl Fn(usize) -> usize {
     let axes: Vec<(usize, isize)> = extents.into_iter().zip(strides).rev().collect();
     let first: isize = axes.iter().map(|&(extent, stride)| (extent as isize - 1) * (-stride).max(0)).sum();
@@ -84,9 +87,9 @@ fn strided(extents: Vec<usize>, strides: Vec<isize>) -> impl Fn(usize) -> usize 
     }
 }
 
-/// Every set of axes longer than 2 in reverse, the smallest first: two indices in reverse are moved by one.
+/// Returns the reversals of every set of axes longer than 2, the smallest sets first. Reversing two indices is a shift by one.
 pub(super) fn flips(shape: &[usize]) -> Vec<Order> {
-    /// Axes of which every set is tried; of more only single ones.
+    /// The largest number of axes for which every set is tried; of more axes, only single ones are.
     const EVERY_SET: usize = 4;
     let long: Vec<usize> = (0..shape.len()).filter(|&axis| shape[axis] > 2).collect();
     let set = |bits: usize| (0..long.len()).filter(|at| bits >> at & 1 == 1).map(|at| long[at]).collect();
@@ -98,50 +101,48 @@ pub(super) fn flips(shape: &[usize]) -> Vec<Order> {
     let flip = |axes: Vec<usize>| {
         let evidence = match axes[..] {
             [axis] => format!("axis {axis} is reversed"),
-            _ => format!("axes {} are reversed", axes_words(&axes)),
+            _ => format!("axes {} are reversed", format_axes(&axes)),
         };
         let signs = (0..shape.len()).map(|axis| if axes.contains(&axis) { -1 } else { 1 });
         let steps = strides(shape).into_iter().zip(signs).map(|(stride, sign)| stride as isize * sign).collect();
-        let source = strided(shape.to_vec(), steps);
         let details = Details { axes: Some(axes), ..Details::default() };
-        Order::new(Hypothesis::Flip, evidence, details, Box::new(move |position| Some(source(position))))
+        Order::new(Hypothesis::Flip, evidence, details, strided(shape.to_vec(), steps))
     };
     sets.into_iter().map(flip).collect()
 }
 
-/// A move of the elements by some places: the actual element at `i` is the reference's at `i - by`.
+/// A shift of the elements: the actual element at index `i` is the reference element at `i - by`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Shift {
-    /// Along that axis, or across all of them in C order.
+    /// The axis, or `None` for a shift across all axes in C order.
     axis: Option<usize>,
     by: i64,
-    /// Elements a step along the axis is, and how many steps there are.
     stride: usize,
     extent: usize,
 }
 
 impl Shift {
-    /// Every move that leaves at least half of the elements with a counterpart, the shortest first.
+    /// Returns every shift that leaves at least half of the elements with a counterpart, the shortest first.
     pub(super) fn all(shape: &[usize]) -> Vec<Shift> {
-        /// How far is tried along a long axis, and across all axes. A shorter one is tried in full.
-        const FAR: [usize; 2] = [64, 8];
-        let along = (0..shape.len()).map(|axis| (Some(axis), shape[axis + 1..].iter().product(), shape[axis], FAR[0]));
+        /// The longest shift that is tried along an axis.
+        const MAX_ALONG_AXIS: usize = 64;
+        /// The longest shift that is tried across all axes.
+        const MAX_ACROSS_AXES: usize = 8;
+        let stride = |axis: usize| shape[axis + 1..].iter().product();
+        let along = (0..shape.len()).map(|axis| (Some(axis), stride(axis), shape[axis], MAX_ALONG_AXIS));
         let is_flat = shape.iter().filter(|extent| **extent > 1).count() < 2;
-        let across = (!is_flat).then(|| (None, 1, shape.iter().product(), FAR[1]));
-        // Of an odd extent the middle one has its counterpart either way.
-        let mut shifts: Vec<Shift> = along
-            .chain(across)
-            .flat_map(|(axis, stride, extent, far)| {
-                let far = far.min(extent / 2) as i64;
-                (1..=far).flat_map(|by| [by, -by]).map(move |by| Shift { axis, by, stride, extent })
-            })
-            .collect();
+        let across = (!is_flat).then(|| (None, 1, shape.iter().product(), MAX_ACROSS_AXES));
+        let shifts = along.chain(across).flat_map(|(axis, stride, extent, max)| {
+            let max = max.min(extent / 2) as i64;
+            (1..=max).flat_map(|by| [by, -by]).map(move |by| Shift { axis, by, stride, extent })
+        });
+        let mut shifts: Vec<Shift> = shifts.collect();
         shifts.sort_by_key(|shift| (shift.axis.is_none(), shift.by.abs()));
         shifts
     }
 
-    /// The place in the reference of the actual tensor's element at that position: `None` where it would be outside, unless
-    /// it is to come in again at the other end.
+    /// Returns the position in the reference that the actual element at a position comes from, or `None` if that is outside and the
+    /// shift does not wrap around.
     fn source(&self, position: usize, wraps: bool) -> Option<usize> {
         let extent = self.extent as i64;
         let at = (position / self.stride) as i64 % extent;
@@ -149,42 +150,43 @@ impl Shift {
         (0..extent).contains(&from).then(|| (position as i64 + (from - at) * self.stride as i64) as usize)
     }
 
-    /// The elements moved so, where what goes out comes in at the other end or not.
+    /// Returns the order of the shifted elements.
     pub(super) fn order(self, wraps: bool) -> Order {
         let Shift { axis, by, .. } = self;
         let along = axis.map_or("across all axes, in C order".to_owned(), |axis| format!("along axis {axis}"));
-        let counted = if by.abs() == 1 { "1 place".to_owned() } else { format!("{} places", by.abs()) };
-        let towards = if by > 0 { "later" } else { "earlier" };
-        let edge = if wraps { ", and what went out came in at the other end" } else { "" };
+        let distance = if by.abs() == 1 { "1 position".to_owned() } else { format!("{} positions", by.abs()) };
+        let direction = if by > 0 { "later" } else { "earlier" };
+        let edge = if wraps { ", wrapping around" } else { "" };
         let details = Details { axes: axis.map(|axis| vec![axis]), by: Some(by), ..Details::default() };
-        let evidence = format!("shifted by {counted} {along}: each element stands {counted} {towards}{edge}");
-        Order::new(Hypothesis::Shift, evidence, details, Box::new(move |position| self.source(position, wraps)))
+        let evidence = format!("shifted by {distance} {along}: each element is {distance} {direction}{edge}");
+        let part = Part::new(Hypothesis::Shift, evidence, details);
+        Order { part, source: Box::new(move |position| self.source(position, wraps)) }
     }
 }
 
-/// The axis that was split in two, and into what.
+/// An axis that was split in two, and the two extents.
 type Split = (usize, usize, usize);
 
-/// How an order of axes came about.
+/// A view of one side that, transposed, gives the other side.
 struct View {
-    /// The extents that one side is viewed with.
+    /// The extents of the view.
     extents: Vec<usize>,
-    /// Their axes in the order in which they are taken.
+    /// The order of its axes after the transposition.
     order: Vec<usize>,
     split: Option<Split>,
-    /// Whether it is the actual tensor that is viewed so, and gives the reference.
+    /// Whether it is a view of the actual tensor, which gives the reference.
     is_inverse: bool,
 }
 
-/// Every order of axes, whole or one of them split in two, that is worth a try, the simplest first, none twice. `shape` is that
-/// of the reference, `actual` the actual tensor's.
+/// Returns every useful order of axes, as they are or with one of them split in two, the simplest first and without duplicates. `shape`
+/// is that of the reference, `actual` that of the actual tensor.
 pub(super) fn layouts(shape: &[usize], actual: &[usize]) -> Vec<Order> {
-    /// Orders that are tried at most.
+    /// The largest number of orders that are tried.
     const LIMIT: usize = 8192;
     let views = [(shape, false), (actual, true)]
         .into_iter()
         .flat_map(|(shape, is_inverse)| views(shape).into_iter().map(move |view| (view, is_inverse)));
-    // Whole axes of either side are simpler than an axis that is split.
+    // A permutation of either side is simpler than one with a split axis.
     let (whole, split): (Vec<_>, Vec<_>) = views.partition(|((_, split), _)| split.is_none());
     let all = whole.into_iter().chain(split).flat_map(|((extents, split), is_inverse)| {
         let view = move |order| View { extents: extents.clone(), order, split, is_inverse };
@@ -195,23 +197,22 @@ pub(super) fn layouts(shape: &[usize], actual: &[usize]) -> Vec<Order> {
         let (extents, strides) = view.strides();
         let is_new = extents.len() > 1 && known.insert((extents.clone(), strides.clone()));
         is_new.then(|| {
-            let (id, evidence, details) = view.words(shape, actual);
-            let source = strided(extents, strides);
-            Order::new(id, evidence, details, Box::new(move |position| Some(source(position))))
+            let (id, evidence, details) = view.describe(shape, actual);
+            Order::new(id, evidence, details, strided(extents, strides))
         })
     });
     let mut orders: Vec<Order> = distinct.take(LIMIT).collect();
     if orders.len() < LIMIT {
-        orders.extend(split_within(shape));
+        orders.extend(interleaved_heads(shape));
     }
     orders
 }
 
-/// Heads that alternate within the width, where they should lie side by side: `[batch, heads, positions, width]` split from
-/// `[batch, positions, width x heads]`.
-fn split_within(shape: &[usize]) -> Option<Order> {
+/// Returns the order of heads that are interleaved within the width instead of side by side: `[batch, heads, positions, width]` split
+/// from `[batch, positions, width x heads]`.
+fn interleaved_heads(shape: &[usize]) -> Option<Order> {
     let &[batch, heads, positions, width] = shape else { return None };
-    // Where one divides the other it is an order with one split.
+    // If one extent divides the other, it is an order with one split axis.
     let is_new = heads > 1 && positions * width > 1 && !width.is_multiple_of(heads) && !heads.is_multiple_of(width);
     let source = |extents: [usize; 4], order: [usize; 4]| {
         let view = View { extents: extents.to_vec(), order: order.to_vec(), split: None, is_inverse: false };
@@ -221,21 +222,18 @@ fn split_within(shape: &[usize]) -> Option<Order> {
     is_new.then(|| {
         let merged = source([batch, heads, positions, width], [0, 2, 1, 3]);
         let split = source([batch, positions, width, heads], [0, 3, 1, 2]);
-        let evidence = "heads split wrongly: they alternate within the width, and should lie side by side".into();
-        let source = Box::new(move |position| Some(merged(split(position))));
-        Order::new(Hypothesis::ReshapeOrder, evidence, Details::default(), source)
+        let evidence = "heads split wrongly: they are interleaved within the width instead of side by side".into();
+        Order::new(Hypothesis::ReshapeOrder, evidence, Details::default(), move |position| merged(split(position)))
     })
 }
 
 impl View {
-    /// The extents of the actual tensor's elements in C order, as few as it takes, and how many elements of the reference a
-    /// step along each is.
+    /// Returns extents that the actual tensor can be read with in C order, as few as possible, and their strides in the reference.
     fn strides(&self) -> (Vec<usize>, Vec<isize>) {
         let View { extents, order, is_inverse, .. } = self;
         let taken: Vec<usize> = order.iter().map(|&axis| extents[axis]).collect();
         let steps: Vec<(usize, usize)> = match is_inverse {
-            // Position `p` of the reference holds what the viewed tensor has along these strides: the actual tensor is to be
-            // read the other way round.
+            // The reference is read along these strides of the actual tensor, so that the map has to be inverted.
             true => {
                 let place = |axis| order.iter().position(|&taken| taken == axis).expect("an order has every axis");
                 (0..extents.len()).map(|axis| (extents[axis], strides(&taken)[place(axis)])).collect()
@@ -252,13 +250,13 @@ impl View {
         merged.into_iter().unzip()
     }
 
-    /// What it is called, where the tensors have those shapes.
-    fn words(&self, shape: &[usize], actual: &[usize]) -> (Hypothesis, String, Details) {
+    /// Describes the order of tensors with these shapes.
+    fn describe(&self, shape: &[usize], actual: &[usize]) -> (Hypothesis, String, Details) {
         let View { extents, order, split, is_inverse } = self;
         let (side, viewed) = if *is_inverse { ("the actual tensor", actual) } else { ("the reference", shape) };
         let axes: Vec<usize> = (0..viewed.len()).filter(|&axis| viewed[axis] > 1).collect();
-        let Some((axis, first, second)) = split else { return self.whole_axes(shape, actual, viewed, &axes) };
-        // The parts of the split axis have its number with a and b.
+        let Some((axis, first, second)) = split else { return self.describe_permutation(shape, actual, &axes) };
+        // The parts of split axis 1 are called 1a and 1b.
         let names: Vec<String> = axes
             .iter()
             .flat_map(|at| if at == axis { vec![format!("{at}a"), format!("{at}b")] } else { vec![at.to_string()] })
@@ -267,44 +265,38 @@ impl View {
         let swapped: Vec<usize> = (0..extents.len()).filter(|&at| order[at] != at).collect();
         let is_interleaved = swapped.len() == 2 && swapped[1] == swapped[0] + 1 && names[swapped[0]].ends_with("a");
         let evidence = match is_interleaved {
-            true => format!("interleaved: axis {axis} is {first} x {second} of {side}'s, taken as {second} x {first}"),
+            true => format!("interleaved: axis {axis} of {side} is {first} x {second}, read as {second} x {first}"),
             false => format!(
-                "another order of {side}: axis {axis} split into {first} x {second} ({axis}a, {axis}b), taken in the order {}",
+                "reordered: axis {axis} of {side} is split into {first} x {second} ({axis}a, {axis}b), then the order is {}",
                 taken.join(", ")
             ),
         };
         (Hypothesis::ReshapeOrder, evidence, Details { axes: Some(vec![*axis]), ..Details::default() })
     }
 
-    /// The same for an order of whole axes, which are those longer than 1.
-    fn whole_axes(
-        &self,
-        shape: &[usize],
-        actual: &[usize],
-        viewed: &[usize],
-        axes: &[usize],
-    ) -> (Hypothesis, String, Details) {
-        // Axes of extent 1 stay where they are.
-        let mut order: Vec<usize> = (0..viewed.len()).collect();
+    /// Describes a permutation of the axes longer than 1, which are `axes`.
+    fn describe_permutation(&self, shape: &[usize], actual: &[usize], axes: &[usize]) -> (Hypothesis, String, Details) {
+        // Axes of extent 1 keep their place.
+        let mut order: Vec<usize> = (0..if self.is_inverse { actual } else { shape }.len()).collect();
         for (place, &taken) in axes.iter().zip(&self.order) {
             order[*place] = axes[taken];
         }
         let moved: Vec<usize> = (0..order.len()).filter(|&at| order[at] != at).collect();
-        let exchanged = moved.len() == 2 && (moved[1] == moved[0] + 1 || axes.len() == 2);
+        let is_swap = moved.len() == 2 && (moved[1] == moved[0] + 1 || axes.len() == 2);
         let becomes: Vec<usize> = order.iter().map(|&axis| shape.get(axis).copied().unwrap_or(1)).collect();
         let is_under_shape = actual == shape && becomes != shape;
-        let under = if is_under_shape { ", under the shape of the reference" } else { "" };
+        let under = if is_under_shape { ", but with the shape of the reference" } else { "" };
         let details = Details { axes: Some(order.clone()), ..Details::default() };
-        if exchanged && moved[1] == viewed.len() - 1 {
-            return (Hypothesis::Transpose, format!("the last two axes are exchanged{under}"), details);
+        if is_swap && moved[1] == order.len() - 1 {
+            return (Hypothesis::Transpose, format!("the last two axes are swapped{under}"), details);
         }
-        let what = match exchanged {
-            true => format!("axes {} and {} are exchanged", moved[0], moved[1]),
-            false => format!("the axes are in the order {}", axes_words(&order)),
+        let what = match is_swap {
+            true => format!("axes {} and {} are swapped", moved[0], moved[1]),
+            false => format!("the axes are in the order {}", format_axes(&order)),
         };
         match is_under_shape || self.is_inverse && actual == shape {
             true => {
-                let evidence = format!("{what}{under}: split or merged without moving the axes");
+                let evidence = format!("{what}{under}: split or merged without transposing");
                 (Hypothesis::ReshapeOrder, evidence, details)
             }
             false => (Hypothesis::PermuteAxes, what, details),
@@ -312,7 +304,7 @@ impl View {
     }
 }
 
-/// The shape without axes of extent 1, and that with one axis split in two, for each axis and each divisor.
+/// Returns the shape without axes of extent 1, and the same with one axis split in two, for each axis and each divisor.
 fn views(shape: &[usize]) -> Vec<(Vec<usize>, Option<Split>)> {
     let axes: Vec<usize> = (0..shape.len()).filter(|&axis| shape[axis] > 1).collect();
     let extents: Vec<usize> = axes.iter().map(|&axis| shape[axis]).collect();
@@ -328,9 +320,9 @@ fn views(shape: &[usize]) -> Vec<(Vec<usize>, Option<Split>)> {
     views
 }
 
-/// Orders of so many axes, other than the one they are in; of many only exchanges of neighbouring blocks.
+/// Returns the permutations of this number of axes, without the identity; of many axes, only swaps of adjacent blocks.
 fn permutations(count: usize) -> Vec<Vec<usize>> {
-    /// Axes of which every order is tried.
+    /// The largest number of axes for which every order is tried.
     const EVERY_ORDER: usize = 5;
     let identity: Vec<usize> = (0..count).collect();
     if count <= EVERY_ORDER {
@@ -343,7 +335,7 @@ fn permutations(count: usize) -> Vec<Vec<usize>> {
             orders = orders.iter().flat_map(longer).collect();
         }
         orders.retain(|order| *order != identity);
-        // Those that move the fewest axes first: they are the simplest.
+        // Orders that move fewer axes are simpler.
         orders.sort_by_key(|order| order.iter().zip(&identity).filter(|(a, b)| a != b).count());
         return orders;
     }
@@ -360,87 +352,87 @@ fn permutations(count: usize) -> Vec<Vec<usize>> {
     orders
 }
 
-/// Samples of the actual tensor that orders of the reference are held against.
+/// Compares orders of the reference with a sample of the actual tensor.
 pub(super) struct Screen<'a> {
     actual: &'a [f64],
     reference: &'a [f64],
-    all: &'a Sample,
-    /// For a first look.
-    few: Sample,
-    /// What each side is cut to, so that a few wild elements decide nothing.
+    sample: &'a Sample,
+    /// A smaller sample for a first comparison.
+    subsample: Sample,
+    /// The range that each side is clamped to, so that a few extreme elements have no influence.
     ranges: [(f64, f64); 2],
-    /// How alike they are as they are. Another order has to be more alike.
-    as_is: f64,
+    /// The correlation of both sides in their own order. Another order has to correlate better.
+    unchanged: f64,
 }
 
 impl<'a> Screen<'a> {
-    pub(super) fn new(actual: &'a [f64], reference: &'a [f64], all: &'a Sample) -> Screen<'a> {
-        let range = |side: &[f64]| range(all.positions.iter().map(|&position| side[position]).collect());
+    pub(super) fn new(actual: &'a [f64], reference: &'a [f64], sample: &'a Sample) -> Screen<'a> {
+        let range = |side: &[f64]| range(sample.positions.iter().map(|&position| side[position]).collect());
         let ranges = [range(actual), range(reference)];
-        let mut screen = Screen { actual, reference, all, few: all.few(), ranges, as_is: 0.0 };
-        screen.as_is = screen.correlation(all, Some);
+        let mut screen = Screen { actual, reference, sample, subsample: sample.subsample(), ranges, unchanged: 0.0 };
+        screen.unchanged = screen.correlation(sample, Some);
         screen
     }
 
-    /// The orders most alike, of equally good ones the first.
+    /// Returns the orders with the highest similarity; of equally good ones, the first.
     fn best<T>(&self, orders: Vec<T>, source: impl Fn(&T, usize) -> Option<usize>) -> Vec<T> {
-        let alike = |order: T| self.alike(|position| source(&order, position)).map(|alike| (alike, order));
-        let mut alike: Vec<(f64, T)> = orders.into_iter().filter_map(alike).collect();
-        alike.sort_by(|(a, _), (b, _)| b.total_cmp(a));
-        alike.into_iter().take(CLOSER_LOOKS).map(|(_, order)| order).collect()
+        let rate = |order: T| Some((self.similarity(|position| source(&order, position))?, order));
+        let mut rated: Vec<(f64, T)> = orders.into_iter().filter_map(rate).collect();
+        rated.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+        rated.into_iter().take(MAX_FULL_COMPARISONS).map(|(_, order)| order).collect()
     }
 
-    /// How alike the actual tensor is to the reference where its elements are taken from those places; `None` where it is not
-    /// worth a closer look.
-    pub(super) fn alike(&self, source: impl Fn(usize) -> Option<usize>) -> Option<f64> {
-        if self.correlation(&self.few, &source) < 0.3 {
+    /// Returns the correlation of the actual tensor with the reference in this order, or `None` if it is too low.
+    pub(super) fn similarity(&self, source: impl Fn(usize) -> Option<usize>) -> Option<f64> {
+        if self.correlation(&self.subsample, &source) < 0.3 {
             return None;
         }
-        Some(self.correlation(self.all, &source)).filter(|alike| *alike >= 0.5 && *alike >= self.as_is - 0.02)
+        let correlation = self.correlation(self.sample, &source);
+        (correlation >= 0.5 && correlation >= self.unchanged - 0.02).then_some(correlation)
     }
 
-    /// The correlation, whatever its sign: as it is, or less the means of the columns, or those of the rows, whichever is
-    /// highest. A bias hides no order.
+    /// Returns the highest absolute correlation of the elements, minus the means of the columns, or of the rows, or neither. A
+    /// bias along an axis therefore does not hide an order.
     fn correlation(&self, sample: &Sample, source: impl Fn(usize) -> Option<usize>) -> f64 {
-        let cut = |x: f64, (low, high): (f64, f64)| x.clamp(low, high);
+        let clamp = |x: f64, (low, high): (f64, f64)| x.clamp(low, high);
         let pair = |&position: &usize| {
             let base = source(position).map_or(f64::NAN, |source| self.reference[source]);
-            (cut(self.actual[position], self.ranges[0]), cut(base, self.ranges[1]))
+            (clamp(self.actual[position], self.ranges[0]), clamp(base, self.ranges[1]))
         };
         let pairs = sample.positions.iter().map(pair).enumerate();
-        let places: Vec<(usize, (f64, f64))> = pairs.filter(|(_, (a, b))| !(a + b).is_nan()).collect();
+        let pairs: Vec<(usize, (f64, f64))> = pairs.filter(|(_, (a, b))| !(a + b).is_nan()).collect();
         let columns = sample.columns.max(1);
         let rows = sample.positions.len() / columns;
-        let mut alike = correlation(&places, 1, |_| 0);
+        let mut highest = correlation(&pairs, 1, |_| 0);
         if rows >= 4 {
-            alike = alike.max(correlation(&places, columns, |place| place % columns));
+            highest = highest.max(correlation(&pairs, columns, |at| at % columns));
         }
         if columns >= 4 {
-            alike = alike.max(correlation(&places, rows, |place| place / columns));
+            highest = highest.max(correlation(&pairs, rows, |at| at / columns));
         }
-        alike
+        highest
     }
 }
 
-/// The absolute correlation of pairs less the means of their groups.
-fn correlation(places: &[(usize, (f64, f64))], groups: usize, group: impl Fn(usize) -> usize) -> f64 {
-    if places.len() < 4 {
+/// Returns the absolute correlation of pairs minus the means of their groups.
+fn correlation(pairs: &[(usize, (f64, f64))], groups: usize, group: impl Fn(usize) -> usize) -> f64 {
+    if pairs.len() < 4 {
         return 0.0;
     }
     let mut sums = vec![[0.0; 3]; groups];
-    for (place, (x, y)) in places {
-        let [count, sum_x, sum_y] = &mut sums[group(*place)];
+    for (at, (x, y)) in pairs {
+        let [count, sum_x, sum_y] = &mut sums[group(*at)];
         (*count, *sum_x, *sum_y) = (*count + 1.0, *sum_x + x, *sum_y + y);
     }
-    let [xx, yy, xy] = places.iter().fold([0.0; 3], |[xx, yy, xy], (place, (x, y))| {
-        let [count, sum_x, sum_y] = sums[group(*place)];
+    let [xx, yy, xy] = pairs.iter().fold([0.0; 3], |[xx, yy, xy], (at, (x, y))| {
+        let [count, sum_x, sum_y] = sums[group(*at)];
         let (x, y) = (x - sum_x / count, y - sum_y / count);
         [xx + x * x, yy + y * y, xy + x * y]
     });
     if xx > 0.0 && yy > 0.0 { (xy / (xx * yy).sqrt()).abs() } else { 0.0 }
 }
 
-/// The range that holds all but a few of the numbers: a few wild ones decide nothing.
+/// Returns the range of all but a few extreme values.
 fn range(mut values: Vec<f64>) -> (f64, f64) {
     values.retain(|x| !x.is_nan());
     match (quantile(&mut values, 0.03), quantile(&mut values, 0.97)) {
@@ -458,7 +450,7 @@ mod tests {
     }
 
     #[test]
-    fn no_order_is_tried_twice_and_none_is_the_one_there_is() {
+    fn no_order_is_tried_twice_and_none_is_the_identity() {
         for shape in [vec![2, 3], vec![1, 8, 12], vec![2, 4, 6, 8], vec![12], vec![2, 3, 4, 5]] {
             let count = shape.iter().product();
             let layouts = layouts(&shape, &shape);
@@ -470,50 +462,53 @@ mod tests {
     }
 
     #[test]
-    fn orders_have_the_names_that_people_use() {
+    fn orders_have_common_names() {
         let named = |shape: &[usize], actual: &[usize], expected: &[usize]| {
             let expected: Vec<f64> = expected.iter().map(|&x| x as f64).collect();
             let layouts = layouts(shape, actual);
             let order = layouts.into_iter().find(|order| applied(order, expected.len()) == expected);
-            let Part { id, evidence, .. } = order.expect("it is tried").part;
+            let Part { id, evidence, .. } = order.expect("it is one of the layouts").part;
             (id, evidence)
         };
         let transposed = [0, 3, 1, 4, 2, 5];
         assert_eq!(
             named(&[2, 3], &[3, 2], &transposed),
-            (Hypothesis::Transpose, "the last two axes are exchanged".into())
+            (Hypothesis::Transpose, "the last two axes are swapped".into())
         );
         assert_eq!(
             named(&[2, 3], &[2, 3], &transposed),
-            (Hypothesis::Transpose, "the last two axes are exchanged, under the shape of the reference".into())
+            (Hypothesis::Transpose, "the last two axes are swapped, but with the shape of the reference".into())
         );
         assert_eq!(
             named(&[2, 6], &[2, 6], &[0, 2, 4, 6, 8, 10, 1, 3, 5, 7, 9, 11]).0,
             Hypothesis::Transpose,
-            "and so is what undoes it"
+            "and so is its inverse"
         );
-        // [2, 2, 3] with the first two exchanged.
-        let exchanged = [0, 1, 2, 6, 7, 8, 3, 4, 5, 9, 10, 11];
+        // [2, 2, 3] with the first two axes swapped.
+        let swapped = [0, 1, 2, 6, 7, 8, 3, 4, 5, 9, 10, 11];
         assert_eq!(
-            named(&[2, 2, 3], &[2, 2, 3], &exchanged),
-            (Hypothesis::PermuteAxes, "axes 0 and 1 are exchanged".into())
+            named(&[2, 2, 3], &[2, 2, 3], &swapped),
+            (Hypothesis::PermuteAxes, "axes 0 and 1 are swapped".into())
         );
-        // [2, 3, 2] with the first two exchanged, called [2, 3, 2] all the same.
-        let unmoved = [0, 1, 6, 7, 2, 3, 8, 9, 4, 5, 10, 11];
-        let (id, evidence) = named(&[2, 3, 2], &[2, 3, 2], &unmoved);
+        // [2, 3, 2] with the first two axes swapped, but the same shape.
+        let reshaped = [0, 1, 6, 7, 2, 3, 8, 9, 4, 5, 10, 11];
+        let (id, evidence) = named(&[2, 3, 2], &[2, 3, 2], &reshaped);
         assert_eq!(id, Hypothesis::ReshapeOrder);
-        assert!(evidence.starts_with("axes 0 and 1 are exchanged, under the shape of the reference"), "{evidence}");
+        assert!(evidence.starts_with("axes 0 and 1 are swapped, but with the shape of the reference"), "{evidence}");
         let interleaved = [0, 2, 1, 3, 4, 6, 5, 7];
         assert_eq!(
             named(&[2, 4], &[2, 4], &interleaved),
-            (Hypothesis::ReshapeOrder, "interleaved: axis 1 is 2 x 2 of the reference's, taken as 2 x 2".into())
+            (Hypothesis::ReshapeOrder, "interleaved: axis 1 of the reference is 2 x 2, read as 2 x 2".into())
         );
     }
 
     #[test]
-    fn elements_move_along_their_axis() {
+    fn elements_shift_along_their_axis() {
         let shift = |axis, by, wraps| {
-            let shift = Shift::all(&[2, 3]).into_iter().find(|s| s.axis == axis && s.by == by).expect("tried");
+            let shift = Shift::all(&[2, 3])
+                .into_iter()
+                .find(|s| s.axis == axis && s.by == by)
+                .expect("it is one of the shifts");
             applied(&shift.order(wraps), 6)
         };
         assert_eq!(shift(Some(1), 1, true), [2.0, 0.0, 1.0, 5.0, 3.0, 4.0]);
@@ -525,7 +520,7 @@ mod tests {
     }
 
     #[test]
-    fn an_axis_is_read_from_its_other_end() {
+    fn a_flip_reads_an_axis_from_its_other_end() {
         let axes = |flip: &Order| flip.part.details.axes.clone().expect("it has axes");
         let flipped: Vec<(Vec<usize>, Vec<f64>)> =
             flips(&[2, 3]).iter().map(|flip| (axes(flip), applied(flip, 6))).collect();

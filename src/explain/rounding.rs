@@ -1,248 +1,256 @@
-//! Rounding: to 16 bits, on one side or all through a computation; and noise, which is no fault, but rounding that adds up
-//! along sums.
+//! Rounding: one side rounded to 16 bits or computed in 16 bits; and rounding noise that accumulates in sums, which is not a fault.
 
 use half::{bf16, f16};
 
 use super::explanation::{Details, Hypothesis, Question};
-use super::fit::{Tally, structure};
-use super::parts::{Part, short};
+use super::fit::{Residuals, structured_share};
+use super::parts::{Part, format_short};
 use super::sides::{Sides, quantile};
 use crate::tensor::DType;
 
-/// A type of 16 bits.
+/// A 16-bit float format.
 #[derive(Clone, Copy, Debug)]
-struct Short {
+struct Format {
     id: Hypothesis,
-    word: &'static str,
-    /// The distance from 1 to the next number.
+    name: &'static str,
+    /// The machine epsilon.
     eps: f64,
-    /// The exponent of the smallest number with all bits of mantissa.
-    least: i32,
-    largest: f64,
+    /// The exponent of the smallest normal number.
+    min_exponent: i32,
+    max: f64,
 }
 
-const BF16: Short = Short {
+const BF16: Format = Format {
     id: Hypothesis::RoundedBf16,
-    word: "bf16",
+    name: "bf16",
     eps: 1.0 / 128.0,
-    least: -126,
-    largest: bf16::MAX.to_f64_const(),
+    min_exponent: -126,
+    max: bf16::MAX.to_f64_const(),
 };
 
-const F16: Short =
-    Short { id: Hypothesis::RoundedF16, word: "f16", eps: 1.0 / 1024.0, least: -14, largest: f16::MAX.to_f64_const() };
+const F16: Format = Format {
+    id: Hypothesis::RoundedF16,
+    name: "f16",
+    eps: 1.0 / 1024.0,
+    min_exponent: -14,
+    max: f16::MAX.to_f64_const(),
+};
 
-/// How the last bits go.
+/// A rounding mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
+enum Rounding {
     Nearest,
-    Cut,
+    TowardZero,
 }
 
-/// How far rounding moves numbers at least, in steps and on average: a quarter where it is to the nearest. What is moved less
-/// was there before, and is noise.
-const LEAST_MOVED: f64 = 0.1;
+/// The smallest average distance, in steps, by which rounding moves numbers: to the nearest it is a quarter. If they moved less,
+/// they were rounded before, and the rest is noise.
+const MIN_DISTANCE: f64 = 0.1;
 
-/// The share of elements that may be rounded the other way: those that stood on the edge.
-const EDGE: f64 = 0.02;
+/// The share of elements that may be rounded the other way, because they are close to the middle between two neighbours.
+const TIES: f64 = 0.02;
 
-/// Whether one of two tensors is the other rounded to 16 bits, and the squares of what that leaves. `eps` is that of the finer
-/// dtype; what `rounded` is called comes first in the evidence.
-pub(super) fn find(rounded: &[f64], exact: &[f64], eps: f64, names: [&str; 2]) -> Option<(Part, f64)> {
+/// Detects that `rounded` is `exact` rounded to 16 bits, and returns the squared difference that remains. `eps` is that of the
+/// finer dtype; `names` are what the evidence calls `rounded` and `exact`.
+pub(super) fn find_rounding(rounded: &[f64], exact: &[f64], eps: f64, names: [&str; 2]) -> Option<(Part, f64)> {
     let step = (exact.len() / 4096).max(1);
-    for short in Short::coarser(eps) {
-        // What is rounded already says nothing.
+    for format in Format::coarser_than(eps) {
+        // If most exact numbers have this format too, they are no evidence.
         let numbers = exact.iter().step_by(step).filter(|x| x.is_finite() && **x != 0.0);
-        let (fitting, all) = numbers.fold((0, 0), |(f, n), &x| (f + u32::from(short.holds(x)), n + 1));
+        let (fitting, all) = numbers.fold((0, 0), |(f, n), &x| (f + u32::from(format.contains(x)), n + 1));
         if all < 8 || fitting * 2 > all {
             continue;
         }
-        let Some(word) = short.seen(rounded, exact, eps).filter(|_| !short.is_fixed(rounded, eps)) else { continue };
-        for way in [Way::Nearest, Way::Cut] {
-            if let Some(left) = left(rounded, exact, short, way, eps) {
-                let how = if way == Way::Cut { "cut off" } else { "rounded" };
-                let evidence = format!("{} is {} {how} to {word}", names[0], names[1]);
-                return Some((Part::new(short.id, evidence, Details::default()), left));
+        let Some(name) = format.describe(rounded, exact, eps).filter(|_| !format.is_fixed_point(rounded, eps)) else {
+            continue;
+        };
+        for (mode, word) in [(Rounding::Nearest, "rounded"), (Rounding::TowardZero, "truncated")] {
+            if let Some(left) = remaining_squares(rounded, exact, format, mode, eps) {
+                let evidence = format!("{} is {} {word} to {name}", names[0], names[1]);
+                return Some((Part::new(format.id, evidence, Details::default()), left));
             }
         }
     }
     None
 }
 
-/// What f16 has in common with TF32, which has the exponents of f32.
-const MANTISSA: &str = "10 bits of mantissa";
+/// What f16 and TF32 have in common; TF32 has the exponents of f32.
+const MANTISSA: &str = "a 10-bit mantissa";
 
-/// Below it f16 has fewer bits of mantissa, and TF32 has not.
-const LEAST_F16: f64 = 1.0 / 16384.0;
+/// The smallest normal number of f16. Below it f16 has a shorter mantissa than TF32.
+const MIN_F16: f64 = 1.0 / 16384.0;
 
-/// Steps of 16 bits that a computation in them may be off by.
+/// The largest error of a computation in 16 bits, in steps.
 const STEPS: f64 = 16.0;
 
-/// Whether every number of the actual tensor is one of 16 bits, as those of the reference are not, a few steps from it: computed
-/// in 16 bits. Not the other way round: a reference of 16 bits may be right. `eps` is that of the finer dtype, `rms` that of
-/// the tensors.
-pub(super) fn computed(short: &[f64], exact: &[f64], eps: f64, rms: f64) -> Option<Part> {
-    let pairs = || pairs(short, exact);
+/// Detects that actual was computed in 16 bits: all its numbers have a 16-bit format, those of the reference do not, and they are
+/// a few steps apart. The opposite is not tried, because a 16-bit reference may be right. `eps` is that of the finer dtype,
+/// `rms` that of the tensors.
+pub(super) fn find_16_bit_computation(actual: &[f64], exact: &[f64], eps: f64, rms: f64) -> Option<Part> {
+    let pairs = || pairs(actual, exact);
     let count = pairs().count();
-    let kind = Short::coarser(eps).find(|kind| {
-        let is_near = |s: f64, x: f64| (s - x).abs() <= STEPS * kind.eps * (s.abs().max(x.abs()) + rms);
-        let is_all = pairs().all(|(s, x)| kind.round(s, Way::Nearest) == s && is_near(s, x));
-        let held = pairs().filter(|(_, x)| kind.round(*x, Way::Nearest) == *x).count();
-        // Quarters and whole numbers are numbers of 16 bits as well, and leave most of the last bits 0.
-        let round = pairs().filter(|(s, _)| s / kind.step(*s) % 8.0 == 0.0).count();
-        count >= 64 && is_all && held * 4 <= count && round * 3 <= count && !kind.is_fixed(short, eps)
+    let format = Format::coarser_than(eps).find(|format| {
+        let is_near = |a: f64, x: f64| (a - x).abs() <= STEPS * format.eps * (a.abs().max(x.abs()) + rms);
+        let fits = pairs().all(|(a, x)| format.round(a, Rounding::Nearest) == a && is_near(a, x));
+        let exact_fitting = pairs().filter(|(_, x)| format.round(*x, Rounding::Nearest) == *x).count();
+        // Quarters and integers have a 16-bit format too, with zeros in most of the last bits.
+        let short = pairs().filter(|(a, _)| a / format.step(*a) % 8.0 == 0.0).count();
+        count >= 64 && fits && exact_fitting * 4 <= count && short * 3 <= count && !format.is_fixed_point(actual, eps)
     })?;
-    // Where numbers are so small that f16 has fewer bits for them they are among its own, or one would not be.
-    let is_told = kind.id == Hypothesis::RoundedBf16 || short.iter().any(|x| *x != 0.0 && x.abs() < LEAST_F16);
-    let (what, types, others) = match is_told {
-        true => (format!("is one of {}", kind.word), kind.word, "are not"),
-        false => (format!("has {MANTISSA}"), "f16 or TF32", "have more"),
+    // Only numbers below the normal range of f16 distinguish it from TF32.
+    let is_certain = format.id == Hypothesis::RoundedBf16 || actual.iter().any(|x| *x != 0.0 && x.abs() < MIN_F16);
+    let (what, formats, others) = match is_certain {
+        true => (format!("is representable in {}", format.name), format.name, "are not"),
+        false => (format!("has {MANTISSA}"), "f16 or TF32", "have more bits"),
     };
     let evidence =
-        format!("every value of actual {what}, as where it is computed in {types}; those of the reference {others}");
-    Some(Part::new(kind.id, evidence, Details::default()))
+        format!("every value of actual {what}, as if computed in {formats}; those of the reference {others}");
+    Some(Part::new(format.id, evidence, Details::default()))
 }
 
-/// The factor with which `rounded` can be `exact` rounded to 16 bits: every element limits it from both sides.
-pub(super) fn factor(rounded: &[f64], exact: &[f64]) -> Option<f64> {
-    [BF16, F16].into_iter().find_map(|short| {
+/// Returns the factor by which `exact` was multiplied before it was rounded to 16 bits: every element bounds it on both sides.
+pub(super) fn find_factor(rounded: &[f64], exact: &[f64]) -> Option<f64> {
+    [BF16, F16].into_iter().find_map(|format| {
         let (mut low, mut high) = (f64::NEG_INFINITY, f64::INFINITY);
         for (r, x) in pairs(rounded, exact).filter(|(r, x)| *x != 0.0 && *r != 0.0) {
-            // A little more, for noise before the rounding.
-            let half = 0.5005 * short.step(r) + 4e-6 * r.abs();
+            // A little more than half, for noise before the rounding.
+            let half = 0.5005 * format.step(r) + 4e-6 * r.abs();
             let (one, other) = ((r - half) / x, (r + half) / x);
             low = low.max(one.min(other));
             high = high.min(one.max(other));
         }
-        // A bound that is wide says nothing.
+        // Wide bounds determine nothing.
         (low <= high && high - low < 0.01 * high.abs()).then_some((low + high) / 2.0)
     })
 }
 
-/// The squares of what rounding leaves; `None` where it does not explain the elements.
-fn left(rounded: &[f64], exact: &[f64], short: Short, way: Way, eps: f64) -> Option<f64> {
-    let (mut count, mut explained, mut edge, mut inexact) = (0.0, 0.0, 0.0, 0.0);
-    let (mut left, mut moved) = (0.0, 0.0);
+/// Returns the squared difference that rounding leaves, or `None` if it does not explain the elements.
+fn remaining_squares(rounded: &[f64], exact: &[f64], format: Format, mode: Rounding, eps: f64) -> Option<f64> {
+    let (mut count, mut explained, mut ties, mut inexact) = (0.0, 0.0, 0.0, 0.0);
+    let (mut left, mut distance) = (0.0, 0.0);
     for (r, x) in pairs(rounded, exact) {
         let noise = 32.0 * eps * x.abs().max(r.abs());
-        let (step, expected) = (short.step(x), short.round(x, way));
-        let is_expected = (r - expected).abs() <= noise;
-        // On the edge noise decides.
-        let most = if way == Way::Nearest { 0.5 * step } else { step };
-        let is_short = (r - short.round(r, Way::Nearest)).abs() <= noise;
-        let is_edge = !is_expected && is_short && (r - x).abs() <= most + noise + 0.03 * step;
+        let (step, expected) = (format.step(x), format.round(x, mode));
+        // Close to a tie, noise decides.
+        let max_distance = if mode == Rounding::Nearest { 0.5 * step } else { step };
+        let is_representable = (r - format.round(r, Rounding::Nearest)).abs() <= noise;
         count += 1.0;
-        match (is_expected, is_edge) {
-            (false, false) => left += (r - expected) * (r - expected),
-            (_, is_edge) => (explained, edge) = (explained + 1.0, edge + f64::from(u8::from(is_edge))),
+        if (r - expected).abs() <= noise {
+            explained += 1.0;
+        } else if is_representable && (r - x).abs() <= max_distance + noise + 0.03 * step {
+            explained += 1.0;
+            ties += 1.0;
+        } else {
+            left += (r - expected) * (r - expected);
         }
-        if !short.holds(x) {
+        if !format.contains(x) {
             inexact += 1.0;
-            moved += ((r - x).abs() / step).min(1.0);
+            distance += ((r - x).abs() / step).min(1.0);
         }
     }
-    let is_explained = count > 0.0 && explained >= (1.0 - EDGE) * count && edge <= 10.0 * EDGE * count;
-    (is_explained && moved >= LEAST_MOVED * inexact).then_some(left)
+    let is_explained = count > 0.0 && explained >= (1.0 - TIES) * count && ties <= 10.0 * TIES * count;
+    (is_explained && distance >= MIN_DISTANCE * inexact).then_some(left)
 }
 
-/// Both numbers wherever they are, and not both 0.
+/// Returns the pairs of numbers that are not both 0.
 fn pairs(rounded: &[f64], exact: &[f64]) -> impl Iterator<Item = (f64, f64)> {
     let pairs = rounded.iter().zip(exact).map(|(r, x)| (*r, *x));
     pairs.filter(|(r, x)| !(r - x).is_nan() && (*r != 0.0 || *x != 0.0))
 }
 
-impl Short {
-    /// Those that are far coarser than a type of that eps.
-    fn coarser(eps: f64) -> impl Iterator<Item = Short> {
-        [BF16, F16].into_iter().filter(move |short| short.eps >= 64.0 * eps)
+impl Format {
+    /// The formats that are far coarser than a dtype with this eps.
+    fn coarser_than(eps: f64) -> impl Iterator<Item = Format> {
+        [BF16, F16].into_iter().filter(move |format| format.eps >= 64.0 * eps)
     }
 
-    /// What the type is called that those numbers show: without small ones f16 is like any other of 10 bits. `None` where the
-    /// small ones are not of the type.
-    fn seen(self, rounded: &[f64], exact: &[f64], eps: f64) -> Option<String> {
+    /// Names the format as precisely as the numbers allow: only numbers below the normal range of f16 distinguish it from TF32.
+    /// Returns `None` if those do not have the format.
+    fn describe(self, rounded: &[f64], exact: &[f64], eps: f64) -> Option<String> {
         if self.id == Hypothesis::RoundedBf16 {
-            return Some(self.word.to_owned());
+            return Some(self.name.to_owned());
         }
-        let is_small = |(_, x): &(&f64, &f64)| x.abs() < LEAST_F16 && !self.holds(**x);
+        let is_small = |(_, x): &(&f64, &f64)| x.abs() < MIN_F16 && !self.contains(**x);
         let small = rounded.iter().zip(exact).filter(is_small);
-        let is_own = |r: f64| (r - self.round(r, Way::Nearest)).abs() <= 32.0 * eps * r.abs();
-        let (own, all) = small.fold((0, 0), |(own, all), (&r, _)| (own + u64::from(is_own(r)), all + 1));
-        match (own, all) {
-            (_, 0) => Some(format!("{MANTISSA}, as f16 and TF32 have")),
-            (own, all) => (own * 10 >= all * 9).then(|| self.word.to_owned()),
+        let fits = |r: f64| (r - self.round(r, Rounding::Nearest)).abs() <= 32.0 * eps * r.abs();
+        let (fitting, all) = small.fold((0, 0), |(fitting, all), (&r, _)| (fitting + u64::from(fits(r)), all + 1));
+        match all {
+            0 => Some(format!("{MANTISSA}, as in f16 and TF32")),
+            all => (fitting * 10 >= all * 9).then(|| self.name.to_owned()),
         }
     }
 
-    /// Whether the numbers are as well those of one fixed step, as of a converter or of whole numbers that were divided.
-    fn is_fixed(self, rounded: &[f64], eps: f64) -> bool {
+    /// Whether the numbers are also multiples of one fixed step, as from a converter or a division of integers.
+    fn is_fixed_point(self, rounded: &[f64], eps: f64) -> bool {
         let numbers = || rounded.iter().copied().filter(|x| x.is_finite() && *x != 0.0);
-        // The largest may be the first of the next power of two.
+        // The largest number may have been rounded up to a power of two.
         let step = self.step(numbers().fold(0.0, |most, x| x.abs().max(most))) / 2.0;
         let is_off = |x: &f64| ((x / step).round() * step - x).abs() > 32.0 * eps * x.abs();
         numbers().filter(is_off).count() * 100 <= numbers().count()
     }
 
-    /// The distance between neighbours near x.
+    /// The distance between neighbouring numbers near x.
     fn step(self, x: f64) -> f64 {
-        let exponent = ((x.abs().to_bits() >> 52) as i32 - 1023).max(self.least);
+        let exponent = ((x.abs().to_bits() >> 52) as i32 - 1023).max(self.min_exponent);
         self.eps * 2f64.powi(exponent)
     }
 
-    /// The nearest number it has, or the one towards 0.
-    fn round(self, x: f64, way: Way) -> f64 {
+    /// Rounds a number to this format.
+    fn round(self, x: f64, mode: Rounding) -> f64 {
         let step = self.step(x);
-        // A power of two: the quotient is exact.
+        // The step is a power of two, so that the quotient is exact.
         let steps = x / step;
-        const WHOLE: f64 = (1u64 << 52) as f64;
-        let nearest = match way {
-            // Beyond it there are whole numbers alone, and the addition rounds to the nearest, ties to even.
-            Way::Nearest => (steps.abs() + WHOLE - WHOLE).copysign(steps),
-            Way::Cut => (steps as i64) as f64,
-        };
-        let rounded = nearest * step;
-        if rounded.abs() > self.largest { f64::INFINITY.copysign(x) } else { rounded }
+        let rounded = step
+            * match mode {
+                Rounding::Nearest => steps.round_ties_even(),
+                Rounding::TowardZero => steps.trunc(),
+            };
+        if rounded.abs() > self.max { f64::INFINITY.copysign(x) } else { rounded }
     }
 
-    /// Whether it has that number.
-    fn holds(self, x: f64) -> bool {
-        self.round(x, Way::Cut) == x
+    /// Whether the number has this format.
+    fn contains(self, x: f64) -> bool {
+        self.round(x, Rounding::TowardZero) == x
     }
 }
 
-/// Noise below which nothing else is looked for, in eps times the RMS: honest implementations of one checkpoint.
-pub(super) fn is_least(sides: &Sides) -> bool {
-    sides.noise.eps > 0.0 && sides.lost.is_empty() && sides.rmse() <= sides.noise.limit(sides.rms) / 8.0
+/// Whether the difference is so small that only noise is considered, as between correct implementations of a checkpoint.
+pub(super) fn is_far_below_limit(sides: &Sides) -> bool {
+    sides.noise.eps > 0.0 && sides.non_finite.is_empty() && sides.rmse() <= sides.noise.limit(sides.rms) / 8.0
 }
 
-/// That the difference is noise, if it is no more.
-pub(super) fn noise(question: &Question<'_>, sides: &Sides, tally: &Tally) -> Option<Part> {
+/// Explains the difference as rounding noise, if it is nothing else.
+pub(super) fn explain_noise(question: &Question<'_>, sides: &Sides, residuals: &Residuals) -> Option<Part> {
     let eps = sides.noise.eps;
     let size = sides.rmse() / (eps * sides.rms);
-    let length = length(question);
-    // The roundings of a sum are a random walk, of steps a few tenths of an eps; and some operations more than the sum.
+    let length = sum_length(question);
+    // The rounding errors of a sum are a random walk with steps of a few tenths of an eps; other operations add a few eps.
     let explained = match question.pair.reference.dtype() {
         DType::F32 | DType::F64 => 4.0 + (length as f64).sqrt(),
         _ => sides.noise.limit(1.0) / eps,
     };
-    let is_noise = eps > 0.0 && size <= explained && tally.beyond == 0 && sides.numbers > 0;
-    let is_noise = is_noise && !is_flushed(sides) && (size <= PLAIN || structure(sides) <= STRUCTURE);
-    let is_noise = is_noise && !is_apart(sides) && !is_curve(sides);
+    let is_small = eps > 0.0 && size <= explained && residuals.wrong == 0 && sides.finite_count > 0;
+    let is_noise = is_small
+        && !is_flushed(sides)
+        && (size <= ALWAYS_NOISE || structured_share(sides) <= MAX_STRUCTURE)
+        && !is_concentrated(sides)
+        && !is_function_of_value(sides);
     is_noise.then(|| {
-        let [size, explained] = [(size * 100.0).round() / 100.0, explained.round()].map(short);
+        let [size, explained] = [(size * 100.0).round() / 100.0, explained.round()].map(format_short);
         let evidence = format!(
-            "rounding noise: its rms is {size} eps of the values' rms, and sums of {length} explain {explained}"
+            "rounding noise: its RMS is {size} eps of the RMS of the values, and sums of {length} terms explain {explained}"
         );
         Part::new(Hypothesis::Accumulation, evidence, Details::default())
     })
 }
 
-/// The RMS, in eps, up to which rounding may have any structure: one factor for a row is rounded once.
-const PLAIN: f64 = 2.0;
+/// The RMS, in eps, up to which noise may have structure: the factor of a row is rounded once.
+const ALWAYS_NOISE: f64 = 2.0;
 
-/// The share of the difference that a factor for each slice may explain beyond chance.
-const STRUCTURE: f64 = 0.25;
+/// The share of larger noise that a factor for each slice may explain.
+const MAX_STRUCTURE: f64 = 0.25;
 
-/// Whether an element is too small to come from a sum of the others, and differs all the same: flushed to 0, for one.
+/// Whether an element differs that is too small to result from a sum of the others, such as one that was flushed to 0.
 fn is_flushed(sides: &Sides) -> bool {
     let least = 1e-3 * sides.noise.eps * sides.rms;
     sides.actual.iter().zip(&sides.reference).any(|(a, r)| {
@@ -251,9 +259,9 @@ fn is_flushed(sides: &Sides) -> bool {
     })
 }
 
-/// Whether few elements carry most of the difference, each far off beside its own row while the others are not: another formula
-/// for some values.
-fn is_apart(sides: &Sides) -> bool {
+/// Whether a few elements account for most of the difference, each far off compared with its row: a different formula for some
+/// values.
+fn is_concentrated(sides: &Sides) -> bool {
     let width = sides.shape.last().copied().unwrap_or(1).max(1);
     let rows = sides.actual.chunks(width).zip(sides.reference.chunks(width));
     let mut off: Vec<(f64, f64)> = Vec::with_capacity(sides.len());
@@ -263,20 +271,20 @@ fn is_apart(sides: &Sides) -> bool {
         off.extend(pairs.map(|(a, r)| ((a - r).abs() / (sides.noise.eps * (r.abs() + row)), (a - r).powi(2))));
     }
     let usual = quantile(&mut off.iter().map(|(off, _)| *off).collect::<Vec<f64>>(), 0.9).unwrap_or(0.0);
-    let apart: f64 = off.iter().filter(|(off, _)| *off > (8.0 * usual).max(16.0)).map(|(_, square)| square).sum();
-    apart > 0.5 * sides.squares
+    let far: f64 = off.iter().filter(|(off, _)| *off > (8.0 * usual).max(16.0)).map(|(_, square)| square).sum();
+    far > 0.5 * sides.squares
 }
 
-/// Whether the difference is a curve over the values: neighbours by value differ alike, as roundings do not.
-fn is_curve(sides: &Sides) -> bool {
-    /// Values that are looked at.
+/// Whether the difference is a smooth function of the values: similar values have similar differences, unlike with rounding.
+fn is_function_of_value(sides: &Sides) -> bool {
+    /// The number of values that are sampled.
     const VALUES: usize = 1 << 14;
     let step = sides.len().div_ceil(VALUES).max(1);
     let mut pairs: Vec<(f64, f64)> =
         (0..sides.len()).step_by(step).map(|p| (sides.reference[p], sides.difference(p))).collect();
     pairs.retain(|(_, d)| !d.is_nan());
     pairs.sort_by(|one, other| one.0.total_cmp(&other.0));
-    // The same twice is one.
+    // Equal values count once.
     pairs.dedup_by_key(|(r, _)| *r);
     if pairs.len() < 64 {
         return false;
@@ -287,12 +295,12 @@ fn is_curve(sides: &Sides) -> bool {
     products > 0.3 * squares
 }
 
-/// The length of the longest sum that the shapes suggest.
-fn length(question: &Question<'_>) -> usize {
+/// Returns the length of the longest sum that the shapes suggest.
+fn sum_length(question: &Question<'_>) -> usize {
     let tensors = question.inputs.values().copied().chain([question.pair.reference]);
     let extents =
         tensors.filter(|tensor| tensor.shape().len() >= 2).flat_map(|tensor| tensor.shape().iter().rev().take(2));
-    // What the shapes do not show is no longer than an embedding, most often.
+    // Other sums are rarely longer than an embedding.
     extents.copied().max().unwrap_or(1).clamp(64, 4096)
 }
 
@@ -301,29 +309,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rounding_is_that_of_the_type() {
+    fn rounding_agrees_with_the_16_bit_types() {
         for at in 0..20_000 {
             let x = f64::from((at as f32 * 0.37).sin() * 2f32.powi(at % 40 - 30));
-            assert_eq!(BF16.round(x, Way::Nearest), f64::from(bf16::from_f32(x as f32)), "{x}");
-            assert_eq!(F16.round(x, Way::Nearest), f64::from(f16::from_f32(x as f32)), "{x}");
-            assert_eq!(BF16.round(x, Way::Cut), f64::from(f32::from_bits((x as f32).to_bits() & 0xffff_0000)));
+            assert_eq!(BF16.round(x, Rounding::Nearest), f64::from(bf16::from_f32(x as f32)), "{x}");
+            assert_eq!(F16.round(x, Rounding::Nearest), f64::from(f16::from_f32(x as f32)), "{x}");
+            assert_eq!(
+                BF16.round(x, Rounding::TowardZero),
+                f64::from(f32::from_bits((x as f32).to_bits() & 0xffff_0000))
+            );
         }
-        assert!(!BF16.holds(1.001) && BF16.holds(1.5) && F16.holds(0.0));
+        assert!(!BF16.contains(1.001) && BF16.contains(1.5) && F16.contains(0.0));
     }
 
     #[test]
-    fn what_is_not_rounding_is_not_called_so() {
+    fn only_rounding_is_called_rounding() {
         let exact: Vec<f64> = (0..500).map(|x| (f64::from(x) * 0.7).sin()).collect();
         let rounded: Vec<f64> = exact.iter().map(|&x| f64::from(f16::from_f64(x))).collect();
         let names = ["actual", "the reference"];
-        let found = |rounded: &[f64], exact: &[f64]| find(rounded, exact, 1e-7, names).map(|(part, _)| part.id);
+        let found =
+            |rounded: &[f64], exact: &[f64]| find_rounding(rounded, exact, 1e-7, names).map(|(part, _)| part.id);
         assert_eq!(found(&rounded, &exact), Some(Hypothesis::RoundedF16));
-        // Noise of that size, and what is rounded on both sides.
+        // Noise of this size, and both sides rounded.
         let noisy: Vec<f64> =
             exact.iter().enumerate().map(|(at, x)| x * (1.0 + 4e-4 * (at as f64 * 1.3).sin())).collect();
         assert_eq!(found(&noisy, &exact), None);
         assert_eq!(found(&rounded, &rounded), None);
-        // Whole numbers beside themselves with a little noise: rounding takes it away, and did not make it.
+        // Integers, and the same with a little noise: rounding would remove the noise, but did not cause the difference.
         let whole: Vec<f64> = (0..500).map(|x| f64::from(x % 200)).collect();
         let noisy: Vec<f64> = whole.iter().enumerate().map(|(at, x)| x + 1e-3 * (at as f64 * 1.3).sin()).collect();
         assert_eq!(found(&whole, &noisy), None);

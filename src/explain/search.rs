@@ -1,41 +1,41 @@
-//! From hypotheses to answers: what fits, best first.
+//! The search for explanations: tests every hypothesis, and ranks those that fit.
 
-use super::bases::{bases, exact};
+use super::bases::{exact_bases, propose_bases};
 use super::complex;
-use super::exceptions::{self, Kind, constant_throughout, lost};
+use super::exceptions::{self, ModelKind, constant_output, non_finite_region};
 use super::explanation::{Details, Explanation, Hypothesis, Question};
-use super::fit::{Between, Bias, Fit, Model, by_axis, explained, models, settle, spread_within};
-use super::order::{has_order, moved};
-use super::parts::{Base, Part, answers, model_parts};
+use super::fit::{Bias, Fit, FitData, Model, explained_by_axis, explained_share, models, refine, spread_within_groups};
+use super::order::{has_enough_information, reorder};
+use super::parts::{Base, Part, explanations, model_parts};
 use super::rounding;
 use super::sides::{Sample, Sides, quantile};
 
-/// The share of a difference that a hypothesis has to remove where what is left is more than rounding explains. A factor that
-/// is not the cause takes away 97% of the difference between two filters.
-const MOST: f64 = 0.995;
+/// The share of the difference that a hypothesis has to remove if it leaves more than rounding explains. A factor that is not the
+/// cause removes up to 97% of the difference between two filters.
+const MIN_REMOVED: f64 = 0.995;
 
-/// The same where what is left is at most twice what rounding explains.
-const CLOSE: f64 = 0.9;
+/// The same if it leaves at most twice what rounding explains.
+const MIN_REMOVED_NEAR_NOISE: f64 = 0.9;
 
-/// The same where what is left is rounding: less could be removed by chance where the difference itself is close to noise.
-const SOME: f64 = 0.6;
+/// The same if it leaves only rounding. A smaller share could be removed by chance if the difference itself is close to noise.
+const MIN_REMOVED_TO_NOISE: f64 = 0.6;
 
-/// The share of the elements of which a move may say nothing.
-const UNTOLD: f64 = 0.25;
+/// The share of the elements that a reordering may leave without a prediction.
+const MAX_UNEXPLAINED: f64 = 0.25;
 
-/// Parts of an explanation: what has more fits a little of everything.
-const COMPOSED: usize = 2;
+/// The largest number of parts of an explanation. More parts fit anything to some degree.
+const MAX_PARTS: usize = 2;
 
-/// How many times less a model has to leave than a simpler one that is good enough.
-const WORTH: f64 = 3.0;
+/// How many times smaller the residual of a more complex model has to be.
+const MIN_IMPROVEMENT: f64 = 3.0;
 
-/// Elements below which nothing can be told.
-const ELEMENTS: u64 = 4;
+/// The smallest number of elements that can be explained.
+const MIN_ELEMENTS: u64 = 4;
 
-/// Explanations that anybody reads.
-const ANSWERS: usize = 5;
+/// The largest number of answers.
+const MAX_ANSWERS: usize = 5;
 
-/// Why the actual tensor is not its reference: what fits, best first; empty where nothing does.
+/// Explains why the actual tensor differs from its reference. Returns what fits, best first, or nothing.
 ///
 /// ```
 /// use karat::Tensor;
@@ -53,283 +53,277 @@ const ANSWERS: usize = 5;
 /// ```
 #[must_use]
 pub fn explain(question: &Question<'_>) -> Vec<Explanation> {
-    let Some(sides) = Sides::of(question.pair) else { return complex::explain(question) };
-    let mut candidates = candidates(question, &sides);
-    rank(&mut candidates);
-    candidates.into_iter().take(ANSWERS).flat_map(|best| answers(&best.parts, best.removes, best.is_clean)).collect()
+    let Some(sides) = Sides::new(question.pair) else { return complex::explain(question) };
+    let best = rank(find_candidates(question, &sides)).into_iter().take(MAX_ANSWERS);
+    best.flat_map(|best| explanations(&best.parts, best.removes, best.is_clean)).collect()
 }
 
-/// Everything that fits, in no order.
-fn candidates(question: &Question<'_>, sides: &Sides) -> Vec<Candidate> {
-    let alone = |part: Option<Part>, removes: f64| -> Vec<Candidate> {
-        part.map(|part| Candidate::of(vec![part], removes)).into_iter().collect()
+/// Returns everything that fits, in no particular order.
+fn find_candidates(question: &Question<'_>, sides: &Sides) -> Vec<Candidate> {
+    let single = |part: Option<Part>, removes: f64| -> Vec<Candidate> {
+        part.map(|part| Candidate::new(part, removes)).into_iter().collect()
     };
-    if sides.squares == 0.0 && sides.lost.is_empty() {
-        return alone(same(sides), 1.0);
+    if sides.squares == 0.0 && sides.non_finite.is_empty() {
+        return single(other_shape(sides), 1.0);
     }
-    if sides.numbers + (sides.lost.len() as u64) < ELEMENTS {
+    if sides.finite_count + (sides.non_finite.len() as u64) < MIN_ELEMENTS {
         return Vec::new();
     }
-    if sides.numbers == 0 {
-        return alone(lost(sides), sides.removes(0.0, true));
+    if sides.finite_count == 0 {
+        return single(non_finite_region(sides), sides.removed_share(0.0, true));
     }
-    if let Some(part) = constant_throughout(sides) {
-        return alone(Some(part), sides.removes(0.0, false));
+    if let Some(part) = constant_output(sides) {
+        return single(Some(part), sides.removed_share(0.0, false));
     }
-    let rounded = rounded(sides).map(|(part, left)| (part, sides.removes(left, false)));
-    if let Some((part, removes)) = rounded.filter(|(_, removes)| *removes >= SOME) {
-        return alone(Some(part), removes);
+    if let Some((part, left)) = find_rounding(sides)
+        && sides.removed_share(left, false) >= MIN_REMOVED_TO_NOISE
+    {
+        return single(Some(part), sides.removed_share(left, false));
     }
-    let sample = Sample::of(&sides.shape);
+    let sample = Sample::new(&sides.shape);
     let reference = Base::new(None, sides.reference.clone(), 0);
-    // That the difference is noise.
-    let noise = || {
-        let fit = settle(between(sides, &sample, &reference), Model::identity());
-        rounding::noise(question, sides, &fit.tally)
+    let explain_noise = || {
+        let fit = refine(fit_data(sides, &sample, &reference), Model::identity());
+        single(rounding::explain_noise(question, sides, &fit.residuals), 1.0)
     };
-    if sides.is_aligned() && rounding::is_least(sides) {
-        return alone(noise(), 1.0);
+    if sides.is_aligned() && rounding::is_far_below_limit(sides) {
+        return explain_noise();
     }
     let try_one = |base: Base| try_base(question, sides, &sample, &base);
-    let mut found = try_base(question, sides, &sample, &reference);
-    found.extend(bases(question, sides, &sample).into_iter().flat_map(try_one));
-    // Another order of the elements costs most, and adds nothing to what one number explains.
-    if !found.iter().any(Candidate::is_enough) && has_order(sides) {
-        found.extend(moved(sides, &sample).flat_map(try_one));
+    let mut candidates = try_base(question, sides, &sample, &reference);
+    candidates.extend(propose_bases(question, sides, &sample).into_iter().flat_map(try_one));
+    // Reorderings cost most, and add nothing if a single parameter explains the difference.
+    if !candidates.iter().any(Candidate::is_sufficient) && has_enough_information(sides) {
+        candidates.extend(reorder(sides, &sample).flat_map(try_one));
     }
-    if !found.iter().any(Candidate::is_enough) {
-        found.extend(exact(question, sides).into_iter().flat_map(try_one));
+    if !candidates.iter().any(Candidate::is_sufficient) {
+        candidates.extend(exact_bases(question, sides).into_iter().flat_map(try_one));
     }
-    if found.is_empty() && sides.is_aligned() && sides.lost.is_empty() {
-        found = alone(noise(), 1.0);
+    if candidates.is_empty() && sides.is_aligned() && sides.non_finite.is_empty() {
+        candidates = explain_noise();
     }
-    if found.is_empty() {
-        found = alone(computed(sides), 1.0);
+    if candidates.is_empty() {
+        candidates = single(find_16_bit_computation(sides), 1.0);
     }
-    found
+    candidates
 }
 
-/// Everything that fits with that base.
+/// Returns everything that fits with this base.
 fn try_base(question: &Question<'_>, sides: &Sides, sample: &Sample, base: &Base) -> Vec<Candidate> {
-    let between = between(sides, sample, base);
-    let mut found = Vec::new();
-    if base.part.is_some() && is_reference(between, base) {
-        return found;
+    let data = fit_data(sides, sample, base);
+    let mut candidates = Vec::new();
+    if base.part.is_some() && is_reference(data, base) {
+        return candidates;
     }
-    // What a simpler model leaves that is good enough.
+    // The smallest residual of an acceptable simpler model.
     let mut least = f64::INFINITY;
-    for model in models(between) {
-        // Where a simpler one leaves no more than rounding, nothing is left to explain.
-        if least <= between.limit() {
+    for model in models(data) {
+        // If a simpler model leaves only rounding, there is nothing left to explain.
+        if least <= data.limit() {
             break;
         }
-        let fit = settle(between, model);
-        let left = fit.tally.rms();
-        if left * WORTH > least || !matters(between, &fit.model) {
+        let fit = refine(data, model);
+        let rms = fit.residuals.rms();
+        if rms * MIN_IMPROVEMENT > least || !depends_on_base(data, &fit.model) {
             continue;
         }
-        let judged = judge(question, base, between, &fit);
-        if judged.iter().any(|candidate| !candidate.is_excused) {
-            least = least.min(left.max(between.limit()));
+        let accepted = evaluate(question, base, data, &fit);
+        if accepted.iter().any(|candidate| !candidate.has_exceptions) {
+            least = least.min(rms.max(data.limit()));
         }
-        found.extend(judged);
+        candidates.extend(accepted);
     }
-    found
+    candidates
 }
 
-/// Whether the base is the reference itself after all, as that moved along an axis where it is constant.
-fn is_reference(between: Between<'_>, base: &Base) -> bool {
-    let Between { sides, sample, .. } = between;
+/// Whether the base equals the reference, as after a shift along an axis on which the reference is constant.
+fn is_reference(data: FitData<'_>, base: &Base) -> bool {
+    let FitData { sides, sample, .. } = data;
     let pairs = sample.positions.iter().map(|&position| (base.values[position], sides.reference[position]));
-    let is_same = |(moved, reference): (f64, f64)| (moved - reference).abs() <= 2.0 * sides.noise.eps * reference.abs();
+    let is_same = |(base, reference): (f64, f64)| (base - reference).abs() <= 2.0 * sides.noise.eps * reference.abs();
     base.actual.is_none() && sides.is_aligned() && pairs.filter(|(b, r)| !(b - r).is_nan()).all(is_same)
 }
 
-/// Whether a model brings most elements closer, and not a few large ones alone.
-fn is_broad(between: Between<'_>, fit: &Fit) -> bool {
-    let median = |left: &dyn Fn(usize) -> f64| {
-        let left = between.sample.positions.iter().map(|&position| left(position).abs());
-        quantile(&mut left.filter(|left| !left.is_nan()).collect::<Vec<f64>>(), 0.5).unwrap_or(0.0)
+/// Whether a model brings most elements closer, and not only a few large ones.
+fn is_broad(data: FitData<'_>, fit: &Fit) -> bool {
+    let median = |difference: &dyn Fn(usize) -> f64| {
+        let sizes = data.sample.positions.iter().map(|&position| difference(position).abs());
+        quantile(&mut sizes.filter(|size| !size.is_nan()).collect::<Vec<f64>>(), 0.5).unwrap_or(0.0)
     };
-    let before = median(&|position| between.sides.difference(position));
-    !between.sides.is_aligned() || median(&|position| between.left(&fit.model, position)) <= 0.5 * before
+    let before = median(&|position| data.sides.difference(position));
+    !data.sides.is_aligned() || median(&|position| data.residual(&fit.model, position)) <= 0.5 * before
 }
 
-/// Whether what a model leaves follows an axis, so that it is no more than an average: a factor, or a constant, for each index
-/// explains most of it.
-fn is_average(between: Between<'_>, model: &Model) -> bool {
-    /// The share from which on that follows an axis.
-    const AVERAGED: f64 = 0.5;
-    let left = || (0..between.base.len()).map(|position| (between.left(model, position), between.base[position]));
-    between.sides.is_aligned() && by_axis(between.sides, left).any(|explained| explained > AVERAGED)
+/// Whether the model is only an average: a factor or a constant for each index of an axis would explain most of its residuals.
+fn is_average(data: FitData<'_>, model: &Model) -> bool {
+    /// The share of the squared residuals that counts as most.
+    const MOST: f64 = 0.5;
+    let residuals = || (0..data.base.len()).map(|position| (data.residual(model, position), data.base[position]));
+    data.sides.is_aligned() && explained_by_axis(data.sides, residuals).any(|explained| explained > MOST)
 }
 
-/// Whether the base still shows in what the model makes of it: the standard deviation of its numbers.
-fn matters(between: Between<'_>, model: &Model) -> bool {
-    let numbers = || between.sample.positions.iter().map(|&position| between.base[position]).filter(|x| !x.is_nan());
+/// Whether the prediction still depends on the base: the scaled base varies by more than rounding.
+fn depends_on_base(data: FitData<'_>, model: &Model) -> bool {
+    let numbers = || data.sample.positions.iter().map(|&position| data.base[position]).filter(|x| !x.is_nan());
     let count = numbers().count().max(1) as f64;
     let mean = numbers().sum::<f64>() / count;
     let spread = (numbers().map(|x| (x - mean) * (x - mean)).sum::<f64>() / count).sqrt();
-    model.factor.abs() * spread > 4.0 * between.limit()
+    model.factor.abs() * spread > 4.0 * data.limit()
 }
 
-fn between<'a>(sides: &'a Sides, sample: &'a Sample, base: &'a Base) -> Between<'a> {
-    Between { sides, sample, actual: base.actual.as_deref().unwrap_or(&sides.actual), base: &base.values }
+fn fit_data<'a>(sides: &'a Sides, sample: &'a Sample, base: &'a Base) -> FitData<'a> {
+    FitData { sides, sample, actual: base.actual.as_deref().unwrap_or(&sides.actual), base: &base.values }
 }
 
-/// The same elements in the same order, under another shape.
-fn same(sides: &Sides) -> Option<Part> {
-    let evidence = "every element is right and in its order; only the shape is another";
-    let is_same = !sides.is_aligned() && sides.numbers > 0;
-    is_same.then(|| Part::new(Hypothesis::ReshapeOrder, evidence, Details::default()))
+/// Detects equal elements in the same order, but with another shape.
+fn other_shape(sides: &Sides) -> Option<Part> {
+    let evidence = "the elements and their order are right; only the shape differs";
+    let is_reshaped = !sides.is_aligned() && sides.finite_count > 0;
+    is_reshaped.then(|| Part::new(Hypothesis::ReshapeOrder, evidence, Details::default()))
 }
 
-/// One side rounded to 16 bits, the other not.
-fn rounded(sides: &Sides) -> Option<(Part, f64)> {
-    let find = |one, other, names| rounding::find(one, other, sides.finer_eps, names);
-    if sides.rmse() > 0.01 * sides.rms || !sides.lost.is_empty() {
+/// Detects that one side is the other rounded to 16 bits, and returns the squared difference that remains.
+fn find_rounding(sides: &Sides) -> Option<(Part, f64)> {
+    let find = |one, other, names| rounding::find_rounding(one, other, sides.finer_eps, names);
+    if sides.rmse() > 0.01 * sides.rms || !sides.non_finite.is_empty() {
         return None;
     }
     find(&sides.actual, &sides.reference, ["actual", "the reference"])
         .or_else(|| find(&sides.reference, &sides.actual, ["the reference", "actual"]))
 }
 
-/// Actual computed in 16 bits, the reference not.
-fn computed(sides: &Sides) -> Option<Part> {
-    // A factor or a constant is another fault, or one more.
+/// Detects that actual was computed in 16 bits, and the reference was not.
+fn find_16_bit_computation(sides: &Sides) -> Option<Part> {
+    // A factor or a constant would be another fault, or an additional one.
     let pairs = sides.actual.iter().zip(&sides.reference).map(|(a, r)| (a - r, *r));
-    if !sides.is_aligned() || !sides.lost.is_empty() || explained(pairs, 1, |_| 0) > 0.25 {
+    if !sides.is_aligned() || !sides.non_finite.is_empty() || explained_share(pairs, 1, |_| 0) > 0.25 {
         return None;
     }
-    rounding::computed(&sides.actual, &sides.reference, sides.finer_eps, sides.rms)
+    rounding::find_16_bit_computation(&sides.actual, &sides.reference, sides.finer_eps, sides.rms)
 }
 
-/// What a fit says, if it is acceptable: by itself, or with something that excuses the elements it does not hold for.
-fn judge(question: &Question<'_>, base: &Base, between: Between<'_>, fit: &Fit) -> Vec<Candidate> {
-    let (sides, tally) = (between.sides, fit.tally);
-    let (named, free) = model_parts(question, sides, fit);
-    let mut parts: Vec<Part> = base.part.iter().cloned().chain(named).collect();
+/// Returns the candidates of a fit that is acceptable, as it is or except for some elements.
+fn evaluate(question: &Question<'_>, base: &Base, data: FitData<'_>, fit: &Fit) -> Vec<Candidate> {
+    let (sides, residuals) = (data.sides, fit.residuals);
+    let (model_parts, free) = model_parts(question, sides, fit);
+    let mut parts: Vec<Part> = base.part.iter().cloned().chain(model_parts).collect();
     let parameters = base.parameters + free;
-    let tells_lost = base.tells_lost || !sides.lost.is_empty();
-    if !base.tells_lost {
-        parts.extend(lost(sides));
+    let explains_non_finite = base.explains_non_finite || !sides.non_finite.is_empty();
+    if !base.explains_non_finite {
+        parts.extend(non_finite_region(sides));
     }
-    let spare = tally.numbers as i64 - parameters as i64;
-    // Half of the elements have to have a counterpart.
-    // And a move that is scaled besides needs more than a few.
+    let freedom = residuals.count as i64 - parameters as i64;
+    // Half of the elements need a counterpart, and a scaled reordering needs more than a few.
     let least = if base.part.is_some() && free > 0 { 12 } else { 3 };
-    if spare < least || tally.numbers * 2 < sides.numbers {
+    if freedom < least || residuals.count * 2 < sides.finite_count {
         return Vec::new();
     }
-    if base.untold > 0.0 && (tally.numbers as f64) < (1.0 - UNTOLD) * sides.numbers as f64 {
+    if base.unexplained > 0.0 && (residuals.count as f64) < (1.0 - MAX_UNEXPLAINED) * sides.finite_count as f64 {
         return Vec::new();
     }
-    let varied = spread_within(between, &fit.model);
-    // Where a bias alone is all that there is, the base says nothing.
-    if fit.model.bias.is_some() && varied <= 4.0 * between.limit() {
+    let spread = spread_within_groups(data, &fit.model);
+    // If the bias alone explains the actual tensor, the base is no evidence.
+    if fit.model.bias.is_some() && spread <= 4.0 * data.limit() {
         return Vec::new();
     }
-    // Two slices that are exchanged are the constant of both less either: with a factor two are no evidence.
-    let of_two = |bias: &Bias| bias.groups.others().iter().map(|&axis| sides.shape[axis]).product::<usize>() < 3;
-    if fit.model.factor != 1.0 && fit.model.bias.as_ref().is_some_and(of_two) {
+    // A factor and a bias fit any two slices, such as two that are swapped.
+    let has_two = |bias: &Bias| bias.groups.other_axes().iter().map(|&axis| sides.shape[axis]).product::<usize>() < 3;
+    if fit.model.factor != 1.0 && fit.model.bias.as_ref().is_some_and(has_two) {
         return Vec::new();
     }
-    let adjusted = (tally.numbers as f64 / spare as f64).sqrt();
-    let candidate = |parts: &[Part], left: f64, is_clean: bool, is_excused: bool| Candidate {
-        parts: parts.to_vec(),
+    let adjustment = (residuals.count as f64 / freedom as f64).sqrt();
+    let candidate = |parts: Vec<Part>, left: f64, is_clean: bool, has_exceptions: bool| Candidate {
+        parts,
         parameters,
-        removes: sides.removes(left + base.untold, tells_lost),
+        removes: sides.removed_share(left + base.unexplained, explains_non_finite),
         is_clean,
-        is_excused,
+        has_exceptions,
     };
-    let mut found = Vec::new();
-    let is_clean = tally.rms() * adjusted <= between.limit() && tally.beyond * 1000 <= tally.numbers;
-    if (1..=COMPOSED).contains(&parts.len()) {
-        let removes = 1.0 - (1.0 - sides.removes(tally.squares, tells_lost)) * adjusted;
-        // What is small beside the difference may be large beside actual: everything is close to 0 times the reference.
-        let is_close = tally.rms() <= 2.0 * between.limit();
-        let least = if is_close { CLOSE } else { MOST };
-        let is_near = spare >= 32 && tally.rms() <= (1.0 - least) * varied && is_broad(between, fit);
-        // Of an eps every row says the same, or it is none.
+    let mut candidates = Vec::new();
+    let is_clean = residuals.rms() * adjustment <= data.limit() && residuals.wrong * 1000 <= residuals.count;
+    if (1..=MAX_PARTS).contains(&parts.len()) {
+        let removes = 1.0 - (1.0 - sides.removed_share(residuals.squares, explains_non_finite)) * adjustment;
+        // The residual is compared with actual too: everything is close to 0 times the reference.
+        let is_near_noise = residuals.rms() <= 2.0 * data.limit();
+        let least = if is_near_noise { MIN_REMOVED_NEAR_NOISE } else { MIN_REMOVED };
+        let is_near = freedom >= 32 && residuals.rms() <= (1.0 - least) * spread && is_broad(data, fit);
+        // Every row has to show the same eps.
         let is_eps = base.part.as_ref().is_some_and(|part| part.id == Hypothesis::Eps);
-        let is_told = is_clean || is_near && !is_eps && !is_average(between, &fit.model);
-        if removes >= if is_clean { SOME } else { least } && is_told {
-            found.push(candidate(&parts, tally.squares, is_clean, false));
+        let is_convincing = is_clean || is_near && !is_eps && !is_average(data, &fit.model);
+        if removes >= if is_clean { MIN_REMOVED_TO_NOISE } else { least } && is_convincing {
+            candidates.push(candidate(parts.clone(), residuals.squares, is_clean, false));
         }
     }
-    if !is_clean {
+    // Each exception is one more part.
+    if !is_clean && parts.len() < MAX_PARTS {
         let kind = match (base.part.is_none(), fit.model.is_identity()) {
-            (true, true) => Kind::Identity,
-            (true, false) => Kind::Scaled,
-            (false, _) => Kind::Moved,
+            (true, true) => ModelKind::Identity,
+            (true, false) => ModelKind::Scaled,
+            (false, _) => ModelKind::Moved,
         };
-        for excused in exceptions::find(question, between, fit, kind) {
-            let mut parts = parts.clone();
-            parts.push(excused.part);
-            let candidate = candidate(&parts, excused.left, true, true);
-            if candidate.removes >= SOME && candidate.parts.len() <= COMPOSED {
-                found.push(candidate);
-            }
+        for exception in exceptions::find(question, data, fit, kind) {
+            let parts = parts.iter().cloned().chain([exception.part]).collect();
+            candidates.push(candidate(parts, exception.left, true, true));
         }
+        candidates.retain(|candidate| !candidate.has_exceptions || candidate.removes >= MIN_REMOVED_TO_NOISE);
     }
-    found
+    candidates
 }
 
-/// Hypotheses that hold together, and what they come to.
+/// Hypotheses that hold together, and how well they fit.
 #[derive(Clone, Debug)]
 struct Candidate {
     parts: Vec<Part>,
     parameters: usize,
     removes: f64,
-    /// Whether what is left is no more than rounding explains.
+    /// Whether it leaves no more than rounding explains.
     is_clean: bool,
-    /// Whether it says of some elements only that they are wrong.
-    is_excused: bool,
+    /// Whether it calls some elements wrong without a prediction for them.
+    has_exceptions: bool,
 }
 
 impl Candidate {
-    /// Of what leaves no more than rounding and has no free parameters.
-    fn of(parts: Vec<Part>, removes: f64) -> Candidate {
-        Candidate { parts, parameters: 0, removes, is_clean: true, is_excused: false }
+    /// A single part without free parameters that leaves no more than rounding.
+    fn new(part: Part, removes: f64) -> Candidate {
+        Candidate { parts: vec![part], parameters: 0, removes, is_clean: true, has_exceptions: false }
     }
 
-    /// Whether nothing could be said that is better by more than a parameter.
-    fn is_enough(&self) -> bool {
-        self.is_clean && !self.is_excused && self.parts.len() == 1 && self.parameters <= 1 && !is_place(&self.parts[0])
+    /// Whether another candidate could be better by at most one parameter.
+    fn is_sufficient(&self) -> bool {
+        self.is_clean
+            && !self.has_exceptions
+            && self.parts.len() == 1
+            && self.parameters <= 1
+            && !is_location(&self.parts[0])
     }
 }
 
-/// Best first, and without what the best makes needless.
-fn rank(candidates: &mut Vec<Candidate>) {
+/// Sorts the candidates, best first, and drops those that a better one makes redundant.
+fn rank(mut candidates: Vec<Candidate>) -> Vec<Candidate> {
     let key = |candidate: &Candidate| {
-        let places = candidate.parts.iter().filter(|part| is_place(part)).count();
-        (!candidate.is_clean, candidate.parts.len(), places, candidate.parameters)
+        let locations = candidate.parts.iter().filter(|part| is_location(part)).count();
+        (!candidate.is_clean, candidate.parts.len(), locations, candidate.parameters)
     };
+    // Another part has to remove another two percent.
+    let score = |candidate: &Candidate| candidate.removes - 0.02 * candidate.parts.len() as f64;
     candidates.sort_by(|a, b| match (a.is_clean, b.is_clean) {
-        // A hundredth more is not worth another hypothesis.
-        (false, false) => {
-            let worth = |candidate: &Candidate| candidate.removes - 0.02 * candidate.parts.len() as f64;
-            worth(b).total_cmp(&worth(a))
-        }
+        (false, false) => score(b).total_cmp(&score(a)),
         _ => key(a).cmp(&key(b)).then(b.removes.total_cmp(&a.removes)),
     });
-    let mut kept: Vec<Candidate> = Vec::new();
-    for candidate in candidates.drain(..) {
-        let ids = |candidate: &Candidate| candidate.parts.iter().map(|part| part.id).collect::<Vec<_>>();
-        // What leaves much that the best explains.
-        if kept.first().is_some_and(|best| candidate.removes < best.removes - 0.2) {
-            continue;
-        }
-        // The same with something more, and the same in other words.
-        let is_needless = kept.iter().any(|better| ids(better).iter().all(|id| ids(&candidate).contains(id)));
-        if !is_needless {
-            kept.push(candidate);
+    let ids = |candidate: &Candidate| candidate.parts.iter().map(|part| part.id).collect::<Vec<_>>();
+    let mut best: Vec<Candidate> = Vec::new();
+    for candidate in candidates {
+        let is_worse = best.first().is_some_and(|best| candidate.removes < best.removes - 0.2);
+        // The same hypotheses in other words, or with an addition.
+        let is_redundant = best.iter().any(|better| ids(better).iter().all(|id| ids(&candidate).contains(id)));
+        if !is_worse && !is_redundant {
+            best.push(candidate);
         }
     }
-    *candidates = kept;
+    best
 }
 
-/// Whether a hypothesis says where elements are wrong, and not what they become.
-fn is_place(part: &Part) -> bool {
-    part.id.is_place() || part.id == Hypothesis::ConstantOutput || part.details.position.is_some()
+/// Whether a hypothesis locates wrong elements without a prediction for them.
+fn is_location(part: &Part) -> bool {
+    part.id.is_location() || part.id == Hypothesis::ConstantOutput || part.details.position.is_some()
 }

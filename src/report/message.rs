@@ -470,7 +470,7 @@ pub(super) fn explanation_line(explanation: &Explanation) -> String {
 
 /// Whether an explanation only tells where elements are wrong, not why.
 fn is_location(explanation: &Explanation) -> bool {
-    explanation.id.is_place() && explanation.with.iter().all(|id| id.is_place())
+    explanation.id.is_location() && explanation.with.iter().all(|id| id.is_location())
 }
 
 /// The heading of a list of explanations.

@@ -97,7 +97,7 @@ fn outputs_that_are_exchanged_are_named() {
     let project = Project::gpt2_tiny();
     project.edit("gpt2-tiny/h.0/qkv", |case| case["outputs"] = json!({ "k": "q.npy", "q": "k.npy", "v": "v.npy" }));
     let said = project.karat(["explain", "gpt2-tiny/h.0/qkv"]).exits(1);
-    said.says("it is the output `q`, and `q` is this one: the two are exchanged").says("pass gpt2-tiny/h.0/qkv › v");
+    said.says("two outputs are swapped: this is `q`, and `q` is this one").says("pass gpt2-tiny/h.0/qkv › v");
 }
 
 #[test]
@@ -127,5 +127,5 @@ fn a_folder_of_outputs_has_the_best_explanation_of_each() {
         write_npy(&project.path(&format!("mine/{name}.npy")), &tensor).expect("a file");
     }
     let said = project.karat(["diff", "mine", "goldens/gpt2-tiny/h.0/qkv", "--explain"]).exits(1);
-    said.says("looks like: it is the reference of the output `v.npy`").says("2 mismatch, 1 pass");
+    said.says("looks like: actual is the reference of the output `v.npy`").says("2 mismatch, 1 pass");
 }
