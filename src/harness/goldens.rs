@@ -1,10 +1,10 @@
-//! The macro that is a whole test target, and what it says where libtest is in the way.
+//! The macro for a whole test target, and its message if Cargo.toml does not turn libtest off.
 
 use std::path::Path;
 
-/// A test target of goldens: its `main`, and a test that fails where Cargo.toml does not say `harness = false`.
+/// Defines a test target: its `main`, and a test that fails unless Cargo.toml sets `harness = false`.
 ///
-/// The braces hold an expression of the type [`Harness`](crate::Harness); statements may come before it.
+/// The braces contain an expression of type [`Harness`](crate::Harness), after any statements.
 ///
 /// ```no_run
 /// // tests/goldens.rs
@@ -18,7 +18,7 @@ use std::path::Path;
 /// }
 /// ```
 ///
-/// With these lines in Cargo.toml the target is its own test program:
+/// The target needs these lines in Cargo.toml:
 ///
 /// ```toml
 /// [[test]]
@@ -26,8 +26,8 @@ use std::path::Path;
 /// harness = false
 /// ```
 ///
-/// Without them cargo would put libtest in its place, which calls no `main` and runs no case. The test that this macro adds
-/// fails then, and names the lines.
+/// Without them cargo uses libtest, which does not call `main` and runs no case. Then the test that this macro adds fails with
+/// these lines.
 #[macro_export]
 macro_rules! goldens {
     ($($harness:tt)+) => {
@@ -35,30 +35,30 @@ macro_rules! goldens {
             $crate::Harness::main({ $($harness)+ })
         }
 
-        // libtest runs the tests whose names contain what is typed: this one, whatever verb that is.
+        // libtest runs the tests whose names contain the filter, so this name contains every verb.
         #[test]
         fn harness_is_false_run_matrix_report_merge_list_show_diff_explain_add_accept_doctor_schema() {
-            ::core::panic!("{}", $crate::harness::with_libtest(::core::file!(), ::core::module_path!()));
+            ::core::panic!("{}", $crate::harness::libtest_message(::core::file!(), ::core::module_path!()));
         }
     };
 }
 
-/// What is wrong where libtest runs in place of a harness, and the lines that mend it.
+/// Returns the message if libtest runs instead of a harness, with the lines for Cargo.toml.
 #[must_use]
-pub fn with_libtest(file: &str, module: &str) -> String {
-    let name = target(file, module);
+pub fn libtest_message(file: &str, module: &str) -> String {
+    let name = target_name(file, module);
     format!(
-        "libtest runs here in place of karat's harness, and no case was tested; to Cargo.toml add\n\n\
+        "libtest ran instead of karat's harness, so no case was tested; add to Cargo.toml\n\n\
          [[test]]\nname = {name:?}\nharness = false\n\n\
-         or only the last line, where a [[test]] of that name is there already"
+         or only the last line if there is already a [[test]] with that name"
     )
 }
 
-/// The name of the target whose main file and module these are.
-fn target<'a>(file: &'a str, module: &'a str) -> &'a str {
+/// Returns the name of a target from its main file and module.
+fn target_name<'a>(file: &'a str, module: &'a str) -> &'a str {
     let path = Path::new(file);
     let named = if path.ends_with("main.rs") { path.parent().and_then(Path::file_name) } else { path.file_stem() };
-    // Only the file has the dashes of a name.
+    // The file name can contain dashes, which the module name cannot.
     let module = module.split("::").next().unwrap_or(module);
     named.and_then(|name| name.to_str()).filter(|name| name.replace('-', "_") == module).unwrap_or(module)
 }
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_target_is_named_as_cargo_knows_it() {
+    fn the_target_has_the_name_that_cargo_uses() {
         for (file, module, expected) in [
             ("tests/goldens.rs", "goldens", "goldens"),
             ("tests/my-goldens.rs", "my_goldens", "my-goldens"),
@@ -76,7 +76,7 @@ mod tests {
             ("checks/all.rs", "port", "port"),
             ("tests/goldens.rs", "goldens::inner", "goldens"),
         ] {
-            assert_eq!(target(file, module), expected, "{file}");
+            assert_eq!(target_name(file, module), expected, "{file}");
         }
     }
 }

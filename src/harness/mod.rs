@@ -1,6 +1,6 @@
-//! Being a cargo test: every case a test of its own, and assertions for ordinary tests.
+//! Runs cases as cargo tests, and provides assertions for ordinary tests.
 
-mod assert;
+mod assertion;
 #[cfg(feature = "harness")]
 mod goldens;
 #[cfg(feature = "harness")]
@@ -9,9 +9,9 @@ mod main;
 mod trial;
 
 #[doc(hidden)]
-pub use assert::{AsTensor, check_close, check_summary};
+pub use assertion::{AsTensor, check_close, check_summary};
 #[cfg(feature = "harness")]
 #[doc(hidden)]
-pub use goldens::with_libtest;
+pub use goldens::libtest_message;
 #[cfg(feature = "harness")]
 pub use main::Harness;

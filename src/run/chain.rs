@@ -162,20 +162,6 @@ impl Difference {
     }
 }
 
-impl Step {
-    /// Returns whether nothing is known about the case: it did not run, or comes after one that did not.
-    #[must_use]
-    pub fn is_unknown(&self) -> bool {
-        self.role.is_unknown()
-    }
-}
-
-impl Role {
-    fn is_unknown(self) -> bool {
-        matches!(self, Role::Hole | Role::PastHole)
-    }
-}
-
 /// The measurements of one case, from which the outcome of its chain is derived.
 #[derive(Clone, Debug)]
 pub(super) struct Node {
@@ -224,14 +210,15 @@ impl ChainOutcome {
         let (roles, finding) = conclude(graph, nodes, &order);
         let step = |(case, (role, why)): (&usize, (Role, Option<String>))| {
             let node = &nodes[case];
+            let is_known = !matches!(role, Role::Hole | Role::PastHole);
             Step {
                 id: node.id.clone(),
                 checkpoint: node.checkpoint.clone(),
                 role,
                 why,
                 own: node.own,
-                propagated: node.chained.propagated.filter(|_| !role.is_unknown()),
-                amplification: node.amplification().filter(|_| !role.is_unknown()),
+                propagated: node.chained.propagated.filter(|_| is_known),
+                amplification: node.amplification().filter(|_| is_known),
             }
         };
         let steps: Vec<Step> = order.iter().zip(roles).map(step).collect();

@@ -26,51 +26,19 @@ struct Pair {
     system: &'static str,
     index: &'static str,
     count: &'static str,
-    first_index: u64,
-    /// Whether these values mean that there are no shards, although only one of the two is set.
-    is_unsharded: fn(index: Option<&str>, count: Option<&str>) -> bool,
+    /// The index of the first shard.
+    first: u64,
 }
 
-const BAZEL: Pair = Pair {
-    system: "Bazel",
-    index: "TEST_SHARD_INDEX",
-    count: "TEST_TOTAL_SHARDS",
-    first_index: 0,
-    is_unsharded: |_, _| false,
-};
+const BAZEL: Pair = Pair { system: "Bazel", index: "TEST_SHARD_INDEX", count: "TEST_TOTAL_SHARDS", first: 0 };
 
 const PAIRS: [Pair; 5] = [
     BAZEL,
-    Pair {
-        system: "GitLab CI",
-        index: "CI_NODE_INDEX",
-        count: "CI_NODE_TOTAL",
-        first_index: 1,
-        // A job that is not `parallel` has a count of 1.
-        is_unsharded: |_, count| count == Some("1"),
-    },
-    Pair {
-        system: "Buildkite",
-        index: "BUILDKITE_PARALLEL_JOB",
-        count: "BUILDKITE_PARALLEL_JOB_COUNT",
-        first_index: 0,
-        is_unsharded: |_, _| false,
-    },
-    Pair {
-        system: "CircleCI",
-        index: "CIRCLE_NODE_INDEX",
-        count: "CIRCLE_NODE_TOTAL",
-        first_index: 0,
-        is_unsharded: |_, _| false,
-    },
-    // Only a job step has a task for each shard. A batch script has SLURM_PROCID=0, and SLURM_NTASKS counts possible tasks.
-    Pair {
-        system: "Slurm step",
-        index: "SLURM_PROCID",
-        count: "SLURM_STEP_NUM_TASKS",
-        first_index: 0,
-        is_unsharded: |index, _| index.is_some(),
-    },
+    Pair { system: "GitLab CI", index: "CI_NODE_INDEX", count: "CI_NODE_TOTAL", first: 1 },
+    Pair { system: "Buildkite", index: "BUILDKITE_PARALLEL_JOB", count: "BUILDKITE_PARALLEL_JOB_COUNT", first: 0 },
+    Pair { system: "CircleCI", index: "CIRCLE_NODE_INDEX", count: "CIRCLE_NODE_TOTAL", first: 0 },
+    // Not SLURM_NTASKS: in a batch script it counts the possible tasks, and SLURM_PROCID is 0.
+    Pair { system: "Slurm step", index: "SLURM_PROCID", count: "SLURM_STEP_NUM_TASKS", first: 0 },
 ];
 
 /// The variables of a Slurm job array. Its indices can start anywhere and have any step.
@@ -131,17 +99,20 @@ fn find_shard(env: Env<'_>) -> Result<CiShard> {
 
 /// Reads the shard from a pair of variables, if both are set.
 fn read_pair(pair: &Pair, env: Env<'_>) -> Result<Option<CiShard>> {
-    let Pair { system, index, count, first_index, is_unsharded } = pair;
+    let Pair { system, index, count, first } = pair;
     let (index_value, count_value) = match (get(env, index), get(env, count)) {
         (None, None) => return Ok(None),
         (Some(index), Some(count)) => (index, count),
-        (at, of) if is_unsharded(at.as_deref(), of.as_deref()) => return Ok(None),
+        // A GitLab job that is not `parallel`.
+        (None, Some(one)) if *count == "CI_NODE_TOTAL" && one == "1" => return Ok(None),
+        // A Slurm batch script, which is not a step.
+        (Some(_), None) if *index == "SLURM_PROCID" => return Ok(None),
         (Some(_), None) => return Err(incomplete(system, index, count)),
         (None, Some(_)) => return Err(incomplete(system, count, index)),
     };
-    let position = parse_number(index, &index_value)?.checked_sub(*first_index);
+    let position = parse_number(index, &index_value)?.checked_sub(*first);
     let total = parse_number(count, &count_value)?;
-    let values = format!("{system}: {index}={index_value}, counted from {first_index}, of {count}={count_value}");
+    let values = format!("{system}: {index}={index_value}, counted from {first}, of {count}={count_value}");
     shard_at(position, total, &values, "there is no such shard; correct the variables").map(Some)
 }
 

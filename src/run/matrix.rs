@@ -131,27 +131,23 @@ impl Matrix {
     /// Groups the rows by suite and checkpoint: suites sorted by name, checkpoints in the order of their first cases.
     #[must_use]
     pub fn groups(&self) -> Vec<Group> {
-        let suite = |row: &Row| row.id.as_str().split('/').next().unwrap_or_default().to_owned();
-        let mut keys: Vec<(String, Option<String>)> = Vec::new();
-        for key in self.rows.iter().map(|row| (suite(row), row.checkpoint.clone())) {
-            if !keys.contains(&key) {
-                keys.push(key);
+        let mut groups: Vec<((&str, &Option<String>), Vec<&Row>)> = Vec::new();
+        for row in &self.rows {
+            let key = (row.id.as_str().split('/').next().unwrap_or_default(), &row.checkpoint);
+            match groups.iter_mut().find(|(other, _)| *other == key) {
+                Some((_, rows)) => rows.push(row),
+                None => groups.push((key, vec![row])),
             }
         }
-        let group = |(name, checkpoint): (String, Option<String>)| {
-            let rows: Vec<&Row> =
-                self.rows.iter().filter(|row| suite(row) == name && row.checkpoint == checkpoint).collect();
-            let sum = |column| Sum::new(rows.iter().map(|row| &row.cells[column]));
-            let columns = 0..self.columns.len();
-            Group {
-                cases: rows.len(),
-                sums: columns.clone().map(sum).collect(),
-                failed: columns.map(|column| rows.iter().any(|row| self.fails(row, column))).collect(),
-                suite: name,
-                checkpoint,
-            }
+        let columns = 0..self.columns.len();
+        let group = |((suite, checkpoint), rows): ((&str, &Option<String>), Vec<&Row>)| Group {
+            suite: suite.to_owned(),
+            checkpoint: checkpoint.clone(),
+            cases: rows.len(),
+            sums: columns.clone().map(|column| Sum::new(rows.iter().map(|row| &row.cells[column]))).collect(),
+            failed: columns.clone().map(|column| rows.iter().any(|row| self.fails(row, column))).collect(),
         };
-        keys.into_iter().map(group).collect()
+        groups.into_iter().map(group).collect()
     }
 
     /// Returns the checkpoints that an executor lacks, sorted.

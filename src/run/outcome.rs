@@ -1,4 +1,4 @@
-//! Outcomes of runs, cases and outputs: verdicts, measurements and times. Both the code that runs cases and the reports depend on this file.
+//! Outcomes of runs, cases and outputs: verdicts, measurements and times. Used by the code that runs cases and by reports.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use crate::tensor::value::{Float, nullable};
 use crate::text::word::words;
 
 /// The verdict on an output, a case or a run, ordered from worst to best: a case has the minimum of its outputs' verdicts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Verdict {
     /// The check could not be completed: an error, a panic, bad files.
     Broken,
@@ -34,6 +34,7 @@ pub enum Verdict {
     /// Not run, for a stated reason.
     Skipped,
     /// Within tolerance and within the snapshot's band.
+    #[default]
     Pass,
 }
 
@@ -62,7 +63,7 @@ pub struct RunOutcome {
     pub partition: Option<Partition>,
     /// The number of selected cases that did not run because the run stopped early. If it is not 0, the run has not passed.
     pub not_run: usize,
-    /// Which verdicts other than a pass are accepted.
+    /// Decides which cases fail the run.
     pub gate: Gate,
     /// The name of the signal that interrupted the run, such as `SIGINT`. An interrupted run has not passed.
     #[serde(deserialize_with = "nullable")]
@@ -139,7 +140,7 @@ pub struct CaseOutcome {
 }
 
 /// The outcome of one output of a case.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[must_use]
 #[non_exhaustive]
 pub struct OutputOutcome {
@@ -422,22 +423,7 @@ impl Problem {
 impl OutputOutcome {
     /// Creates the outcome of an output that has not been checked yet: a pass without problems.
     pub(crate) fn new(name: &str) -> OutputOutcome {
-        OutputOutcome {
-            name: name.to_owned(),
-            verdict: Verdict::Pass,
-            problems: Vec::new(),
-            summary: None,
-            tolerance: None,
-            comparison: None,
-            chained_vacuous: None,
-            drift: Vec::new(),
-            improved: Vec::new(),
-            kept: None,
-            reference: None,
-            alternatives: Vec::new(),
-            explanations: Vec::new(),
-            picture: None,
-        }
+        OutputOutcome { name: name.to_owned(), ..OutputOutcome::default() }
     }
 
     /// Returns which trivial output would also have passed, isolated or chained, or `None` if none would.

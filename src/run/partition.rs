@@ -29,18 +29,6 @@ pub enum PartitionKind {
 
 words!(PartitionKind, "kind of partition", word, { Slice: "slice", Hash: "hash" });
 
-impl PartitionKind {
-    /// Parses the name of a kind. `count` is nextest's round robin within each test binary, which is the same as `slice` here.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<PartitionKind> {
-        match word {
-            "slice" | "count" => Some(PartitionKind::Slice),
-            "hash" => Some(PartitionKind::Hash),
-            _ => None,
-        }
-    }
-}
-
 /// One of several parts of the cases: `slice:2/4`.
 ///
 /// ```
@@ -79,12 +67,6 @@ impl Shard {
         };
         number % self.count == self.index.get() - 1
     }
-
-    /// Returns whether this is the first shard, which also reports orphaned snapshots.
-    #[must_use]
-    pub fn is_first(&self) -> bool {
-        self.index == NonZeroU64::MIN
-    }
 }
 
 impl FromStr for Shard {
@@ -94,7 +76,12 @@ impl FromStr for Shard {
         let error = |what: String| Error::Usage(format!("`{text}` {what}"));
         let invalid = || error("is not a partition; use slice:M/N, hash:M/N or auto".to_owned());
         let (kind, numbers) = text.split_once(':').ok_or_else(invalid)?;
-        let kind = PartitionKind::from_word(kind).ok_or_else(invalid)?;
+        let kind = match kind {
+            // nextest's `count` is round robin within each test binary, which is the same here.
+            "slice" | "count" => PartitionKind::Slice,
+            "hash" => PartitionKind::Hash,
+            _ => return Err(invalid()),
+        };
         let (index, count) = numbers.split_once('/').ok_or_else(invalid)?;
         let number = |text: &str| text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten();
         let (Some(index), Some(count)) = (number(index), number(count)) else { return Err(invalid()) };
@@ -191,7 +178,7 @@ impl Selection<'_> {
     /// Returns whether this run reports orphaned snapshots.
     #[must_use]
     pub fn includes_orphans(&self) -> bool {
-        self.partition.as_ref().is_none_or(|partition| partition.shard.is_first())
+        self.partition.as_ref().is_none_or(|partition| partition.shard.index == NonZeroU64::MIN)
     }
 }
 

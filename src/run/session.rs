@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+
 use super::chain::ChainOutcome;
 use super::checkpoint::Executor;
 use super::options::{GRACE, Options};
@@ -27,7 +29,7 @@ const MARGIN: Duration = Duration::from_millis(500);
 const STACK_SIZE: usize = 8 << 20;
 
 /// How a case is run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(super) struct RunMode {
     /// Whether this run of the case is not reported: snapshots are neither read nor written, and no tensor is saved.
     pub(super) is_unreported: bool,

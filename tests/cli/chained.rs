@@ -70,7 +70,7 @@ fn past_a_hole_nothing_is_claimed() {
     project.edit("line/b", |case| case["skip"] = json!(null));
     project.remove("goldens/line/b/y.npy");
     let said = project.karat(["run", "--chained"]).exits(1);
-    assert_eq!(row(&said, "b")[3..], ["-", "hole:", "there", "is", "no", "reference", "for", "y"]);
+    assert_eq!(row(&said, "b")[3..], ["-", "hole:", "there", "is", "no", "usable", "reference", "for", "y"]);
 }
 
 #[test]

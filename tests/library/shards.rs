@@ -108,7 +108,7 @@ fn a_verb_that_is_mistyped_is_told() {
     project
         .goldens(&["exlpain", "b/c"])
         .fails()
-        .says(&["karat: there is no verb `exlpain`;", meant.trim_end_matches(" --help")]);
+        .says(&["karat: unknown verb `exlpain`;", meant.trim_end_matches(" --help")]);
     project.goldens(&["decoder"]).passes().omits("verb");
     project.goldens(&["no_such_test"]).passes().omits("verb");
 }

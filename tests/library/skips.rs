@@ -45,5 +45,5 @@ fn a_skip_allowed_to_no_case_fails() {
     let project = Project::new("unknown_skip", &[LENIENT]);
     project.case("other", "double");
     let said = project.cargo(&["test", "--test", "lenient", "karat::complete"]).fails();
-    said.says(&["Harness::allow_skip(\"gpu\") names no case; correct it or take it out"]);
+    said.says(&["Harness::allow_skip(\"gpu\") is not the id of a case; correct or remove it"]);
 }

@@ -41,12 +41,10 @@ pub(crate) struct Job {
     memory_limit: Option<u64>,
     /// The id of the process that waits for the outcome.
     parent: u32,
-    /// See [`RunMode::is_unreported`].
-    is_unreported: bool,
     /// Whether tensors in the folder replace golden inputs. Then the outputs are not judged.
     has_inputs: bool,
-    /// Whether to write the output tensors to the folder.
-    keeps_outputs: bool,
+    /// How to run it; output tensors are written to the folder.
+    mode: RunMode,
 }
 
 impl Job {
@@ -68,16 +66,16 @@ impl Job {
     /// Runs the case, and writes its outcome to the folder. If inputs were replaced, the outcome contains only a problem, or
     /// nothing.
     pub(crate) fn run(self, folder: &Path, executor: Executor) -> Result<()> {
-        let Job { case: id, root, snapshots, options, is_unreported, has_inputs, keeps_outputs, .. } = self;
+        let Job { case: id, root, snapshots, options, has_inputs, mode, .. } = self;
         let goldens = Goldens { root: root.into(), snapshots: snapshots.into(), below: PathBuf::new() };
         let session = Session::new(goldens, executor, options)?;
         let (outcome, outputs) = if has_inputs {
             run_with_inputs(&session, &id, &folder.join(INPUTS))?
         } else {
-            let (outcome, run) = session.run_in_mode(&id, RunMode { is_unreported, keeps_outputs });
+            let (outcome, run) = session.run_in_mode(&id, mode);
             (outcome, run.map(|run| run.outputs))
         };
-        if let Some(outputs) = outputs.filter(|_| keeps_outputs) {
+        if let Some(outputs) = outputs.filter(|_| mode.keeps_outputs) {
             write_tensors(&folder.join(OUTPUTS), outputs.iter().map(|(name, tensor)| (name.as_str(), tensor)))?;
         }
         // The rename makes the file appear complete or not at all.
@@ -165,9 +163,8 @@ impl Session {
             options: self.options.clone(),
             memory_limit: isolation.memory_limit,
             parent: std::process::id(),
-            is_unreported: mode.is_unreported,
             has_inputs: inputs.is_some(),
-            keeps_outputs: mode.keeps_outputs,
+            mode,
         };
         let write_inputs = |()| inputs.map_or(Ok(()), |inputs| write_tensors(&folder.join(INPUTS), inputs.tensors()));
         write_json(&folder.join(JOB), &job)

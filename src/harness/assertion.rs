@@ -1,4 +1,4 @@
-//! Assertions for ordinary tests: close to a reference, or to an accepted summary.
+//! Assertions for ordinary tests: closeness to a reference, or to an accepted summary.
 
 use std::collections::BTreeMap;
 
@@ -15,15 +15,15 @@ use crate::text::layout::paragraphs;
 
 /// Panics unless the first tensor is close to the second, the reference.
 ///
-/// Takes ndarrays, slices, vectors, arrays, numbers and [`Tensor`]s, by value or by reference. Without
-/// `atol` and `rtol` the tolerance is that of the reference's dtype, as `torch.testing.assert_close` has it.
+/// Accepts ndarrays, slices, vectors, arrays, numbers and [`Tensor`]s, by value or by reference. Without `atol` and `rtol`, the
+/// tolerance is the default of `torch.testing.assert_close` for the dtype of the reference.
 ///
 /// ```
 /// karat::assert_close!([1.0f32, 2.0], [1.0f32, 2.000001]);
 /// karat::assert_close!(vec![1.0f64], vec![1.1], atol = 0.2, rtol = 0.0);
 /// ```
 ///
-/// No broadcasting, no truncation, NaN is close to nothing, and where there is nothing to compare nothing is close:
+/// Shapes must be equal, NaN is not close to anything, and empty tensors are not close to each other:
 ///
 /// ```should_panic
 /// karat::assert_close!([1.0f32, 2.0], [1.0f32, 2.0, 3.0]);
@@ -50,8 +50,8 @@ macro_rules! assert_close {
 
 /// Panics unless the summary of a tensor is within the band of the accepted snapshot of that name.
 ///
-/// The snapshot lies where insta keeps those of the test: `snapshots/<module>__<name>.snap` beside the source. A first
-/// run writes a pending snapshot and fails; accept it with `cargo insta review`.
+/// The snapshot is where insta stores those of the test: `snapshots/<module>__<name>.snap` beside the source. The first run
+/// writes a pending snapshot and fails; accept it with `cargo insta review`.
 ///
 /// ```no_run
 /// let logits = ndarray::arr1(&[1.0f32, 2.0]);
@@ -72,9 +72,9 @@ macro_rules! assert_summary {
     };
 }
 
-/// What [`assert_close!`](crate::assert_close) takes.
+/// A type that [`assert_close!`](crate::assert_close) accepts.
 pub trait AsTensor {
-    /// A copy as a tensor.
+    /// Copies the elements to a tensor.
     fn to_tensor(&self) -> Tensor;
 }
 
@@ -126,11 +126,11 @@ macro_rules! scalar {
 
 scalar! { bool i8 i16 i32 i64 u8 u16 u32 u64 f16 bf16 f32 f64 Complex<f32> Complex<f64> }
 
-/// The message of an [`assert_close!`](crate::assert_close) that does not hold.
+/// Compares two tensors for [`assert_close!`](crate::assert_close).
 ///
 /// # Errors
 ///
-/// The message.
+/// The message of the failed assertion.
 pub fn check_close(
     actual: &impl AsTensor,
     reference: &impl AsTensor,
@@ -143,41 +143,41 @@ pub fn check_close(
             .ok_or_else(|| format!("{} has no default tolerance; give atol and rtol", reference.dtype()))?,
     };
     let rules = Rules::new(tolerance);
-    let compared = compare(Pair { actual: &actual, reference: &reference, mask: None }, &rules);
-    if compared.as_ref().is_ok_and(Comparison::is_close) {
+    let comparison = compare(Pair { actual: &actual, reference: &reference, mask: None }, &rules);
+    if comparison.as_ref().is_ok_and(Comparison::is_close) {
         return Ok(());
     }
-    Err(mismatches(&tolerance, compared.as_ref()).trim_end().to_owned())
+    Err(describe_mismatch(&tolerance, comparison.as_ref()).trim_end().to_owned())
 }
 
-/// Why two tensors are not close.
-fn mismatches(tolerance: &Tolerance, compared: Result<&Comparison, &Mismatch>) -> String {
+/// Describes why two tensors are not close.
+fn describe_mismatch(tolerance: &Tolerance, comparison: Result<&Comparison, &Mismatch>) -> String {
     const RULES: &str = "to allow it, compare with karat::compare and Rules::";
-    let mut said = Vec::new();
-    match compared {
+    let mut lines = Vec::new();
+    match comparison {
         Err(mismatch) => {
-            said.extend(self::mismatch(mismatch, None, Some(tolerance)));
+            lines.extend(self::mismatch(mismatch, None, Some(tolerance)));
             if let Mismatch::Dtype { .. } = mismatch {
-                said.push(format!("{RULES}with_cast(DType::..)"));
+                lines.push(format!("{RULES}with_cast(DType::..)"));
             }
         }
         Ok(comparison) => {
             let mismatches = comparison.mismatches.iter();
-            said.extend(mismatches.flat_map(|one| mismatch(one, Some(comparison), Some(tolerance))));
+            lines.extend(mismatches.flat_map(|one| mismatch(one, Some(comparison), Some(tolerance))));
             if are_both_nan(comparison) {
-                said.push(format!("{RULES}with_nan(NanRule::Match)"));
+                lines.push(format!("{RULES}with_nan(NanRule::Match)"));
             }
-            said.extend(measured(comparison));
+            lines.extend(measured(comparison));
         }
     }
-    paragraphs(2, &said)
+    paragraphs(2, &lines)
 }
 
-/// The message of an [`assert_summary!`](crate::assert_summary) that does not hold.
+/// Compares the summary of a tensor with its snapshot for [`assert_summary!`](crate::assert_summary).
 ///
 /// # Errors
 ///
-/// The message.
+/// The message of the failed assertion.
 pub fn check_summary(
     name: &str,
     actual: &impl AsTensor,
@@ -202,7 +202,7 @@ pub fn check_summary(
     let site = TestSite { manifest: manifest.as_ref(), file, module };
     match record_in_test(&site, name, &facts) {
         Ok(Recorded::Pass | Recorded::Improved(_)) => Ok(()),
-        // `cargo insta test` reviews afterwards what is pending now.
+        // `cargo insta test` reviews pending snapshots afterwards.
         Ok(Recorded::Unrecorded | Recorded::Drift(_)) if reviewed() => Ok(()),
         Ok(Recorded::Unrecorded) => Err(format!("`{name}` has no accepted snapshot yet\n{}", review())),
         Ok(Recorded::Drift(lines)) => {
@@ -212,7 +212,7 @@ pub fn check_summary(
     }
 }
 
-/// What to do about a summary that may be accepted. In CI nothing is pending.
+/// Describes how to accept a changed summary. In CI there is no pending snapshot, so the test must first run elsewhere.
 fn review() -> String {
     let first = if in_ci() { ", on your machine:  cargo test; " } else { ":  " };
     let install = if has_cargo_insta() { "" } else { "cargo install --locked cargo-insta; " };
