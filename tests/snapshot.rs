@@ -307,9 +307,9 @@ fn an_output_that_names_no_file_is_refused() {
     assert_eq!(
         project.run(&["record a|x/y|0", "touch a|", "touch a|x\\y"]),
         [
-            "error: `x/y` cannot be a name; it must be usable as a file name on every system",
-            "error: `` cannot be a name; it must be usable as a file name on every system",
-            "error: `x\\\\y` cannot be a name; it must be usable as a file name on every system: Windows reserves the characters < > : \" | ? * \\; rename it to `x_y`",
+            "error: `x/y` is not a valid name; it must be usable as a file name on every system",
+            "error: `` is not a valid name; it must be usable as a file name on every system",
+            "error: `x\\\\y` is not a valid name; it must be usable as a file name on every system: Windows reserves the characters < > : \" | ? * \\; rename it to `x_y`",
         ]
     );
     assert!(!project.has("snapshots"));

@@ -1,9 +1,9 @@
-//! Cases that cannot be read, tensors that are not there, snapshots that are too many, too few or not reviewed.
+//! Checks cases, their tensors and their snapshots.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use super::complaint::{Complaint, ComplaintKind, Health, Setup};
+use super::health::{Complaint, ComplaintKind, Health, Setup};
 use crate::case::{Address, Case, CaseId, Suites, Tree, sha256};
 use crate::compare::{NanRule, Summary, summarize};
 use crate::error::{Error, Result};
@@ -12,161 +12,166 @@ use crate::snapshot::Shelf;
 use crate::tensor::{Containers, DType, Pointer, Tensor};
 use crate::text::name::sort_by_similarity;
 
-/// A case that a run would run, and what it says of each output with a reference that can be read.
-type Read = (Case, Vec<(String, ReferenceInfo, Summary)>);
+/// A case that a run would execute, with each output whose reference is readable.
+type CaseWithOutputs = (Case, Vec<(String, ReferenceInfo, Summary)>);
 
-/// Looks through the tree and the snapshots, for everything on which a run would fail that shows without running anything.
+/// Finds every problem of the cases and their snapshots that is visible without running a checkpoint.
 pub(super) fn check(setup: &Setup<'_>, tree: &Tree, health: &mut Health) {
     if tree.cases.is_empty() && tree.problems.is_empty() {
-        health.add(Complaint::of(ComplaintKind::Empty));
+        health.add(Complaint::new(ComplaintKind::Empty));
     }
-    let mut cases =
-        Cases { setup, suites: Suites::new(&setup.goldens.root), tensors: Tensors::default(), faults: BTreeMap::new() };
-    for (id, what) in &tree.problems {
-        cases.faults.insert(what.clone(), (id.clone(), id.below(&setup.goldens.root)));
+    let root = &setup.goldens.root;
+    let problems = tree.problems.iter().map(|(id, text)| (text.clone(), (id.clone(), id.below(root))));
+    let mut checker = Checker {
+        setup,
+        suites: Suites::new(root),
+        tensors: Tensors::default(),
+        errors: problems.collect::<BTreeMap<_, _>>(),
+    };
+    let cases = checker.check_cases(tree, health);
+    checker.check_drift(&cases, health);
+    for (text, (id, file)) in checker.errors {
+        let complaint = Complaint::with_text(ComplaintKind::Broken, text);
+        health.add(Complaint { case: Some(id), files: vec![file], ..complaint });
     }
-    let read = cases.references(tree, health);
-    cases.declarations(&read, health);
-    for (text, (id, file)) in cases.faults {
-        health.add(Complaint { case: Some(id), ..Complaint::about(ComplaintKind::Broken, text, vec![file]) });
+    for (pointer, files) in checker.tensors.pointers {
+        let complaint = Complaint::with_text(ComplaintKind::Pointers, pointer.to_string());
+        health.add(Complaint { files: files.into_iter().collect(), ..complaint });
     }
-    for (pointer, files) in cases.tensors.pointers {
-        health.add(Complaint::about(ComplaintKind::Pointers, pointer.to_string(), files.into_iter().collect()));
-    }
-    health.complaints.extend(cases.tensors.complaints);
-    let cases: Vec<Case> = read.into_iter().map(|(case, _)| case).collect();
-    snapshots(setup, tree, &cases, health);
+    health.complaints.extend(checker.tensors.complaints);
+    let cases: Vec<Case> = cases.into_iter().map(|(case, _)| case).collect();
+    check_snapshots(setup, tree, &cases, health);
 }
 
-/// What is known of the cases so far.
-struct Cases<'a> {
+struct Checker<'a> {
     setup: &'a Setup<'a>,
     suites: Suites,
     tensors: Tensors,
-    /// What is wrong with a `case.json` or `suite.json`, with the first case and the file. A suite is wrong once, however many
-    /// cases are below it.
-    faults: BTreeMap<String, (CaseId, PathBuf)>,
+    /// The errors in `case.json` and `suite.json`, with the file and the first case. Cases below the same suite share its
+    /// errors.
+    errors: BTreeMap<String, (CaseId, PathBuf)>,
 }
 
-impl Cases<'_> {
-    fn tell(&mut self, id: &CaseId, error: &Error) {
+impl Checker<'_> {
+    fn add_error(&mut self, id: &CaseId, error: &Error) {
         let file = match error {
             Error::Case { path, .. } => path.clone(),
             _ => id.below(&self.setup.goldens.root).join("case.json"),
         };
-        self.faults.entry(error.to_string()).or_insert_with(|| (id.clone(), file));
+        self.errors.entry(error.to_string()).or_insert_with(|| (id.clone(), file));
     }
 
-    /// Reads every case and its references, and checks what it says of these.
-    fn references(&mut self, tree: &Tree, health: &mut Health) -> Vec<Read> {
+    /// Reads and checks every case and its references.
+    fn check_cases(&mut self, tree: &Tree, health: &mut Health) -> Vec<CaseWithOutputs> {
         let (mut skipped, mut vacuous) = (Vec::new(), Vec::new());
-        let mut read = Vec::new();
+        let mut cases = Vec::new();
         for id in &tree.cases {
-            match self.suites.case(id) {
-                Err(error) => self.tell(id, &error),
-                // Nothing of it is looked at in a run either.
+            let case = match self.suites.case(id) {
+                Err(error) => {
+                    self.add_error(id, &error);
+                    continue;
+                }
+                // A run does not read the tensors of a skipped case either.
                 Ok(case) if case.skip.is_some() => {
                     if !self.setup.allowed_skips.iter().any(|allowed| allowed == id.as_str()) {
                         skipped.push((id.clone(), id.to_string(), case.set_in("skip").to_path_buf()));
                     }
+                    continue;
                 }
-                Ok(case) => {
-                    if let Some(error) = self.setup.executor.and_then(|executor| unknown(&case, executor)) {
-                        self.tell(id, &error);
-                    }
-                    let mut outputs = Vec::new();
-                    for name in case.outputs.keys() {
-                        let Some(reference) = self.reference(&case, name) else { continue };
-                        let ReferenceInfo { rules, chained, .. } = &reference.info;
-                        let is_vacuous = |tolerance| reference.vacuous(tolerance).is_some();
-                        let is_own = is_vacuous(rules.tolerance);
-                        if is_own || chained.is_some_and(is_vacuous) {
-                            vacuous.push((id.clone(), vacuous_label(id, name, !is_own), case.file.clone()));
-                        }
-                        let mut summary = summarize(&reference.tensor, reference.mask.as_ref());
-                        if rules.nan == NanRule::Mismatch && summary.non_finite.nan > 0 {
-                            let what = ": the reference holds NaN, which match nothing without \"nan\": \"match\"";
-                            self.tell(id, &wrong(&case, name, what));
-                        }
-                        summary.dtype = rules.cast.unwrap_or(summary.dtype);
-                        outputs.push((name.clone(), reference.info, summary));
-                    }
-                    read.push((case, outputs));
-                }
+                Ok(case) => case,
+            };
+            if let Some(error) = self.setup.executor.and_then(|executor| unknown_checkpoint(&case, executor)) {
+                self.add_error(id, &error);
             }
+            let mut outputs = Vec::new();
+            for name in case.outputs.keys() {
+                let Some(reference) = self.reference(&case, name) else { continue };
+                let ReferenceInfo { rules, chained, .. } = &reference.info;
+                let is_vacuous = |tolerance| reference.vacuous(tolerance).is_some();
+                let is_own = is_vacuous(rules.tolerance);
+                if is_own || chained.is_some_and(is_vacuous) {
+                    vacuous.push((id.clone(), vacuous_label(id, name, !is_own), case.file.clone()));
+                }
+                let mut summary = summarize(&reference.tensor, reference.mask.as_ref());
+                if rules.nan == NanRule::Mismatch && summary.non_finite.nan > 0 {
+                    let what = ": the reference contains NaN, which matches nothing without \"nan\": \"match\"";
+                    self.add_error(id, &output_error(&case, name, what));
+                }
+                summary.dtype = rules.cast.unwrap_or(summary.dtype);
+                outputs.push((name.clone(), reference.info, summary));
+            }
+            cases.push((case, outputs));
         }
-        for (kind, found, between) in [(ComplaintKind::Skipped, skipped, "\n"), (ComplaintKind::Vacuous, vacuous, ", ")]
+        for (kind, list, separator) in
+            [(ComplaintKind::Skipped, skipped, "\n"), (ComplaintKind::Vacuous, vacuous, ", ")]
         {
-            let Some((first, ..)) = found.first().cloned() else { continue };
-            let names: Vec<&str> = found.iter().map(|(_, name, _)| name.as_str()).collect();
-            let text = names.join(between);
-            let mut files: Vec<PathBuf> = found.into_iter().map(|(.., file)| file).collect();
+            let Some((first, ..)) = list.first().cloned() else { continue };
+            let names: Vec<&str> = list.iter().map(|(_, name, _)| name.as_str()).collect();
+            let complaint = Complaint::with_text(kind, names.join(separator));
+            let mut files: Vec<PathBuf> = list.into_iter().map(|(.., file)| file).collect();
             files.dedup();
-            health.add(Complaint { case: Some(first), ..Complaint::about(kind, text, files) });
+            health.add(Complaint { case: Some(first), files, ..complaint });
         }
-        read
+        cases
     }
 
-    /// Reads the tensors of an output, and checks whether they fit one another. What cannot be read is reported by itself.
+    /// Reads the tensors of an output and checks that they fit each other. Adds errors as separate complaints.
     fn reference(&mut self, case: &Case, name: &str) -> Option<Reference> {
         let output = &case.outputs[name];
         let tensors = &mut self.tensors;
-        let read = Reference::read(case, name, output, |address, dtype| tensors.read(case, address, dtype));
-        let reference = match read {
+        let reference = match Reference::read(case, name, output, |address, dtype| tensors.read(case, address, dtype)) {
             Ok(reference) => reference,
             Err(error) => {
                 if matches!(error, Error::Case { .. }) {
-                    self.tell(&case.id, &error);
+                    self.add_error(&case.id, &error);
                 }
-                // Those that were not reached.
-                let same = [&output.address].into_iter().chain(&output.alternatives).map(|of| (of, output.dtype));
-                for (address, dtype) in same.chain(output.mask.iter().map(|mask| (mask, None))) {
+                // Also check the tensors after the one with the error.
+                let addresses = [&output.address].into_iter().chain(&output.alternatives);
+                let addresses = addresses.map(|address| (address, output.dtype));
+                for (address, dtype) in addresses.chain(output.mask.iter().map(|mask| (mask, None))) {
                     self.tensors.digest(case, address, dtype);
                 }
                 return None;
             }
         };
         self.tensors.digests.insert(key(&output.address, output.dtype), Some(reference.info.digest.clone()));
-        let is_mask = |mask: &Tensor| mask.shape() == reference.tensor.shape() && mask.dtype() == DType::Bool;
-        if reference.mask.as_ref().is_none_or(is_mask) {
+        let fits = |mask: &Tensor| mask.shape() == reference.tensor.shape() && mask.dtype() == DType::Bool;
+        if reference.mask.as_ref().is_none_or(fits) {
             return Some(reference);
         }
-        self.tell(
-            &case.id,
-            &wrong(case, name, ".where: the mask is not bool, or has another shape than the reference"),
-        );
+        let what = ".where: the mask must be bool and have the shape of the reference";
+        self.add_error(&case.id, &output_error(case, name, what));
         None
     }
 
-    /// Checks the inputs of every case, and holds what it declares against its snapshots.
-    fn declarations(&mut self, read: &[Read], health: &mut Health) {
-        let mut moved = BTreeMap::new();
-        let Setup { recorder, .. } = *self.setup;
-        for (case, outputs) in read {
-            let Some(digests) = self.inputs(case) else { continue };
+    /// Checks the inputs of every case, and compares what it declares with its snapshots.
+    fn check_drift(&mut self, cases: &[CaseWithOutputs], health: &mut Health) {
+        let mut drift = BTreeMap::new();
+        let recorder = self.setup.recorder;
+        for (case, outputs) in cases {
+            let Some(digests) = self.input_digests(case) else { continue };
             let mut compare = |name: &str, reference: Option<&ReferenceInfo>, summary: &Summary| {
                 let Ok(file) = recorder.file(&case.id, name) else { return };
-                // One that is damaged is reported by itself.
+                // A damaged snapshot is a complaint of its own.
                 let lines = recorder.inspect(&file, Some(&facts(case, &digests, reference, summary)));
                 if let Some(line) = lines.unwrap_or_default().into_iter().next() {
-                    moved.insert(file, (case.id.clone(), line.quantity));
+                    drift.insert(file, (case.id.clone(), line.quantity));
                 }
             };
             outputs.iter().for_each(|(name, reference, summary)| compare(name, Some(reference), summary));
             if case.outputs.is_empty() {
                 let nothing = summarize(&Tensor::from(0.0f32), None);
-                owned(self.setup, &case.id).iter().for_each(|name| compare(name, None, &nothing));
+                recorded_outputs(self.setup, &case.id).iter().for_each(|name| compare(name, None, &nothing));
             }
         }
-        if let Some((_, (first, quantity))) = moved.first_key_value() {
-            let (first, quantity) = (first.clone(), quantity.clone());
-            let of = Complaint::about(ComplaintKind::Drift, quantity, moved.into_keys().collect());
-            health.add(Complaint { case: Some(first), ..of });
+        if let Some((_, (first, quantity))) = drift.first_key_value() {
+            let (case, complaint) = (first.clone(), Complaint::with_text(ComplaintKind::Drift, quantity.clone()));
+            health.add(Complaint { case: Some(case), files: drift.into_keys().collect(), ..complaint });
         }
     }
 
-    /// The sha256 of every input of a case; `None` where one cannot be read, or is not what it says it is.
-    fn inputs(&mut self, case: &Case) -> Option<BTreeMap<String, String>> {
+    /// Returns the sha256 of every input of a case, or `None` if one is unreadable or differs from its `from`.
+    fn input_digests(&mut self, case: &Case) -> Option<BTreeMap<String, String>> {
         let mut digests = Some(BTreeMap::new());
         for (name, input) in &case.inputs {
             let Some(digest) = self.tensors.digest(case, &input.address, input.dtype) else {
@@ -174,12 +179,12 @@ impl Cases<'_> {
                 continue;
             };
             let (tensors, goldens) = (&mut self.tensors, self.setup.goldens);
-            let unread = || Error::Invalid("it is reported by itself".to_owned());
-            let digest_of = |address: &Address, dtype| tensors.digest(case, address, dtype).ok_or_else(unread);
+            let unreadable = || Error::Invalid("reported separately".to_owned());
+            let digest_of = |address: &Address, dtype| tensors.digest(case, address, dtype).ok_or_else(unreadable);
             if let Err(error) = check_link(goldens, &self.suites, case, (name, input), &digest, digest_of) {
                 digests = None;
                 if matches!(error, Error::Case { .. }) {
-                    self.tell(&case.id, &error);
+                    self.add_error(&case.id, &error);
                 }
             }
             digests.as_mut().map(|digests| digests.insert(name.clone(), digest));
@@ -188,44 +193,43 @@ impl Cases<'_> {
     }
 }
 
-fn wrong(case: &Case, name: &str, what: &str) -> Error {
+fn output_error(case: &Case, name: &str, what: &str) -> Error {
     let field = format!("outputs.{name}");
     Error::Case { path: case.set_in(&field).to_path_buf(), what: format!("{field}{what}") }
 }
 
-/// The error that an executor lacks the checkpoint of a case, if it does.
-fn unknown(case: &Case, executor: &Executor) -> Option<Error> {
+/// Returns an error if the executor does not have the checkpoint of a case.
+fn unknown_checkpoint(case: &Case, executor: &Executor) -> Option<Error> {
     if executor.get(&case.checkpoint).is_some() {
         return None;
     }
-    let nearest = sort_by_similarity(&case.checkpoint, executor.names()).join(", ");
-    let registered =
-        if nearest.is_empty() { "none is".to_owned() } else { format!("registered, nearest first: {nearest}") };
-    Some(Error::Case {
-        path: case.set_in("checkpoint").to_path_buf(),
-        what: format!("nobody registered a checkpoint {:?}; {registered}", case.checkpoint),
-    })
+    let registered = match sort_by_similarity(&case.checkpoint, executor.names()).join(", ").as_str() {
+        "" => "there are no registered checkpoints".to_owned(),
+        names => format!("registered, most similar first: {names}"),
+    };
+    let what = format!("no checkpoint {:?} is registered; {registered}", case.checkpoint);
+    Some(Error::Case { path: case.set_in("checkpoint").to_path_buf(), what })
 }
 
-/// A tensor as a case names it.
+/// The address and dtype of a tensor.
 type Key = (PathBuf, Option<String>, Option<&'static str>);
 
 fn key(address: &Address, dtype: Option<DType>) -> Key {
     (address.path.clone(), address.member.clone(), dtype.map(DType::name))
 }
 
-/// The tensors of all cases, each read once.
+/// The tensors of all cases.
 #[derive(Default)]
 struct Tensors {
     files: Containers,
-    /// The sha256 of each that was read; `None` where that failed, and was reported.
+    /// The sha256 of each tensor read so far; `None` if it is unreadable, which has been reported.
     digests: BTreeMap<Key, Option<String>>,
     pointers: BTreeMap<Pointer, BTreeSet<PathBuf>>,
     complaints: Vec<Complaint>,
 }
 
 impl Tensors {
-    /// Reads a tensor. One that cannot be read is reported once.
+    /// Reads a tensor. Adds a complaint at the first error.
     fn read(&mut self, case: &Case, address: &Address, dtype: Option<DType>) -> Result<Tensor> {
         let Address { path, member, .. } = address;
         self.files.at(path).and_then(|file| file.read(member.as_deref(), dtype)).inspect_err(|error| {
@@ -239,12 +243,12 @@ impl Tensors {
                 return;
             }
             let kind = if error.is_missing() { ComplaintKind::Missing } else { ComplaintKind::Damaged };
-            let complaint = Complaint::about(kind, error.to_string(), vec![path.clone()]);
-            self.complaints.push(Complaint { case: Some(case.id.clone()), ..complaint });
+            let (case, files) = (Some(case.id.clone()), vec![path.clone()]);
+            self.complaints.push(Complaint { case, files, ..Complaint::with_text(kind, error.to_string()) });
         })
     }
 
-    /// The sha256 of a tensor, which is read where none of that address was.
+    /// Returns the sha256 of a tensor, reading it if necessary.
     fn digest(&mut self, case: &Case, address: &Address, dtype: Option<DType>) -> Option<String> {
         let key = key(address, dtype);
         if let Some(known) = self.digests.get(&key) {
@@ -256,51 +260,51 @@ impl Tensors {
     }
 }
 
-/// The outputs of a case without references that have a snapshot of karat's.
-fn owned(setup: &Setup<'_>, id: &CaseId) -> Vec<String> {
+/// Returns the outputs of a case without references for which karat has recorded a snapshot.
+fn recorded_outputs(setup: &Setup<'_>, id: &CaseId) -> Vec<String> {
     let mut outputs = setup.recorder.recorded(id).unwrap_or_default();
     outputs.retain(|output| setup.recorder.owns(id, output));
     outputs
 }
 
-/// Compares what is recorded and pending with the cases that a run would run.
-fn snapshots(setup: &Setup<'_>, tree: &Tree, cases: &[Case], health: &mut Health) {
+/// Checks accepted and pending snapshots against the cases that a run would execute.
+fn check_snapshots(setup: &Setup<'_>, tree: &Tree, cases: &[Case], health: &mut Health) {
     let Setup { goldens, recorder, .. } = *setup;
     let shelf = Shelf::read(recorder.snapshots());
     let pending = match shelf.check().and_then(|()| recorder.pending_files()) {
         Ok(pending) => pending,
-        Err(error) => return health.add(Complaint::about(ComplaintKind::Broken, error.to_string(), Vec::new())),
+        Err(error) => return health.add(Complaint::with_text(ComplaintKind::Broken, error.to_string())),
     };
     let is_selected = |id: &CaseId| id.below(&goldens.root).starts_with(goldens.selected());
     let is_known = |id: &CaseId, output: &str| match cases.binary_search_by(|case| case.id.cmp(id)) {
-        // The outputs of a case without a reference are known when it runs.
+        // Without references, the outputs are known only when the case runs.
         Ok(at) => cases[at].outputs.is_empty() || cases[at].outputs.contains_key(output),
         Err(_) => tree.cases.binary_search(id).is_ok() || tree.problems.contains_key(id),
     };
     let orphans = shelf.orphans(is_known).into_iter().filter(|orphan| is_selected(&orphan.id));
-    health.list(ComplaintKind::Orphaned, orphans.map(|orphan| orphan.path).collect());
+    health.add_files(ComplaintKind::Orphaned, orphans.map(|orphan| orphan.path).collect());
     let pending = pending.into_iter().filter(|(id, ..)| is_selected(id));
     let (pending, stray): (Vec<_>, Vec<_>) = pending.partition(|(id, output, _)| is_known(id, output));
-    health.list(ComplaintKind::Pending, pending.iter().map(|(.., path)| path.clone()).collect());
-    health.list(ComplaintKind::Stray, stray.into_iter().map(|(.., path)| path).collect());
-    let waiting: BTreeSet<(&CaseId, &str)> = pending.iter().map(|(id, output, _)| (id, output.as_str())).collect();
+    health.add_files(ComplaintKind::Pending, pending.iter().map(|(.., path)| path.clone()).collect());
+    health.add_files(ComplaintKind::Stray, stray.into_iter().map(|(.., path)| path).collect());
+    let pending: BTreeSet<(&CaseId, &str)> = pending.iter().map(|(id, output, _)| (id, output.as_str())).collect();
     let (mut unrecorded, mut first) = (Vec::new(), None);
     for Case { id, outputs, .. } in cases {
-        let held = if outputs.is_empty() { owned(setup, id) } else { outputs.keys().cloned().collect() };
+        let outputs = if outputs.is_empty() { recorded_outputs(setup, id) } else { outputs.keys().cloned().collect() };
         let before = unrecorded.len();
-        if held.is_empty() && !waiting.iter().any(|(case, _)| *case == id) {
+        if outputs.is_empty() && !pending.iter().any(|(case, _)| *case == id) {
             unrecorded.push(id.below(recorder.snapshots()));
         }
-        for output in held {
+        for output in outputs {
             match recorder.file(id, &output) {
                 Ok(file) if file.exists() => {
                     health.snapshots += 1;
                     if let Err(error) = recorder.inspect(&file, None) {
-                        let of = Complaint::about(ComplaintKind::Damaged, error.to_string(), vec![file]);
-                        health.add(Complaint { case: Some(id.clone()), ..of });
+                        let complaint = Complaint::with_text(ComplaintKind::Damaged, error.to_string());
+                        health.add(Complaint { case: Some(id.clone()), files: vec![file], ..complaint });
                     }
                 }
-                Ok(file) if !waiting.contains(&(id, output.as_str())) => unrecorded.push(file),
+                Ok(file) if !pending.contains(&(id, output.as_str())) => unrecorded.push(file),
                 _ => {}
             }
         }
@@ -309,6 +313,7 @@ fn snapshots(setup: &Setup<'_>, tree: &Tree, cases: &[Case], health: &mut Health
         }
     }
     if !unrecorded.is_empty() {
-        health.add(Complaint { files: unrecorded, case: first.cloned(), ..Complaint::of(ComplaintKind::Unrecorded) });
+        let complaint = Complaint::new(ComplaintKind::Unrecorded);
+        health.add(Complaint { files: unrecorded, case: first.cloned(), ..complaint });
     }
 }

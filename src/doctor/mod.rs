@@ -1,8 +1,8 @@
-//! What is wrong with a setup, found without running a checkpoint.
+//! Finds problems of a setup without running a checkpoint.
 
 mod cases;
-mod complaint;
-mod examine;
+mod environment;
+mod health;
 
-pub use complaint::{Complaint, ComplaintKind, Health};
-pub use examine::examine;
+pub use environment::examine;
+pub use health::{Complaint, ComplaintKind, Health};

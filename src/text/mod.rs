@@ -1,6 +1,6 @@
-//! Text that every report and message shares: numbers, names, columns, lines, and what is not printed as it is.
+//! Text formatting that reports and messages share: numbers, names, columns, lines, and escaping.
 
-#![cfg_attr(not(feature = "reports"), allow(dead_code, reason = "an assertion or a test says less than a report"))]
+#![cfg_attr(not(feature = "reports"), allow(dead_code, reason = "assertions and tests use less than reports"))]
 
 pub(crate) mod layout;
 pub(crate) mod name;

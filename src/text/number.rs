@@ -1,14 +1,14 @@
-//! Numbers for the screen: rounded, with their units. Stored text is exact and shares no code with this.
+//! Formats numbers for the screen, rounded and with units. Stored numbers are exact and share no code with this.
 
 use std::fmt::Debug;
 use std::time::Duration;
 
-/// Three significant digits: `0.0312`, `222`, `2.1e-4`, `1.23e6`; `nan`, `inf` and `-inf` as words.
+/// Formats a number with three significant digits: `0.0312`, `222`, `2.1e-4`, `1.23e6`; `nan`, `inf` and `-inf` as words.
 pub(crate) fn float(value: f64) -> String {
     digits(value, 3)
 }
 
-/// The same with so many significant digits.
+/// Formats a number with the given number of significant digits.
 fn digits(value: f64, significant: usize) -> String {
     match value {
         _ if value.is_nan() => return "nan".into(),
@@ -17,37 +17,37 @@ fn digits(value: f64, significant: usize) -> String {
         0.0 => return "0".into(),
         _ => {}
     }
-    // Rounding may carry into the next power of ten, so the exponent is taken from what was rounded.
+    // Rounding can carry into the next power of ten, so take the exponent from the rounded text.
     let last = significant as i32 - 1;
     let rounded = format!("{value:.digits$e}", digits = significant - 1);
     let (mantissa, exponent) = rounded.split_once('e').expect("`e` formats with an exponent");
     let exponent: i32 = exponent.parse().expect("`e` formats with a decimal exponent");
     match exponent {
         _ if (-3..=last).contains(&exponent) => {
-            strip(&format!("{value:.digits$}", digits = (last - exponent) as usize))
+            trim_zeros(&format!("{value:.digits$}", digits = (last - exponent) as usize))
         }
-        _ => format!("{}e{exponent}", strip(mantissa)),
+        _ => format!("{}e{exponent}", trim_zeros(mantissa)),
     }
 }
 
-/// Numbers beside each other: with `least` significant digits, and as many more as it takes for no two that differ to print
-/// alike.
+/// Formats numbers with at least `least` significant digits, and as many as necessary to print different numbers
+/// differently.
 pub(crate) fn distinct<const N: usize>(values: [f64; N], least: usize) -> [String; N] {
-    let is_apart = |texts: &[String; N]| {
+    let are_distinct = |texts: &[String; N]| {
         let mut pairs = (0..N).flat_map(|left| (0..left).map(move |right| (left, right)));
         pairs.all(|(left, right)| values[left] == values[right] || texts[left] != texts[right])
     };
-    // Seventeen are enough for any two.
+    // Seventeen digits distinguish any two numbers.
     let texts = (least..17).map(|significant| values.map(|value| digits(value, significant)));
-    texts.into_iter().find(is_apart).unwrap_or_else(|| values.map(|value| digits(value, 17)))
+    texts.into_iter().find(are_distinct).unwrap_or_else(|| values.map(|value| digits(value, 17)))
 }
 
-/// Like [`float`], but never less than the value: what is typed back as a limit must hold.
+/// Formats a number like [`float`], but rounds up, so that the text can be used as a limit.
 pub(crate) fn float_up(value: f64) -> String {
     let text = float(value);
     match text.parse::<f64>() {
         Ok(rounded) if rounded < value => {
-            // Up to half a unit of the third digit was lost: a little more than half makes it round up.
+            // Rounding lost at most half a unit of the third digit. Adding a little more than that rounds up.
             let unit = 10f64.powf(value.log10().floor() - 2.0);
             float(value + 0.6 * unit)
         }
@@ -55,13 +55,13 @@ pub(crate) fn float_up(value: f64) -> String {
     }
 }
 
-/// A number exactly as it was given, with the fewest digits that read back the same: `1e-5`, `0`, `0.001`.
+/// Formats a number exactly, with the fewest digits that parse to the same value: `1e-5`, `0`, `0.001`.
 pub(crate) fn exact(value: impl Debug) -> String {
     let text = format!("{value:?}").to_ascii_lowercase();
     text.strip_suffix(".0").unwrap_or(&text).to_owned()
 }
 
-/// A count with its thousands apart: `1,048,576`.
+/// Formats a count with thousands separators: `1,048,576`.
 pub(crate) fn count(value: u64) -> String {
     match value {
         0..1000 => value.to_string(),
@@ -69,12 +69,12 @@ pub(crate) fn count(value: u64) -> String {
     }
 }
 
-/// A count and its noun, in the plural where it is not one: `1 case`, `2 cases`.
+/// Formats a count and its noun, in the plural unless the count is 1: `1 case`, `2 cases`.
 pub(crate) fn plural(value: u64, noun: &str) -> String {
     format!("{} {noun}{}", count(value), if value == 1 { "" } else { "s" })
 }
 
-/// A share as a percentage: `24%`, `0.6%`. What is neither nothing nor all is never shown as such, nor is what is more than all.
+/// Formats a share as a percentage: `24%`, `0.6%`. Only 0 is `0%`, and only 1 is `100%`.
 pub(crate) fn percent(share: f64) -> String {
     let percent = share * 100.0;
     match percent {
@@ -89,7 +89,7 @@ pub(crate) fn percent(share: f64) -> String {
     }
 }
 
-/// How many times as much: `21x`. What is not exactly once is never shown as `1x`.
+/// Formats a ratio: `21x`. Only 1 is `1x`.
 pub(crate) fn ratio(times: f64) -> String {
     match float(times) {
         _ if (999.5..1e6).contains(&times) => format!("{}x", count(times.round() as u64)),
@@ -99,12 +99,12 @@ pub(crate) fn ratio(times: f64) -> String {
     }
 }
 
-/// How much of a tolerance is used: as a percentage up to all of it, as a ratio above.
+/// Formats the used share of a tolerance: a percentage up to 100%, otherwise a ratio.
 pub(crate) fn share(used: f64) -> String {
     if used <= 1.0 { percent(used) } else { ratio(used) }
 }
 
-/// A factor or a cosine, which says most where it is nearly 1: `1 - 3.2e-9`, `1 + 2e-4`, `0.97`.
+/// Formats a factor or a cosine, with full precision near 1: `1 - 3.2e-9`, `1 + 2e-4`, `0.97`.
 pub(crate) fn near_one(value: f64) -> String {
     let rest = value - 1.0;
     match rest {
@@ -114,7 +114,7 @@ pub(crate) fn near_one(value: f64) -> String {
     }
 }
 
-/// A size: `512 B`, `1.5 KiB`, `3 GiB`.
+/// Formats a size: `512 B`, `1.5 KiB`, `3 GiB`.
 pub(crate) fn bytes(size: u64) -> String {
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
     let mut value = size as f64;
@@ -126,14 +126,14 @@ pub(crate) fn bytes(size: u64) -> String {
     format!("{} {}", float(value), UNITS[unit])
 }
 
-/// A time: `0.4 ms`, `12 ms`, `1.24 s`, `2 min 5 s`, `1 h 2 min`.
+/// Formats a time: `0.4 ms`, `12 ms`, `1.24 s`, `2 min 5 s`, `1 h 2 min`.
 pub(crate) fn duration(time: Duration) -> String {
     let seconds = time.as_secs_f64();
     let whole = seconds.round() as u64;
     match seconds {
         0.0 => "0 s".into(),
         s if s < 0.000_1 => "<0.1 ms".into(),
-        s if s < 0.01 => format!("{} ms", strip(&format!("{:.1}", s * 1e3))),
+        s if s < 0.01 => format!("{} ms", trim_zeros(&format!("{:.1}", s * 1e3))),
         s if s < 0.999_5 => format!("{:.0} ms", s * 1e3),
         s if s < 59.95 => format!("{} s", float(s)),
         _ if whole < 3600 => format!("{} min {} s", whole / 60, whole % 60),
@@ -141,13 +141,13 @@ pub(crate) fn duration(time: Duration) -> String {
     }
 }
 
-/// The extent of each axis: `[1, 8, 64]`; a scalar is `[]`.
+/// Formats a shape: `[1, 8, 64]`, or `[]` for a scalar.
 pub(crate) fn shape(extents: &[usize]) -> String {
     format!("{extents:?}")
 }
 
-/// Drops the zeros that end a fraction.
-fn strip(digits: &str) -> String {
+/// Removes trailing zeros of a fraction.
+fn trim_zeros(digits: &str) -> String {
     match digits.contains('.') {
         true => digits.trim_end_matches('0').trim_end_matches('.').to_owned(),
         false => digits.to_owned(),
@@ -161,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_float_has_three_significant_digits_and_no_idle_zeros() {
+    fn a_float_has_three_significant_digits_and_no_trailing_zeros() {
         for (value, text) in [
             (0.0, "0"),
             (-0.0, "0"),
@@ -199,14 +199,14 @@ mod tests {
     }
 
     #[test]
-    fn an_exact_number_keeps_every_digit() {
+    fn an_exact_number_has_every_digit() {
         for (value, text) in [(1e-5, "1e-5"), (0.0, "0"), (0.001, "0.001"), (1.3e-6, "1.3e-6"), (2.0, "2")] {
             assert_eq!(exact(value), text);
         }
     }
 
     #[test]
-    fn counts_have_their_thousands_apart() {
+    fn counts_have_thousands_separators() {
         let texts: Vec<String> = [0, 999, 1000, 1_048_576].map(count).into();
         assert_eq!(texts, ["0", "999", "1,000", "1,048,576"]);
         assert_eq!(plural(1, "case"), "1 case");
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_share_between_none_and_all_is_shown_as_neither() {
+    fn only_0_is_0_percent_and_only_1_is_100_percent() {
         for (share, text) in [
             (0.0, "0%"),
             (0.000_01, "<0.01%"),
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ratio_beside_one_is_not_shown_as_one() {
+    fn only_1_is_shown_as_1x() {
         for (times, text) in [
             (21.0, "21x"),
             (1.0, "1x"),
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_nearly_one_shows_how_nearly() {
+    fn a_number_near_1_shows_its_distance_from_1() {
         for (value, text) in [(1.0, "1"), (0.97, "0.97"), (1.0 - 2f64.powi(-30), "1 - 9.31e-10"), (1.000_2, "1 + 2e-4")]
         {
             assert_eq!(near_one(value), text);
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_beside_each_other_have_as_many_digits_as_it_takes() {
+    fn different_numbers_get_as_many_digits_as_necessary() {
         assert_eq!(distinct([0.5, 1.0], 3), ["0.5", "1"]);
         assert_eq!(distinct([1.00042, 1.0], 3), ["1.0004", "1"]);
         assert_eq!(distinct([f64::from(0.1f32), 0.1], 3), ["0.100000001", "0.1"]);
@@ -292,7 +292,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_two_numbers_that_differ_print_alike(
+        fn different_numbers_print_differently(
             (left, right) in any::<f64>().prop_flat_map(|left| (Just(left), near(left))),
             least in 1usize..6,
         ) {
@@ -301,7 +301,7 @@ mod tests {
         }
 
         #[test]
-        fn a_percentage_and_a_ratio_are_on_their_side_of_one(share in near(1.0)) {
+        fn only_1_is_printed_as_100_percent_and_1x(share in near(1.0)) {
             let texts = (percent(share), ratio(share));
             prop_assert_eq!(texts == ("100%".into(), "1x".into()), share == 1.0, "{:?}", texts);
         }

@@ -1,22 +1,22 @@
-//! Text from files, made safe to show: the only place that decides what a terminal, a CI log or a document may be given.
+//! Escapes untrusted text for terminals, CI logs and documents.
 //!
-//! Names, messages and values come from `case.json`, tensor files, snapshots and records that somebody else wrote. Raw, a control
-//! character moves the cursor, a bidi character reorders a line, and a line such as `::add-mask::` is a command to a CI runner.
-//! [`escape_line`] and [`escape_name`] make one line of a text where it is inserted; [`write_guarded`] guards every line as it leaves, after
-//! wrapping; [`lines`] does both to a whole message.
+//! Names, messages and values come from `case.json`, tensor files, snapshots and records that someone else wrote. In them, a
+//! control character could move the cursor, a bidi character could reorder a line, and a line such as `::add-mask::` could
+//! be a command to a CI runner. [`escape_line`] and [`escape_name`] turn a text into one line where it is inserted.
+//! [`write_guarded`] checks every line of the output, after wrapping. [`escape_lines`] does both for a whole message.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
 
 use super::number::count;
 
-/// Whether a character is not seen, or changes how others are: control characters, format characters (bidi, zero width,
-/// tags), every blank but the space, separators of lines, fillers and selectors, and what is no character at all.
+/// Whether a character is invisible or changes how others are shown: control and format characters (bidi, zero width,
+/// tags), whitespace except the space, line separators, fillers, selectors and noncharacters.
 pub(crate) fn is_hidden(c: char) -> bool {
     c.is_control()
         || (c.is_whitespace() && c != ' ')
         || matches!(c,
-            // Unicode's category Cf, the pattern of no dots in Braille, and the rest of its property Default_Ignorable_Code_Point.
+            // Unicode's category Cf, the blank Braille pattern, and the property Default_Ignorable_Code_Point.
             '\u{ad}' | '\u{34f}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}'
             | '\u{8e2}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
             | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2800}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
@@ -26,23 +26,23 @@ pub(crate) fn is_hidden(c: char) -> bool {
         || (c as u32) & 0xfffe == 0xfffe
 }
 
-/// How long a name in a column may be: no file name of 255 bytes is typed from a table.
-const NAME: usize = 160;
+/// The maximum length of a name in a table.
+const MAX_NAME: usize = 160;
 
-/// How long a line may be: no path is longer.
-const LINE: usize = 4096;
+/// The maximum length of a line, which is also the maximum length of a path.
+const MAX_LINE: usize = 4096;
 
-/// The text as one line, with what is hidden written out, and shortened in the middle where it is longer than any path.
+/// Escapes hidden characters and line breaks. Shortens the text in the middle if it is longer than any path.
 pub(crate) fn escape_line(text: &str) -> String {
-    escape_text(&shorten(text, LINE))
+    escape_text(&shorten(text, MAX_LINE))
 }
 
-/// The same for a name in a column, which is shortened earlier.
+/// Escapes a name in a table like [`escape_line`], but with a smaller maximum length.
 pub(crate) fn escape_name(text: &str) -> String {
-    escape_text(&shorten(text, NAME))
+    escape_text(&shorten(text, MAX_NAME))
 }
 
-/// The text as one line, with what is hidden written out, however long it is.
+/// Escapes hidden characters and line breaks in a text of any length.
 pub(crate) fn escape_text(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
@@ -55,9 +55,9 @@ pub(crate) fn escape_text(text: &str) -> String {
     shown
 }
 
-/// The text, or its beginning, how much is left out, and its end.
+/// Replaces the middle of a long text by the number of omitted characters.
 fn shorten(text: &str, limit: usize) -> String {
-    /// What says how much is left out.
+    /// The length of the replacement.
     const MARK: usize = 20;
     let columns = text.chars().count();
     if columns <= limit {
@@ -69,32 +69,32 @@ fn shorten(text: &str, limit: usize) -> String {
     format!("{head}…{} more…{tail}", count((columns - 2 * half) as u64))
 }
 
-/// A message of several lines, each of them safe wherever it is printed.
+/// Escapes a message of several lines, so that each is safe to print anywhere.
 pub(crate) fn escape_lines(text: &str) -> String {
-    let lines: Vec<String> = text.lines().map(|line| Rule::Text.apply(&escape_line(line)).into_owned()).collect();
+    let lines: Vec<String> = text.lines().map(|line| Rule::Text.guard_line(&escape_line(line)).into_owned()).collect();
     lines.join("\n")
 }
 
-/// A name that stands alone on a line, or begins one.
+/// Escapes a name that is the start of a line.
 pub(crate) fn escape_item(text: &str) -> String {
-    Rule::Text.apply(&escape_text(text)).into_owned()
+    Rule::Text.guard_line(&escape_text(text)).into_owned()
 }
 
-/// What a stream of lines is.
+/// The kind of output to guard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rule {
     /// Text without colours.
     Text,
     /// Text with the colours of a palette.
     Colored,
-    /// A JSON document, which may hold any text and is the same when it is read back.
+    /// A JSON document, in which escapes do not change the value.
     Json,
-    /// Commands to a CI runner, one a line, that are karat's own.
-    #[cfg_attr(not(feature = "reports"), allow(dead_code, reason = "GitHub's report alone has them"))]
+    /// karat's own commands to a CI runner, one per line.
+    #[cfg_attr(not(feature = "reports"), allow(dead_code, reason = "only the GitHub report uses it"))]
     Commands,
 }
 
-/// Gives `out` what `write` writes, each line made safe.
+/// Guards the output of `write` line by line and writes it to `out`.
 pub(crate) fn write_guarded(
     out: &mut dyn Write,
     rule: Rule,
@@ -106,18 +106,18 @@ pub(crate) fn write_guarded(
 }
 
 impl Rule {
-    /// The text, each line made safe.
+    /// Guards every line of a text.
     pub(crate) fn guard(self, text: &str) -> String {
         text.split_inclusive('\n')
             .map(|line| match line.strip_suffix('\n') {
-                Some(line) => self.apply(line).into_owned() + "\n",
-                None => self.apply(line).into_owned(),
+                Some(line) => self.guard_line(line).into_owned() + "\n",
+                None => self.guard_line(line).into_owned(),
             })
             .collect()
     }
 
-    /// The line as it may go out.
-    fn apply(self, line: &str) -> Cow<'_, str> {
+    /// Escapes hidden characters and commands in a line.
+    fn guard_line(self, line: &str) -> Cow<'_, str> {
         let is_plain = line.bytes().all(|byte| matches!(byte, b' '..=b'~'));
         if is_plain && !line.contains("##") && !line.trim_start().starts_with("::") {
             return line.into();
@@ -127,16 +127,16 @@ impl Rule {
         let mut rest = line;
         while let Some(c) = rest.chars().next() {
             let colour = if self == Rule::Colored { colour(rest) } else { None };
-            let taken = colour.unwrap_or(&rest[..c.len_utf8()]);
+            let next = colour.unwrap_or(&rest[..c.len_utf8()]);
             let is_command = match c {
-                // GitHub's runner trims what is blank to Unicode before it looks for its mark.
+                // GitHub's runner trims Unicode whitespace before it looks for `::`.
                 ':' => is_start && matches!(self, Rule::Text | Rule::Colored) && rest.starts_with("::"),
-                '#' => is_mark(rest),
+                '#' => starts_command(rest),
                 _ => false,
             };
             is_start &= c.is_whitespace() || colour.is_some();
             match self {
-                _ if colour.is_some() => safe.push_str(taken),
+                _ if colour.is_some() => safe.push_str(next),
                 Rule::Json if is_command || is_hidden(c) => {
                     c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| safe.push_str(&format!("\\u{unit:04x}")));
                 }
@@ -145,19 +145,20 @@ impl Rule {
                 _ if is_hidden(c) => safe.extend(c.escape_default()),
                 _ => safe.push(c),
             }
-            rest = &rest[taken.len()..];
+            rest = &rest[next.len()..];
         }
         safe.into()
     }
 }
 
-/// Whether a command begins here that a runner takes anywhere in a line: `##[error]`, `##vso[..]`, `##teamcity[..]`.
-fn is_mark(rest: &str) -> bool {
+/// Whether a text starts with a command that a runner recognises anywhere in a line: `##[error]`, `##vso[..]`,
+/// `##teamcity[..]`.
+fn starts_command(rest: &str) -> bool {
     let word = rest.strip_prefix("##").map(|rest| rest.trim_start_matches(|c: char| c.is_ascii_alphanumeric()));
     word.is_some_and(|rest| rest.starts_with('['))
 }
 
-/// The colour that a palette has put here.
+/// Returns the colour of a palette at the start of a text.
 fn colour(rest: &str) -> Option<&str> {
     const COLOURS: [&str; 7] =
         ["\u{1b}[0m", "\u{1b}[1m", "\u{1b}[2m", "\u{1b}[31m", "\u{1b}[32m", "\u{1b}[33m", "\u{1b}[36m"];
@@ -169,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_hidden_is_written_out() {
+    fn hidden_characters_are_escaped() {
         assert_eq!(escape_line("a\u{1b}[31mb\r\tc\n"), "a\\u{1b}[31mb\\r    c\\n");
         for c in [
             '\u{7f}',
@@ -204,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_longer_than_any_name_or_path_is_shortened_in_the_middle() {
+    fn long_text_is_shortened_in_the_middle() {
         assert_eq!(escape_name(&"n".repeat(160)), "n".repeat(160));
         let long = escape_name(&format!("a{}z", "n".repeat(69_998)));
         assert_eq!(long, format!("a{}…69,860 more…{}z", "n".repeat(69), "n".repeat(69)));
@@ -213,10 +214,10 @@ mod tests {
     }
 
     #[test]
-    fn no_line_is_a_command_to_a_runner() {
+    fn no_line_contains_a_command_to_a_runner() {
         let guarded = |rule, text: &str| {
             let mut out = Vec::new();
-            // In pieces, as formatting writes.
+            // Write in pieces, as formatting does.
             let pieces = |out: &mut dyn Write| text.as_bytes().chunks(3).try_for_each(|piece| out.write_all(piece));
             write_guarded(&mut out, rule, pieces).expect("a vector takes every byte");
             String::from_utf8(out).expect("text")

@@ -1,14 +1,14 @@
-//! Enums that are one word in files and on screen.
+//! Enums whose variants are words in files and on screen.
 
-/// Gives an enum the list of its variants, the word for each, and that word as its form in JSON: what it is, then the name of
-/// the function, then the words.
+/// Implements for an enum: the list of its variants, a function that returns the word of a variant, and serde by that word.
+/// The arguments are the enum, a description for messages, the name of the function, and the words.
 macro_rules! words {
     ($type:ident, $what:literal, $word:ident, { $($variant:ident: $text:literal),* $(,)? }) => {
         impl $type {
             #[doc = concat!("Every ", $what, ", in the order of declaration.")]
             pub const ALL: [$type; [$($text),*].len()] = [$($type::$variant),*];
 
-            /// The word for it, on screen and in files.
+            /// Returns the word for it, on screen and in files.
             #[must_use]
             pub fn $word(self) -> &'static str {
                 match self {
@@ -28,7 +28,7 @@ macro_rules! words {
                 let text = <String as serde::Deserialize>::deserialize(deserializer)?;
                 $type::ALL.into_iter().find(|known| known.$word() == text).ok_or_else(|| {
                     let known = $type::ALL.map($type::$word).join(", ");
-                    serde::de::Error::custom(format!(concat!("there is no ", $what, " `{}`, only {}"), text, known))
+                    serde::de::Error::custom(format!(concat!("unknown ", $what, " `{}`; expected one of: {}"), text, known))
                 })
             }
         }

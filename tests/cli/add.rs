@@ -146,7 +146,7 @@ fn what_is_wrong_is_refused_before_anything_is_written() {
     let new = |files, more| move |project: &Project| add(project, "suite/new", files, more);
     refused(&project, new(["captured/xx.npy", FILES[1]], &[]), "captured/xx.npy: no such file; did you mean x.npy?");
     refused(&project, new(FILES, &["--input", "x=captured/y.npy"]), "--input x is given twice");
-    refused(&project, new(FILES, &["--input", "a/b=captured/y.npy"]), "`a/b` cannot be a name");
+    refused(&project, new(FILES, &["--input", "a/b=captured/y.npy"]), "`a/b` is not a valid name");
     refused(&project, new(FILES, &["--input", "nothing"]), "write it as NAME=VALUE");
     refused(&project, new(FILES, &["--atol", "1"]), "--rtol");
     refused(&project, new(FILES, &["--atol=-1", "--rtol=0"]), "atol is -1");

@@ -142,7 +142,7 @@ fn a_path_that_is_absolute_or_leaves_the_root_is_refused() {
 fn names_that_no_file_can_have_or_that_differ_in_case_alone_are_refused() {
     edited(|case| case["outputs"]["a/b"] = json!("y.npy"))
         .judges("bad", "broken")
-        .says("outputs: `a/b` cannot be a name");
+        .says("outputs: `a/b` is not a valid name");
     edited(|case| case["outputs"]["Y"] = json!("y.npy"))
         .judges("bad", "broken")
         .says("outputs: `Y` and `y` differ only in case; rename one");

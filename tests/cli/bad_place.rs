@@ -263,7 +263,7 @@ fn a_case_whose_folder_another_system_cannot_have_is_broken_and_gets_a_name_that
         let project = Project::good();
         project.case(id, |_| {});
         let said = project.karat(["run", "--ci"]).exits(1).judges("good", "pass").judges(id, "broken");
-        said.says("cannot be a name; it must be usable as a file name on every system")
+        said.says("is not a valid name; it must be usable as a file name on every system")
             .says(&format!("rename it to `{instead}`"));
     }
 }
@@ -286,7 +286,7 @@ fn folders_that_are_one_in_another_unicode_form_or_by_a_suite_alone_are_twins() 
 fn a_tensor_file_that_another_system_cannot_have_or_has_once_is_refused_by_name() {
     let project = Project::good();
     for (file, said) in [
-        ("aux.npy", "`aux.npy` cannot be a name"),
+        ("aux.npy", "`aux.npy` is not a valid name"),
         ("ab:c.npy", "rename it to `ab_c.npy`"),
         ("e\u{301}.npy", "NFC"),
         ("X.npy", "good/X.npy and good/x.npy differ only in case"),
@@ -322,7 +322,7 @@ fn a_folder_of_a_case_may_be_as_long_as_any_name() {
     project.case(&format!("s/{longest}"), |_| {});
     project.case(&format!("{long}/c"), |_| {});
     let said = project.karat(["run"]).exits(1);
-    said.says("cannot be a name: it is 201 bytes long, and may be 200").says("1 broken, 1 unrecorded");
+    said.says("is not a valid name: it is 201 bytes long; the limit is 200").says("1 broken, 1 unrecorded");
 }
 
 #[test]

@@ -175,7 +175,7 @@ fn cargo_insta_that_is_absent_or_old_is_told() {
         let found = doctor();
         assert_eq!(found.len(), expected, "{version} {found:?}");
         if expected == 1 {
-            assert_eq!(found[0]["message"], "cargo-insta is 1.45.1, and karat needs 1.46 or later");
+            assert_eq!(found[0]["message"], "cargo-insta is 1.45.1, but karat needs 1.46 or later");
         }
     }
 }

@@ -290,7 +290,7 @@ fn a_document_that_cannot_be_read_says_what_is_wrong_where_and_what_to_do() {
         (refused_with("\"kind\": \"run\"", "\"kind\": \"list\""), vec!["kind is `list`", "`run --json FILE`"]),
         (
             refused_with("\"verdict\": \"broken\",\n      \"failed\"", "\"verdict\": \"fine\",\n      \"failed\""),
-            vec!["cases[0].verdict", "no verdict `fine`, only broken, missing,", again],
+            vec!["cases[0].verdict", "unknown verdict `fine`; expected one of: broken, missing,", again],
         ),
         (refused_with("\"snapshot_only\": false,", ""), vec!["cases[0]", "missing field `snapshot_only`", again]),
         (refused_with("\"kept\": null,", ""), vec!["cases[", "outputs[0]", "missing field `kept`", again]),
@@ -387,8 +387,8 @@ fn a_record_without_a_digest_is_read_and_one_that_contradicts_itself_is_refused(
         ("the run uses none", |run| run["gates"] = json!("accuracy")),
         // A case.
         ("not a path below", |run| run["cases"][1]["id"] = json!("../b")),
-        ("cannot be a name", |run| run["cases"][1]["id"] = json!("aux")),
-        ("cannot be a name", |run| run["cases"][1]["id"] = json!("b\u{202e}")),
+        ("is not a valid name", |run| run["cases"][1]["id"] = json!("aux")),
+        ("is not a valid name", |run| run["cases"][1]["id"] = json!("b\u{202e}")),
         ("case a: its verdict is pass", |run| run["cases"][0]["verdict"] = json!("pass")),
         ("case b: its verdict is broken", |run| run["cases"][1]["verdict"] = json!("broken")),
         ("case a: failed is false", |run| run["cases"][0]["failed"] = json!(false)),
@@ -415,7 +415,7 @@ fn a_record_without_a_digest_is_read_and_one_that_contradicts_itself_is_refused(
         ("not compared with anything", |run| run["cases"][1]["outputs"][0]["comparison"] = json!(null)),
         ("not compared with anything", |run| run["cases"][1]["outputs"][0]["reference"] = json!(null)),
         ("not compared with anything", |run| run["cases"][1]["outputs"][0]["summary"] = json!(null)),
-        ("cannot be a name", |run| run["cases"][1]["outputs"][0]["name"] = json!("a/b")),
+        ("is not a valid name", |run| run["cases"][1]["outputs"][0]["name"] = json!("a/b")),
         // The tolerance, and the comparison.
         ("said to be close, and is not", |run| run["cases"][1]["outputs"][0]["tolerance"]["outliers"] = json!(0)),
         ("said to be close, and is not", |run| run["cases"][1]["outputs"][0]["tolerance"]["max_ulps"] = json!(1)),

@@ -1,4 +1,4 @@
-//! A setup, and what is wrong with it.
+//! A setup and its problems.
 
 use std::path::PathBuf;
 
@@ -6,32 +6,32 @@ use crate::case::{CaseId, Goldens};
 use crate::run::Executor;
 use crate::snapshot::Recorder;
 
-/// What is looked at, and what a run of it would be given.
+/// The setup to examine, with the options of a run.
 pub(super) struct Setup<'a> {
     pub(super) goldens: &'a Goldens,
     pub(super) recorder: &'a Recorder,
-    /// What would run the cases, where that is known.
+    /// The executor that would run the cases, if known.
     pub(super) executor: Option<&'a Executor>,
     /// The ids of the cases that may be skipped in CI.
     pub(super) allowed_skips: &'a [String],
 }
 
-/// What was found out about a setup.
+/// The result of an examination.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Health {
     /// The goldens root.
     pub root: PathBuf,
-    /// How many cases there are.
+    /// The number of cases.
     pub cases: usize,
-    /// How many accepted snapshots there are.
+    /// The number of accepted snapshots.
     pub snapshots: usize,
-    /// What is wrong, by kind.
+    /// The problems, by kind.
     pub complaints: Vec<Complaint>,
 }
 
 impl Health {
-    /// Whether nothing is wrong.
+    /// Whether there are no faults.
     #[must_use]
     pub fn is_well(&self) -> bool {
         self.complaints.iter().all(|complaint| !complaint.kind.is_fault())
@@ -42,85 +42,85 @@ impl Health {
     }
 
     /// Adds a complaint about files, if there are any.
-    pub(super) fn list(&mut self, kind: ComplaintKind, files: Vec<PathBuf>) {
+    pub(super) fn add_files(&mut self, kind: ComplaintKind, files: Vec<PathBuf>) {
         if !files.is_empty() {
-            self.add(Complaint { files, ..Complaint::of(kind) });
+            self.add(Complaint { files, ..Complaint::new(kind) });
         }
     }
 }
 
-/// One thing that is wrong.
+/// A problem of a setup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Complaint {
-    /// What kind of thing.
+    /// The kind of problem.
     pub kind: ComplaintKind,
-    /// The words of what found it, where it has words of its own.
+    /// The details, if the kind alone does not describe the problem.
     pub text: Option<String>,
-    /// The files that it is about, sorted.
+    /// The affected files, sorted.
     pub files: Vec<PathBuf>,
-    /// The first case that it is about.
+    /// The first affected case.
     pub case: Option<CaseId>,
 }
 
 impl Complaint {
-    pub(super) fn of(kind: ComplaintKind) -> Complaint {
+    pub(super) fn new(kind: ComplaintKind) -> Complaint {
         Complaint { kind, text: None, files: Vec::new(), case: None }
     }
 
-    pub(super) fn about(kind: ComplaintKind, text: String, files: Vec<PathBuf>) -> Complaint {
-        Complaint { text: Some(text), files, ..Complaint::of(kind) }
+    pub(super) fn with_text(kind: ComplaintKind, text: String) -> Complaint {
+        Complaint { text: Some(text), ..Complaint::new(kind) }
     }
 }
 
-/// The kinds of things that are wrong, in the order in which to see to them.
+/// The kinds of problems, in the order in which to fix them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ComplaintKind {
-    /// There is no case.
+    /// There are no cases.
     Empty,
-    /// A `case.json` or `suite.json` that cannot be read, or something in the tree that is no case.
+    /// A `case.json` or `suite.json` cannot be read, or an entry of the tree is not a case.
     Broken,
-    /// Tensor files that are pointers of Git LFS or git-annex.
+    /// Tensor files are pointers of Git LFS or git-annex.
     Pointers,
-    /// A tensor that is not there.
+    /// A tensor does not exist.
     Missing,
-    /// A tensor file that does not hold what its format promises.
+    /// A tensor file or a snapshot is invalid.
     Damaged,
-    /// A setting of insta that makes drift pass or rewrites snapshots.
+    /// A setting of insta makes drift pass or rewrites snapshots.
     Disarmed,
-    /// Snapshots without a case.
+    /// Snapshots have no case.
     Orphaned,
-    /// Snapshots that wait for a review.
+    /// Snapshots wait for a review.
     Pending,
-    /// Snapshots of `assert_summary!` that wait for a review.
+    /// Snapshots of `assert_summary!` wait for a review.
     PendingAssertion,
-    /// Snapshots that wait for a review, and whose case or output does not exist.
+    /// Pending snapshots have no case or output.
     Stray,
-    /// Outputs without a snapshot, accepted or pending.
+    /// Outputs have no snapshot, accepted or pending.
     Unrecorded,
-    /// Snapshots that hold something else than what their cases declare.
+    /// Snapshots differ from what their cases declare.
     Drift,
-    /// Cases that are skipped, which CI refuses unless they are allowed by name.
+    /// Skipped cases are not allowed by name, so they fail in CI.
     Skipped,
-    /// Outputs whose comparison cannot fail, or not on zeros or NaN.
+    /// The comparisons of outputs cannot fail, or cannot fail on zeros or NaN.
     Vacuous,
-    /// Files that a karat was writing when it was killed.
+    /// Incomplete files remain from a karat process that was killed.
     Leftover,
-    /// The project is under no version control.
+    /// The project is not under version control.
     Unversioned,
-    /// Goldens or snapshots that version control is told to ignore.
+    /// Version control ignores goldens or snapshots.
     Ignored,
-    /// Goldens or snapshots that are not committed.
+    /// Goldens or snapshots are not committed.
     Untracked,
-    /// `cargo insta` is not installed: `karat accept` does without it.
+    /// `cargo insta` is not installed. `karat accept` works without it.
     NoCargoInsta,
-    /// `cargo insta` is older than what karat needs.
+    /// `cargo insta` is older than karat requires.
     OldCargoInsta,
-    /// The environment says that this is CI.
+    /// The environment variables of CI are set.
     Ci,
 }
 
 impl ComplaintKind {
-    /// The word for it, in files.
+    /// Returns the word for it in JSON and on screen.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -147,7 +147,7 @@ impl ComplaintKind {
         }
     }
 
-    /// Whether something is wrong; else it is only good to know.
+    /// Whether it is a fault; otherwise it is only a note.
     #[must_use]
     pub fn is_fault(self) -> bool {
         !matches!(self, ComplaintKind::Ci | ComplaintKind::NoCargoInsta | ComplaintKind::Vacuous)
