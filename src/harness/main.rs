@@ -134,7 +134,7 @@ impl Harness {
             return ExitCode::from(2);
         }
         if arguments[1..].iter().any(|word| ["-h", "--help"].iter().any(|help| word == help)) {
-            println!("Verbs of karat, as in `{} run`:\n{}\nOr, as a test:\n", home.command, cli::verbs_help());
+            println!("Verbs of karat, as in `{} run`:\n{}\nOptions for the tests:\n", home.command, cli::verbs_help());
         }
         match run_tests(executors.into_default(), &home, &Arguments::from_args()) {
             Ok(code) => code,

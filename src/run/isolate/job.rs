@@ -9,7 +9,7 @@ use std::process::Command;
 
 use serde::{Deserialize, Serialize};
 
-use super::process::{Exit, die_with, limit_memory, run};
+use super::process::{Exit, exit_with_parent, limit_memory, run};
 use crate::case::{Case, CaseId, Goldens};
 use crate::error::{Error, Result};
 use crate::run::checkpoint::{Executor, Inputs};
@@ -55,7 +55,7 @@ impl Job {
 
     /// Limits this process to the memory of the job and the life of its parent.
     pub(crate) fn apply_limits(&self) -> Result<()> {
-        die_with(self.parent).map_err(|error| Error::Usage(error.to_string()))?;
+        exit_with_parent(self.parent).map_err(|error| Error::Usage(error.to_string()))?;
         // Starts the thread pool first, so that its stacks do not count towards the limit.
         rayon::current_num_threads();
         self.memory_limit
@@ -200,12 +200,10 @@ impl Session {
 /// Returns whether the output of a process contains the message of Rust, C++ or C that memory ran out.
 fn is_out_of_memory(printed: &[String]) -> bool {
     let no_memory = io::Error::from(io::ErrorKind::OutOfMemory).to_string();
-    let is_rust = |line: &str| line.contains("memory allocation of ") && line.contains(" bytes failed");
-    let is_other = |line: &str| {
-        let line = line.to_lowercase();
-        ["std::bad_alloc", "cannot allocate memory", &no_memory].iter().any(|text| line.contains(text))
-    };
-    printed.iter().any(|line| is_rust(line) || is_other(line))
+    printed.iter().map(|line| line.to_lowercase()).any(|line| {
+        line.contains("memory allocation of ") && line.contains(" bytes failed")
+            || ["std::bad_alloc", "cannot allocate memory", &no_memory].iter().any(|text| line.contains(text))
+    })
 }
 
 fn write_json(file: &Path, content: &impl Serialize) -> Result<()> {

@@ -32,7 +32,9 @@ pub(super) fn run(
 ) -> io::Result<(Exit, Vec<String>)> {
     let (reader, writer) = io::pipe()?;
     command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
-    new_process_group(&mut command);
+    // In its own group, so that its descendants can be killed with it, and so that Ctrl-C is sent to this process only.
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
     let mut child = command.spawn()?;
     // Closes our copies of the writer, so that the reader sees the end of the output.
     drop(command);
@@ -71,17 +73,6 @@ fn wait(child: &mut Child, limit: Option<Duration>, interrupt: &Interrupt) -> io
     }
 }
 
-/// Starts a process in its own group, so that its descendants can be killed with it, and so that Ctrl-C in the terminal is sent
-/// to this process only.
-#[cfg(unix)]
-fn new_process_group(command: &mut Command) {
-    use std::os::unix::process::CommandExt;
-    command.process_group(0);
-}
-
-#[cfg(not(unix))]
-fn new_process_group(_: &mut Command) {}
-
 /// Returns whether a process has exited, without reaping it: [`kill`] does, so that its id is not reused before.
 #[cfg(unix)]
 fn has_exited(child: &Child) -> io::Result<bool> {
@@ -99,35 +90,22 @@ fn has_exited(child: &mut Child) -> io::Result<bool> {
     Ok(child.try_wait()?.is_some())
 }
 
-/// Kills a process and its descendants, and reaps it.
-#[cfg(unix)]
+/// Kills a process and, on Unix, its descendants, and reaps it.
 fn kill(child: &mut Child) -> io::Result<ExitStatus> {
-    use rustix::process::{Pid, Signal, kill_process_group};
-    // The group may be gone already.
-    kill_process_group(Pid::from_child(child), Signal::KILL).ok();
-    child.wait()
-}
-
-#[cfg(not(unix))]
-fn kill(child: &mut Child) -> io::Result<ExitStatus> {
-    // It may have exited already.
+    // It may have exited already, and its group may be gone.
+    #[cfg(unix)]
+    rustix::process::kill_process_group(rustix::process::Pid::from_child(child), rustix::process::Signal::KILL).ok();
+    #[cfg(not(unix))]
     child.kill().ok();
     child.wait()
 }
 
-#[cfg(unix)]
 fn exit(status: ExitStatus) -> Exit {
-    use std::os::unix::process::ExitStatusExt;
-    match (status.code(), status.signal()) {
-        (Some(code), _) => Exit::Status(code),
-        (None, number) => Exit::Signal(signal_name(number.unwrap_or(0))),
-    }
-}
-
-#[cfg(not(unix))]
-fn exit(status: ExitStatus) -> Exit {
-    // Here a crash has a status too.
-    status.code().map_or_else(|| Exit::Signal(signal_name(0)), Exit::Status)
+    #[cfg(unix)]
+    let signal = std::os::unix::process::ExitStatusExt::signal(&status).unwrap_or(0);
+    #[cfg(not(unix))]
+    let signal = 0;
+    status.code().map_or_else(|| Exit::Signal(signal_name(signal)), Exit::Status)
 }
 
 /// The maximum number of lines of output to keep.
@@ -230,7 +208,7 @@ pub(crate) fn limit_memory(_: u64) -> io::Result<()> {
 ///
 /// If the parent has already exited.
 #[cfg(target_os = "linux")]
-pub(crate) fn die_with(parent: u32) -> io::Result<()> {
+pub(crate) fn exit_with_parent(parent: u32) -> io::Result<()> {
     use rustix::process::{Signal, getppid, set_parent_process_death_signal};
     set_parent_process_death_signal(Some(Signal::KILL))?;
     let is_alive = getppid().is_some_and(|pid| u32::try_from(pid.as_raw_nonzero().get()) == Ok(parent));
@@ -239,7 +217,7 @@ pub(crate) fn die_with(parent: u32) -> io::Result<()> {
 
 /// Does nothing: on this system the process exits when its case is done.
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn die_with(_: u32) -> io::Result<()> {
+pub(crate) fn exit_with_parent(_: u32) -> io::Result<()> {
     Ok(())
 }
 
