@@ -1,38 +1,38 @@
-//! The loops over one block of real numbers, written once and compiled for every instruction set in [`Kernel`].
+//! Loops over one block of real numbers, written once and compiled for every instruction set in [`Kernel`].
 //!
-//! All of them give the same bits: element `i` of a block goes to running sum `i % 4`, and nothing is contracted whose rounding could
-//! show. What they measure is what `scalar.rs` measures one element after the other; tests hold the two together.
+//! All variants give the same bits: element `i` of a block is added to running sum `i % 4`, and operations are contracted only if that
+//! cannot change the result. They measure the same as `scalar.rs` does element by element; tests compare the two.
 //!
-//! They are for blocks of finite numbers whose squares neither overflow nor vanish.
+//! The blocks must consist of finite numbers whose squares neither overflow nor underflow.
 
 use std::iter::zip;
 use std::ops::{Add, Mul, Sub};
 
 use half::{bf16, f16};
 
-use super::lanes::{Four, LANES, fill};
+use super::lanes::{Four, LANES, pad};
 use crate::tensor::Element;
 
-/// Elements in a chunk of a block. Where one of them may matter, all of them are looked at one by one.
+/// The number of elements in a chunk of a block. If any of them may matter, each is checked.
 pub(crate) const CHUNK: usize = 64;
 
-/// The instruction set that the loops are run with.
+/// The instruction set that the loops use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kernel {
-    /// What every machine of the target has.
+    /// The baseline of the target.
     Portable,
-    /// AVX2 and FMA, which x86-64 has had since 2013. AVX-512 would wait for memory all the same.
+    /// AVX2 and FMA, available on x86-64 since 2013. AVX-512 would not be faster, since the loops are memory-bound.
     #[cfg(target_arch = "x86_64")]
     Avx2,
 }
 
 impl Kernel {
-    /// The best that this machine has.
+    /// Returns the best instruction set of this machine.
     pub(crate) fn best() -> Kernel {
         *Kernel::all().last().unwrap_or(&Kernel::Portable)
     }
 
-    /// All that this machine has, the best last.
+    /// Returns all instruction sets of this machine, the best last.
     pub(crate) fn all() -> &'static [Kernel] {
         #[cfg(target_arch = "x86_64")]
         if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
@@ -42,71 +42,71 @@ impl Kernel {
     }
 }
 
-/// An element that is one real number, which a double holds.
+/// A real element that `f64` represents exactly.
 pub(crate) trait Real: Element {
-    /// What the loops calculate with. It holds every element exactly.
+    /// The type of the arithmetic. It represents every element exactly.
     type Number: Number;
 
-    /// A signed integer that stands in the order of the elements: of floats one a step, and 0 for both zeros.
+    /// A signed integer in the order of the elements. For floats, adjacent values differ by 1, and both zeros are 0.
     type Key: Key;
 
-    /// Up to here, two relative differences that are not equal are at least 2^-17 of the larger apart.
+    /// Up to this value, two different relative differences are apart by at least 2^-17 of the larger one.
     ///
-    /// A reference `r` of `p` bits is `R` units of its last place, `R < 2^p`; where `|a - r| <= |r| / 4`, `a - r` is `D` halves of that
-    /// unit. Two quotients `D / 2R` and `E / 2S` that are not equal differ by `1 / 2RS` at least, which is `1 / RE` of the second, and
-    /// `E <= 2^(p+1) q` where that is `q`: so by `2^-(2p+1) / q` of it.
+    /// A reference `r` of `p` bits is `R` units in its last place, with `R < 2^p`; if `|a - r| <= |r| / 4`, then `a - r` is `D` halves of
+    /// that unit. Two different quotients `D / 2R` and `E / 2S` differ by at least `1 / 2RS`, which is `1 / RE` of the second. If the
+    /// second is `q`, then `E <= 2^(p+1) q`, so they differ by at least `2^-(2p+1) / q` of it.
     const DISTINCT: f64 = 0.0;
 
-    /// The element, which is finite.
+    /// Converts a finite element.
     fn number(self) -> Self::Number;
 
     fn key(self) -> Self::Key;
 
-    /// The element of a key; of two zeros either.
-    fn of_key(key: Self::Key) -> f64;
+    /// Returns the element of a key; the sign of a zero is unspecified.
+    fn from_key(key: Self::Key) -> f64;
 
-    /// The block as numbers, in the buffer where they are not what it is made of.
+    /// Returns the block as numbers, in the buffer if they have to be converted.
     fn numbers<'a>(kernel: Kernel, block: &'a [Self], buffer: &'a mut Vec<Self::Number>) -> &'a [Self::Number] {
         kernel.convert(block, buffer);
         buffer
     }
 }
 
-/// Asks for the memory two blocks of singles behind this one. The processor's own prefetching stops at the end of every page, and each
-/// page is a block.
+/// Prefetches the memory two blocks of `f32` after this one. The processor's own prefetching stops at the end of every page, and a
+/// block is a page.
 pub(crate) fn prefetch<T>(block: &[T]) {
     #[cfg(target_arch = "x86_64")]
     for line in (0..size_of_val(block)).step_by(64) {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a hint, which reads nothing and cannot fail, wherever it points.
+        // SAFETY: this is a hint, which does not access memory and cannot fail, whatever the address.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(block.as_ptr().cast::<i8>().wrapping_add(8192 + line)) };
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = block;
 }
 
-/// What the loops calculate with.
+/// The type of the arithmetic in the loops.
 pub(crate) trait Number:
     Copy + Default + PartialOrd + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Into<f64>
 {
-    /// Whether a double holds every product of two exactly, so that it makes no difference whether it is rounded.
+    /// Whether `f64` represents every product of two exactly, so that a fused multiply-add gives the same result.
     const EXACT_PRODUCTS: bool;
 
-    /// Some factors of a product each round by half a unit in the last place: this is far more.
+    /// A factor slightly below 1: by far more than the rounding errors of a few multiplications.
     const LOWER: f64;
 
-    /// Taken off a line, so that no product below the normal numbers, which loses digits, hides an element.
+    /// Subtracted from a line, so that a subnormal product, which loses digits, cannot hide an element.
     const SLACK: f64;
 
-    /// Where a distance is below this, a line that is an infinity hides no element.
+    /// If all distances are below this, an infinite line cannot hide an element.
     const LARGEST: f64;
 
     fn abs(self) -> Self;
 
-    /// The largest finite number that is not above `x`.
+    /// Returns the largest finite number that is not above `x`.
     fn below(x: f64) -> Self;
 
-    /// `self * factor + term`, rounded once if `FMA`.
+    /// Returns `self * factor + term`, rounded once if `FMA`.
     fn fused<const FMA: bool>(self, factor: Self, term: Self) -> Self;
 }
 
@@ -155,7 +155,7 @@ impl Number for f64 {
 
 /// A signed integer.
 pub(crate) trait Key: Copy + Ord + Default {
-    /// The distance of two, and a count of elements of a block.
+    /// The distance of two keys; also counts the elements of a block.
     type Steps: Copy + Ord + Default + From<bool> + Into<u64> + std::ops::AddAssign;
 
     fn steps(self, other: Self) -> Self::Steps;
@@ -177,7 +177,7 @@ macro_rules! keys {
 keys! { i16, u16; i32, u32; i64, u64; }
 
 macro_rules! reals {
-    ($($type:ty => $number:ty, $key:ty, $to_number:expr, $to_key:expr, $of_key:expr, { $($rest:item)* };)*) => {$(
+    ($($type:ty => $number:ty, $key:ty, $to_number:expr, $to_key:expr, $from_key:expr, { $($rest:item)* };)*) => {$(
         impl Real for $type {
             type Number = $number;
             type Key = $key;
@@ -194,9 +194,9 @@ macro_rules! reals {
                 key(self)
             }
 
-            fn of_key(key: $key) -> f64 {
-                let of: fn($key) -> f64 = $of_key;
-                of(key)
+            fn from_key(key: $key) -> f64 {
+                let from: fn($key) -> f64 = $from_key;
+                from(key)
             }
 
             $($rest)*
@@ -204,7 +204,7 @@ macro_rules! reals {
     )*};
 }
 
-/// Sign and magnitude as a number, or back. Both zeros are 0.
+/// Converts a sign-magnitude integer to two's complement, or back. Both zeros are 0.
 macro_rules! flip {
     ($bits:expr, $int:ty) => {{
         let bits: $int = $bits;
@@ -228,7 +228,7 @@ reals! {
     };
     bf16 => f32, i16, |x| f32::from_bits(u32::from(x.to_bits()) << 16), |x| flip!(x.to_bits() as i16, i16),
         |key| bf16::from_bits(flip!(key, i16) as u16).into(), {
-        // Not 2^-17 / 2^-17: that would be more than the fourth that the rule asks for.
+        // Less than 2^-17 / 2^-17 = 1, since the derivation requires at most 1/4.
         const DISTINCT: f64 = 0.125;
     };
     bool => f64, i32, |x| f64::from(u8::from(x)), i32::from, f64::from, {};
@@ -240,8 +240,8 @@ reals! {
     u32 => f64, i64, f64::from, i64::from, |key| key as f64, {};
 }
 
-/// A finite half as a single, in steps that vectors have, and not by the instruction for it, which a machine may not have: its bits in
-/// their places, and the difference of the exponents' biases as a factor.
+/// Converts a finite `f16` to `f32` with operations that vectorize on every machine, instead of the special instruction: shifts the
+/// bits into place, and multiplies by the difference of the exponent biases.
 #[inline(always)]
 fn finite(x: f16) -> f32 {
     const BIAS: f32 = f32::from_bits((127 + 127 - 15) << 23);
@@ -249,22 +249,22 @@ fn finite(x: f16) -> f32 {
     f32::from_bits(extended & 0x8fff_e000) * BIAS
 }
 
-/// Extremes, and what is counted of a pair of blocks: all that needs no arithmetic.
+/// The extremes and counts of a pair of blocks, which need no arithmetic.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Ends<K> {
-    /// The smallest and the largest.
+pub(crate) struct Extremes<K> {
+    /// The smallest and the largest key.
     pub(crate) actual: [K; 2],
     pub(crate) reference: [K; 2],
-    /// The largest distance.
+    /// The largest distance of two keys.
     pub(crate) steps: u64,
-    /// Elements that are not equal.
+    /// The number of elements that are not equal.
     pub(crate) differing: u64,
-    /// References that are 0.
+    /// The number of references that are 0.
     pub(crate) zeros: u64,
 }
 
 #[inline(always)]
-fn ends<const FMA: bool, T: Real>(actual: &[T], reference: &[T]) -> Ends<T::Key> {
+fn extremes<const FMA: bool, T: Real>(actual: &[T], reference: &[T]) -> Extremes<T::Key> {
     let (first, first_reference) = (actual[0].key(), reference[0].key());
     let ([mut least, mut most], [mut least_reference, mut most_reference]) = ([first; 2], [first_reference; 2]);
     let zero = T::Key::default();
@@ -277,7 +277,7 @@ fn ends<const FMA: bool, T: Real>(actual: &[T], reference: &[T]) -> Ends<T::Key>
         differing += (a != r).into();
         zeros += (r == zero).into();
     }
-    Ends {
+    Extremes {
         actual: [least, most],
         reference: [least_reference, most_reference],
         steps: steps.into(),
@@ -286,7 +286,7 @@ fn ends<const FMA: bool, T: Real>(actual: &[T], reference: &[T]) -> Ends<T::Key>
     }
 }
 
-/// What is summed over a pair of blocks.
+/// The sums over a pair of blocks.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PairSums {
     pub(crate) difference: f64,
@@ -302,14 +302,14 @@ pub(crate) struct PairSums {
 }
 
 #[inline(always)]
-fn pair<const FMA: bool, N: Number>(actual: &[N], reference: &[N]) -> PairSums {
+fn pair_sums<const FMA: bool, N: Number>(actual: &[N], reference: &[N]) -> PairSums {
     let ((actual, actual_rest), (reference, reference_rest)) = (actual.as_chunks(), reference.as_chunks());
     let mut running = Running::default();
     for (a, r) in zip(actual, reference) {
         running.add::<FMA, N>(a, r);
     }
     if !actual_rest.is_empty() {
-        running.add::<FMA, N>(&fill(actual_rest), &fill(reference_rest));
+        running.add::<FMA, N>(&pad(actual_rest), &pad(reference_rest));
     }
     running.sums()
 }
@@ -343,10 +343,10 @@ impl Running {
             *reference_squares += r * r;
             *products += a * r;
         }
-        self.furthest = self.furthest.most(distance);
+        self.furthest = self.furthest.max(distance);
     }
 
-    /// Not inline: the compiler would mix the running sums up to add them in fewer steps, and spill them all.
+    /// Not inlined: the compiler would interleave the running sums to add them in fewer steps, and spill all of them.
     #[inline(never)]
     fn sums(&self) -> PairSums {
         let [difference, distance, squared_distance, actual, reference, squared_actual, squared_reference, product] =
@@ -365,18 +365,18 @@ impl Running {
     }
 }
 
-/// Lines over the magnitude of the reference, constant and slope of each, of which the lowest counts.
+/// Three upper bounds on the distance as lines over the magnitude of the reference, each a constant and a slope. The lowest counts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lines<N>([[N; 2]; 3]);
 
 impl<N: Number> Lines<N> {
-    /// Each a little lower, so that no rounding hides an element above them.
+    /// Lowers each line slightly, so that no rounding error hides an element above them.
     pub(crate) fn below(lines: &[[f64; 2]; 3]) -> Lines<N> {
         let lower = |[constant, slope]: [f64; 2]| [constant * N::LOWER - N::SLACK, slope * N::LOWER];
         Lines(lines.map(|line| lower(line).map(N::below)))
     }
 
-    /// By how much the distance of two may be above the lowest line; else not above 0. What equals 0 is above nothing.
+    /// Returns how far the distance may be above the lowest line, or a value not above 0. A distance of 0 is never above a line.
     #[inline(always)]
     pub(crate) fn excess<const FMA: bool>(&self, actual: N, reference: N) -> N {
         let (distance, magnitude) = ((actual - reference).abs(), reference.abs());
@@ -398,7 +398,7 @@ impl<N: Number> Lines<N> {
         largest
     }
 
-    /// Whether the distance of any two may be above the lowest line.
+    /// Returns whether any distance may be above the lowest line.
     #[inline(always)]
     fn has_excess<const FMA: bool, T: Number + Into<N>>(&self, actual: &[T], reference: &[T]) -> bool {
         let (actual, actual_rest) = actual.as_chunks::<WIDTH>();
@@ -408,13 +408,13 @@ impl<N: Number> Lines<N> {
             most = self.most_excess::<FMA, T>(most, a, r);
         }
         if !actual_rest.is_empty() {
-            most = self.most_excess::<FMA, T>(most, &fill(actual_rest), &fill(reference_rest));
+            most = self.most_excess::<FMA, T>(most, &pad(actual_rest), &pad(reference_rest));
         }
         most.iter().any(|excess| *excess > N::default())
     }
 }
 
-/// A vector of singles, or two of doubles.
+/// One vector of `f32`, or two of `f64`.
 const WIDTH: usize = 2 * LANES;
 
 #[inline(always)]
@@ -423,7 +423,7 @@ fn most<N: Number>(x: N, y: N) -> N {
 }
 
 #[inline(always)]
-fn marks<const FMA: bool, N: Number>(actual: &[N], reference: &[N], lines: &Lines<N>) -> u64 {
+fn mark_chunks<const FMA: bool, N: Number>(actual: &[N], reference: &[N], lines: &Lines<N>) -> u64 {
     let mut marks = 0;
     for (place, (actual, reference)) in zip(actual.chunks(CHUNK), reference.chunks(CHUNK)).enumerate() {
         marks |= u64::from(lines.has_excess::<FMA, N>(actual, reference)) << place;
@@ -432,7 +432,7 @@ fn marks<const FMA: bool, N: Number>(actual: &[N], reference: &[N], lines: &Line
 }
 
 #[inline(always)]
-fn exceeds<const FMA: bool, N: Number>(actual: &[N], reference: &[N], lines: &Lines<f64>) -> bool {
+fn has_excess<const FMA: bool, N: Number>(actual: &[N], reference: &[N], lines: &Lines<f64>) -> bool {
     lines.has_excess::<FMA, N>(actual, reference)
 }
 
@@ -450,7 +450,7 @@ fn convert<const FMA: bool, T: Real>(block: &[T], numbers: &mut Vec<T::Number>) 
     }
 }
 
-/// Compiles loops for every instruction set.
+/// Compiles the loops for every instruction set.
 macro_rules! loops {
     ($($(#[$doc:meta])* $name:ident<$t:ident: $bound:ident>($($arg:ident: $type:ty),*) $(-> $out:ty)?;)*) => {
         impl Kernel {$(
@@ -463,7 +463,7 @@ macro_rules! loops {
                 }
                 match self {
                     Kernel::Portable => $name::<false, $t>($($arg),*),
-                    // SAFETY: there is an `Avx2` only where both were found: see `all`.
+                    // SAFETY: `Avx2` is used only if both features were detected; see `all`.
                     #[cfg(target_arch = "x86_64")]
                     Kernel::Avx2 => unsafe { avx2($($arg),*) },
                 }
@@ -473,15 +473,15 @@ macro_rules! loops {
 }
 
 loops! {
-    /// Extremes and counts of a pair of blocks of one length, which are not empty.
-    ends<T: Real>(actual: &[T], reference: &[T]) -> Ends<T::Key>;
-    /// Sums over a pair of blocks of one length.
-    pair<N: Number>(actual: &[N], reference: &[N]) -> PairSums;
-    /// The chunks of a pair of blocks with an element whose distance may be above the lines, one bit each.
-    marks<N: Number>(actual: &[N], reference: &[N], lines: &Lines<N>) -> u64;
-    /// Whether an element's distance may be above the lines, in doubles.
-    exceeds<N: Number>(actual: &[N], reference: &[N], lines: &Lines<f64>) -> bool;
-    /// How many elements are outside `atol + rtol * |reference|`.
+    /// Returns the extremes and counts of a pair of blocks of the same length, which must not be empty.
+    extremes<T: Real>(actual: &[T], reference: &[T]) -> Extremes<T::Key>;
+    /// Returns the sums over a pair of blocks of the same length.
+    pair_sums<N: Number>(actual: &[N], reference: &[N]) -> PairSums;
+    /// Returns one bit per chunk: whether it has an element whose distance may be above the lines.
+    mark_chunks<N: Number>(actual: &[N], reference: &[N], lines: &Lines<N>) -> u64;
+    /// Returns whether an element's distance, in `f64`, may be above the lines.
+    has_excess<N: Number>(actual: &[N], reference: &[N], lines: &Lines<f64>) -> bool;
+    /// Counts the elements outside `atol + rtol * |reference|`.
     outside<N: Number>(actual: &[N], reference: &[N], tolerance: [f64; 2]) -> u64;
     /// Converts a block of finite elements.
     convert<T: Real>(block: &[T], numbers: &mut Vec<T::Number>);
@@ -492,13 +492,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_are_in_the_order_of_the_values_and_lead_back_to_them() {
+    fn keys_are_in_the_order_of_the_values_and_convert_back() {
         let mut halves: Vec<f16> = (0..=u16::MAX).map(f16::from_bits).filter(|x| !x.is_nan()).collect();
         halves.sort_by(f16::total_cmp);
         for pair in halves.windows(2) {
-            // -0 and 0 are neighbours, and equal.
+            // -0 and 0 are adjacent, and equal.
             assert_eq!(pair[0].key().steps(pair[1].key()), u16::from(pair[0] != pair[1]), "{pair:?}");
-            assert_eq!(f16::of_key(pair[0].key()), f64::from(pair[0]));
+            assert_eq!(f16::from_key(pair[0].key()), f64::from(pair[0]));
         }
         assert_eq!(f64::MAX.key().steps(f64::MIN.key()), 2 * f64::MAX.to_bits());
         assert_eq!(i32::MIN.steps(i32::MAX), u32::MAX);

@@ -1,21 +1,21 @@
-//! Sums of one block in four running sums, so that a processor can keep several at once, joined in a fixed order.
+//! Sums of one block in four running sums, which a processor can add in parallel, joined in a fixed order.
 //!
-//! Element `i` goes to sum `i % 4`, whatever the width of the machine's vectors. Products are rounded before they are
-//! added: Rust contracts nothing into a fused multiply-add.
+//! Element `i` is added to sum `i % 4`, whatever the width of the machine's vectors. Products are rounded before they are added: Rust
+//! does not contract them into a fused multiply-add.
 
 use std::ops::{Add, AddAssign, Mul, Sub};
 
-/// How many running sums a sum has. Four doubles are a vector of AVX2. Another number changes the last bits of every sum.
+/// The number of running sums. Four doubles are one vector of AVX2. Changing it changes the last bits of every sum.
 pub(crate) const LANES: usize = 4;
 
-/// Four doubles, of which the compiler makes a vector where the target has one.
+/// Four doubles, which the compiler turns into a vector if the target has one.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Four(pub(crate) [f64; LANES]);
 
 impl Four {
     #[inline(always)]
     fn zip(self, other: Four, of: impl Fn(f64, f64) -> f64) -> Four {
-        // Not `array::from_fn`, of which the compiler makes no vector.
+        // Not `array::from_fn`, which the compiler does not vectorize.
         let mut out = Four::default();
         for lane in 0..LANES {
             out.0[lane] = of(self.0[lane], other.0[lane]);
@@ -28,13 +28,13 @@ impl Four {
         Four(self.0.map(f64::abs))
     }
 
-    /// The larger of each two; the first where either is NaN.
+    /// Returns the larger of each pair; the first if either is NaN.
     #[inline(always)]
-    pub(crate) fn most(self, other: Four) -> Four {
+    pub(crate) fn max(self, other: Four) -> Four {
         self.zip(other, |x, y| if y > x { y } else { x })
     }
 
-    /// `self * factor + term`, rounded once if `FMA`: on targets without the instruction that is a slow function call.
+    /// Returns `self * factor + term`, rounded once if `FMA`, which is a slow function call on targets without the instruction.
     #[inline(always)]
     pub(crate) fn fused<const FMA: bool>(self, factor: Four, term: Four) -> Four {
         if !FMA {
@@ -47,7 +47,7 @@ impl Four {
         out
     }
 
-    /// The sum of the running sums.
+    /// Adds the running sums.
     pub(crate) fn join(self) -> f64 {
         let [a, b, c, d] = self.0;
         (a + c) + (b + d)
@@ -88,37 +88,37 @@ impl Mul for Four {
     }
 }
 
-/// The sum of the column.
+/// Returns the sum of a column.
 pub(crate) fn sum(column: &[f64]) -> f64 {
     let (fours, rest) = column.as_chunks();
     let mut sums = Four::default();
     for four in fours {
         sums += Four(*four);
     }
-    (sums + Four(fill(rest))).join()
+    (sums + Four(pad(rest))).join()
 }
 
-/// The sum of the products of two columns of one length.
+/// Returns the dot product of two columns of the same length.
 pub(crate) fn dot(left: &[f64], right: &[f64]) -> f64 {
     let ((left, left_rest), (right, right_rest)) = (left.as_chunks(), right.as_chunks());
     let mut sums = Four::default();
     for (left, right) in left.iter().zip(right) {
         sums += Four(*left) * Four(*right);
     }
-    (sums + Four(fill(left_rest)) * Four(fill(right_rest))).join()
+    (sums + Four(pad(left_rest)) * Four(pad(right_rest))).join()
 }
 
-/// The largest magnitude in the column, which holds no NaN; 0 where it is empty.
+/// Returns the largest magnitude in a column without NaN; 0 if it is empty.
 pub(crate) fn largest(column: &[f64]) -> f64 {
     column.iter().fold(0.0, |largest, x| largest.max(x.abs()))
 }
 
-/// Elements that fill no vector, with zeros behind them, which change no sum: one that began at 0 is never -0.
+/// Pads elements with zeros to a full vector. The zeros change no sum: a sum that started at 0 is never -0.
 #[inline(always)]
-pub(crate) fn fill<T: Copy + Default, const N: usize>(rest: &[T]) -> [T; N] {
-    let mut filled = [T::default(); N];
-    filled[..rest.len()].copy_from_slice(rest);
-    filled
+pub(crate) fn pad<T: Copy + Default, const N: usize>(rest: &[T]) -> [T; N] {
+    let mut padded = [T::default(); N];
+    padded[..rest.len()].copy_from_slice(rest);
+    padded
 }
 
 #[cfg(test)]
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_magnitude_has_either_sign() {
+    fn the_largest_magnitude_can_have_either_sign() {
         assert_eq!(largest(&[]), 0.0);
         for place in 0..19 {
             let mut column = [1.0; 19];

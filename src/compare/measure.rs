@@ -1,55 +1,55 @@
-//! Everything that is measured of a pair, in one pass over it, and judged by the rules: a branch at a time, by as many threads
-//! as there are.
+//! Measuring a pair of tensors in one parallel pass, and judging the result by the rules.
 
 use std::ptr;
 
 use super::blocks::{BLOCK, Branch, fold};
 use super::comparison::{Comparison, Extreme, Form, Mismatch, Summary, check_structure};
-use super::found::{Block, Found, Peak, Seen, Spot, Tally};
+use super::findings::{Block, Findings, Peak, SideFindings, Spot, Tally};
 use super::kernel::Kernel;
 use super::moments::Moments;
 use super::rules::{Pair, Rules, Tolerance};
-use super::scaled::Scaled;
-use super::vacuous::Slack;
-use super::vector::Room;
+use super::scaling::ScaledFloat;
+use super::vacuous::VacuousCheck;
+use super::vector::Buffers;
 use super::{scalar, vector};
 use crate::error::Result;
 use crate::tensor::tensor::index;
 use crate::tensor::value::Types;
 use crate::tensor::{Buffer, DType, Kind, Source, Tensor};
 
-/// How many bytes of elements are read at most where the structure is wrong already.
+/// The maximum number of bytes of elements that are read if the structure already differs.
 #[cfg(feature = "harness")]
 pub(crate) const LARGE: usize = 64 << 20;
 
-/// Bytes of one side that a thread reads in one go: with more, what was read of a file has left the cache before it is measured.
-const PIECE: usize = 64 << 10;
+/// The number of bytes of one side that a thread reads at a time. With more, the bytes would leave the cache before they are
+/// measured.
+const READ_SIZE: usize = 64 << 10;
 
-/// A comparison, and what describes either side.
+/// A comparison, and the summary of each side.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Measurement {
-    /// How close the two are, or why that cannot be told.
+    /// The comparison, or why the two cannot be compared.
     pub comparison: Result<Comparison, Mismatch>,
-    /// Of the actual tensor.
+    /// The summary of the actual tensor.
     pub actual: Summary,
-    /// Of the reference.
+    /// The summary of the reference.
     pub reference: Summary,
 }
 
-/// What was measured of a pair.
-struct Measured {
-    found: Found,
-    slack: Slack,
+/// The result of a pass over a pair.
+struct PassResult {
+    findings: Findings,
+    vacuous: VacuousCheck,
     tally: Tally,
 }
 
-/// Measures the pair and judges it by the rules.
+/// Compares two tensors by the rules.
 ///
-/// Structure comes before values, and what is not finite before numbers. All sums have the same bits for every number of
+/// The structure is checked before values, and non-finite values before numbers. All sums have the same bits for every number of
 /// threads.
 ///
-/// # The dtypes are equal, unless a cast is declared
+/// # The dtypes must be equal, unless a cast is declared
 ///
 /// ```
 /// # use karat::{DType, Tensor, Tolerance, Mismatch, Pair, Rules, compare};
@@ -61,13 +61,13 @@ struct Measured {
 /// assert_eq!(compare(pair, &rules), Err(Mismatch::Dtype { actual: DType::F32, required: DType::F64 }));
 /// assert!(compare(pair, &rules.with_cast(DType::F32)).unwrap().is_close());
 ///
-/// // A declared cast is held to: the actual tensor must have that dtype.
+/// // With a declared cast, the actual tensor must have exactly that dtype.
 /// let rules = rules.with_cast(DType::F16);
 /// assert_eq!(compare(pair, &rules), Err(Mismatch::Dtype { actual: DType::F32, required: DType::F16 }));
 /// # Ok::<(), karat::Error>(())
 /// ```
 ///
-/// # The shapes are equal: no broadcasting, no truncation
+/// # The shapes must be equal: no broadcasting, no truncation
 ///
 /// ```
 /// # use karat::{Tensor, Tolerance, Mismatch, Pair, Rules, compare};
@@ -80,7 +80,7 @@ struct Measured {
 /// # Ok::<(), karat::Error>(())
 /// ```
 ///
-/// # Nothing to compare is a mismatch, unless it is declared
+/// # An empty comparison is a mismatch, unless it is declared
 ///
 /// ```
 /// # use karat::{Tensor, Tolerance, Mismatch, Pair, Rules, compare};
@@ -89,13 +89,13 @@ struct Measured {
 /// assert_eq!(compare(Pair::new(&empty, &empty), &rules), Err(Mismatch::Empty));
 /// assert!(compare(Pair::new(&empty, &empty), &rules.with_empty()).unwrap().is_close());
 ///
-/// // A mask that leaves everything out leaves nothing to compare.
+/// // A mask that excludes every element makes the comparison empty.
 /// let (tensor, mask) = (Tensor::new(&[2], vec![1.0f32; 2])?, Tensor::new(&[2], vec![false; 2])?);
 /// assert_eq!(compare(Pair::new(&tensor, &tensor).within(&mask), &rules), Err(Mismatch::Empty));
 /// # Ok::<(), karat::Error>(())
 /// ```
 ///
-/// # NaN matches NaN only by rule, an infinity only the infinity of the same sign
+/// # NaN matches NaN only if the rules say so, an infinity only the infinity of the same sign
 ///
 /// ```
 /// # use karat::{Tensor, Tolerance, Mismatch, NanRule, Pair, Rules, compare};
@@ -121,12 +121,12 @@ struct Measured {
 /// assert!(is_close(0.0, -0.0, Differ));
 /// ```
 ///
-/// A complex number of which a component is NaN or infinite is compared component by component: NaN with NaN by rule, all
-/// else equal.
+/// A complex number with a NaN or infinite component is compared component by component: NaN matches NaN by the rule, other
+/// components must be equal.
 ///
 /// # `|actual - reference| <= atol + rtol * |reference|`
 ///
-/// The formula of [`numpy.isclose`] and [`torch.testing.assert_close`], the golden on the right.
+/// The formula of [`numpy.isclose`] and [`torch.testing.assert_close`], with the golden as the reference.
 ///
 /// ```
 /// # use karat::{Tensor, Tolerance, Element, Pair, Rules, compare};
@@ -137,30 +137,30 @@ struct Measured {
 ///     compare(Pair::new(&actual, &reference), &Rules::new(tolerance)).unwrap().is_close()
 /// }
 ///
-/// assert!(is_close(1.5, 1.0, 0.5, 0.0)); // up to the tolerance, and with it
+/// assert!(is_close(1.5, 1.0, 0.5, 0.0)); // the bound is included
 /// assert!(!is_close(1.5f64.next_up(), 1.0, 0.5, 0.0));
 /// assert!(is_close(10.0, 11.0, 0.0, 0.1)); // a tenth of 11 is more than 1 ..
 /// assert!(!is_close(11.0, 10.0, 0.0, 0.0999)); // .. and of 10 not quite
 ///
-/// // Nothing is cast down: these two differ, by less than an f32 can tell.
+/// // Nothing is cast to a narrower type: an f32 could not represent this difference.
 /// assert!(!is_close(1.0f64, 1.0 + 1e-12, 1e-13, 0.0));
 ///
-/// // Integers are exact, also those that no f64 can hold.
+/// // Integers are compared exactly, even those that f64 cannot represent.
 /// assert!(!is_close(i64::MAX, i64::MAX - 1, 0.0, 0.0));
 /// assert!(is_close(u64::MAX, u64::MAX - 1, 1.0, 0.0));
 /// assert!(!is_close(i64::MIN, i64::MAX, 1.8e19, 0.0));
 /// assert!(!is_close(true, false, 0.5, 0.0));
 ///
-/// // Complex numbers differ by the modulus of their difference.
+/// // The difference of complex numbers is the modulus.
 /// use num_complex::Complex;
 /// assert!(is_close(Complex::new(3.0, 4.0), Complex::new(0.0, 0.0), 5.0, 0.0));
 /// assert!(!is_close(Complex::new(3.0, 4.0), Complex::new(0.0, 0.0), 4.9, 0.0));
 ///
-/// // A difference that no f64 can hold is outside, whatever the tolerance.
+/// // A difference that overflows f64 is outside, whatever the tolerance.
 /// assert!(!is_close(f64::MAX, f64::MIN, f64::MAX, 2.0));
 /// ```
 ///
-/// # No element may be outside, unless outliers are allowed, by count
+/// # Every element must be within the tolerance, except for an allowed number of outliers
 ///
 /// ```
 /// # use karat::{Tensor, Tolerance, Mismatch, Pair, Rules, compare};
@@ -173,9 +173,9 @@ struct Measured {
 /// assert!(!compare(tolerance.with_outliers(1)).is_close());
 /// assert_eq!(compare(tolerance).first_outside, Some(vec![1]));
 /// assert!(compare(tolerance.with_outliers(2)).is_close());
-/// assert_eq!(compare(tolerance.with_outliers(2)).outside, 2); // counted all the same
+/// assert_eq!(compare(tolerance.with_outliers(2)).outside, 2); // still counted
 ///
-/// // A NaN out of place is never an outlier.
+/// // A NaN mismatch is never an outlier.
 /// let actual = Tensor::new(&[1], vec![f32::NAN])?;
 /// let reference = Tensor::new(&[1], vec![1.0f32])?;
 /// let rules = Rules::new(tolerance.with_outliers(1));
@@ -184,25 +184,25 @@ struct Measured {
 /// # Ok::<(), karat::Error>(())
 /// ```
 ///
-/// # Similarity replaces nothing, but a case may ask for more
+/// # Measures of similarity are reported, and further limits can be set
 ///
 /// ```
 /// # use karat::{Tensor, Tolerance, Mismatch, Pair, Rules, compare};
 /// let reference = Tensor::new(&[3], vec![1.0f32, 2.0, 3.0])?;
 /// let doubled = Tensor::new(&[3], vec![2.0f32, 4.0, 6.0])?;
 /// let comparison = compare(Pair::new(&doubled, &reference), &Rules::new(Tolerance::EXACT)).unwrap();
-/// assert_eq!(comparison.cosine, Some(1.0)); // sees nothing
+/// assert_eq!(comparison.cosine, Some(1.0)); // does not see the difference
 /// assert_eq!((comparison.scale, comparison.bias, comparison.rel_rms), (Some(2.0), Some(2.0), Some(1.0)));
 /// assert!(!comparison.is_close());
 ///
-/// // Within the tolerance, but not within what is asked besides.
+/// // Within the tolerance, but not within the additional limits.
 /// let wide = Tolerance::new(10.0, 0.0)?;
 /// let judge = |tolerance| compare(Pair::new(&doubled, &reference), &Rules::new(tolerance)).unwrap().mismatches;
 /// assert_eq!(judge(wide), []);
 /// assert_eq!(judge(wide.with_max_ulps(4)), [Mismatch::Ulps { ulps: 1 << 23, allowed: 4 }]);
 /// assert_eq!(judge(wide.with_max_rel_rms(0.5)?), [Mismatch::RelRms { rel_rms: 1.0, allowed: 0.5 }]);
 ///
-/// // The tolerance that would have done is exact.
+/// // The smallest atol that would have passed is exact.
 /// assert_eq!(comparison.smallest_atol, Some(3.0));
 /// assert_eq!(judge(Tolerance::new(3.0, 0.0)?), []);
 /// # Ok::<(), karat::Error>(())
@@ -210,19 +210,19 @@ struct Measured {
 ///
 /// # Errors
 ///
-/// The structural [`Mismatch`] that makes the values incomparable: dtype, shape, mask, or nothing to compare.
+/// The structural [`Mismatch`] that prevents a comparison of values: dtype, shape, mask, or nothing to compare.
 ///
 /// [`numpy.isclose`]: https://numpy.org/doc/stable/reference/generated/numpy.isclose.html
 /// [`torch.testing.assert_close`]: https://docs.pytorch.org/docs/stable/testing.html#torch.testing.assert_close
 pub fn compare(pair: Pair<'_>, rules: &Rules) -> Result<Comparison, Mismatch> {
     let Pair { actual, reference, mask } = pair;
-    measure(actual, reference, mask, rules, 0).expect("a tensor has its elements in memory").comparison
+    measure(actual, reference, mask, rules, 0).expect("the elements are in memory").comparison
 }
 
-/// Summarises the elements where `mask` is true, or all of them.
+/// Summarises a tensor, or the elements where `mask` is true.
 ///
-/// All is calculated in `f64` (deviations and extremes of integers exactly), and the result has the same bits for every
-/// number of threads.
+/// Statistics are calculated in `f64` (deviations and extremes of integers exactly), and have the same bits for every number of
+/// threads.
 ///
 /// ```
 /// # use karat::{Tensor, Value, summarize};
@@ -233,37 +233,38 @@ pub fn compare(pair: Pair<'_>, rules: &Rules) -> Result<Comparison, Mismatch> {
 /// assert_eq!((summary.mean, summary.std), (Some(2.0), Some(0.5f64.sqrt())));
 /// assert_eq!(summary.l2, Some(18f64.sqrt()));
 ///
-/// // A large offset hides no spread, and squares do not overflow.
+/// // A large offset does not hide the deviation, and squares do not overflow.
 /// let tensor = Tensor::new(&[3], vec![100_000_000f32, 100_000_008.0, 100_000_016.0])?;
 /// assert_eq!(summarize(&tensor, None).std, Some((128f64 / 3.0).sqrt()));
 /// let tensor = Tensor::new(&[2], vec![3e300, 4e300])?;
 /// assert_eq!(summarize(&tensor, None).l2, Some(5e300));
 ///
-/// // Nothing finite has no mean.
+/// // Without finite elements there is no mean.
 /// assert_eq!(summarize(&Tensor::new(&[0], Vec::<f32>::new())?, None).mean, None);
 /// # Ok::<(), karat::Error>(())
 /// ```
 ///
 /// # Panics
 ///
-/// Where the mask has another shape, or is not boolean.
+/// If the mask is not boolean, or has a different shape.
 #[must_use]
 pub fn summarize(tensor: &Tensor, mask: Option<&Tensor>) -> Summary {
     if let Some(mask) = mask {
-        assert_eq!(mask.shape(), tensor.shape(), "the mask has another shape than the tensor");
-        assert_eq!(mask.dtype(), DType::Bool, "the mask is not boolean");
+        assert_eq!(mask.shape(), tensor.shape(), "the mask must have the shape of the tensor");
+        assert_eq!(mask.dtype(), DType::Bool, "the mask must be boolean");
     }
-    describe(tensor, mask, Some(Kernel::best())).expect("a tensor has its elements in memory")
+    summarize_source(tensor, mask, Some(Kernel::best())).expect("the elements are in memory")
 }
 
-/// Measures two sources and judges them by the rules: what [`compare`](super::compare()) and, of either side,
-/// [`summarize`](super::summarize()) say, in one pass over both. A mask that does not fit masks nothing.
+/// Compares two sources by the rules and summarizes both, in one pass: combines [`compare`](super::compare()) with
+/// [`summarize`](super::summarize()) of each side.
 ///
-/// Where their structure forbids it, the elements of a source of more than `limit` bytes are not read, and its summary is of 0 elements.
+/// If the sources cannot be compared, those of more than `limit` bytes are not read and have a summary of 0 elements, and a mask of
+/// the wrong shape is ignored.
 ///
 /// # Errors
 ///
-/// What the sources say.
+/// The errors of the sources.
 #[doc(hidden)]
 pub fn measure(
     actual: &dyn Source,
@@ -275,7 +276,7 @@ pub fn measure(
     measure_by([actual, reference], mask, rules, limit, Some(Kernel::best()))
 }
 
-/// The same by the loops of a kernel, where they can, or by `scalar.rs` alone: what the loops are tested against.
+/// Like [`measure`], but with the loops of a given kernel where possible, or with `scalar.rs` only. Tests compare the two.
 pub(super) fn measure_by(
     sides: [&dyn Source; 2],
     mask: Option<&Tensor>,
@@ -288,49 +289,50 @@ pub(super) fn measure_by(
         check_structure(Form::of(actual), Form::of(reference), mask.map(|mask| Form::of(mask)), rules)
     {
         let summary = |source| match Form::of(source).bytes() > limit {
-            true => Ok(Summary { left_out: 0, ..summary(source, 0, Seen::default(), None) }),
-            false => describe(source, None, kernel),
+            true => Ok(Summary { left_out: 0, ..summary(source, 0, SideFindings::default(), None) }),
+            false => summarize_source(source, None, kernel),
         };
         return Ok(Measurement { comparison: Err(mismatch), actual: summary(actual)?, reference: summary(reference)? });
     }
-    let measured = pass(sides, mask, rules, kernel)?;
-    let Measured { found, tally, .. } = &measured;
+    let result = pass(sides, mask, rules, kernel)?;
+    let PassResult { findings, tally, .. } = &result;
     Ok(Measurement {
-        actual: summary(actual, found.elements, found.actual, tally.actual),
-        reference: summary(reference, found.elements, found.reference, tally.reference),
-        comparison: judge(sides, rules, measured),
+        actual: summary(actual, findings.elements, findings.actual, tally.actual),
+        reference: summary(reference, findings.elements, findings.reference, tally.reference),
+        comparison: judge(sides, rules, result),
     })
 }
 
-/// Describes one tensor, where the mask of its shape is true: measured against itself.
-pub(super) fn describe(source: &dyn Source, mask: Option<&Tensor>, kernel: Option<Kernel>) -> Result<Summary> {
-    let Measured { found, tally, .. } = pass([source; 2], mask, &Rules::new(Tolerance::EXACT), kernel)?;
-    Ok(summary(source, found.elements, found.actual, tally.actual))
+/// Summarizes one source, by comparing it with itself.
+pub(super) fn summarize_source(source: &dyn Source, mask: Option<&Tensor>, kernel: Option<Kernel>) -> Result<Summary> {
+    let PassResult { findings, tally, .. } = pass([source; 2], mask, &Rules::new(Tolerance::EXACT), kernel)?;
+    Ok(summary(source, findings.elements, findings.actual, tally.actual))
 }
 
-fn summary(source: &dyn Source, elements: u64, seen: Seen, moments: Option<Moments>) -> Summary {
+fn summary(source: &dyn Source, elements: u64, findings: SideFindings, moments: Option<Moments>) -> Summary {
     Summary {
         shape: source.shape().to_vec(),
         dtype: source.dtype(),
         elements,
         left_out: Form::of(source).len() as u64 - elements,
-        non_finite: seen.non_finite,
-        min: seen.ends.map(|[smallest, _]| smallest),
-        max: seen.ends.map(|[_, largest]| largest),
+        non_finite: findings.non_finite,
+        min: findings.extremes.map(|[smallest, _]| smallest),
+        max: findings.extremes.map(|[_, largest]| largest),
         mean: moments.map(|moments| moments.mean()),
         std: moments.map(|moments| moments.std()),
         l2: moments.map(|moments| moments.l2()),
     }
 }
 
-/// Measures a pair of one shape, under a mask of that shape.
-fn pass(sides: [&dyn Source; 2], mask: Option<&Tensor>, rules: &Rules, kernel: Option<Kernel>) -> Result<Measured> {
+/// Measures a pair of the same shape, with a mask of that shape.
+fn pass(sides: [&dyn Source; 2], mask: Option<&Tensor>, rules: &Rules, kernel: Option<Kernel>) -> Result<PassResult> {
     let mask = mask.and_then(Tensor::as_slice::<bool>);
-    // What is wrong with a file as a whole is found here, whichever thread would be the first to read.
+    // Errors that concern a whole file are found here, before the threads start.
     sides.iter().try_for_each(|side| side.read(0..0, &mut Buffer::default()).map(drop))?;
     let size = sides.map(|side| side.dtype().size()).into_iter().max().unwrap_or(1);
     let measure = |branch: &Branch| {
-        let (mut found, mut slack, mut room) = (Found::new(rules), Slack::default(), Room::default());
+        let (mut findings, mut vacuous) = (Findings::new(rules), VacuousCheck::default());
+        let mut kernel_buffers = Buffers::default();
         let mut buffers = [Buffer::default(), Buffer::default()];
         let mut piece = |piece: &Branch| {
             let range = piece.elements();
@@ -343,51 +345,53 @@ fn pass(sides: [&dyn Source; 2], mask: Option<&Tensor>, rules: &Rules, kernel: O
             let elements = Block { actual, reference, mask: mask.map(|mask| &mask[range.clone()]), start: range.start };
             let mut block = |block: &Branch| {
                 let block = elements.part(block.elements().start - range.start, block.elements().end - range.start);
-                slack.add(&block, block.actual.dtype(), rules);
-                let tally = kernel.and_then(|kernel| vector::block(kernel, &block, rules, &mut room, &mut found));
-                tally.unwrap_or_else(|| scalar::block(&block, rules, &mut found))
+                vacuous.add(&block, block.actual.dtype(), rules);
+                let by_kernel =
+                    |kernel| vector::measure_block(kernel, &block, rules, &mut kernel_buffers, &mut findings);
+                let tally = kernel.and_then(by_kernel);
+                tally.unwrap_or_else(|| scalar::measure_block(&block, rules, &mut findings))
             };
             Ok(piece.fold(1, &mut block, &Tally::join))
         };
-        let blocks = (PIECE / (BLOCK * size)).max(1);
+        let blocks = (READ_SIZE / (BLOCK * size)).max(1);
         let tally: Result<Tally> = branch.fold(blocks, &mut piece, &|earlier, later| Ok(Tally::join(earlier?, later?)));
-        tally.map(|tally| Measured { found, slack, tally })
+        tally.map(|tally| PassResult { findings, vacuous, tally })
     };
-    fold(sides[1].shape().iter().product(), measure, |earlier, later| Measured {
-        found: earlier.found.join(later.found),
-        slack: earlier.slack.join(later.slack),
+    fold(sides[1].shape().iter().product(), measure, |earlier, later| PassResult {
+        findings: earlier.findings.join(later.findings),
+        vacuous: earlier.vacuous.join(later.vacuous),
         tally: earlier.tally.join(later.tally),
     })
 }
 
-/// Judges what was measured by the rules.
-fn judge(sides: [&dyn Source; 2], rules: &Rules, measured: Measured) -> Result<Comparison, Mismatch> {
-    let Measured { found, slack, tally: Tally { sums, .. } } = measured;
-    if found.elements == 0 && !rules.empty {
+/// Judges the result of a pass by the rules.
+fn judge(sides: [&dyn Source; 2], rules: &Rules, result: PassResult) -> Result<Comparison, Mismatch> {
+    let PassResult { findings, vacuous, tally: Tally { sums, .. } } = result;
+    if findings.elements == 0 && !rules.empty {
         return Err(Mismatch::Empty);
     }
     let ([actual, dtype], shape) = (sides.map(|side| side.dtype()), sides[1].shape());
-    let Found { elements, left_out, numbers, differing, non_finite_mismatches, zero_references, .. } = found;
+    let Findings { elements, left_out, numbers, differing, non_finite_mismatches, zero_references, .. } = findings;
     let extreme = |value: f64, spot: Spot| {
         let Spot { position, actual, reference } = spot;
         Extreme { value, index: index(shape, position), actual, reference }
     };
     let at = |peak: Option<Peak<f64>>| peak.map(|peak| extreme(peak.value, peak.spot));
-    let mean = |sum: Scaled| (numbers > 0).then(|| (sum / numbers).to_f64());
-    let first = found.first_non_finite_mismatch.or(found.distance.map(|peak| peak.spot));
+    let mean = |sum: ScaledFloat| (numbers > 0).then(|| (sum / numbers).to_f64());
+    let first = findings.first_non_finite_mismatch.or(findings.distance.map(|peak| peak.spot));
     let mut comparison = Comparison {
         types: first.map(|spot| Types::of(spot.actual, spot.reference)),
         elements,
         left_out,
         differing,
-        outside: found.numbers_outside + non_finite_mismatches,
-        first_outside: found.first_outside.map(|position| index(shape, position)),
+        outside: findings.numbers_outside + non_finite_mismatches,
+        first_outside: findings.first_outside.map(|position| index(shape, position)),
         non_finite_mismatches,
-        first_non_finite_mismatch: found.first_non_finite_mismatch.map(|spot| extreme(f64::INFINITY, spot)),
-        max_abs_diff: at(found.distance),
-        max_rel_diff: at(found.relative),
-        max_ulp_diff: found.ulps.map(|peak| extreme(peak.value as f64, peak.spot)),
-        worst: at(found.share),
+        first_non_finite_mismatch: findings.first_non_finite_mismatch.map(|spot| extreme(f64::INFINITY, spot)),
+        max_abs_diff: at(findings.distance),
+        max_rel_diff: at(findings.relative),
+        max_ulp_diff: findings.ulps.map(|peak| extreme(peak.value as f64, peak.spot)),
+        worst: at(findings.share),
         zero_references,
         mean_abs_diff: mean(sums.distance),
         rmse: (numbers > 0).then(|| (sums.squared_distance / numbers).sqrt().to_f64()),
@@ -396,22 +400,22 @@ fn judge(sides: [&dyn Source; 2], rules: &Rules, measured: Measured) -> Result<C
         scale: sums.scale(),
         cosine: sums.cosine(),
         tolerance_used: match non_finite_mismatches {
-            0 => found.share.map_or(0.0, |peak| peak.value),
+            0 => findings.share.map_or(0.0, |peak| peak.value),
             _ => f64::INFINITY,
         },
-        smallest_atol: found.excess.smallest_atol().filter(|_| non_finite_mismatches == 0),
-        actual_non_finite: found.actual.non_finite,
-        reference_non_finite: found.reference.non_finite,
+        smallest_atol: findings.required_atols.smallest_atol().filter(|_| non_finite_mismatches == 0),
+        actual_non_finite: findings.actual.non_finite,
+        reference_non_finite: findings.reference.non_finite,
         vacuous: None,
         mismatches: Vec::new(),
     };
     let ulps = match actual == dtype && dtype.kind() == Kind::Float {
-        true => Ok(found.ulps.map(|peak| peak.value)),
+        true => Ok(findings.ulps.map(|peak| peak.value)),
         false => Err(Mismatch::NoUlps { actual, reference: dtype }),
     };
-    comparison.mismatches = comparison.objections(ulps, &rules.tolerance);
+    comparison.mismatches = comparison.find_mismatches(ulps, &rules.tolerance);
     if comparison.is_close() {
-        comparison.vacuous = slack.found(rules, Form::of(sides[1]));
+        comparison.vacuous = vacuous.result(rules, Form::of(sides[1]));
     }
     Ok(comparison)
 }

@@ -1,8 +1,8 @@
-//! What close means: how far apart two tensors are, judged by a tolerance, and what describes each. Pure: no files, no printing.
+//! Comparing two tensors by a tolerance, and summarizing each. No file access and no printing.
 
 mod blocks;
 mod comparison;
-mod found;
+mod findings;
 mod kernel;
 mod lanes;
 mod measure;
@@ -12,7 +12,7 @@ mod moments;
 mod picture;
 mod rules;
 mod scalar;
-mod scaled;
+mod scaling;
 mod sums;
 #[cfg(test)]
 mod tests;

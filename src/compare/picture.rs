@@ -1,6 +1,6 @@
-//! Where two tensors differ, and by how much: a map of the last two axes, the differences by size, and the worst elements.
+//! A picture of the differences: a heat map of the last two axes, a histogram by decade, and the worst elements.
 //!
-//! Small whatever the tensors are: a page or a screen can show it, and a document can hold it.
+//! Its size is limited whatever the size of the tensors, so that it fits on a screen and into a report.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -12,54 +12,54 @@ use super::wide::{Gap, Wide, dispatch_wide};
 use crate::tensor::value::{Float, Rows, Types, nullable};
 use crate::tensor::{Tensor, Value};
 
-/// Rows of a map at most: it stands between other lines on a screen.
-const ROWS: usize = 16;
+/// The maximum number of rows of a map, which is printed between other lines on a screen.
+const MAX_ROWS: usize = 16;
 
-/// Columns of a map at most, on 80 columns with an indentation and the numbers of the rows.
-const COLUMNS: usize = 60;
+/// The maximum number of columns of a map: 80 columns less indentation and row numbers.
+const MAX_COLUMNS: usize = 60;
 
-/// How many of the worst elements are kept: as many as a person reads.
-const WORST: usize = 10;
+/// The maximum number of worst elements.
+const MAX_WORST: usize = 10;
 
-/// What a person sees of a difference.
+/// A picture of the differences between two tensors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct Picture {
-    /// Where it is.
+    /// Where the differences are.
     pub map: HeatMap,
-    /// How large it is, in decades, the smallest first.
+    /// The number of differences by decade, the smallest first.
     pub decades: Vec<Decade>,
-    /// What the elements of `worst` are; `None` where there is none.
+    /// The types of the values in `worst`; `None` if it is empty.
     #[serde(deserialize_with = "nullable")]
     pub(crate) types: Option<Types>,
-    /// The elements that differ most, at most 10, the worst first: what is not finite and does not match, then by the share
-    /// of the tolerance that is used, then by the difference, then in C order.
+    /// The elements that differ most, at most 10, the worst first: non-finite mismatches, then by the share of the tolerance
+    /// used, then by the difference, then in C order.
     pub worst: Vec<WorstElement>,
 }
 
-/// The differences over the last two axes, in units of what is allowed: of all elements that fall into a cell the one that is
-/// furthest outside. At most 16 rows of 60 cells.
+/// The differences over the last two axes, as a share of the tolerance; each cell has the largest share of its elements. At most 16
+/// rows of 60 cells.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct HeatMap {
     /// The shape of both tensors.
     pub shape: Vec<usize>,
-    /// How many indices of the last axis but one a row stands for, and of the last axis a column.
+    /// The number of indices per row (of the second to last axis) and per column (of the last axis).
     pub step: [usize; 2],
-    /// The cells by row: the share of the tolerance in three significant digits, rounded up, so that 1 is just inside; 0 where
-    /// both are equal, the largest `f64` where nothing may differ, an infinity where one side is not finite; `None` where
-    /// nothing is compared.
+    /// The cells by row: the share of the tolerance, rounded up to three significant digits so that 1 is just inside; 0 if
+    /// all elements are equal, the largest `f64` if no difference is allowed, infinity for a non-finite mismatch; `None` if no
+    /// element is compared.
     #[serde(with = "Rows")]
     pub cells: Vec<Vec<Option<f64>>>,
 }
 
-/// How many differences are of one size.
+/// The number of differences of one size.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct Decade {
-    /// The size.
+    /// The size of the differences.
     pub size: Size,
-    /// How many elements.
+    /// The number of elements.
     pub count: u64,
 }
 
@@ -68,9 +68,9 @@ pub struct Decade {
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Size {
-    /// None at all.
+    /// No difference.
     Zero,
-    /// One side is not finite and the other has something else, or no `f64` can hold the difference.
+    /// A non-finite mismatch, or a difference that overflows `f64`.
     NotFinite,
     /// From `10^exponent` up to ten times that.
     #[serde(untagged)]
@@ -78,7 +78,7 @@ pub enum Size {
 }
 
 impl Size {
-    /// Its place in the order of sizes.
+    /// Returns a sort key.
     fn rank(self) -> (u8, i32) {
         match self {
             Size::Zero => (0, 0),
@@ -88,34 +88,34 @@ impl Size {
     }
 }
 
-/// An element that differs, with both values.
+/// An element that differs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct WorstElement {
-    /// Its index, one number an axis.
+    /// The index, one number per axis.
     pub index: Vec<usize>,
-    /// The element of the actual tensor there.
+    /// The actual value.
     pub actual: Value,
-    /// The element of the reference there.
+    /// The reference value.
     pub reference: Value,
-    /// `|actual - reference|`; an infinity where one side is not finite.
+    /// `|actual - reference|`; infinity if one side is not finite.
     #[serde(with = "Float")]
     pub difference: f64,
-    /// The share of the tolerance that it uses: more than 1 if and only if it is outside, an infinity where nothing may
-    /// differ or one side is not finite.
+    /// The share of the tolerance that it uses: more than 1 if and only if it is outside, infinity if no difference is allowed
+    /// or one side is not finite.
     #[serde(rename = "tolerance_used", with = "Float")]
     pub share: f64,
 }
 
 impl Picture {
-    /// Makes of a picture that was read the one that was written.
+    /// Restores the exact types of the values after reading JSON.
     pub(crate) fn restore(&mut self) -> Result<(), String> {
         let pairs = self.worst.iter_mut().map(|element| (&mut element.actual, &mut element.reference));
         Types::restore(self.types, "picture", pairs)
     }
 
-    /// Of tensors of one shape; `None` where the shapes differ or there is no element. A mask of another shape is not looked
-    /// at: what is compared is [`compare`](super::compare())'s to say.
+    /// Draws the differences of two tensors; `None` if the shapes differ or the tensors are empty. A mask of the wrong shape is
+    /// ignored; [`compare`](super::compare()) reports it.
     ///
     /// ```
     /// # use karat::{Tensor, Tolerance, Pair, Rules, compare::Picture};
@@ -138,7 +138,7 @@ impl Picture {
     }
 }
 
-/// Looks at every element, of which there is one at least.
+/// Draws a pair that is not empty.
 fn draw<W: Wide>(pair: Pair<'_>, rules: &Rules) -> Picture {
     let Pair { actual, reference, mask } = pair;
     let shape = reference.shape();
@@ -148,24 +148,25 @@ fn draw<W: Wide>(pair: Pair<'_>, rules: &Rules) -> Picture {
         [columns] => [1, columns],
         [.., rows, columns] => [rows, columns],
     };
-    let step = [rows.div_ceil(ROWS), columns.div_ceil(COLUMNS)];
+    let step = [rows.div_ceil(MAX_ROWS), columns.div_ceil(MAX_COLUMNS)];
     let mut cells: Vec<Vec<Option<f64>>> = vec![vec![None; columns.div_ceil(step[1])]; rows.div_ceil(step[0])];
-    let (mut decades, mut worst) = (BTreeMap::new(), Vec::<(usize, Reach)>::new());
+    let (mut decades, mut worst) = (BTreeMap::new(), Vec::<(usize, ElementGap)>::new());
     for position in (0..reference.len()).filter(|position| mask.is_none_or(|mask| mask[*position])) {
         let [actual, reference] = [actual, reference].map(|tensor| W::from_value(tensor.value(position)));
-        let reach = Reach::of(actual, reference, rules);
+        let gap = ElementGap::of(actual, reference, rules);
         let cell = &mut cells[position / columns % rows / step[0]][position % columns / step[1]];
-        let share = if reach.size == Size::NotFinite { f64::INFINITY } else { reach.share.min(f64::MAX) };
+        let share = if gap.size == Size::NotFinite { f64::INFINITY } else { gap.share.min(f64::MAX) };
         *cell = Some(cell.map_or(share, |other| other.max(share)));
-        decades.entry(reach.size.rank()).or_insert(Decade { size: reach.size, count: 0 }).count += 1;
-        let is_among_the_worst = worst.get(WORST - 1).is_none_or(|(_, last)| reach.order(last) == Ordering::Greater);
-        if reach.size != Size::Zero && is_among_the_worst {
-            let place = worst.partition_point(|(_, other)| other.order(&reach) != Ordering::Less);
-            worst.insert(place, (position, reach));
-            worst.truncate(WORST);
+        decades.entry(gap.size.rank()).or_insert(Decade { size: gap.size, count: 0 }).count += 1;
+        let is_among_the_worst =
+            worst.get(MAX_WORST - 1).is_none_or(|(_, last)| gap.cmp_badness(last) == Ordering::Greater);
+        if gap.size != Size::Zero && is_among_the_worst {
+            let place = worst.partition_point(|(_, other)| other.cmp_badness(&gap) != Ordering::Less);
+            worst.insert(place, (position, gap));
+            worst.truncate(MAX_WORST);
         }
     }
-    let element = |(position, Reach { difference, share, .. })| WorstElement {
+    let element = |(position, ElementGap { difference, share, .. })| WorstElement {
         index: reference.index(position),
         actual: actual.value(position),
         reference: reference.value(position),
@@ -173,7 +174,7 @@ fn draw<W: Wide>(pair: Pair<'_>, rules: &Rules) -> Picture {
         share,
     };
     let worst: Vec<WorstElement> = worst.into_iter().map(element).collect();
-    cells.iter_mut().flatten().flatten().for_each(|cell| *cell = short(*cell));
+    cells.iter_mut().flatten().flatten().for_each(|cell| *cell = round_up(*cell));
     Picture {
         map: HeatMap { shape: shape.to_vec(), step, cells },
         decades: decades.into_values().collect(),
@@ -182,31 +183,33 @@ fn draw<W: Wide>(pair: Pair<'_>, rules: &Rules) -> Picture {
     }
 }
 
-/// How far apart the two values of an element are.
+/// The gap between the two values of an element, which may not be finite.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Reach {
+struct ElementGap {
     difference: f64,
     share: f64,
     size: Size,
 }
 
-impl Reach {
-    fn of<W: Wide>(actual: W, reference: W, rules: &Rules) -> Reach {
-        let not_finite = Reach { difference: f64::INFINITY, share: f64::INFINITY, size: Size::NotFinite };
-        let equal = Reach { difference: 0.0, share: 0.0, size: Size::Zero };
+impl ElementGap {
+    fn of<W: Wide>(actual: W, reference: W, rules: &Rules) -> ElementGap {
+        let not_finite = ElementGap { difference: f64::INFINITY, share: f64::INFINITY, size: Size::NotFinite };
+        let equal = ElementGap { difference: 0.0, share: 0.0, size: Size::Zero };
         if !actual.is_finite() || !reference.is_finite() {
             return if actual.matches(reference, rules.nan) { equal } else { not_finite };
         }
         match Gap::between(actual, reference, &rules.tolerance) {
             Gap { distance: 0.0, .. } => equal,
             Gap { distance: f64::INFINITY, .. } => not_finite,
-            Gap { distance, share, .. } => Reach { difference: distance, share, size: Size::Power(power(distance)) },
+            Gap { distance, share, .. } => {
+                ElementGap { difference: distance, share, size: Size::Power(decade(distance)) }
+            }
         }
     }
 
-    /// Which of two is worse: the greater.
-    fn order(&self, other: &Reach) -> Ordering {
-        let is_finite = |gap: &Reach| gap.size != Size::NotFinite;
+    /// Compares two gaps; the greater is the worse.
+    fn cmp_badness(&self, other: &ElementGap) -> Ordering {
+        let is_finite = |gap: &ElementGap| gap.size != Size::NotFinite;
         is_finite(other)
             .cmp(&is_finite(self))
             .then(self.share.total_cmp(&other.share))
@@ -214,8 +217,8 @@ impl Reach {
     }
 }
 
-/// The share in three significant digits, rounded up: what is outside does not become what is just inside.
-fn short(share: f64) -> f64 {
+/// Rounds a share up to three significant digits, so that an element outside never appears to be inside.
+fn round_up(share: f64) -> f64 {
     if share == 0.0 || share >= f64::MAX {
         return share;
     }
@@ -229,10 +232,10 @@ fn short(share: f64) -> f64 {
     format!("{next}e{}", power.parse::<i32>().unwrap_or_default() - 2).parse().unwrap_or(share)
 }
 
-/// The largest power of ten that is not above the difference.
-fn power(difference: f64) -> i32 {
+/// Returns the exponent of the largest power of ten that is not above the difference.
+fn decade(difference: f64) -> i32 {
     let power = difference.log10().floor() as i32;
-    // The logarithm rounds: 1e-3 is no smaller than 10^-3.
+    // The logarithm is rounded: it must not put 1e-3 below 10^-3.
     if 10f64.powi(power + 1) <= difference { power + 1 } else { power }
 }
 
@@ -242,15 +245,15 @@ mod tests {
     use crate::compare::{NanRule, Tolerance};
 
     fn picture(shape: &[usize], actual: Vec<f64>, mask: Option<Vec<bool>>) -> Picture {
-        let reference = Tensor::new(shape, vec![0.0; actual.len()]).expect("as many");
-        let actual = Tensor::new(shape, actual).expect("as many");
-        let mask = mask.map(|mask| Tensor::new(shape, mask).expect("as many"));
+        let reference = Tensor::new(shape, vec![0.0; actual.len()]).expect("the shape matches");
+        let actual = Tensor::new(shape, actual).expect("the shape matches");
+        let mask = mask.map(|mask| Tensor::new(shape, mask).expect("the shape matches"));
         let rules = Rules::new(Tolerance::new(1e-3, 0.0).expect("valid"));
         Picture::of(Pair { actual: &actual, reference: &reference, mask: mask.as_ref() }, &rules).expect("one shape")
     }
 
     #[test]
-    fn the_furthest_of_a_cell_is_shown_over_all_leading_axes() {
+    fn a_cell_has_the_largest_share_over_all_leading_axes() {
         let mut actual = vec![0.0; 2 * 32 * 120];
         (actual[0], actual[32 * 120 + 121], actual[32 * 120 + 31 * 120 + 119]) = (1e-3, 1.0, f64::NAN);
         let HeatMap { step, cells, .. } = picture(&[2, 32, 120], actual, None).map;
@@ -259,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_mask_leaves_out_is_no_cell_and_no_difference() {
+    fn masked_elements_are_excluded_from_cells_and_decades() {
         let Picture { map, decades, worst, .. } = picture(&[3], vec![1.0, 0.5, 0.0], Some(vec![false, true, true]));
         assert_eq!(map.cells, [[None, Some(500.0), Some(0.0)]]);
         assert_eq!(decades, [Decade { size: Size::Zero, count: 1 }, Decade { size: Size::Power(-1), count: 1 }]);
@@ -267,10 +270,10 @@ mod tests {
     }
 
     #[test]
-    fn a_power_of_ten_begins_its_decade() {
+    fn a_power_of_ten_starts_its_decade() {
         for power in -20..20 {
             let at = format!("1e{power}").parse().expect("a number");
-            assert_eq!(Reach::of(at, 0.0f64, &Rules::new(Tolerance::EXACT)).size, Size::Power(power), "{power}");
+            assert_eq!(ElementGap::of(at, 0.0f64, &Rules::new(Tolerance::EXACT)).size, Size::Power(power), "{power}");
         }
     }
 
@@ -289,12 +292,12 @@ mod tests {
             (f64::MAX, f64::MAX),
             (f64::INFINITY, f64::INFINITY),
         ] {
-            assert_eq!(short(share), shown, "{share}");
+            assert_eq!(round_up(share), shown, "{share}");
         }
     }
 
     #[test]
-    fn the_ten_worst_are_kept_with_both_values() {
+    fn the_ten_worst_elements_are_listed_with_both_values() {
         let mut actual: Vec<f64> = (0..1000).map(|i| f64::from(i % 500) * 1e-4).collect();
         (actual[3], actual[997]) = (f64::INFINITY, f64::NAN);
         let worst = picture(&[10, 100], actual, None).worst;
@@ -307,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_small_however_large_the_tensors_are() {
+    fn the_picture_is_small_however_large_the_tensors_are() {
         for shape in [vec![1_000_000], vec![1_000_000, 1], vec![100, 100, 100], vec![1, 61, 17], vec![]] {
             let count = shape.iter().product();
             let Picture { map, decades, worst, .. } =
@@ -320,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn integers_differ_exactly_and_a_nan_as_the_rules_say() {
+    fn integers_are_exact_and_nan_follows_the_rules() {
         let (actual, reference) = (Tensor::new(&[], vec![i64::MAX]), Tensor::new(&[], vec![i64::MAX - 1]));
         let (actual, reference) = (actual.expect("one"), reference.expect("one"));
         let rules = Rules::new(Tolerance::EXACT);
@@ -334,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn tensors_of_two_shapes_have_none() {
+    fn tensors_of_different_shapes_have_no_picture() {
         let (one, two) = (Tensor::new(&[1], vec![0u8]).expect("one"), Tensor::new(&[2], vec![0u8; 2]).expect("two"));
         let empty = Tensor::new(&[0], Vec::<u8>::new()).expect("none");
         let rules = Rules::new(Tolerance::EXACT);

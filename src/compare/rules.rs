@@ -1,4 +1,4 @@
-//! What is compared, and what counts as close.
+//! The pair to compare, and the rules for what counts as close.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,14 +6,14 @@ use crate::error::{Error, Result};
 use crate::tensor::value::{Float, MaybeFloat, nullable};
 use crate::tensor::{DType, Tensor};
 
-/// The two tensors of a comparison, by name: the golden is always the reference.
+/// The two tensors of a comparison. The golden is always the reference.
 #[derive(Clone, Copy, Debug)]
 pub struct Pair<'a> {
-    /// What this run produced.
+    /// The tensor that this run produced.
     pub actual: &'a Tensor,
-    /// What it is held against.
+    /// The tensor that it is compared with.
     pub reference: &'a Tensor,
-    /// A boolean tensor of the same shape; elements where it is false are neither compared nor summarised.
+    /// A boolean tensor of the same shape; elements where it is false are excluded from the comparison and the summary.
     pub mask: Option<&'a Tensor>,
 }
 
@@ -28,50 +28,50 @@ pub struct Tolerance {
     /// The part relative to the magnitude of the reference.
     #[serde(with = "Float")]
     pub rtol: f64,
-    /// How many elements may be outside. 0 unless a case opts in.
+    /// The number of elements that may be outside. 0 unless a case sets it.
     pub outliers: u64,
-    /// The largest ULP difference allowed besides, if the case asks.
+    /// An additional limit on the ULP difference, if the case sets one.
     #[serde(deserialize_with = "nullable")]
     pub max_ulps: Option<u64>,
-    /// The largest RMSE allowed besides, as a share of the reference's RMS, if the case asks.
+    /// An additional limit on the RMSE as a fraction of the reference's RMS, if the case sets one.
     #[serde(with = "MaybeFloat")]
     pub max_rel_rms: Option<f64>,
 }
 
-/// Whether a NaN may match a NaN.
+/// Whether NaN matches NaN.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "harness", derive(serde::Deserialize, serde::Serialize), serde(rename_all = "lowercase"))]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub enum NanRule {
-    /// A NaN matches nothing.
+    /// NaN matches nothing.
     #[default]
     Mismatch,
-    /// A NaN matches a NaN, whatever their bits.
+    /// NaN matches NaN, whatever their bits.
     Match,
 }
 
-/// What counts as close for one output.
+/// The rules for one output.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Rules {
     /// How far elements may be apart.
     pub tolerance: Tolerance,
-    /// Whether NaN may match NaN.
+    /// Whether NaN matches NaN.
     pub nan: NanRule,
-    /// The dtype that the actual tensor must have where it is declared to differ from the reference's.
+    /// The dtype required of the actual tensor, if it is declared to differ from the reference's.
     pub cast: Option<DType>,
-    /// Whether the case declares that there may be nothing to compare.
+    /// Whether an empty comparison passes.
     pub empty: bool,
 }
 
 impl<'a> Pair<'a> {
-    /// The two without a mask.
+    /// Creates a pair without a mask.
     #[must_use]
     pub fn new(actual: &'a Tensor, reference: &'a Tensor) -> Pair<'a> {
         Pair { actual, reference, mask: None }
     }
 
-    /// The same, where the mask is true.
+    /// Restricts the pair to the elements where the mask is true.
     #[must_use]
     pub fn within(self, mask: &'a Tensor) -> Pair<'a> {
         Pair { mask: Some(mask), ..self }
@@ -79,31 +79,31 @@ impl<'a> Pair<'a> {
 }
 
 impl Rules {
-    /// That tolerance; NaN matches nothing; no cast; not empty.
+    /// Creates rules with that tolerance. NaN matches nothing, there is no cast, and an empty comparison is a mismatch.
     #[must_use]
     pub fn new(tolerance: Tolerance) -> Rules {
         Rules { tolerance, nan: NanRule::Mismatch, cast: None, empty: false }
     }
 
-    /// The same, with that tolerance.
+    /// Sets the tolerance.
     #[must_use]
     pub fn with_tolerance(self, tolerance: Tolerance) -> Rules {
         Rules { tolerance, ..self }
     }
 
-    /// The same, with that rule for NaN.
+    /// Sets the rule for NaN.
     #[must_use]
     pub fn with_nan(self, nan: NanRule) -> Rules {
         Rules { nan, ..self }
     }
 
-    /// The same, with an actual tensor of that dtype.
+    /// Sets the dtype required of the actual tensor.
     #[must_use]
     pub fn with_cast(self, dtype: DType) -> Rules {
         Rules { cast: Some(dtype), ..self }
     }
 
-    /// The same, where there may be nothing to compare.
+    /// Lets an empty comparison pass.
     #[must_use]
     pub fn with_empty(self) -> Rules {
         Rules { empty: true, ..self }
@@ -111,11 +111,10 @@ impl Rules {
 }
 
 impl Tolerance {
-    /// Nothing may differ.
+    /// Allows no difference.
     pub const EXACT: Tolerance = Tolerance { atol: 0.0, rtol: 0.0, outliers: 0, max_ulps: None, max_rel_rms: None };
 
-    /// A tolerance of both parts, no outliers, nothing more asked. There is no default for either part: they are given
-    /// together or not at all.
+    /// Creates a tolerance without outliers or additional limits. Neither part has a default: both must be given.
     ///
     /// ```
     /// # use karat::Tolerance;
@@ -131,37 +130,37 @@ impl Tolerance {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] where a part is negative, NaN or infinite.
+    /// [`Error::Invalid`] if a part is negative, NaN or infinite.
     pub fn new(atol: f64, rtol: f64) -> Result<Tolerance> {
         check("atol", atol)?;
         check("rtol", rtol)?;
         Ok(Tolerance { atol, rtol, ..Tolerance::EXACT })
     }
 
-    /// The same, with that many elements allowed outside. An outlier is a number: a NaN or an infinity out of place is
-    /// never one.
+    /// Sets the number of elements that may be outside. Only numbers can be outliers, never a NaN or an infinity that does not
+    /// match.
     #[must_use]
     pub fn with_outliers(self, outliers: u64) -> Tolerance {
         Tolerance { outliers, ..self }
     }
 
-    /// The same, and no element more than that many ULP from its reference.
+    /// Limits the ULP difference of each element.
     #[must_use]
     pub fn with_max_ulps(self, max_ulps: u64) -> Tolerance {
         Tolerance { max_ulps: Some(max_ulps), ..self }
     }
 
-    /// The same, and the RMSE no more than that share of the reference's root mean square.
+    /// Limits the RMSE to that fraction of the reference's root mean square.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] where the share is negative, NaN or infinite.
+    /// [`Error::Invalid`] if the fraction is negative, NaN or infinite.
     pub fn with_max_rel_rms(self, max_rel_rms: f64) -> Result<Tolerance> {
         check("max_rel_rms", max_rel_rms)?;
         Ok(Tolerance { max_rel_rms: Some(max_rel_rms), ..self })
     }
 
-    /// The default of that dtype, as [`torch.testing.assert_close`] has it; `None` for 8-bit floats, which have none.
+    /// Returns the default for that dtype, as in [`torch.testing.assert_close`]; `None` for 8-bit floats, which have none.
     ///
     /// ```
     /// # use karat::{DType, Tolerance};

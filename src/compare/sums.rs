@@ -1,26 +1,26 @@
-//! The sums from which the means, the norms and the angle between two tensors come.
+//! The sums for the means, the norms and the angle between two tensors.
 
 use super::kernel::PairSums;
 use super::lanes::{dot, largest, sum};
-use super::scaled::{Scaled, tame};
+use super::scaling::{ScaledFloat, make_squarable};
 use super::wide::Wide;
 use crate::tensor::value::modulus;
 
-/// Sums over the numbers of both sides. Complex numbers count as vectors of two components.
+/// Sums over the numbers of both sides. A complex number counts as two components.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Sums {
-    difference: Scaled,
-    /// The other component of the difference, of complex numbers.
-    imaginary_difference: Option<Scaled>,
-    pub(crate) distance: Scaled,
-    pub(crate) squared_distance: Scaled,
-    squared_actual: Scaled,
-    squared_reference: Scaled,
-    product: Scaled,
+    difference: ScaledFloat,
+    /// The imaginary part of the difference of complex numbers.
+    imaginary_difference: Option<ScaledFloat>,
+    pub(crate) distance: ScaledFloat,
+    pub(crate) squared_distance: ScaledFloat,
+    squared_actual: ScaledFloat,
+    squared_reference: ScaledFloat,
+    product: ScaledFloat,
 }
 
 impl Sums {
-    /// Of the numbers of a block, which are as many on both sides.
+    /// Sums the numbers of a block. Both sides have the same length.
     pub(crate) fn of<W: Wide>(actual: &[W], reference: &[W]) -> Sums {
         let count = actual.len();
         let mut actuals = column(actual.iter().map(|x| x.parts()));
@@ -28,29 +28,29 @@ impl Sums {
         let mut differences = column(actual.iter().zip(reference).map(|(actual, reference)| actual.minus(*reference)));
         let overflows = largest(&differences) == f64::INFINITY;
         if overflows {
-            // The difference of the halves is finite.
+            // The difference of the halved values is finite.
             differences = actuals.iter().zip(&references).map(|(a, r)| 0.5 * a - 0.5 * r).collect();
         }
-        let in_actual = tame(&mut actuals);
-        let in_reference = tame(&mut references);
-        let in_difference = tame(&mut differences) + i32::from(overflows);
+        let in_actual = make_squarable(&mut actuals);
+        let in_reference = make_squarable(&mut references);
+        let in_difference = make_squarable(&mut differences) + i32::from(overflows);
         let (first, second) = differences.split_at(count);
         let distances: Vec<f64> = match W::IS_COMPLEX {
             false => first.iter().map(|x| x.abs()).collect(),
             true => first.iter().zip(second).map(|(&re, &im)| modulus(re, im)).collect(),
         };
         Sums {
-            difference: Scaled::new(sum(first), in_difference),
-            imaginary_difference: W::IS_COMPLEX.then(|| Scaled::new(sum(second), in_difference)),
-            distance: Scaled::new(sum(&distances), in_difference),
-            squared_distance: Scaled::new(dot(&differences, &differences), 2 * in_difference),
-            squared_actual: Scaled::new(dot(&actuals, &actuals), 2 * in_actual),
-            squared_reference: Scaled::new(dot(&references, &references), 2 * in_reference),
-            product: Scaled::new(dot(&actuals, &references), in_actual + in_reference),
+            difference: ScaledFloat::new(sum(first), in_difference),
+            imaginary_difference: W::IS_COMPLEX.then(|| ScaledFloat::new(sum(second), in_difference)),
+            distance: ScaledFloat::new(sum(&distances), in_difference),
+            squared_distance: ScaledFloat::new(dot(&differences, &differences), 2 * in_difference),
+            squared_actual: ScaledFloat::new(dot(&actuals, &actuals), 2 * in_actual),
+            squared_reference: ScaledFloat::new(dot(&references, &references), 2 * in_reference),
+            product: ScaledFloat::new(dot(&actuals, &references), in_actual + in_reference),
         }
     }
 
-    /// Of the numbers of both.
+    /// Adds the sums of two sets of numbers.
     pub(crate) fn join(self, later: Sums) -> Sums {
         Sums {
             difference: self.difference + later.difference,
@@ -66,40 +66,34 @@ impl Sums {
         }
     }
 
-    /// The sum of the differences; of complex ones its modulus.
-    pub(crate) fn difference(&self) -> Scaled {
+    /// Returns the sum of the differences; for complex numbers its modulus.
+    pub(crate) fn difference(&self) -> ScaledFloat {
         match self.imaginary_difference {
             None => self.difference,
             Some(imaginary) => (self.difference * self.difference + imaginary * imaginary).sqrt(),
         }
     }
 
-    /// The norm of the difference over the norm of the reference; `None` where the reference is 0.
+    /// Returns the norm of the difference over the norm of the reference; `None` if the reference is all zeros.
     pub(crate) fn rel_rms(&self) -> Option<f64> {
-        if self.squared_reference.is_zero() {
-            return None;
-        }
-        Some((self.squared_distance / self.squared_reference).sqrt().to_f64())
+        let ratio = || (self.squared_distance / self.squared_reference).sqrt().to_f64();
+        (!self.squared_reference.is_zero()).then(ratio)
     }
 
-    /// The factor that least squares give; `None` where the reference is 0.
+    /// Returns the least-squares factor; `None` if the reference is all zeros.
     pub(crate) fn scale(&self) -> Option<f64> {
-        if self.squared_reference.is_zero() {
-            return None;
-        }
-        Some((self.product / self.squared_reference).to_f64())
+        (!self.squared_reference.is_zero()).then(|| (self.product / self.squared_reference).to_f64())
     }
 
-    /// The cosine of the angle between both; `None` where one is 0. Rounding does not carry it beyond 1.
+    /// Returns the cosine of the angle between both, clamped to -1..1; `None` if either is all zeros.
     pub(crate) fn cosine(&self) -> Option<f64> {
-        if self.squared_actual.is_zero() || self.squared_reference.is_zero() {
-            return None;
-        }
-        Some((self.product / (self.squared_actual * self.squared_reference).sqrt()).to_f64().clamp(-1.0, 1.0))
+        let cosine =
+            || (self.product / (self.squared_actual * self.squared_reference).sqrt()).to_f64().clamp(-1.0, 1.0);
+        (!self.squared_actual.is_zero() && !self.squared_reference.is_zero()).then(cosine)
     }
 }
 
-/// The real parts of all numbers, then the imaginary ones.
+/// Collects the real parts of all numbers, then the imaginary parts.
 fn column(parts: impl Iterator<Item = [f64; 2]>) -> Vec<f64> {
     let (mut real, imaginary): (Vec<f64>, Vec<f64>) = parts.map(|[re, im]| (re, im)).unzip();
     real.extend(imaginary);
@@ -107,9 +101,9 @@ fn column(parts: impl Iterator<Item = [f64; 2]>) -> Vec<f64> {
 }
 
 impl From<&PairSums> for Sums {
-    /// Nothing of it was scaled.
+    /// Converts sums that were not scaled.
     fn from(sums: &PairSums) -> Sums {
-        let unscaled = |sum| Scaled::new(sum, 0);
+        let unscaled = |sum| ScaledFloat::new(sum, 0);
         Sums {
             difference: unscaled(sums.difference),
             imaginary_difference: None,

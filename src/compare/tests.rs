@@ -1,4 +1,4 @@
-//! The vector loops against `scalar.rs`, to the last bit, with every instruction set that this machine has.
+//! Compares the vector loops with `scalar.rs`, to the last bit, with every instruction set of this machine.
 
 mod integers;
 mod ties;
@@ -7,20 +7,20 @@ use half::{bf16, f16};
 use proptest::prelude::*;
 
 use super::kernel::{Kernel, Real};
-use super::measure::{Measurement, describe, measure_by};
+use super::measure::{Measurement, measure_by, summarize_source};
 use super::{NanRule, Pair, Rules, Tolerance, compare};
 use crate::tensor::{DType, Element, F8E4M3, F8E5M2, Tensor};
 
-/// All that is measured, as text in which equal digits are equal bits, and -0 is not 0.
+/// Formats all measures so that equal text means equal bits, and -0 differs from 0.
 fn text(actual: &Tensor, reference: &Tensor, mask: Option<&Tensor>, rules: &Rules, kernel: Option<Kernel>) -> String {
     let measured: Measurement =
         measure_by([actual, reference], mask, rules, usize::MAX, kernel).expect("it is in memory");
-    let summary = describe(actual, mask, kernel).expect("it is in memory");
+    let summary = summarize_source(actual, mask, kernel).expect("it is in memory");
     format!("{measured:#?}\n{summary:#?}")
 }
 
 #[track_caller]
-fn agree(actual: &Tensor, reference: &Tensor, mask: Option<&Tensor>, rules: &Rules) {
+fn assert_agreement(actual: &Tensor, reference: &Tensor, mask: Option<&Tensor>, rules: &Rules) {
     let scalar = text(actual, reference, mask, rules, None);
     for kernel in Kernel::all() {
         let loops = text(actual, reference, mask, rules, Some(*kernel));
@@ -33,10 +33,10 @@ fn agree(actual: &Tensor, reference: &Tensor, mask: Option<&Tensor>, rules: &Rul
 }
 
 fn vector<T: Element>(elements: Vec<T>) -> Tensor {
-    Tensor::new(&[elements.len()], elements).expect("a vector of its own length")
+    Tensor::new(&[elements.len()], elements).expect("the shape matches")
 }
 
-/// The same numbers as a tensor of that dtype. An integer takes what it can hold of them.
+/// Converts numbers to a tensor of that dtype; integers saturate.
 fn tensor(dtype: DType, numbers: &[f64]) -> Tensor {
     fn of<T: Element>(numbers: &[f64], convert: impl Fn(f64) -> T) -> Tensor {
         vector(numbers.iter().map(|x| convert(*x)).collect())
@@ -65,7 +65,7 @@ fn dtype() -> impl Strategy<Value = DType> {
     proptest::sample::select(DType::ALL.to_vec())
 }
 
-/// Numbers of one scale, as tensors have them, with what tensors have besides.
+/// Generates numbers of similar size, as in typical tensors, with some special values among them.
 fn numbers() -> impl Strategy<Value = Vec<(f64, f64)>> {
     let scale = prop_oneof![
         8 => Just(1.0),
@@ -97,7 +97,7 @@ fn numbers() -> impl Strategy<Value = Vec<(f64, f64)>> {
     (scale, offset, near, odds, lengths, pool).prop_map(|(scale, offset, near, odds, len, pool)| {
         let mut pairs: Vec<(f64, f64)> = (0..len)
             .map(|place| {
-                // A long tensor repeats a short one with other factors: drawing each would take the time.
+                // A long tensor repeats a short one with different factors: generating every element would be slow.
                 let (x, step) = pool[place % pool.len()];
                 let x = (x + offset) * scale * (1.0 + (place / pool.len()) as f64 / 64.0);
                 (x * (1.0 + step * near), x)
@@ -130,13 +130,13 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(150))]
 
     #[test]
-    fn the_loops_measure_what_the_scalar_does(dtype in dtype(), pairs in numbers(), rules in rules()) {
+    fn loops_and_scalar_code_agree(dtype in dtype(), pairs in numbers(), rules in rules()) {
         let (actual, reference): (Vec<f64>, Vec<f64>) = pairs.into_iter().unzip();
-        agree(&tensor(dtype, &actual), &tensor(dtype, &reference), None, &rules);
+        assert_agreement(&tensor(dtype, &actual), &tensor(dtype, &reference), None, &rules);
     }
 
     #[test]
-    fn a_mask_and_a_cast_change_nothing_of_that(
+    fn loops_and_scalar_code_agree_with_a_mask_and_a_cast(
         dtypes in (dtype(), dtype()),
         pairs in numbers(),
         rules in rules(),
@@ -144,11 +144,11 @@ proptest! {
     ) {
         let (actual, reference): (Vec<f64>, Vec<f64>) = pairs.into_iter().unzip();
         let mask = vector(mask.into_iter().cycle().take(actual.len()).collect());
-        agree(&tensor(dtypes.0, &actual), &tensor(dtypes.1, &reference), Some(&mask), &rules.with_cast(dtypes.0));
+        assert_agreement(&tensor(dtypes.0, &actual), &tensor(dtypes.1, &reference), Some(&mask), &rules.with_cast(dtypes.0));
     }
 
     #[test]
-    fn what_a_mask_keeps_is_measured_alike(
+    fn loops_and_scalar_code_agree_with_a_mask(
         dtype in dtype(),
         pairs in numbers(),
         rules in rules(),
@@ -156,17 +156,17 @@ proptest! {
     ) {
         let (actual, reference): (Vec<f64>, Vec<f64>) = pairs.into_iter().unzip();
         let mask = vector(mask.into_iter().cycle().take(actual.len()).collect());
-        agree(&tensor(dtype, &actual), &tensor(dtype, &reference), Some(&mask), &rules);
+        assert_agreement(&tensor(dtype, &actual), &tensor(dtype, &reference), Some(&mask), &rules);
     }
 
     #[test]
-    fn bits_of_any_kind_are_measured_alike(
+    fn loops_and_scalar_code_agree_on_arbitrary_bits(
         pairs in proptest::collection::vec((any::<u64>(), any::<u64>(), 0..3u8), 1..80),
         rules in rules(),
     ) {
         let sides: (Vec<u64>, Vec<u64>) =
             pairs.into_iter().map(|(a, r, near)| (if near == 0 { a } else { r.wrapping_add(a % 4) }, r)).unzip();
-        let of = |convert: &dyn Fn(&[u64]) -> Tensor| agree(&convert(&sides.0), &convert(&sides.1), None, &rules);
+        let of = |convert: &dyn Fn(&[u64]) -> Tensor| assert_agreement(&convert(&sides.0), &convert(&sides.1), None, &rules);
         of(&|bits| vector(bits.iter().map(|x| f64::from_bits(*x)).collect()));
         of(&|bits| vector(bits.iter().map(|x| f32::from_bits(*x as u32)).collect()));
         of(&|bits| vector(bits.iter().map(|x| f16::from_bits(*x as u16)).collect()));
@@ -178,25 +178,25 @@ proptest! {
 }
 
 #[test]
-fn every_length_and_alignment_is_measured_alike() {
+fn loops_and_scalar_code_agree_for_every_length_and_alignment() {
     let numbers: Vec<f64> = (0..320).map(|place| f64::from(place * 7919 % 1000) / 250.0 - 2.0).collect();
     let rules = Rules::new(Tolerance::new(1e-3, 1e-3).expect("both are finite")).with_empty();
     for dtype in [DType::F16, DType::BF16, DType::F32, DType::F64, DType::I32, DType::I64] {
         let steps = if dtype.kind() == crate::tensor::Kind::Integer { 1000.0 } else { 1.0 };
-        // Every length from one start or another.
+        // Covers every length, with one of four starts.
         for start in 0..4 {
             for len in (start..=300).step_by(4).chain(0..9) {
                 let reference: Vec<f64> = numbers[start..start + len].iter().map(|x| x * steps).collect();
                 let actual: Vec<f64> = reference.iter().rev().map(|x| x * 1.001).collect();
-                agree(&tensor(dtype, &actual), &tensor(dtype, &reference), None, &rules);
+                assert_agreement(&tensor(dtype, &actual), &tensor(dtype, &reference), None, &rules);
             }
         }
     }
 }
 
 #[test]
-fn branches_that_know_of_each_other_find_the_first_of_equal_places() {
-    // Long enough for several branches; the same largest values stand in each, and larger ones in one.
+fn the_first_of_equal_peaks_is_found_across_branches() {
+    // Long enough for several branches. All contain the same largest values; one contains a larger value.
     let len = 300_000;
     let rules = Rules::new(Tolerance::new(1e-3, 1e-3).expect("both are finite"));
     for peak in [None, Some(0), Some(len / 2), Some(len - 1)] {
@@ -208,14 +208,14 @@ fn branches_that_know_of_each_other_find_the_first_of_equal_places() {
         let (actual, reference) = (vector(actual), vector(reference));
         for threads in [1, 2, 5] {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a small pool");
-            pool.install(|| agree(&actual, &reference, None, &rules));
+            pool.install(|| assert_agreement(&actual, &reference, None, &rules));
         }
     }
 }
 
 #[test]
-fn a_peak_that_is_higher_by_the_last_bit_is_found() {
-    // Each block has one that is some last bits larger than that of the block before, and one branch has them all.
+fn a_peak_that_is_higher_by_a_few_bits_is_found() {
+    // The peak of each block is a few bits higher than that of the block before, all in one branch.
     let blocks = 30;
     for (atol, rtol) in [(0.0, 0.3), (0.3, 0.0), (0.1, 0.7)] {
         let rules = Rules::new(Tolerance::new(atol, rtol).expect("both are finite"));
@@ -227,7 +227,7 @@ fn a_peak_that_is_higher_by_the_last_bit_is_found() {
                 actual[block * 1024 + 31 * block] = 1.0 + sign * (0.5 + block as f64 * 2f64.powi(-50));
             }
             let (actual, reference) = (vector(actual), vector(reference));
-            agree(&actual, &reference, None, &rules);
+            assert_agreement(&actual, &reference, None, &rules);
             let found = compare(Pair::new(&actual, &reference), &rules).expect("one shape");
             let worst = found.worst.expect("there are numbers");
             assert_eq!(worst.index, [(blocks - 1) * 1024 + 31 * (blocks - 1)]);

@@ -1,21 +1,21 @@
-//! What else would pass: a comparison that cannot fail, or that passes on an output that was never computed.
+//! Vacuous comparisons: those that cannot fail, or that pass on an output that was never computed.
 
 use half::{bf16, f16};
 use num_complex::Complex;
 
 use super::blocks::BLOCK;
 use super::comparison::{Form, Vacuous, check_structure};
-use super::found::Block;
+use super::findings::Block;
 use super::rules::{NanRule, Rules};
 use super::ulp::key_at;
 use super::wide::{Wide, dispatch_wide};
 use crate::error::Result;
 use crate::tensor::{Buffer, DType, F8E4M3, F8E5M2, Kind, Source, Tensor, Value};
 
-/// Decides from a reference and the rules whether a comparison with it is vacuous, before there is an actual tensor.
+/// Determines from a reference and the rules whether a comparison is vacuous, without an actual tensor.
 ///
-/// [`compare`](super::compare()) decides the same, and says so of what passed. The reference is read up to the first element
-/// that settles the question: of most references that is the first.
+/// [`compare`](super::compare()) determines the same for a comparison that passed. The reference is read only up to the first
+/// element that decides the question, which is usually the very first.
 ///
 /// # Zeros pass, and the reference is not 0
 ///
@@ -25,13 +25,13 @@ use crate::tensor::{Buffer, DType, F8E4M3, F8E5M2, Kind, Source, Tensor, Value};
 /// let says = |rules: Rules| vacuous(&reference, None, &rules).unwrap();
 /// let tolerance = |atol, rtol| Rules::new(Tolerance::new(atol, rtol).unwrap());
 ///
-/// assert_eq!(says(tolerance(1e-5, 0.0)), Some(Vacuous::Zeros)); // wholly below atol
-/// assert_eq!(says(tolerance(0.0, 1.0)), Some(Vacuous::Zeros)); // as far from 0 as is allowed
+/// assert_eq!(says(tolerance(1e-5, 0.0)), Some(Vacuous::Zeros)); // all below atol
+/// assert_eq!(says(tolerance(0.0, 1.0)), Some(Vacuous::Zeros)); // 0 is just within the tolerance
 /// assert_eq!(says(tolerance(1e-8, 0.0)), None);
 /// let outliers = |count| Rules::new(Tolerance::new(1e-8, 0.0).unwrap().with_outliers(count));
 /// assert_eq!(says(outliers(1)), Some(Vacuous::Zeros));
 ///
-/// // A narrower limit rules them out.
+/// // A narrower limit rules zeros out.
 /// let tolerance = Tolerance::new(1e-5, 0.0)?;
 /// assert_eq!(says(Rules::new(tolerance.with_max_ulps(4))), None);
 /// assert_eq!(says(Rules::new(tolerance.with_max_rel_rms(0.5)?)), None);
@@ -47,7 +47,7 @@ use crate::tensor::{Buffer, DType, F8E4M3, F8E5M2, Kind, Source, Tensor, Value};
 /// assert_eq!(says(Tolerance::new(1e300, 0.0)?), Some(Vacuous::Anything));
 /// assert_eq!(says(Tolerance::EXACT.with_outliers(2)), Some(Vacuous::Anything));
 ///
-/// // It depends on what the dtype holds: f64 holds more than 1e300, and bool nothing beyond 1.
+/// // It depends on the range of the dtype: f64 can exceed 1e300, bool cannot exceed 1.
 /// let wide = Tensor::new(&[1], vec![1.0f64])?;
 /// assert_eq!(vacuous(&wide, None, &Rules::new(Tolerance::new(1e300, 0.0)?))?, Some(Vacuous::Zeros));
 /// let truth = Tensor::new(&[2], vec![false, true])?;
@@ -55,24 +55,24 @@ use crate::tensor::{Buffer, DType, F8E4M3, F8E5M2, Kind, Source, Tensor, Value};
 /// # Ok::<(), karat::Error>(())
 /// ```
 ///
-/// A limit of ULP or of the RMSE is taken to rule this out.
+/// Any limit on the ULP difference or on the RMSE is assumed to rule this out.
 ///
-/// # The mask leaves out every element
+/// # The mask excludes every element
 ///
 /// ```
 /// # use karat::{Tensor, Tolerance, Rules, Vacuous, compare::vacuous};
 /// let (reference, mask) = (Tensor::new(&[2], vec![1.0f32; 2])?, Tensor::new(&[2], vec![false; 2])?);
 /// let rules = Rules::new(Tolerance::EXACT);
 /// assert_eq!(vacuous(&reference, Some(&mask), &rules.with_empty())?, Some(Vacuous::Masked));
-/// assert_eq!(vacuous(&reference, Some(&mask), &rules)?, None); // a mismatch, whatever comes
+/// assert_eq!(vacuous(&reference, Some(&mask), &rules)?, None); // always a mismatch
 ///
-/// // Of an empty tensor the shape is checked.
+/// // The comparison of an empty tensor still checks the shape.
 /// let empty = Tensor::new(&[0], Vec::<f32>::new())?;
 /// assert_eq!(vacuous(&empty, None, &rules.with_empty())?, None);
 /// # Ok::<(), karat::Error>(())
 /// ```
 ///
-/// # The reference is 0 throughout, or NaN throughout
+/// # The reference is all zeros, or all NaN
 ///
 /// ```
 /// # use karat::{Tensor, Tolerance, NanRule, Rules, Vacuous, compare::vacuous};
@@ -80,36 +80,35 @@ use crate::tensor::{Buffer, DType, F8E4M3, F8E5M2, Kind, Source, Tensor, Value};
 /// let zeros = Tensor::new(&[2], vec![0.0f32; 2])?;
 /// assert_eq!(vacuous(&zeros, None, &rules)?, Some(Vacuous::ZeroReference));
 /// let zero = Tensor::new(&[], vec![0.0f32])?;
-/// assert_eq!(vacuous(&zero, None, &rules)?, None); // one number may well be 0
+/// assert_eq!(vacuous(&zero, None, &rules)?, None); // a single number can well be 0
 /// let tokens = Tensor::new(&[2], vec![0i64; 2])?;
-/// assert_eq!(vacuous(&tokens, None, &rules)?, None); // and so may integers
+/// assert_eq!(vacuous(&tokens, None, &rules)?, None); // and so can integers
 ///
 /// let nan = Tensor::new(&[2], vec![f32::NAN; 2])?;
 /// assert_eq!(vacuous(&nan, None, &rules.with_nan(NanRule::Match))?, Some(Vacuous::NanReference));
-/// assert_eq!(vacuous(&nan, None, &rules)?, None); // a mismatch, whatever comes
+/// assert_eq!(vacuous(&nan, None, &rules)?, None); // always a mismatch
 /// # Ok::<(), karat::Error>(())
 /// ```
 ///
-/// # Only numbers are asked about
+/// # Only numbers count
 ///
-/// What is not finite in the reference is looked at no more than what the mask leaves out: it is compared, and says nothing of
-/// the numbers beside it.
+/// Non-finite elements of the reference are ignored, like those that the mask excludes: comparing them does not test the numbers.
 ///
 /// ```
 /// # use karat::{Tensor, Tolerance, NanRule, Rules, Vacuous, compare::vacuous};
 /// let reference = Tensor::new(&[3], vec![f32::NAN, f32::NEG_INFINITY, 1e-9])?;
 /// let rules = Rules::new(Tolerance::new(1.0, 0.0)?);
 /// assert_eq!(vacuous(&reference, None, &rules.with_nan(NanRule::Match))?, Some(Vacuous::Zeros));
-/// assert_eq!(vacuous(&reference, None, &rules)?, None); // a mismatch, whatever comes
+/// assert_eq!(vacuous(&reference, None, &rules)?, None); // always a mismatch
 ///
 /// let infinite = Tensor::new(&[2], vec![f32::INFINITY; 2])?;
-/// assert_eq!(vacuous(&infinite, None, &rules)?, None); // nothing else is equal
+/// assert_eq!(vacuous(&infinite, None, &rules)?, None); // nothing else matches
 /// # Ok::<(), karat::Error>(())
 /// ```
 ///
 /// # Errors
 ///
-/// What the source says.
+/// The errors of the source.
 pub fn vacuous(reference: &dyn Source, mask: Option<&Tensor>, rules: &Rules) -> Result<Option<Vacuous>> {
     let form = Form::of(reference);
     let actual = Form { dtype: rules.cast.unwrap_or(form.dtype), ..form };
@@ -120,42 +119,43 @@ pub fn vacuous(reference: &dyn Source, mask: Option<&Tensor>, rules: &Rules) -> 
         return Ok(None);
     }
     let mask = mask.and_then(Tensor::as_slice::<bool>);
-    let (mut slack, mut buffer) = (Slack::default(), Buffer::default());
+    let (mut check, mut buffer) = (VacuousCheck::default(), Buffer::default());
     for start in (0..form.len()).step_by(BLOCK) {
         let range = start..form.len().min(start + BLOCK);
         let mask = mask.map(|mask| &mask[range.clone()]);
         let reference = reference.read(range, &mut buffer)?;
-        slack.add(&Block { actual: reference, reference, mask, start }, actual.dtype, rules);
-        if slack.is_settled(rules) {
+        check.add(&Block { actual: reference, reference, mask, start }, actual.dtype, rules);
+        if check.is_decided(rules) {
             break;
         }
     }
-    Ok(slack.found(rules, form))
+    Ok(check.result(rules, form))
 }
 
-/// What would pass of the blocks so far. Nothing is looked at any more where it is settled that only the right output would.
+/// The state of the check over the blocks so far. Once it is decided that only the right output passes, no more elements are
+/// checked.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Slack {
-    /// Elements that no mask leaves out.
+pub(crate) struct VacuousCheck {
+    /// The number of elements that the mask includes.
     elements: u64,
-    /// Of these, those that are finite.
+    /// The number of these that are finite.
     numbers: u64,
-    /// Of these, those that 0 is outside the tolerance of.
+    /// The number of finite elements for which 0 is outside the tolerance.
     zeros_outside: u64,
-    /// Of these, those that the farthest finite number of the dtype is outside the tolerance of.
+    /// The number of finite elements for which the farthest finite number of the dtype is outside the tolerance.
     farthest_outside: u64,
-    /// Whether an element rules out zeros by itself: NaN that matches nothing, or a number too many ULP away.
+    /// Whether zeros fail because of a single element: a NaN that matches nothing, or a number that is too many ULPs from 0.
     zeros_fail: bool,
-    /// Whether a number is not 0.
+    /// Whether any number is not 0.
     has_value: bool,
-    /// Whether an element is not NaN.
+    /// Whether any element is not NaN.
     has_number: bool,
 }
 
-impl Slack {
-    /// Takes a block of the reference into account. The actual tensor has that dtype.
+impl VacuousCheck {
+    /// Adds a block of the reference. `actual` is the dtype of the actual tensor.
     pub(crate) fn add(&mut self, block: &Block<'_>, actual: DType, rules: &Rules) {
-        if !self.is_settled(rules) {
+        if !self.is_decided(rules) {
             dispatch_wide!(actual.kind(), block.reference.dtype().kind(), W => self.add_as::<W>(block, actual, rules));
         }
     }
@@ -164,7 +164,7 @@ impl Slack {
         let tolerance = rules.tolerance;
         let zero = W::from_value(Value::Integer(0));
         let farthest = farthest(actual).map(W::from_value);
-        for place in (0..block.reference.len()).filter(|place| block.keeps(*place)) {
+        for place in (0..block.reference.len()).filter(|place| block.includes(*place)) {
             let element = W::from_value(block.reference.value(place));
             self.elements += 1;
             self.has_number |= !element.is_nan();
@@ -176,27 +176,27 @@ impl Slack {
                 let is_outside = |number: W| !number.is_within(element, allowed);
                 self.has_value |= element != zero;
                 self.zeros_outside += u64::from(is_outside(zero));
-                // More than are allowed are enough to know.
+                // One more than the allowed outliers decides it.
                 if self.farthest_outside <= tolerance.outliers {
                     self.farthest_outside += u64::from(farthest.into_iter().any(is_outside));
                 }
                 let ulps = || key_at(block.reference, place).map_or(0, i64::unsigned_abs);
                 self.zeros_fail |= tolerance.max_ulps.is_some_and(|allowed| ulps() > allowed);
             }
-            if self.is_settled(rules) {
+            if self.is_decided(rules) {
                 return;
             }
         }
     }
 
-    /// Whether it is known that nothing but the right output passes.
-    fn is_settled(&self, rules: &Rules) -> bool {
+    /// Returns whether it is certain that only the right output passes.
+    fn is_decided(&self, rules: &Rules) -> bool {
         self.has_number && (self.zeros_fail || self.zeros_outside > rules.tolerance.outliers)
     }
 
-    /// That of two sets of elements together.
-    pub(crate) fn join(self, later: Slack) -> Slack {
-        Slack {
+    /// Combines two sets of elements.
+    pub(crate) fn join(self, later: VacuousCheck) -> VacuousCheck {
+        VacuousCheck {
             elements: self.elements + later.elements,
             numbers: self.numbers + later.numbers,
             zeros_outside: self.zeros_outside + later.zeros_outside,
@@ -207,16 +207,16 @@ impl Slack {
         }
     }
 
-    /// What passes besides the right output, where the right output does.
-    pub(crate) fn found(&self, rules: &Rules, reference: Form<'_>) -> Option<Vacuous> {
+    /// Returns the wrong output that passes, given that the right one does.
+    pub(crate) fn result(&self, rules: &Rules, reference: Form<'_>) -> Option<Vacuous> {
         let tolerance = rules.tolerance;
         match self {
             _ if reference.len() == 0 => None,
-            Slack { elements: 0, .. } => rules.empty.then_some(Vacuous::Masked),
-            Slack { has_number: false, .. } => (rules.nan == NanRule::Match).then_some(Vacuous::NanReference),
-            // Of infinities alone nothing but the same ones pass.
-            Slack { numbers: 0, .. } => None,
-            _ if self.is_settled(rules) => None,
+            VacuousCheck { elements: 0, .. } => rules.empty.then_some(Vacuous::Masked),
+            VacuousCheck { has_number: false, .. } => (rules.nan == NanRule::Match).then_some(Vacuous::NanReference),
+            // Only the same infinities match infinities.
+            VacuousCheck { numbers: 0, .. } => None,
+            _ if self.is_decided(rules) => None,
             // The RMSE of zeros is the reference's RMS.
             _ if self.has_value && tolerance.max_rel_rms.is_some_and(|allowed| allowed < 1.0) => None,
             _ if self.farthest_outside <= tolerance.outliers
@@ -225,17 +225,17 @@ impl Slack {
             {
                 Some(Vacuous::Anything)
             }
-            Slack { has_value: true, .. } => Some(Vacuous::Zeros),
+            VacuousCheck { has_value: true, .. } => Some(Vacuous::Zeros),
             _ => (self.numbers > 1 && reference.dtype.kind() != Kind::Integer).then_some(Vacuous::ZeroReference),
         }
     }
 }
 
-/// The finite numbers of a dtype of which one is the farthest from any number: the ends of the range, or its corners.
+/// Returns the ends (for complex numbers, the corners) of the range of a dtype: one of them is the farthest from any number.
 fn farthest(dtype: DType) -> [Value; 4] {
     let bits = 8 * dtype.size();
-    let integers = |least: i128, most: i128| [least, most, least, most].map(Value::Integer);
-    let most: f64 = match dtype {
+    let integers = |min: i128, max: i128| [min, max, min, max].map(Value::Integer);
+    let max: f64 = match dtype {
         DType::Bool => return integers(0, 1),
         DType::I8 | DType::I16 | DType::I32 | DType::I64 => return integers(-1 << (bits - 1), (1 << (bits - 1)) - 1),
         DType::U8 | DType::U16 | DType::U32 | DType::U64 => return integers(0, (1 << bits) - 1),
@@ -246,7 +246,7 @@ fn farthest(dtype: DType) -> [Value; 4] {
         DType::F32 | DType::C64 => f32::MAX.into(),
         DType::F64 | DType::C128 => f64::MAX,
     };
-    [(-most, -most), (-most, most), (most, -most), (most, most)].map(|(re, im)| match dtype.kind() {
+    [(-max, -max), (-max, max), (max, -max), (max, max)].map(|(re, im)| match dtype.kind() {
         Kind::Complex => Value::Complex(Complex::new(re, im)),
         _ => Value::Float64(re),
     })
@@ -265,10 +265,10 @@ mod tests {
     }
 
     fn is_close(actual: &Tensor, reference: &Tensor, mask: &Tensor, rules: &Rules) -> bool {
-        compare(Pair::new(actual, reference).within(mask), rules).is_ok_and(|found| found.is_close())
+        compare(Pair::new(actual, reference).within(mask), rules).is_ok_and(|comparison| comparison.is_close())
     }
 
-    /// Holds what is said of a reference against the comparison itself. `ends` are the ends of the range.
+    /// Checks the result for a reference against actual comparisons. `ends` are the ends of the range of the dtype.
     fn check<T: Element>(
         elements: &[T],
         mask: &[bool],
@@ -277,29 +277,29 @@ mod tests {
         rules: &Rules,
     ) -> Result<(), TestCaseError> {
         let is_finite = |x: &T| Complex::<f64>::from_value(x.value()).is_finite();
-        let numbers = zip(elements, mask).filter(|(x, kept)| **kept && is_finite(x)).count();
+        let numbers = zip(elements, mask).filter(|(x, is_included)| **is_included && is_finite(x)).count();
         let (reference, mask) = (tensor(elements), tensor(mask));
-        // What is not finite is as it should be.
+        // Non-finite elements always match.
         let fill =
             |number: T| tensor(&elements.iter().map(|x| if is_finite(x) { number } else { *x }).collect::<Vec<T>>());
         let passes = |actual: &Tensor| is_close(actual, &reference, &mask, rules);
-        let said = vacuous(&reference, Some(&mask), rules).expect("a tensor is in memory");
+        let result = vacuous(&reference, Some(&mask), rules).expect("a tensor is in memory");
         let exact = Rules { tolerance: Tolerance::EXACT, ..*rules };
-        let may_be_said =
+        let can_be_vacuous =
             !is_close(&fill(zero), &reference, &mask, &exact) || numbers > 1 && T::DTYPE.kind() != Kind::Integer;
-        if numbers > 0 && may_be_said {
-            let zeros = matches!(said, Some(Vacuous::Anything | Vacuous::Zeros | Vacuous::ZeroReference));
+        if numbers > 0 && can_be_vacuous {
+            let zeros = matches!(result, Some(Vacuous::Anything | Vacuous::Zeros | Vacuous::ZeroReference));
             prop_assert_eq!(zeros, passes(&fill(zero)));
         }
-        if said == Some(Vacuous::Anything) {
+        if result == Some(Vacuous::Anything) {
             prop_assert!(ends.into_iter().all(|end| passes(&fill(end))));
         }
-        // What passed says the same, and nothing else says anything.
+        // A comparison that passes has the same result; one that fails has none.
         let own = compare(Pair::new(&reference, &reference).within(&mask), rules);
         match own {
-            Ok(own) if own.is_close() => prop_assert_eq!(own.vacuous, said),
+            Ok(own) if own.is_close() => prop_assert_eq!(own.vacuous, result),
             Ok(own) => prop_assert_eq!(own.vacuous, None),
-            Err(_) => prop_assert_eq!(said, None),
+            Err(_) => prop_assert_eq!(result, None),
         }
         Ok(())
     }
@@ -322,8 +322,8 @@ mod tests {
         }
     }
 
-    /// Some elements, of which a mask keeps some.
-    fn some<T: std::fmt::Debug + Clone>(
+    /// Generates elements and a mask.
+    fn masked<T: std::fmt::Debug + Clone>(
         element: impl Strategy<Value = T>,
     ) -> impl Strategy<Value = (Vec<T>, Vec<bool>)> {
         proptest::collection::vec((element, proptest::bool::weighted(0.8)), 1..6)
@@ -338,8 +338,8 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(500))]
 
         #[test]
-        fn zeros_pass_if_and_only_if_the_comparison_lets_them(
-            (reference, mask) in some(floats()),
+        fn the_result_for_floats_agrees_with_comparisons(
+            (reference, mask) in masked(floats()),
             rules in some_rules(),
         ) {
             check(&reference, &mask, 0.0, [f64::MIN, f64::MAX], &rules)?;
@@ -351,8 +351,8 @@ mod tests {
         }
 
         #[test]
-        fn zeros_pass_among_integers_if_and_only_if_the_comparison_lets_them(
-            (reference, mask) in some(prop_oneof![3 => Just(0i64), 2 => -4..4i64, 1 => any::<i64>()]),
+        fn the_result_for_integers_agrees_with_comparisons(
+            (reference, mask) in masked(prop_oneof![3 => Just(0i64), 2 => -4..4i64, 1 => any::<i64>()]),
             rules in some_rules(),
         ) {
             check(&reference, &mask, 0, [i64::MIN, i64::MAX], &rules)?;
@@ -362,17 +362,17 @@ mod tests {
     }
 
     #[test]
-    fn a_late_element_settles_it_for_every_number_of_threads() {
+    fn the_last_element_can_decide_with_any_number_of_threads() {
         let rules = Rules::new(Tolerance::new(1e-5, 0.0).expect("valid"));
         let mut elements = vec![1e-7f32; 300 * BLOCK];
-        let said = |elements: &[f32]| {
+        let result = |elements: &[f32]| {
             let tensor = tensor(elements);
             let measured = compare(Pair::new(&tensor, &tensor), &rules).expect("one structure").vacuous;
             assert_eq!(vacuous(&tensor, None, &rules).expect("a tensor is in memory"), measured);
             measured
         };
-        assert_eq!(said(&elements), Some(Vacuous::Zeros));
+        assert_eq!(result(&elements), Some(Vacuous::Zeros));
         *elements.last_mut().expect("there are some") = 1.0;
-        assert_eq!(said(&elements), None);
+        assert_eq!(result(&elements), None);
     }
 }

@@ -1,24 +1,24 @@
-//! The four number types that measurements are taken in, each wide enough to hold its dtypes exactly.
+//! The four number types used for measuring, each wide enough to represent its dtypes exactly.
 
 use num_complex::Complex;
 
 use super::rules::{NanRule, Tolerance};
 use crate::tensor::Value;
-use crate::tensor::value::{modulus, nearest};
+use crate::tensor::value::{modulus, nearest_f64};
 
-/// A number of a measurement: `i128` for integers, `f64` for floats, `Complex<f64>`, and [`Split`] where a cast holds
-/// integers against floats.
+/// A number type for measuring: `i128` for integers, `f64` for floats, `Complex<f64>`, and [`Split`] for integers compared with
+/// floats by a cast.
 pub(crate) trait Wide: Copy + PartialEq {
-    /// Whether it has an imaginary part.
+    /// Whether there is an imaginary part.
     const IS_COMPLEX: bool = false;
 
-    /// The element, exactly (but an integer held against complex numbers is taken in `f64`).
+    /// Converts an element, exactly (except for an integer compared with complex numbers, which is rounded to `f64`).
     fn from_value(value: Value) -> Self;
 
-    /// The real and the imaginary part, each to the nearest `f64`.
+    /// Returns the real and the imaginary part, each rounded to `f64`.
     fn parts(self) -> [f64; 2];
 
-    /// `self - reference`, each part to the nearest `f64`.
+    /// Returns `self - reference`, each part rounded to `f64`.
     fn minus(self, reference: Self) -> [f64; 2];
 
     fn is_finite(self) -> bool {
@@ -29,23 +29,23 @@ pub(crate) trait Wide: Copy + PartialEq {
         self.parts().into_iter().any(f64::is_nan)
     }
 
-    /// Whether two elements match of which one at least is not finite.
+    /// Returns whether two elements match, at least one of which is not finite.
     fn matches(self, reference: Self, nan: NanRule) -> bool {
         let is_match = |(x, y): (f64, f64)| x == y || nan == NanRule::Match && x.is_nan() && y.is_nan();
         self.parts().into_iter().zip(reference.parts()).all(is_match)
     }
 
-    /// The absolute value of a finite number, to the nearest `f64`, which is finite too.
+    /// Returns the absolute value of a finite number, rounded to a finite `f64`.
     fn magnitude(self) -> f64 {
         size::<Self>(self.parts()).min(f64::MAX)
     }
 
-    /// `|self - reference|`, to the nearest `f64`.
+    /// Returns `|self - reference|`, rounded to `f64`.
     fn distance(self, reference: Self) -> f64 {
         size::<Self>(self.minus(reference))
     }
 
-    /// Whether `|self - reference| <= allowed`. A difference that overflows is never within.
+    /// Returns whether `|self - reference| <= allowed`. A difference that overflows is never within.
     fn is_within(self, reference: Self, allowed: f64) -> bool {
         let distance = self.distance(reference);
         distance <= allowed && distance < f64::INFINITY
@@ -83,16 +83,16 @@ impl Wide for i128 {
     }
 
     fn parts(self) -> [f64; 2] {
-        [nearest(self), 0.0]
+        [nearest_f64(self), 0.0]
     }
 
     fn minus(self, reference: i128) -> [f64; 2] {
-        [nearest(self - reference), 0.0]
+        [nearest_f64(self - reference), 0.0]
     }
 
     fn is_within(self, reference: i128, allowed: f64) -> bool {
-        // A whole number is within a bound if it is within the bound's whole part; the conversion saturates, and would
-        // make 0 of NaN and of negative bounds.
+        // Truncating the bound does not change the result for integers. The conversion saturates, and would turn NaN and negative
+        // bounds into 0.
         allowed >= 0.0 && (self - reference).unsigned_abs() <= allowed as u128
     }
 }
@@ -116,7 +116,7 @@ impl Wide for Complex<f64> {
     }
 }
 
-/// A real number in two parts, `high + low`: a 64-bit integer and every float fit exactly.
+/// A real number in two parts, `high + low`, which represents 64-bit integers and all floats exactly.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Split {
     high: f64,
@@ -136,13 +136,13 @@ impl Wide for Split {
         [self.high, 0.0]
     }
 
-    /// Where the two are close the first subtraction is exact, so that nothing gets lost.
+    /// If the two are close, the first subtraction is exact, so no digits are lost.
     fn minus(self, reference: Split) -> [f64; 2] {
         [(self.high - reference.high) + (self.low - reference.low), 0.0]
     }
 }
 
-/// Runs one expression with the type that numbers of two kinds are measured in.
+/// Evaluates an expression with the type for measuring numbers of two kinds.
 macro_rules! dispatch_wide {
     ($actual:expr, $reference:expr, $wide:ident => $body:expr) => {{
         use $crate::tensor::Kind::{Complex, Float, Integer};
@@ -168,16 +168,16 @@ macro_rules! dispatch_wide {
 }
 pub(crate) use dispatch_wide;
 
-/// How far apart two finite numbers are.
+/// The gap between two finite numbers.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Gap {
     pub(crate) distance: f64,
     /// The magnitude of the reference.
     pub(crate) magnitude: f64,
-    /// What the tolerance allows.
+    /// The difference that the tolerance allows.
     pub(crate) allowed: f64,
     pub(crate) is_within: bool,
-    /// The share of the tolerance that is used: more than 1 if and only if it is outside.
+    /// The share of the tolerance that the difference uses: more than 1 if and only if it is outside.
     pub(crate) share: f64,
 }
 
@@ -187,7 +187,7 @@ impl Gap {
         let (distance, magnitude) = (actual.distance(reference), reference.magnitude());
         let allowed = tolerance.atol + tolerance.rtol * magnitude;
         let is_within = actual.is_within(reference, allowed);
-        // The quotient of a 64-bit integer may round down to 1, and of two infinities there is none.
+        // The quotient can round down to 1 for 64-bit integers, and is NaN for two infinities.
         let least = match is_within {
             true => 0.0,
             false if distance == f64::INFINITY => f64::INFINITY,

@@ -6,7 +6,7 @@ use half::{bf16, f16};
 use ndarray::{ArrayBase, Data, Dimension};
 use num_complex::Complex;
 
-use crate::compare::mismatch::{are_both_nan, measured, mismatch};
+use crate::compare::mismatch::{are_both_nan, describe_differences, describe_mismatch};
 use crate::compare::{Comparison, Mismatch, Pair, Rules, Tolerance, compare, summarize};
 use crate::snapshot::moved;
 use crate::snapshot::{Facts, Recorded, TestSite, has_cargo_insta, in_ci, record_in_test, reviewed};
@@ -147,27 +147,27 @@ pub fn check_close(
     if comparison.as_ref().is_ok_and(Comparison::is_close) {
         return Ok(());
     }
-    Err(describe_mismatch(&tolerance, comparison.as_ref()).trim_end().to_owned())
+    Err(describe_failure(&tolerance, comparison.as_ref()).trim_end().to_owned())
 }
 
 /// Describes why two tensors are not close.
-fn describe_mismatch(tolerance: &Tolerance, comparison: Result<&Comparison, &Mismatch>) -> String {
+fn describe_failure(tolerance: &Tolerance, comparison: Result<&Comparison, &Mismatch>) -> String {
     const RULES: &str = "to allow it, compare with karat::compare and Rules::";
     let mut lines = Vec::new();
     match comparison {
         Err(mismatch) => {
-            lines.extend(self::mismatch(mismatch, None, Some(tolerance)));
+            lines.extend(describe_mismatch(mismatch, None, Some(tolerance)));
             if let Mismatch::Dtype { .. } = mismatch {
                 lines.push(format!("{RULES}with_cast(DType::..)"));
             }
         }
         Ok(comparison) => {
             let mismatches = comparison.mismatches.iter();
-            lines.extend(mismatches.flat_map(|one| mismatch(one, Some(comparison), Some(tolerance))));
+            lines.extend(mismatches.flat_map(|one| describe_mismatch(one, Some(comparison), Some(tolerance))));
             if are_both_nan(comparison) {
                 lines.push(format!("{RULES}with_nan(NanRule::Match)"));
             }
-            lines.extend(measured(comparison));
+            lines.extend(describe_differences(comparison));
         }
     }
     paragraphs(2, &lines)

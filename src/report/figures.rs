@@ -1,8 +1,8 @@
 //! The numbers in reports: the summary of a tensor, every measure of a pair, and histograms.
 
-use crate::compare::mismatch::non_finite_counts;
+use crate::compare::mismatch::describe_non_finite;
 use crate::compare::{Comparison, Decade, Extreme, HeatMap, Size, Summary, WorstElement};
-use crate::tensor::value::{Float, both};
+use crate::tensor::value::{Float, format_pair};
 use crate::tensor::{Element, Kind, Slice, Tensor, Value, dispatch};
 use crate::text::number::{count, distinct, float, float_up, near_one, percent, shape, share};
 
@@ -25,7 +25,7 @@ pub(super) fn summary_rows(summary: &Summary) -> [Row; 10] {
         ("shape", shape(extents)),
         ("elements", count(extents.iter().product::<usize>() as u64 - left_out)),
         (EXCLUDED, unless_unread(count(*left_out))),
-        ("not finite", unless_unread(non_finite_counts(*non_finite))),
+        ("not finite", unless_unread(describe_non_finite(*non_finite))),
         (min_name, value(min)),
         (max_name, value(max)),
         (mean_name, number(mean)),
@@ -56,7 +56,7 @@ pub(super) fn summary_pair(actual: &Summary, reference: &Summary) -> Vec<[String
 /// Returns the largest differences, their indices, and both values there.
 pub(super) fn extremes(measured: &Comparison) -> Vec<(&'static str, Option<[String; 4]>)> {
     let cells = |extreme: &Extreme, number: fn(f64) -> String| {
-        let [actual, reference] = both(extreme.actual, extreme.reference);
+        let [actual, reference] = format_pair(extreme.actual, extreme.reference);
         [number(extreme.value), shape(&extreme.index), actual, reference]
     };
     let row = |quantity, extreme: &Option<Extreme>, number| {
@@ -97,8 +97,8 @@ pub(super) fn measures(measured: &Comparison) -> [Row; 16] {
         ("cosine", number(measured.cosine, near_one)),
         ("zero references", count(measured.zero_references)),
         ("non-finite mismatches", count(measured.non_finite_mismatches)),
-        ("not finite in actual", non_finite_counts(measured.actual_non_finite)),
-        ("not finite in reference", non_finite_counts(measured.reference_non_finite)),
+        ("not finite in actual", describe_non_finite(measured.actual_non_finite)),
+        ("not finite in reference", describe_non_finite(measured.reference_non_finite)),
     ]
 }
 
@@ -108,7 +108,7 @@ pub(super) const WORST: [&str; 5] = ["index", "actual", "reference", "difference
 /// Returns the cells of an element that differs: both values, and how much of the tolerance it uses.
 pub(super) fn worst_row(element: &WorstElement) -> [String; 5] {
     let WorstElement { index, actual, reference, difference, share: used } = element;
-    let [actual, reference] = both(*actual, *reference);
+    let [actual, reference] = format_pair(*actual, *reference);
     let used = match used {
         _ if !difference.is_finite() => "not finite".into(),
         used if !used.is_finite() => "none allowed".into(),

@@ -4,7 +4,9 @@
 use std::path::Path;
 
 use super::commands::{Commands, quote, remove};
-use crate::compare::mismatch::{are_both_nan, largest, measured, mismatch, tolerance};
+use crate::compare::mismatch::{
+    are_both_nan, describe_differences, describe_largest, describe_mismatch, describe_tolerance,
+};
 use crate::compare::{Mismatch, Tolerance, Vacuous};
 use crate::explain::Explanation;
 use crate::run::{CaseOutcome, Gate, OutputOutcome, Problem, Verdict};
@@ -133,9 +135,9 @@ fn output_message<'a>(commands: &Commands, gate: &Gate, case: &CaseOutcome, outp
     }
     match (verdict, comparison) {
         (Verdict::Unrecorded, _) => message.add(unrecorded(Some(output))),
-        (Verdict::Pass, Some(comparison)) => message.add([largest(comparison)]),
+        (Verdict::Pass, Some(comparison)) => message.add([describe_largest(comparison)]),
         (Verdict::Pass, None) => message.add([SNAPSHOT_ONLY.into()]),
-        (_, comparison) => message.add(comparison.iter().flat_map(measured)),
+        (_, comparison) => message.add(comparison.iter().flat_map(describe_differences)),
     }
     if let Some(comparison) = comparison.as_ref().filter(|of| *verdict >= Verdict::Orphaned && of.outside > 0) {
         let allowed = count(tolerance.as_ref().map_or(0, |tolerance| tolerance.outliers));
@@ -236,7 +238,7 @@ pub(super) fn describe(
         }
         Problem::Mismatch(kind) => {
             let comparison = output.and_then(|output| output.comparison.as_ref());
-            let mut lines = mismatch(kind, comparison, output.and_then(|output| output.tolerance.as_ref()));
+            let mut lines = describe_mismatch(kind, comparison, output.and_then(|output| output.tolerance.as_ref()));
             lines.extend(output.and_then(|output| how_to_allow(kind, case, output, commands)));
             let next = match kind {
                 Mismatch::Mask { .. } => rerun(&format!("correct the mask in {}", output_file("outputs"))),
@@ -252,10 +254,10 @@ pub(super) fn describe(
         }
         Problem::ChainedOutside { comparison, tolerance } => {
             let difference = match comparison {
-                Some(comparison) => measured(comparison).join("\n"),
+                Some(comparison) => describe_differences(comparison).join("\n"),
                 None => "the dtype or shape is different".into(),
             };
-            let limit = self::tolerance(tolerance);
+            let limit = describe_tolerance(tolerance);
             let text =
                 format!("outside the \"chained\" tolerance: {limit}\nin its chain:\n{difference}\non golden inputs:");
             ("outside tolerance in its chain", text, show_chain())
@@ -419,7 +421,7 @@ pub(super) fn limits(limit: &Tolerance) -> String {
     let outliers = (*outliers > 0).then(|| format!("{} allowed", plural(*outliers, "outlier")));
     let ulps = max_ulps.map(|ulps| format!("at most {} ulp", count(ulps)));
     let rel_rms = max_rel_rms.map(|share| format!("rmse at most {} of the reference's rms", exact(share)));
-    let all = [Some(tolerance(limit)), outliers, ulps, rel_rms];
+    let all = [Some(describe_tolerance(limit)), outliers, ulps, rel_rms];
     all.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
@@ -428,7 +430,7 @@ fn unrecorded(output: Option<&OutputOutcome>) -> Vec<String> {
     let (accuracy, largest) = match output.and_then(|output| output.comparison.as_ref()) {
         None => ("no reference", None),
         Some(comparison) if comparison.differing == 0 => ("no difference", None),
-        Some(comparison) => ("within tolerance", Some(largest(comparison))),
+        Some(comparison) => ("within tolerance", Some(describe_largest(comparison))),
     };
     [format!("{accuracy}, and no snapshot has been accepted yet")].into_iter().chain(largest).collect()
 }

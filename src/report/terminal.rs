@@ -151,7 +151,7 @@ fn passes(palette: &Palette, run: &RunOutcome) -> String {
     let outputs = passed.flat_map(|case| case.outputs.iter().map(move |output| (case, output)));
     let format = |(case, output): (&CaseOutcome, &OutputOutcome)| {
         let (head, indent) = head(palette, &Message::heading(case, output));
-        let measured = output.comparison.as_ref().map(mismatch::measured);
+        let measured = output.comparison.as_ref().map(mismatch::describe_differences);
         let measured = measured.unwrap_or_else(|| vec![message::SNAPSHOT_ONLY.into()]);
         format!("{head}{}{}\n", paragraphs(indent, &measured), paragraphs(indent, &message::vacuous_lines(output)))
     };

@@ -1,8 +1,8 @@
-//! One number of a tensor: exactly, in `f64`, on screen and in JSON.
+//! A single element of a tensor: its exact value, its conversion to `f64`, and its text on screen and in JSON.
 
 use std::fmt;
 
-/// The exponent of a finite number that is not 0, and `x * 2^exponent`, rounded once.
+/// `exponent` returns the exponent of a finite number other than 0; `ldexp` returns `x * 2^exponent`, rounded once.
 pub(crate) use libm::{ilogb as exponent, scalbn as ldexp};
 use num_complex::Complex;
 use serde::de::{Error as _, Unexpected};
@@ -10,10 +10,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::text::number::exact;
 
-/// One element, exactly, as something to show: it prints with the fewest digits that read back the same.
+/// The exact value of one element. It prints with the fewest digits that parse to the same value.
 ///
-/// In JSON it is a number, a boolean, `{"re": .., "im": ..}`, or a word for what is no number there. A float is read as a
-/// double, which `ElementType::restore` corrects.
+/// In JSON it is a number, a boolean, `{"re": .., "im": ..}`, or `"nan"`, `"inf"` or `"-inf"`. Every float is read as a double;
+/// `ElementType::restore` corrects the type.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged, expecting = "a number, a boolean, \"nan\", \"inf\", \"-inf\", or {\"re\": .., \"im\": ..}")]
 #[non_exhaustive]
@@ -23,7 +23,7 @@ pub enum Value {
     /// Any integer.
     #[serde(deserialize_with = "integer")]
     Integer(i128),
-    /// Any float of 32 bits or fewer, which `f32` holds exactly.
+    /// Any float of at most 32 bits.
     #[serde(skip_deserializing, serialize_with = "single")]
     Float32(f32),
     /// A double.
@@ -50,7 +50,7 @@ fn integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i128, D::Error>
     number.as_i128().ok_or_else(|| D::Error::custom("not an integer"))
 }
 
-/// Writes a float as an `f32`, which has fewer digits than the same value as a double.
+/// Writes an `f32`, which has fewer digits than the same value as an `f64`.
 fn single<S: Serializer>(x: &f32, serializer: S) -> Result<S::Ok, S::Error> {
     if x.is_finite() { serializer.serialize_f32(*x) } else { Number((*x).into()).serialize(serializer) }
 }
@@ -71,13 +71,13 @@ impl fmt::Display for Value {
 }
 
 impl Value {
-    /// The value in `f64` (the modulus of a complex number; nearest for integers beyond 2^53).
+    /// Converts to `f64` (the modulus of a complex number; rounded for integers beyond 2^53).
     #[must_use]
     #[inline]
     pub fn to_f64(self) -> f64 {
         match self {
             Value::Bool(x) => f64::from(u8::from(x)),
-            Value::Integer(x) => nearest(x),
+            Value::Integer(x) => nearest_f64(x),
             Value::Float32(x) => f64::from(x),
             Value::Float64(x) => x,
             Value::Complex(x) => modulus(x.re, x.im),
@@ -85,9 +85,9 @@ impl Value {
     }
 }
 
-/// Both values of an element, which print alike only where they are equal: an `f32` has fewer digits than the `f64` that it is
-/// not.
-pub(crate) fn both(actual: Value, reference: Value) -> [String; 2] {
+/// Formats both values of an element, so that they print alike only if they are equal: an `f32` may have the digits of a different
+/// `f64`.
+pub(crate) fn format_pair(actual: Value, reference: Value) -> [String; 2] {
     let texts = [actual.to_string(), reference.to_string()];
     if texts[0] != texts[1] {
         return texts;
@@ -98,20 +98,20 @@ pub(crate) fn both(actual: Value, reference: Value) -> [String; 2] {
     })
 }
 
-/// The words for what is no number in JSON.
+/// The words for floats that are not JSON numbers.
 const NOT_FINITE: [&str; 3] = ["nan", "inf", "-inf"];
 
-/// A number with the fewest digits that read back the same, or a word where JSON has no number.
+/// A float in JSON: a number with the fewest digits that parse to the same value, or a word.
 #[derive(Clone, Copy)]
 struct Number(f64);
 
-/// A field that is a float: `#[serde(with = "Float")]`.
+/// (De)serializes a float: `#[serde(with = "Float")]`.
 pub(crate) struct Float;
 
-/// A field that is a float or `null`: `#[serde(with = "MaybeFloat")]`.
+/// (De)serializes a float or `null`: `#[serde(with = "MaybeFloat")]`.
 pub(crate) struct MaybeFloat;
 
-/// A field of rows of floats or `null`, each on one line: `#[serde(with = "Rows")]`.
+/// (De)serializes rows of floats or `null`, each row on one line: `#[serde(with = "Rows")]`.
 #[cfg(feature = "harness")]
 pub(crate) struct Rows;
 
@@ -151,7 +151,7 @@ impl Rows {
     }
 }
 
-/// Reads a field that is `null` where it is absent. Without it serde would take one that is missing for `null`.
+/// Reads a field that may be `null`, but must be present. By default, serde treats a missing field as `null`.
 pub(crate) fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     Option::deserialize(deserializer)
 }
@@ -180,7 +180,7 @@ impl<'de> Deserialize<'de> for Number {
     }
 }
 
-/// What the elements of a tensor are, which their digits alone do not say.
+/// The type of an element, which cannot be recovered from its digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
@@ -189,15 +189,15 @@ pub(crate) enum ElementType {
     Bool,
     /// An integer of any width.
     Integer,
-    /// A float of 32 bits or fewer.
+    /// A float of at most 32 bits.
     Float32,
     /// A double.
     Float64,
-    /// A complex number of two doubles or two floats.
+    /// A complex number of two `f32` or `f64`.
     Complex,
 }
 
-/// The types of the elements of a pair.
+/// The element types of a pair of tensors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub(crate) struct Types {
@@ -216,12 +216,12 @@ impl ElementType {
         }
     }
 
-    /// Makes of what was read the element that was written.
+    /// Restores the type of an element that was read from JSON.
     pub(crate) fn restore(self, element: &mut Value) -> Result<(), String> {
         *element = match (*element, self) {
             (Value::Integer(x), ElementType::Float32) => Value::Float32(x as f32),
             (Value::Integer(x), ElementType::Float64) => Value::Float64(x as f64),
-            // It goes by the digits: rounded twice the last bit could be another.
+            // Converts the digits, since rounding twice could change the last bit.
             (Value::Float64(x), ElementType::Float32) => Value::Float32(x.to_string().parse().unwrap_or(x as f32)),
             (other, _) if ElementType::of(other) == self => other,
             _ => return Err(format!("an element is not {self:?}")),
@@ -235,14 +235,14 @@ impl Types {
         Types { actual: ElementType::of(actual), reference: ElementType::of(reference) }
     }
 
-    /// Makes of what was read of a pair what was written; `of` is what holds both.
+    /// Restores the types of pairs that were read from JSON; `of` names the object that contains them.
     pub(crate) fn restore<'a>(
         types: Option<Types>,
         of: &str,
         pairs: impl IntoIterator<Item = (&'a mut Value, &'a mut Value)>,
     ) -> Result<(), String> {
         for (actual, reference) in pairs {
-            let types = types.ok_or_else(|| format!("{of}.types is null, and there are elements in it"))?;
+            let types = types.ok_or_else(|| format!("{of}.types is null, but there are elements in it"))?;
             types.actual.restore(actual)?;
             types.reference.restore(reference)?;
         }
@@ -250,10 +250,10 @@ impl Types {
     }
 }
 
-/// The integer to the nearest `f64`: by the machine's own instruction where 64 bits are enough.
+/// Converts an integer to the nearest `f64`, with the machine's own instruction if it fits into 64 bits.
 #[inline]
-pub(crate) fn nearest(x: i128) -> f64 {
-    // Not inline: the compiler would convert both ways and then choose, and this one takes long.
+pub(crate) fn nearest_f64(x: i128) -> f64 {
+    // Not inlined: the compiler would do both conversions and select one, and this one is slow.
     #[cold]
     #[inline(never)]
     fn beyond(x: i128) -> f64 {
@@ -262,11 +262,11 @@ pub(crate) fn nearest(x: i128) -> f64 {
     i64::try_from(x).map_or_else(|_| beyond(x), |x| x as f64)
 }
 
-/// `sqrt(re^2 + im^2)`, without overflow between. The standard library's `hypot` is the platform's, and differs between
-/// them in the last bit; a square root does not.
+/// Returns `sqrt(re^2 + im^2)` without intermediate overflow. The standard library's `hypot` differs between platforms in the last
+/// bit; a square root does not.
 pub(crate) fn modulus(re: f64, im: f64) -> f64 {
     let largest = re.abs().max(im.abs());
-    if is_tame(largest) {
+    if is_squarable(largest) {
         return (re * re + im * im).sqrt();
     }
     if re.is_infinite() || im.is_infinite() {
@@ -280,18 +280,18 @@ pub(crate) fn modulus(re: f64, im: f64) -> f64 {
     ldexp((re * re + im * im).sqrt(), exponent)
 }
 
-/// Whether squares of numbers up to that size can be summed as they are: 2^800 leaves room for 2^223 of them, and below
-/// 2^-400 the smaller ones would lose digits that count.
+/// Returns whether squares of numbers up to that size can be summed without scaling: 2^800 leaves room for 2^223 of them, and below
+/// 2^-400 the smaller ones would lose significant digits.
 #[inline]
-pub(crate) fn is_tame(largest: f64) -> bool {
+pub(crate) fn is_squarable(largest: f64) -> bool {
     const UPPER: f64 = f64::from_bits((1023 + 400) << 52);
     const LOWER: f64 = f64::from_bits((1023 - 400) << 52);
     (LOWER..=UPPER).contains(&largest) || largest == 0.0
 }
 
-/// The integer that orders floats as their values do: the magnitude bits, with the sign applied.
+/// Returns an integer in the order of the float values, the magnitude bits with the sign applied; `None` for NaN.
 ///
-/// `bits` is the whole pattern, `sign` its sign bit, `infinity` the largest magnitude that is no NaN.
+/// `bits` are all bits, `sign` is the sign bit, and `infinity` the largest magnitude that is not NaN.
 #[inline]
 pub(crate) fn key(bits: u64, sign: u64, infinity: u64) -> Option<i64> {
     let magnitude = bits & (sign - 1);
@@ -299,7 +299,7 @@ pub(crate) fn key(bits: u64, sign: u64, infinity: u64) -> Option<i64> {
     (magnitude <= infinity).then_some(if bits & sign == 0 { distance } else { -distance })
 }
 
-/// The schemas of what is written by hand.
+/// JSON schemas of the types with hand-written serialization.
 #[cfg(feature = "cli")]
 mod schema {
     use std::borrow::Cow;
@@ -318,7 +318,7 @@ mod schema {
         }
     }
 
-    /// Gives a type the schema of another.
+    /// Gives a type the schema of another type.
     macro_rules! same_schema {
         ($type:ty, $other:ty, $is_inline:literal) => {
             impl JsonSchema for $type {
@@ -366,7 +366,7 @@ mod tests {
     const TINY: f64 = f64::from_bits(1);
 
     #[test]
-    fn the_modulus_neither_overflows_nor_vanishes() {
+    fn the_modulus_neither_overflows_nor_underflows() {
         assert_eq!(modulus(3.0, -4.0), 5.0);
         assert_eq!(modulus(3e300, 4e300), 5e300);
         assert_eq!(modulus(0.0, TINY), TINY);
@@ -376,13 +376,13 @@ mod tests {
     }
 
     fn read_back(value: Value) -> Value {
-        let text = serde_json::to_string(&value).expect("it is written");
-        let mut read = serde_json::from_str(&text).expect("it is read");
+        let text = serde_json::to_string(&value).expect("it serializes");
+        let mut read = serde_json::from_str(&text).expect("it deserializes");
         ElementType::of(value).restore(&mut read).expect("its own type");
         read
     }
 
-    /// The bits of a value; those of a NaN are no matter.
+    /// Returns the bits of a value; all NaNs are the same.
     fn bits(value: Value) -> (u64, u64, i128) {
         let bits = |x: f64| if x.is_nan() { u64::MAX } else { x.to_bits() };
         match value {
@@ -413,7 +413,7 @@ mod tests {
     }
 
     #[test]
-    fn the_edges_are_read_back_too() {
+    fn special_floats_are_read_back_bit_for_bit() {
         for x in [0.0, -0.0, f64::MIN_POSITIVE, 5e-324, f64::MAX, f64::INFINITY, f64::NEG_INFINITY, f64::NAN, 1e23] {
             assert_eq!(bits(read_back(Value::Float64(x))), bits(Value::Float64(x)), "{x}");
             assert_eq!(bits(read_back(Value::Float32(x as f32))), bits(Value::Float32(x as f32)), "{x}");
@@ -421,7 +421,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_element_is_refused() {
+    fn invalid_elements_are_refused() {
         for text in ["\"NaN\"", "null", "[1]", "{\"re\": 1}"] {
             assert!(serde_json::from_str::<Value>(text).is_err(), "{text}");
         }
@@ -430,9 +430,9 @@ mod tests {
     }
 
     #[test]
-    fn values_beside_each_other_have_as_many_digits_as_it_takes() {
-        assert_eq!(both(Value::Float32(0.1), Value::Float32(0.2)), ["0.1", "0.2"]);
-        assert_eq!(both(Value::Float32(0.1), Value::Float64(0.1)), ["0.10000000149011612", "0.1"]);
+    fn a_pair_has_as_many_digits_as_it_takes() {
+        assert_eq!(format_pair(Value::Float32(0.1), Value::Float32(0.2)), ["0.1", "0.2"]);
+        assert_eq!(format_pair(Value::Float32(0.1), Value::Float64(0.1)), ["0.10000000149011612", "0.1"]);
     }
 
     fn near(value: f64) -> impl Strategy<Value = f64> {
@@ -442,14 +442,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_two_values_that_differ_print_alike(left in any::<f32>(), right in any::<f32>().prop_flat_map(|x| near(x.into()))) {
+        fn different_values_never_print_alike(left in any::<f32>(), right in any::<f32>().prop_flat_map(|x| near(x.into()))) {
             for (one, other) in [
                 (Value::Float32(left), Value::Float64(right)),
                                 (Value::Float32(right as f32), Value::Float64(right)),
                 (Value::Float64(right), Value::Float32(right as f32)),
                 (Value::Integer(right as i128), Value::Float64(right)),
             ] {
-                let texts = both(one, other);
+                let texts = format_pair(one, other);
                 let is_same = one.to_f64() == other.to_f64() || one.to_f64().is_nan();
                 prop_assert!(is_same || texts[0] != texts[1], "{one:?} and {other:?}: {}", texts[0]);
             }

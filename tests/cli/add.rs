@@ -241,7 +241,7 @@ fn anonymous_bytes_are_declared_by_the_dtype_that_is_typed() {
     project.write("w.npy", npy("{'descr': '<V2', 'fortran_order': False, 'shape': (1,), }", &[0x80, 0x3f]));
     project.tensor("x.npy", &[1], vec![1.0f32]);
     let arguments = ["add", "new", "--checkpoint", "softmax", "--input", "x=x.npy", "--output", "y=w.npy"];
-    project.karat(arguments).exits(2).says("declare \"dtype\": \"bf16\" if it is that");
+    project.karat(arguments).exits(2).says("declare \"dtype\": \"bf16\" if that is the dtype");
     project.karat(arguments.iter().chain(&["--dtype", "bf16"])).exits(0);
     let case: serde_json::Value = serde_json::from_str(&project.read("goldens/new/case.json")).expect("JSON");
     assert_eq!(case["outputs"]["y"], json!({ "tensor": "w.npy", "dtype": "bf16" }));

@@ -69,8 +69,8 @@ fn another_shape_is_a_mismatch_and_nothing_is_broadcast() {
 fn another_dtype_is_a_mismatch() {
     changed(|project| project.tensor("goldens/bad/y.npy", &[1, 2], vec![-1.0f64, 2.5]))
         .judges("bad", "mismatch")
-        .says("actual is f32, and should be f64")
-        .says("another dtype is not compared unless the case declares a cast");
+        .says("actual is f32, but should be f64")
+        .says("different dtypes are compared only if the case declares a cast");
     changed(|project| project.tensor("goldens/bad/x.npy", &[1, 2], vec![1.0f64, 3.0]))
         .judges("bad", "broken")
         .says("input `x` is f64, and the checkpoint reads f32");

@@ -57,7 +57,7 @@ fn another_shape_or_dtype_is_a_mismatch() {
         .exits(1)
         .says("actual has shape [2, 2]")
         .says("reference has shape [4]");
-    project.karat(["diff", "b.npy", "wide.npy"]).exits(1).says("actual is f32, and should be f64");
+    project.karat(["diff", "b.npy", "wide.npy"]).exits(1).says("actual is f32, but should be f64");
     project.tensor::<f32>("none.npy", &[0], vec![]);
     project.karat(["diff", "none.npy", "none.npy"]).exits(1).says("nothing to compare");
 }
@@ -118,7 +118,7 @@ fn a_broken_container_among_others_hides_none_of_them() {
         project.write(&format!("{side}/b.safetensors"), "no tensor");
     }
     let said = project.karat(["diff", "one", "two"]).exits(1).says("pass a.npy").says("broken b.safetensors");
-    said.says("one/b.safetensors: is").says("two/b.safetensors: is").says("3 tensors: 2 broken, 1 pass");
+    said.says("one/b.safetensors: not a valid").says("two/b.safetensors: is").says("3 tensors: 2 broken, 1 pass");
 }
 
 #[test]

@@ -98,7 +98,7 @@ fn what_is_neither_is_answered_with_what_there_is() {
 fn anonymous_bytes_are_shown_by_the_dtype_that_is_typed() {
     let project = Project::empty();
     project.write("w.npy", npy("{'descr': '<V2', 'fortran_order': False, 'shape': (1,), }", &[0x80, 0x3f]));
-    project.karat(["show", "w.npy"]).exits(2).says("declare \"dtype\": \"bf16\" if it is that");
+    project.karat(["show", "w.npy"]).exits(2).says("declare \"dtype\": \"bf16\" if that is the dtype");
     project.karat(["show", "w.npy", "--dtype", "bf16"]).exits(0).says("dtype bf16").says("max 1");
     project.karat(["show", "w.npy", "--dtype", "bf61"]).exits(2).says("dtypes are bool, i8,");
 }

@@ -1,13 +1,14 @@
-//! Integers of 64 bits, of which doubles hold only some: what is rounded may hide nothing.
+//! 64-bit integers, most of which `f64` cannot represent: rounding must not hide a difference.
 
 use super::*;
 use crate::compare::summarize;
 
-/// As many integers as fit, in either type.
+/// Returns the pairs as i64 and as u64 tensors, saturated.
 fn either(pairs: &[(i128, i128)]) -> [[Tensor; 2]; 2] {
     fn of<T: Element + TryFrom<i128>>(pairs: &[(i128, i128)], ends: [i128; 2]) -> [Tensor; 2] {
-        let whole = |x: i128| T::try_from(x.clamp(ends[0], ends[1])).ok().expect("it is between the ends");
-        [pairs.iter().map(|pair| whole(pair.0)).collect(), pairs.iter().map(|pair| whole(pair.1)).collect()].map(vector)
+        let saturate = |x: i128| T::try_from(x.clamp(ends[0], ends[1])).ok().expect("it is between the ends");
+        [pairs.iter().map(|pair| saturate(pair.0)).collect(), pairs.iter().map(|pair| saturate(pair.1)).collect()]
+            .map(vector)
     }
     [of::<i64>(pairs, [i64::MIN, i64::MAX].map(i128::from)), of::<u64>(pairs, [0, u64::MAX.into()])]
 }
@@ -16,7 +17,7 @@ fn rules_of(atol: f64, rtol: f64, outliers: u64) -> Rules {
     Rules::new(Tolerance::new(atol, rtol).expect("both are finite").with_outliers(outliers))
 }
 
-/// Pairs of blocks of equal elements, in each but a few at its end.
+/// Returns blocks of equal pairs, each with a few other pairs near its end.
 fn blocks(equal: i128, others: &[&[(i128, i128)]]) -> Vec<(i128, i128)> {
     let block = |others: &[(i128, i128)]| {
         let mut block = vec![(equal, equal); 1024];
@@ -27,13 +28,13 @@ fn blocks(equal: i128, others: &[&[(i128, i128)]]) -> Vec<(i128, i128)> {
 }
 
 #[test]
-fn a_distance_that_rounds_to_what_is_allowed_is_outside() {
+fn a_distance_that_rounds_down_to_the_tolerance_is_outside() {
     let (bound, large) = (1i128 << 53, 1i128 << 62);
     let [at, past] = [0, 1].map(|step| (large + bound + step, large));
     let [[actual, reference], _] = either(&blocks(large, &[&[at], &[past]]));
-    let found = compare(Pair::new(&actual, &reference), &rules_of(2f64.powi(53), 0.0, 0)).expect("one shape");
-    assert_eq!((found.outside, found.smallest_atol), (1, Some(2f64.powi(53) + 2.0)));
-    assert_eq!(found.worst.map(|worst| (worst.value, worst.index)), Some((1.0 + f64::EPSILON, vec![2024])));
+    let comparison = compare(Pair::new(&actual, &reference), &rules_of(2f64.powi(53), 0.0, 0)).expect("one shape");
+    assert_eq!((comparison.outside, comparison.smallest_atol), (1, Some(2f64.powi(53) + 2.0)));
+    assert_eq!(comparison.worst.map(|worst| (worst.value, worst.index)), Some((1.0 + f64::EPSILON, vec![2024])));
 }
 
 #[test]

@@ -1,9 +1,9 @@
-//! Elements that equal the largest so far, nearly equal it, or are larger by as little as can be: what the lines of the loops have
-//! to tell apart.
+//! Elements that equal the largest so far, nearly equal it, or are larger by the least possible amount: the lines of the loops must
+//! distinguish them.
 
 use super::*;
 
-/// A pair of two blocks, with zeros but for the first element of each.
+/// Returns a pair of tensors of two blocks, all zeros except the first element of each block.
 fn two_blocks<T: Element + Default>(first: (T, T), second: (T, T)) -> [Tensor; 2] {
     let mut sides = [vec![T::default(); 1030], vec![T::default(); 1030]];
     for (place, (actual, reference)) in [(0, first), (1024, second)] {
@@ -17,8 +17,8 @@ fn tolerance(atol: f64, rtol: f64) -> Tolerance {
     Tolerance::new(atol, rtol).expect("both are finite")
 }
 
-/// A relative difference of floats of `bits` digits, and both floats: a reference of one binade, and one that is a whole number of
-/// halves of its unit away, which only below that binade are floats.
+/// Returns relative differences of floats of `bits` bits with both floats: a reference in one binade, and a float that is a whole number
+/// of half units away. Odd numbers of half units give floats only below that binade.
 fn quotients(bits: u32, largest: f64) -> Vec<(f64, f64, f64)> {
     let mut quotients = Vec::new();
     for reference in 1 << (bits - 1)..1 << bits {
@@ -37,10 +37,10 @@ fn quotients(bits: u32, largest: f64) -> Vec<(f64, f64, f64)> {
 }
 
 #[test]
-fn different_relative_differences_of_short_floats_are_far_apart() {
+fn different_relative_differences_of_short_floats_are_clearly_distinct() {
     for (bits, largest) in [(11, f16::DISTINCT), (8, bf16::DISTINCT)] {
         for pair in quotients(bits, 2.0 * largest).windows(2) {
-            // A quotient of small integers is known to far more digits.
+            // Quotients of small integers are accurate to far more digits.
             let (lower, apart) = (pair[0].0, pair[1].0 / pair[0].0 - 1.0);
             assert!(lower > largest || apart == 0.0 || apart > 2f64.powi(-17), "{pair:?}");
         }
@@ -48,57 +48,57 @@ fn different_relative_differences_of_short_floats_are_far_apart() {
 }
 
 #[test]
-fn the_next_larger_relative_difference_is_found_and_an_equal_one_is_not() {
-    fn hold<T: Element + Default>(bits: u32, largest: f64, of: fn(f64) -> T) {
+fn a_slightly_larger_relative_difference_is_found_but_an_equal_one_is_not() {
+    fn check<T: Element + Default>(bits: u32, largest: f64, of: fn(f64) -> T) {
         let quotients = quotients(bits, largest);
         let mut pairs: Vec<_> = quotients.windows(2).map(|pair| (pair[1].0 / pair[0].0, pair[0], pair[1])).collect();
-        // Those that are equal, and the nearest of the others, of which a smaller distance has no larger share of the tolerance.
+        // Checks some equal pairs, and the closest of the different ones.
         pairs.sort_by(|left, right| left.0.total_cmp(&right.0));
         let different = pairs.partition_point(|(ratio, ..)| *ratio == 1.0);
         let few = pairs[..different].iter().step_by(different / 20 + 1).chain(pairs[different..].iter().take(60));
         for (_, lower, higher) in few {
             let [actual, reference] = two_blocks((of(lower.1), of(lower.2)), (of(higher.1), of(higher.2)));
             for rules in [tolerance(0.0, 0.0), tolerance(1e-5, 1e-3), tolerance(1e4, 1e-3)] {
-                agree(&actual, &reference, None, &Rules::new(rules));
+                assert_agreement(&actual, &reference, None, &Rules::new(rules));
             }
         }
     }
-    hold(11, f16::DISTINCT, f16::from_f64);
-    hold(8, bf16::DISTINCT, bf16::from_f64);
+    check(11, f16::DISTINCT, f16::from_f64);
+    check(8, bf16::DISTINCT, bf16::from_f64);
 }
 
 #[test]
-fn a_pair_that_has_the_largest_share_may_come_again_and_a_larger_one_of_its_reference_is_found() {
-    fn hold<T: Element + Default>(reference: f64, unit: f64, of: fn(f64) -> T) {
+fn a_repeated_peak_does_not_hide_a_larger_one_with_the_same_reference() {
+    fn check<T: Element + Default>(reference: f64, unit: f64, of: fn(f64) -> T) {
         let pair = |units: f64| (of(reference + units * unit), of(reference));
         for (first, second) in [(2.0, 2.0), (2.0, -2.0), (2.0, 3.0), (3.0, 2.0), (1.0, 40.0)] {
             let [actual, reference] = two_blocks(pair(first), pair(second));
             for outliers in [0, 1, 2] {
                 let rules = Rules::new(tolerance(1e-9, 1e-9).with_outliers(outliers));
-                agree(&actual, &reference, None, &rules);
+                assert_agreement(&actual, &reference, None, &rules);
             }
         }
     }
     for scale in [1.0, -1.0, 2f64.powi(-9), 2f64.powi(9)] {
-        hold(1.5 * scale, scale * 2f64.powi(-10), f16::from_f64);
-        hold(1.5 * scale, scale * 2f64.powi(-7), bf16::from_f64);
-        hold(1.5 * scale, scale * 2f64.powi(-23), |x| x as f32);
-        hold(1.5 * scale, scale * 2f64.powi(-52), |x| x);
+        check(1.5 * scale, scale * 2f64.powi(-10), f16::from_f64);
+        check(1.5 * scale, scale * 2f64.powi(-7), bf16::from_f64);
+        check(1.5 * scale, scale * 2f64.powi(-23), |x| x as f32);
+        check(1.5 * scale, scale * 2f64.powi(-52), |x| x);
     }
 }
 
 #[test]
-fn the_first_relative_difference_is_found_behind_references_of_zero() {
+fn the_first_relative_difference_is_found_after_references_of_zero() {
     for dtype in [DType::F16, DType::BF16, DType::F32, DType::F64, DType::I32] {
         let mut reference = vec![0.0; 3000];
         reference[2050..].fill(1.0);
         let tensor = tensor(dtype, &reference);
-        agree(&tensor, &tensor, None, &Rules::new(tolerance(1.0, 1.0)));
+        assert_agreement(&tensor, &tensor, None, &Rules::new(tolerance(1.0, 1.0)));
     }
 }
 
 #[test]
-fn distances_at_the_ends_of_the_range_are_told_apart() {
+fn distances_at_the_ends_of_the_range_are_distinguished() {
     let singles = |first: [f32; 2], second: [f32; 2]| two_blocks((first[0], first[1]), (second[0], second[1]));
     let brains = |first: [f32; 2], second: [f32; 2]| {
         let pair = |[actual, reference]: [f32; 2]| (bf16::from_f32(actual), bf16::from_f32(reference));
@@ -113,9 +113,9 @@ fn distances_at_the_ends_of_the_range_are_told_apart() {
         ([f32::MAX / 2.0, 1.0], [f32::MAX, f32::MIN]),
         ([f32::MAX, f32::MIN], [f32::MAX, f32::MIN / 2.0]),
         ([1e-30, 1e30], [1e30, 1e-30]),
-        // The distance of the second is no single, nor is the line above its reference.
+        // The second distance overflows `f32`, and so does the line at its reference.
         ([0.9, -1.0], [f32::MAX, f32::MIN]),
-        // Two distances that as singles are one.
+        // Two distances that are equal as `f32`.
         ([1e9, 1.0], [-1e9, 1.0]),
     ];
     for (first, second) in pairs {
@@ -123,8 +123,8 @@ fn distances_at_the_ends_of_the_range_are_told_apart() {
             for (atol, rtol) in
                 [(0.0, 0.0), (1e-45, 0.3), (0.0, 0.5), (0.0, 1e-40), (0.0, 3.0), (1e30, 1e30), (1e38, 3.0)]
             {
-                agree(&actual, &reference, None, &Rules::new(tolerance(atol, rtol)));
-                agree(&reference, &actual, None, &Rules::new(tolerance(atol, rtol)));
+                assert_agreement(&actual, &reference, None, &Rules::new(tolerance(atol, rtol)));
+                assert_agreement(&reference, &actual, None, &Rules::new(tolerance(atol, rtol)));
             }
         }
     }
@@ -133,9 +133,9 @@ fn distances_at_the_ends_of_the_range_are_told_apart() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
-    /// What a conversion to fewer bits makes: steps of one unit, and values that come again and again.
+    /// Simulates a conversion to fewer bits: steps of one unit, and repeated values.
     #[test]
-    fn steps_of_one_unit_are_measured_alike(
+    fn loops_and_scalar_code_agree_on_steps_of_one_unit(
         pool in proptest::collection::vec((0..400u16, -2..=2i16), 1..60),
         exponent in prop_oneof![Just(-130i32), Just(-20), Just(-3), Just(0), Just(8)],
         exact in any::<bool>(),
@@ -149,24 +149,24 @@ proptest! {
         let brains: Vec<bf16> = reference.iter().map(|x| bf16::from_f64(*x)).collect();
         let singles: Vec<f32> = reference.iter().map(|x| *x as f32).collect();
         let other = |bits: u16, place| bits.saturating_add_signed(step(place));
-        // A tolerance that is itself a step: many are exactly at it.
+        // If the tolerance is one step, many elements are exactly at it.
         let of = |tolerance: f64| if exact { Rules::new(self::tolerance(0.0, tolerance)) } else { rules };
         let actual = halves.iter().enumerate().map(|(place, x)| f16::from_bits(other(x.to_bits(), place))).collect();
-        agree(&vector::<f16>(actual), &vector(halves), None, &of(2f64.powi(-10)));
+        assert_agreement(&vector::<f16>(actual), &vector(halves), None, &of(2f64.powi(-10)));
         let actual = brains.iter().enumerate().map(|(place, x)| bf16::from_bits(other(x.to_bits(), place))).collect();
-        agree(&vector::<bf16>(actual), &vector(brains), None, &of(2f64.powi(-7)));
+        assert_agreement(&vector::<bf16>(actual), &vector(brains), None, &of(2f64.powi(-7)));
         let next = |(place, x): (usize, &f32)| f32::from_bits(x.to_bits().saturating_add_signed(step(place).into()));
         let actual = singles.iter().enumerate().map(next).collect();
-        agree(&vector::<f32>(actual), &vector(singles), None, &of(2f64.powi(-23)));
+        assert_agreement(&vector::<f32>(actual), &vector(singles), None, &of(2f64.powi(-23)));
     }
 
-    /// What a wrong factor makes: every element is off by the same share, but for rounding.
+    /// Simulates a wrong factor: every element has the same relative difference, except for rounding.
     #[test]
-    fn one_factor_for_all_is_measured_alike(factor in prop_oneof![Just(1.01f64), Just(1.0 + 1e-6), Just(0.5), 0.9..1.1f64], rules in rules()) {
+    fn loops_and_scalar_code_agree_on_a_constant_factor(factor in prop_oneof![Just(1.01f64), Just(1.0 + 1e-6), Just(0.5), 0.9..1.1f64], rules in rules()) {
         let reference: Vec<f64> = (0..5000).map(|place| f64::from(place * 7919 % 4999) / 250.0 - 10.0).collect();
         let actual: Vec<f64> = reference.iter().map(|x| x * factor).collect();
         for dtype in [DType::F16, DType::BF16, DType::F32, DType::F64] {
-            agree(&tensor(dtype, &actual), &tensor(dtype, &reference), None, &rules);
+            assert_agreement(&tensor(dtype, &actual), &tensor(dtype, &reference), None, &rules);
         }
     }
 }

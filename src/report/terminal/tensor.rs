@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::palette::Palette;
-use crate::compare::mismatch::{are_both_nan, mismatch, non_finite_counts};
+use crate::compare::mismatch::{are_both_nan, describe_mismatch, describe_non_finite};
 use crate::compare::{Comparison, HeatMap, NonFinite, Picture, Summary};
 use crate::explain::Explanation;
 use crate::report::commands::Commands;
@@ -101,10 +101,10 @@ fn pair_in_full(palette: &Palette, pair: &PairView) -> String {
     let mut lines = Vec::new();
     let mut measures = String::new();
     match comparison {
-        Err(kind) => lines.extend(mismatch(kind, None, Some(tolerance))),
+        Err(kind) => lines.extend(describe_mismatch(kind, None, Some(tolerance))),
         Ok(comparison) => {
             let mismatches = comparison.mismatches.iter();
-            lines.extend(mismatches.flat_map(|kind| mismatch(kind, Some(comparison), Some(tolerance))));
+            lines.extend(mismatches.flat_map(|kind| describe_mismatch(kind, Some(comparison), Some(tolerance))));
             lines.extend(comparison.vacuous.map(message::vacuous));
             if are_both_nan(comparison) {
                 lines.push("to let NaN match NaN, use --nan, or \"nan\": \"match\" in a case".into());
@@ -216,7 +216,7 @@ fn row(tensor: &TensorView) -> Vec<String> {
         let modulus = if dtype.kind() == Kind::Complex { "|z| " } else { "" };
         facts.push(format!("{modulus}{} to {}, std {}", float(min.to_f64()), float(max.to_f64()), float(*std)));
     }
-    facts.extend((*non_finite != NonFinite::default()).then(|| non_finite_counts(*non_finite)));
+    facts.extend((*non_finite != NonFinite::default()).then(|| describe_non_finite(*non_finite)));
     facts.extend((*left_out > 0).then(|| format!("{} excluded", count(*left_out))));
     vec![name.clone(), dtype.name().to_owned(), shape(extents), facts.join(", ")]
 }

@@ -417,15 +417,17 @@ fn a_record_without_a_digest_is_read_and_one_that_contradicts_itself_is_refused(
         ("not compared with anything", |run| run["cases"][1]["outputs"][0]["summary"] = json!(null)),
         ("is not a valid name", |run| run["cases"][1]["outputs"][0]["name"] = json!("a/b")),
         // The tolerance, and the comparison.
-        ("said to be close, and is not", |run| run["cases"][1]["outputs"][0]["tolerance"]["outliers"] = json!(0)),
-        ("said to be close, and is not", |run| run["cases"][1]["outputs"][0]["tolerance"]["max_ulps"] = json!(1)),
-        ("said to be close, and is not", |run| run["cases"][1]["outputs"][0]["tolerance"]["max_rel_rms"] = json!(0.01)),
-        ("said to be close, and is not", |run| of(run, 0)["mismatches"] = json!([])),
-        ("exclude each other", |run| of(run, 1)["outside"] = json!(3)),
-        ("exclude each other", |run| of(run, 1)["differing"] = json!(5)),
-        ("exclude each other", |run| of(run, 1)["non_finite_mismatches"] = json!(2)),
-        ("exclude each other", |run| of(run, 1)["zero_references"] = json!(5)),
-        ("exclude each other", |run| of(run, 1)["reference_non_finite"]["nan"] = json!(5)),
+        ("claims to be close but is not", |run| run["cases"][1]["outputs"][0]["tolerance"]["outliers"] = json!(0)),
+        ("claims to be close but is not", |run| run["cases"][1]["outputs"][0]["tolerance"]["max_ulps"] = json!(1)),
+        ("claims to be close but is not", |run| {
+            run["cases"][1]["outputs"][0]["tolerance"]["max_rel_rms"] = json!(0.01)
+        }),
+        ("claims to be close but is not", |run| of(run, 0)["mismatches"] = json!([])),
+        ("contradictory counts", |run| of(run, 1)["outside"] = json!(3)),
+        ("contradictory counts", |run| of(run, 1)["differing"] = json!(5)),
+        ("contradictory counts", |run| of(run, 1)["non_finite_mismatches"] = json!(2)),
+        ("contradictory counts", |run| of(run, 1)["zero_references"] = json!(5)),
+        ("contradictory counts", |run| of(run, 1)["reference_non_finite"]["nan"] = json!(5)),
     ];
     /// The comparison of the first output of that case.
     fn of(run: &mut Value, case: usize) -> &mut Value {

@@ -99,7 +99,7 @@ fn what_is_denied_has_a_message_and_fails() {
     let told = told_of_failures(&run);
     let should_be = "\
 pass      b/mask  ›  y                                            f32 [1, 8, 64]
-          no two finite values were there to compare
+          no element is finite on both sides
           accuracy cannot fail: `where` excludes every element
           correct the mask in goldens/b/mask/case.json
           then:  karat run -k b/mask

@@ -1,4 +1,4 @@
-//! What is found in a branch as it goes by: counts, and the largest of everything with the place where it stands.
+//! The findings of a pass over a branch: counts, and the largest value of every measure with its position.
 
 use std::cmp::Ordering;
 
@@ -9,50 +9,50 @@ use super::sums::Sums;
 use super::wide::{Gap, Wide};
 use crate::tensor::{Slice, Value};
 
-/// Some elements of both sides.
+/// Consecutive elements of both sides.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Block<'a> {
     pub(crate) actual: Slice<'a>,
     pub(crate) reference: Slice<'a>,
-    /// Of these elements.
+    /// The mask of these elements.
     pub(crate) mask: Option<&'a [bool]>,
-    /// The position of the first in C order.
+    /// The position of the first element in C order.
     pub(crate) start: usize,
 }
 
-/// A place, and what both sides have there.
+/// A position, and both values there.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Spot {
-    /// In C order.
+    /// The position in C order.
     pub(crate) position: usize,
     pub(crate) actual: Value,
     pub(crate) reference: Value,
 }
 
-/// A largest value, and the first place where it stands.
+/// A largest value, and the first position that has it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peak<V> {
     pub(crate) value: V,
     pub(crate) spot: Spot,
 }
 
-/// What one side has.
+/// The findings about one side.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Seen {
+pub(crate) struct SideFindings {
     pub(crate) non_finite: NonFinite,
-    /// The smallest and the largest finite element, the first of each; of complex numbers the modulus.
-    pub(crate) ends: Option<[Value; 2]>,
+    /// The smallest and the largest finite element, the first of each; for complex numbers the modulus.
+    pub(crate) extremes: Option<[Value; 2]>,
 }
 
-/// What was found so far. Peaks are over the pairs of which both are finite: the numbers.
+/// The findings so far. Peaks are over the numbers: the pairs with two finite values.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Found {
+pub(crate) struct Findings {
     pub(crate) elements: u64,
     pub(crate) left_out: u64,
     pub(crate) numbers: u64,
     pub(crate) differing: u64,
     pub(crate) numbers_outside: u64,
-    /// The position of the first of them.
+    /// The position of the first number outside.
     pub(crate) first_outside: Option<usize>,
     pub(crate) zero_references: u64,
     pub(crate) non_finite_mismatches: u64,
@@ -61,12 +61,12 @@ pub(crate) struct Found {
     pub(crate) relative: Option<Peak<f64>>,
     pub(crate) ulps: Option<Peak<u64>>,
     pub(crate) share: Option<Peak<f64>>,
-    pub(crate) excess: Excess,
-    pub(crate) actual: Seen,
-    pub(crate) reference: Seen,
+    pub(crate) required_atols: RequiredAtols,
+    pub(crate) actual: SideFindings,
+    pub(crate) reference: SideFindings,
 }
 
-/// The sums over some blocks of a pair, and the moments of either side: the order in which they are joined shows in the last bits.
+/// The sums over some blocks of a pair, and the moments of each side. The order of joining affects the last bits.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tally {
     pub(crate) sums: Sums,
@@ -75,47 +75,54 @@ pub(crate) struct Tally {
 }
 
 impl<'a> Block<'a> {
-    /// The elements from one place to another.
+    /// Returns the elements from one offset to another.
     pub(crate) fn part(&self, from: usize, to: usize) -> Block<'a> {
         Block {
             actual: self.actual.part(from..to),
             reference: self.reference.part(from..to),
-            // A mask that keeps all is none.
+            // A mask without `false` is dropped.
             mask: self.mask.map(|mask| &mask[from..to]).filter(|mask| mask.contains(&false)),
             start: self.start + from,
         }
     }
 
-    pub(crate) fn keeps(&self, place: usize) -> bool {
+    /// Returns whether the mask includes the element at that offset.
+    pub(crate) fn includes(&self, place: usize) -> bool {
         self.mask.is_none_or(|mask| mask[place])
     }
 
-    /// What stands at that place.
+    /// Returns the position and the values at that offset.
     pub(crate) fn spot(&self, place: usize) -> Spot {
         Spot { position: self.start + place, actual: self.actual.value(place), reference: self.reference.value(place) }
     }
 }
 
-impl Found {
-    pub(crate) fn new(rules: &Rules) -> Found {
-        Found { excess: Excess::new(rules.tolerance.outliers), ..Found::default() }
+impl Findings {
+    pub(crate) fn new(rules: &Rules) -> Findings {
+        Findings { required_atols: RequiredAtols::new(rules.tolerance.outliers), ..Findings::default() }
     }
 
-    /// Holds two numbers that stand at that spot against the tolerance.
+    /// Compares two numbers by the tolerance, and updates the peaks that depend on it.
     #[inline]
-    pub(crate) fn judge<W: Wide>(&mut self, actual: W, reference: W, rules: &Rules, spot: impl Fn() -> Spot) -> Gap {
+    pub(crate) fn add_numbers<W: Wide>(
+        &mut self,
+        actual: W,
+        reference: W,
+        rules: &Rules,
+        spot: impl Fn() -> Spot,
+    ) -> Gap {
         let gap = Gap::between(actual, reference, &rules.tolerance);
         raise(&mut self.share, gap.share, &spot);
         if gap.magnitude > 0.0 {
             raise(&mut self.relative, gap.distance / gap.magnitude, &spot);
         }
-        self.excess.add(actual, reference, rules.tolerance.rtol * gap.magnitude);
+        self.required_atols.add(actual, reference, rules.tolerance.rtol * gap.magnitude);
         gap
     }
 
-    /// What was found in both, `self` first in C order.
-    pub(crate) fn join(self, later: Found) -> Found {
-        Found {
+    /// Combines the findings of two ranges; `self` is the earlier one in C order.
+    pub(crate) fn join(self, later: Findings) -> Findings {
+        Findings {
             elements: self.elements + later.elements,
             left_out: self.left_out + later.left_out,
             numbers: self.numbers + later.numbers,
@@ -129,7 +136,7 @@ impl Found {
             relative: higher(self.relative, later.relative),
             ulps: higher(self.ulps, later.ulps),
             share: higher(self.share, later.share),
-            excess: self.excess.join(later.excess),
+            required_atols: self.required_atols.join(later.required_atols),
             actual: self.actual.join(later.actual),
             reference: self.reference.join(later.reference),
         }
@@ -137,7 +144,7 @@ impl Found {
 }
 
 impl Tally {
-    /// Of the elements of both, `self` first in C order.
+    /// Combines the tallies of two ranges; `self` is the earlier one in C order.
     pub(crate) fn join(self, later: Tally) -> Tally {
         Tally {
             sums: self.sums.join(later.sums),
@@ -147,19 +154,16 @@ impl Tally {
     }
 }
 
-impl Seen {
-    /// What was seen in both, `self` first in C order.
-    fn join(mut self, later: Seen) -> Seen {
-        if let Some([smallest, largest]) = later.ends {
-            self.widen(smallest);
-            self.widen(largest);
-        }
-        Seen { non_finite: self.non_finite.join(later.non_finite), ..self }
+impl SideFindings {
+    /// Combines the findings of two ranges; `self` is the earlier one in C order.
+    fn join(mut self, later: SideFindings) -> SideFindings {
+        later.extremes.into_iter().flatten().for_each(|extreme| self.add_finite(extreme));
+        SideFindings { non_finite: self.non_finite.join(later.non_finite), ..self }
     }
 
-    /// Takes a later finite element into account.
-    pub(crate) fn widen(&mut self, value: Value) {
-        let [least, most] = self.ends.get_or_insert([value; 2]);
+    /// Adds a finite element, which is later in C order.
+    pub(crate) fn add_finite(&mut self, value: Value) {
+        let [least, most] = self.extremes.get_or_insert([value; 2]);
         if order(value, *least).is_lt() {
             *least = value;
         }
@@ -169,7 +173,7 @@ impl Seen {
     }
 }
 
-/// Takes a later value in the place of the best, where it is higher.
+/// Replaces the best by a later value if that is higher.
 #[inline]
 pub(crate) fn raise<V: PartialOrd + Copy>(best: &mut Option<Peak<V>>, value: V, spot: impl FnOnce() -> Spot) {
     if best.is_none_or(|best| value > best.value) {
@@ -177,7 +181,7 @@ pub(crate) fn raise<V: PartialOrd + Copy>(best: &mut Option<Peak<V>>, value: V, 
     }
 }
 
-/// The higher of the two; the earlier where they are equal.
+/// Returns the higher of the two; the earlier one if they are equal.
 fn higher<V: PartialOrd + Copy>(earlier: Option<Peak<V>>, later: Option<Peak<V>>) -> Option<Peak<V>> {
     match (earlier, later) {
         (Some(earlier), Some(later)) if later.value > earlier.value => Some(later),
@@ -185,7 +189,7 @@ fn higher<V: PartialOrd + Copy>(earlier: Option<Peak<V>>, later: Option<Peak<V>>
     }
 }
 
-/// The order of two finite numbers of one dtype: exact also of integers that no `f64` holds.
+/// Compares two finite numbers of the same dtype, exactly, even integers that `f64` cannot represent.
 fn order(left: Value, right: Value) -> Ordering {
     match (left, right) {
         (Value::Integer(left), Value::Integer(right)) => left.cmp(&right),
@@ -193,23 +197,23 @@ fn order(left: Value, right: Value) -> Ordering {
     }
 }
 
-/// The largest of the smallest atols that single elements need: as many as outliers are allowed, and one more, which is
-/// what the whole needs.
+/// The largest of the atols that single elements require: one more than the allowed outliers. The smallest of these is the atol
+/// that the whole pair requires.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Excess {
+pub(crate) struct RequiredAtols {
     outliers: usize,
-    /// At most one more than outliers after [`prune`](Excess::prune), in no order.
+    /// At most one more than the outliers after [`prune`](RequiredAtols::prune), in no order.
     atols: Vec<f64>,
-    /// More elements than outliers need at least this much, so that one that needs no more changes nothing.
+    /// More elements than the allowed outliers require at least this atol, so an element that requires no more can be ignored.
     floor: f64,
 }
 
-impl Excess {
-    pub(crate) fn new(outliers: u64) -> Excess {
-        Excess { outliers: usize::try_from(outliers).unwrap_or(usize::MAX), ..Excess::default() }
+impl RequiredAtols {
+    pub(crate) fn new(outliers: u64) -> RequiredAtols {
+        RequiredAtols { outliers: usize::try_from(outliers).unwrap_or(usize::MAX), ..RequiredAtols::default() }
     }
 
-    /// Takes one pair into account, with `relative` allowed by rtol.
+    /// Adds one pair, for which rtol allows `relative`.
     #[inline]
     pub(crate) fn add<W: Wide>(&mut self, actual: W, reference: W, relative: f64) {
         if !actual.is_within(reference, self.floor + relative) {
@@ -220,15 +224,15 @@ impl Excess {
         }
     }
 
-    /// That of two sets of elements together.
-    pub(crate) fn join(mut self, later: Excess) -> Excess {
+    /// Combines two sets of elements.
+    pub(crate) fn join(mut self, later: RequiredAtols) -> RequiredAtols {
         self.atols.extend(later.atols);
         self.floor = self.floor.max(later.floor);
         self.prune();
         self
     }
 
-    /// Drops what cannot matter.
+    /// Drops the atols that cannot affect the result.
     pub(crate) fn prune(&mut self) {
         if self.atols.len() > self.outliers {
             let descending = |left: &f64, right: &f64| right.total_cmp(left);
@@ -242,25 +246,26 @@ impl Excess {
         self.floor
     }
 
-    /// The smallest atol with which no more elements are outside than are allowed; `None` where no finite one does.
+    /// Returns the smallest atol with which no more elements than the allowed outliers are outside; `None` if it is not finite.
     pub(crate) fn smallest_atol(mut self) -> Option<f64> {
         self.prune();
         self.floor.is_finite().then_some(self.floor)
     }
 }
 
-/// The smallest `f64` with which this pair is within `atol + relative` as [`compare`](super::compare()) rounds it; an infinity
-/// where there is none.
+/// Returns the smallest atol for which this pair is within `atol + relative`, rounded as in [`compare`](super::compare());
+/// infinity if there is none.
 ///
-/// `|actual - reference| - relative` is only a guess: the addition rounds, and may hide many values of atol.
+/// `|actual - reference| - relative` is only an approximation: because the addition rounds, many values of atol can give the same
+/// sum.
 fn smallest_atol<W: Wide>(actual: W, reference: W, relative: f64) -> f64 {
     let passes = |bits: u64| actual.is_within(reference, f64::from_bits(bits) + relative);
     let guess = actual.distance(reference) - relative;
-    // Where the share of a huge reference overflows, a difference that does not is within it.
+    // If `relative` overflows, every finite difference is within the tolerance, and the guess is -inf.
     if guess.is_nan() || guess == f64::INFINITY || !passes(f64::MAX.to_bits()) {
         return f64::INFINITY;
     }
-    // The bits of numbers from 0 up are in their order. Bracket the place where it begins to pass, then halve.
+    // The bits of non-negative floats are in the order of their values. Find a bracket of the first passing one, then bisect.
     let guess = guess.max(0.0).to_bits();
     let (mut fails, mut passing) = (guess, guess);
     let mut step = 1;
@@ -288,40 +293,40 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn an_atol_that_rounding_hides_is_found() {
-        // 1 - 2^-53 + atol rounds up to 1 from the tie at 2^-54 on, 2^52 doubles below the plain difference of 2^-53.
+    fn the_smallest_atol_is_found_despite_rounding() {
+        // 1 - 2^-53 + atol rounds up to 1 for every atol from 2^-54, 2^52 doubles below the exact difference of 2^-53.
         let relative = 1.0f64.next_down();
         assert_eq!(smallest_atol(2.0, 1.0, relative), 2f64.powi(-54));
     }
 
     #[test]
-    fn an_overflowing_difference_has_no_atol() {
+    fn an_overflowing_difference_requires_an_infinite_atol() {
         assert_eq!(smallest_atol(f64::MAX, f64::MIN, 0.0), f64::INFINITY);
         assert_eq!(smallest_atol(f64::MAX, f64::MIN, f64::INFINITY), f64::INFINITY);
     }
 
     #[test]
-    fn a_share_that_overflows_needs_no_atol() {
+    fn an_overflowing_relative_part_requires_no_atol() {
         assert_eq!(smallest_atol(1e308, 1.1e308, f64::INFINITY), 0.0);
     }
 
     #[test]
-    fn an_integer_difference_between_two_doubles_needs_the_upper() {
+    fn an_integer_difference_between_two_doubles_requires_the_upper_one() {
         let difference = (1i128 << 53) + 1;
         assert_eq!(smallest_atol(difference, 0, 0.0), 2f64.powi(53) + 2.0);
     }
 
     #[test]
-    fn the_largest_are_kept_in_whatever_order_they_come() {
-        let excess = |atols: &[f64]| {
-            let mut excess = Excess::new(2);
-            atols.iter().for_each(|&x| excess.add(x, 0.0, 0.0));
-            excess
+    fn the_largest_atols_are_stored_in_any_order() {
+        let required = |atols: &[f64]| {
+            let mut required = RequiredAtols::new(2);
+            atols.iter().for_each(|&x| required.add(x, 0.0, 0.0));
+            required
         };
-        assert_eq!(excess(&[3.0, 1.0, 5.0, 4.0, 2.0, 0.5, 6.0]).smallest_atol(), Some(4.0));
-        assert_eq!(excess(&[3.0, 0.0, 5.0]).smallest_atol(), Some(0.0));
-        let joined = excess(&[4.5, 0.5]).join(excess(&[3.0, 1.0, 5.0, 4.0]));
-        assert_eq!(joined.join(excess(&[9.0])).smallest_atol(), Some(4.5));
+        assert_eq!(required(&[3.0, 1.0, 5.0, 4.0, 2.0, 0.5, 6.0]).smallest_atol(), Some(4.0));
+        assert_eq!(required(&[3.0, 0.0, 5.0]).smallest_atol(), Some(0.0));
+        let joined = required(&[4.5, 0.5]).join(required(&[3.0, 1.0, 5.0, 4.0]));
+        assert_eq!(joined.join(required(&[9.0])).smallest_atol(), Some(4.5));
     }
 
     proptest! {
