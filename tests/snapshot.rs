@@ -169,7 +169,7 @@ fn answer(root: &Path, step: &str) -> karat::Result<String> {
     }
 }
 
-fn record(recorder: &Recorder, id: &str, output: &str, mean: f64) -> karat::Result<karat::snapshot::Recorded> {
+fn record(recorder: &Recorder, id: &str, output: &str, mean: f64) -> karat::Result<karat::snapshot::RecordOutcome> {
     let tensor = Tensor::new(&[4], vec![-1.0, 1.0, -1.0, 1.0f64]).expect("four");
     let mut summary = summarize(&tensor, None);
     (summary.mean, summary.std) = (Some(mean), Some(1.0));
@@ -319,13 +319,13 @@ fn an_output_that_names_no_file_is_refused() {
 fn a_damaged_snapshot_is_an_error_and_stays_as_it_is() {
     let project = Project::new();
     let snapshot = project.accepted("a");
-    let remedy = "restore it from version control, or delete it, run again and accept the new one";
+    let remedy = "restore it from version control, or delete it, run again and accept the new snapshot";
     let missing = format!("error: ROOT/snapshots/a/y.snap: the line \"l2\" is missing; {remedy}");
     for (damaged, said) in [
         (
             snapshot.replace("mean: 0\n", "<<<<<<< ours\nmean: 0\n=======\nmean: 0.5\n>>>>>>> theirs\n"),
-            "error: ROOT/snapshots/a/y.snap: line 15 holds a merge conflict; resolve it by hand, or delete the file, run \
-             again and accept the new one"
+            "error: ROOT/snapshots/a/y.snap: line 15 contains a merge conflict; resolve it by hand, or delete the file, run \
+             again and accept the new snapshot"
                 .to_owned(),
         ),
         (snapshot.replace("l2: 2\n", ""), missing),
@@ -338,7 +338,7 @@ fn a_damaged_snapshot_is_an_error_and_stays_as_it_is() {
         (
             snapshot.trim_end().to_owned(),
             format!(
-                "error: ROOT/snapshots/a/y.snap: it does not end with a newline, so it was cut short; {remedy}"
+                "error: ROOT/snapshots/a/y.snap: it does not end with a newline, so it is incomplete; {remedy}"
             ),
         ),
         (
@@ -368,7 +368,7 @@ fn a_header_that_insta_cannot_read_is_an_error() {
     assert!(said[0].contains("Failed parsing the YAML"), "{said:?}");
     project.write("snapshots/a/y.snap", &snapshot.replace("source:", "<<<<<<< ours\nsource:"));
     let said = project.run(&["record a|y|0"]);
-    assert!(said[0].contains("y.snap: line 2 holds a merge conflict"), "{said:?}");
+    assert!(said[0].contains("y.snap: line 2 contains a merge conflict"), "{said:?}");
 }
 
 #[test]
@@ -453,7 +453,7 @@ fn a_configuration_that_insta_panics_at_is_an_error_for_every_case() {
 fn a_file_in_place_of_a_folder_is_named() {
     let project = Project::new();
     project.write("snapshots", "not a folder");
-    let said = "error: ROOT/snapshots: it is a file, where karat keeps a folder of snapshots; move it away";
+    let said = "error: ROOT/snapshots: it is a file, but must be a folder of snapshots; move the file elsewhere";
     assert_eq!(project.run(&["record a|y|0", "accept", "orphans"]), [said; 3]);
     assert_eq!(project.run(&["touch a|y", "touch_all a"]), ["touched"; 2]);
     let deeper = Project::new();
@@ -527,7 +527,7 @@ fn a_pending_folder_cannot_take_what_is_outside_the_workspace() {
     let snapshots = outside.path("snapshots");
     let variables = [("INSTA_PENDING_DIR", "pending"), ("KARAT_TEST_SNAPSHOTS", snapshots.to_str().expect("a path"))];
     let said = project.run_with(&variables, &["record a|y|0"]).answers;
-    assert!(said[0].starts_with("error: INSTA_PENDING_DIR is set, and the snapshots in "), "{said:?}");
+    assert!(said[0].starts_with("error: INSTA_PENDING_DIR is set, but the snapshots in "), "{said:?}");
     assert!(said[0].ends_with("unset INSTA_PENDING_DIR"), "{said:?}");
 }
 
@@ -557,7 +557,7 @@ fn accepting_is_selective_and_lists_what_it_wrote() {
     project.run(&["record a/b|y|0", "record a/c|y|0", "record a/c|x|0"]);
     assert_eq!(
         project.run(&["accept z"]),
-        [r#"error: no pending snapshot has "z" in its case id; pending are a/b, a/c"#]
+        [r#"error: no case id with a pending snapshot contains "z"; pending: a/b, a/c"#]
     );
     assert_eq!(project.run(&["accept a/c"]), ["wrote ROOT/snapshots/a/c/x.snap | wrote ROOT/snapshots/a/c/y.snap"]);
     assert_eq!(project.files("snapshots"), ["a/b/y.snap.new", "a/c/x.snap", "a/c/y.snap"]);
@@ -568,7 +568,7 @@ fn accepting_refuses_in_ci() {
     let project = Project::new();
     project.run(&["record a|y|0"]);
     let said = project.run_with(&[("CI", "1")], &["accept"]).answers;
-    assert!(said[0].starts_with("error: accepting is a review, and this is CI"), "{said:?}");
+    assert!(said[0].starts_with("error: snapshots cannot be accepted in CI"), "{said:?}");
     assert_eq!(project.files("snapshots"), ["a/y.snap.new"]);
 }
 
@@ -585,9 +585,9 @@ fn a_damaged_pending_file_is_refused_and_keeps_no_other_from_being_accepted() {
         said[0].split(" | ").collect::<Vec<_>>(),
         [
             "wrote ROOT/snapshots/c/y.snap",
-            "ROOT/snapshots/a/y.snap.new: it was cut short, as by a run that was killed, and is dropped; run again",
-            "ROOT/snapshots/b/y.snap.new: it was cut short, as by a run that was killed, and is dropped; run again",
-            "ROOT/snapshots/d/y.snap.new: line 4 is \"something else\" where a karat snapshot begins with \"karat: 1\"; \
+            "ROOT/snapshots/a/y.snap.new: it was incomplete, as after a killed run, and has been deleted; run again",
+            "ROOT/snapshots/b/y.snap.new: it was incomplete, as after a killed run, and has been deleted; run again",
+            "ROOT/snapshots/d/y.snap.new: line 4 is \"something else\", but a karat snapshot begins with \"karat: 1\"; \
              delete it and run again",
         ]
     );

@@ -7,7 +7,7 @@ use clap::builder::NonEmptyStringValueParser;
 
 use super::{Context, Gate, Place};
 use crate::error::{Error, Result};
-use crate::snapshot::{Accepted, Caller, Recorder};
+use crate::snapshot::{AcceptOutcome, Caller, Recorder};
 
 /// The arguments of `karat accept`.
 #[derive(Debug, Args)]
@@ -30,9 +30,11 @@ impl Accept {
         let Accept { filter, all: _, root, place } = self;
         let goldens = place.locate(root.as_ref(), context)?;
         let recorder = Recorder::new(&goldens.root, &goldens.snapshots, Caller::CommandLine)?;
-        let Accepted { written, refused } = recorder.accept(&goldens, filter.as_deref())?;
+        let AcceptOutcome { written, refused } = recorder.accept(&goldens, filter.as_deref())?;
         if let (Some(filter), [], []) = (&filter, &*written, &*refused) {
-            return Err(Error::Usage(format!("no pending snapshot has {filter:?} in its case id; nothing is pending")));
+            return Err(Error::Usage(format!(
+                "no case id with a pending snapshot contains {filter:?}; nothing is pending"
+            )));
         }
         context.screen.print(|out, _| {
             for path in &written {

@@ -100,7 +100,7 @@ pub(crate) fn main(executors: Executors, home: &Home, arguments: impl IntoIterat
     let context = Context { home, screen: Screen::detect(), typed: arguments.get(1..).unwrap_or_default() };
     // No other verb records.
     if matches!(cli.verb, Verb::Run(_)) {
-        crate::snapshot::silence();
+        crate::snapshot::silence_insta();
     }
     // Whoever waits for the process of one case sees by itself that it ended early.
     if !matches!(cli.verb, Verb::Alone(_)) {

@@ -8,7 +8,7 @@ use crate::case::{Address, Case, CaseId, Suites, Tree, sha256};
 use crate::compare::{NanRule, Summary, summarize};
 use crate::error::{Error, Result};
 use crate::run::{Executor, Reference, ReferenceInfo, check_link, facts, vacuous_label};
-use crate::snapshot::Shelf;
+use crate::snapshot::SnapshotIndex;
 use crate::tensor::{Containers, DType, Pointer, Tensor};
 use crate::text::name::sort_by_similarity;
 
@@ -262,7 +262,7 @@ impl Tensors {
 
 /// Returns the outputs of a case without references for which karat has recorded a snapshot.
 fn recorded_outputs(setup: &Setup<'_>, id: &CaseId) -> Vec<String> {
-    let mut outputs = setup.recorder.recorded(id).unwrap_or_default();
+    let mut outputs = setup.recorder.recorded_outputs(id).unwrap_or_default();
     outputs.retain(|output| setup.recorder.owns(id, output));
     outputs
 }
@@ -270,8 +270,8 @@ fn recorded_outputs(setup: &Setup<'_>, id: &CaseId) -> Vec<String> {
 /// Checks accepted and pending snapshots against the cases that a run would execute.
 fn check_snapshots(setup: &Setup<'_>, tree: &Tree, cases: &[Case], health: &mut Health) {
     let Setup { goldens, recorder, .. } = *setup;
-    let shelf = Shelf::read(recorder.snapshots());
-    let pending = match shelf.check().and_then(|()| recorder.pending_files()) {
+    let index = SnapshotIndex::read(recorder.snapshots());
+    let pending = match index.check().and_then(|()| recorder.pending_files()) {
         Ok(pending) => pending,
         Err(error) => return health.add(Complaint::with_text(ComplaintKind::Broken, error.to_string())),
     };
@@ -281,7 +281,7 @@ fn check_snapshots(setup: &Setup<'_>, tree: &Tree, cases: &[Case], health: &mut 
         Ok(at) => cases[at].outputs.is_empty() || cases[at].outputs.contains_key(output),
         Err(_) => tree.cases.binary_search(id).is_ok() || tree.problems.contains_key(id),
     };
-    let orphans = shelf.orphans(is_known).into_iter().filter(|orphan| is_selected(&orphan.id));
+    let orphans = index.orphans(is_known).into_iter().filter(|orphan| is_selected(&orphan.id));
     health.add_files(ComplaintKind::Orphaned, orphans.map(|orphan| orphan.path).collect());
     let pending = pending.into_iter().filter(|(id, ..)| is_selected(id));
     let (pending, stray): (Vec<_>, Vec<_>) = pending.partition(|(id, output, _)| is_known(id, output));

@@ -8,8 +8,8 @@ use num_complex::Complex;
 
 use crate::compare::mismatch::{are_both_nan, describe_differences, describe_mismatch};
 use crate::compare::{Comparison, Mismatch, Pair, Rules, Tolerance, compare, summarize};
-use crate::snapshot::moved;
-use crate::snapshot::{Facts, Recorded, TestSite, has_cargo_insta, in_ci, record_in_test, reviewed};
+use crate::snapshot::format_drift;
+use crate::snapshot::{Facts, RecordOutcome, TestSite, has_cargo_insta, in_ci, insta_reviews, record_in_test};
 use crate::tensor::{Element, Tensor};
 use crate::text::layout::paragraphs;
 
@@ -201,12 +201,12 @@ pub fn check_summary(
     };
     let site = TestSite { manifest: manifest.as_ref(), file, module };
     match record_in_test(&site, name, &facts) {
-        Ok(Recorded::Pass | Recorded::Improved(_)) => Ok(()),
+        Ok(RecordOutcome::Pass | RecordOutcome::Improved(_)) => Ok(()),
         // `cargo insta test` reviews pending snapshots afterwards.
-        Ok(Recorded::Unrecorded | Recorded::Drift(_)) if reviewed() => Ok(()),
-        Ok(Recorded::Unrecorded) => Err(format!("`{name}` has no accepted snapshot yet\n{}", review())),
-        Ok(Recorded::Drift(lines)) => {
-            Err(format!("`{name}` has left the band of its snapshot\n{}{}", moved(0, &lines), review()))
+        Ok(RecordOutcome::Unrecorded | RecordOutcome::Drift(_)) if insta_reviews() => Ok(()),
+        Ok(RecordOutcome::Unrecorded) => Err(format!("`{name}` has no accepted snapshot yet\n{}", review())),
+        Ok(RecordOutcome::Drift(lines)) => {
+            Err(format!("`{name}` has left the band of its snapshot\n{}{}", format_drift(0, &lines), review()))
         }
         Err(error) => Err(error.to_string()),
     }

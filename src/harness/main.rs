@@ -117,7 +117,7 @@ impl Harness {
         let Harness { mut home, executor, others } = self;
         // Panics on a duplicate name, even if no verb uses it.
         let executors = others.into_iter().fold(Executors::new(executor), Executors::with);
-        let is_member = snapshot::workspace(&package).is_ok_and(|root| root != package);
+        let is_member = snapshot::find_workspace(&package).is_ok_and(|root| root != package);
         home.command = verb_command(&arguments[0], &package, is_member);
         home.root = package.join(home.root);
         home.snapshots = home.snapshots.map(|folder| package.join(folder));
@@ -149,7 +149,7 @@ impl Harness {
 /// Runs or lists the tests.
 fn run_tests(executor: Executor, home: &Home, arguments: &Arguments) -> Result<ExitCode> {
     if !arguments.list {
-        snapshot::silence();
+        snapshot::silence_insta();
     }
     let goldens = home.goldens(None)?;
     let mut options = Options {

@@ -56,7 +56,7 @@ pub(super) fn trials(
     let tree = shared.session.goldens().discover()?;
     let infos = parallel_map(&tree.cases, cores(), |id| CaseInfo::read(&shared, id));
     let run = |shared: &Arc<Shared>, id: &CaseId| {
-        shared.session.load_shelf();
+        shared.session.load_snapshot_index();
         shared.session.run_case(id)
     };
     let mut trials: Vec<Trial> = tree

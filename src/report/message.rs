@@ -11,7 +11,7 @@ use crate::compare::{Mismatch, Tolerance, Vacuous};
 use crate::explain::Explanation;
 use crate::run::{CaseOutcome, Gate, OutputOutcome, Problem, Verdict};
 use crate::snapshot::Drift;
-use crate::snapshot::moved_row;
+use crate::snapshot::drift_row;
 use crate::text::name::sort_by_similarity;
 use crate::text::number::{bytes, count, exact, percent, plural, shape};
 use crate::text::safe::escape_line;
@@ -289,7 +289,7 @@ pub(super) fn first_line(commands: &Commands, case: &CaseOutcome, output: Option
         (None, None) => Vec::new(),
         (None, Some(output)) => match (output.verdict, output.drift.first()) {
             (Verdict::Drift, Some(line)) => {
-                let [quantity, stored, measured, _] = moved_row(line);
+                let [quantity, stored, measured, _] = drift_row(line);
                 let band = if line.band.is_empty() { String::new() } else { format!(" ({})", line.band) };
                 vec![format!("{quantity}: changed from {stored} to {measured}{band}")]
             }

@@ -16,7 +16,7 @@ use crate::run::{
     CaseOutcome, ChainOutcome, Column, Gate, Group, Matrix, OutputOutcome, Partition, Problem, Row, RunOutcome, Sum,
     Verdict,
 };
-use crate::snapshot::moved;
+use crate::snapshot::format_drift;
 use crate::text::layout::{Table, WIDTH, pad, pad_name, paragraphs, width};
 use crate::text::number::{duration, plural};
 use crate::text::safe::{escape_line, escape_lines, escape_name};
@@ -179,7 +179,7 @@ fn head(palette: &Palette, message: &Message<'_>) -> (String, usize) {
 fn part(palette: &Palette, indent: usize, part: &Part<'_>) -> String {
     match part {
         Part::Lines(lines) => paragraphs(indent, lines),
-        Part::SnapshotLines(lines) => moved(indent, lines),
+        Part::SnapshotLines(lines) => format_drift(indent, lines),
         Part::Explanations(explanations) => {
             paragraphs(indent, message::convincing_explanation(explanations).as_slice())
         }

@@ -10,7 +10,7 @@ use super::registry::register;
 use super::session::{RunMode, Session};
 use crate::case::{Address, Case, CaseId, Goldens, Input, Link, Suites, sha256};
 use crate::error::{Error, Result};
-use crate::snapshot::catch::catch;
+use crate::snapshot::panic::catch_panic;
 use crate::tensor::{Containers, DType, Tensor, read_tensor};
 
 /// An executed case with its inputs and outputs.
@@ -189,7 +189,7 @@ pub(super) fn execute(executor: &Executor, case: &Case, inputs: &Inputs, repeats
             known: executor.names().map(str::to_owned).collect(),
         });
     };
-    let call = || match catch(|| checkpoint(inputs)) {
+    let call = || match catch_panic(|| checkpoint(inputs)) {
         Err(panic) => Err(Problem::Panicked { text: panic.to_string() }),
         Ok(Err(error)) => Err(match error.downcast_ref::<Skip>() {
             Some(skip) => Problem::Skipped { reason: skip.reason().to_owned() },

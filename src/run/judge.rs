@@ -15,7 +15,7 @@ use crate::compare::{
 use crate::error::{Error, Result};
 use crate::explain::{Explanation, Other, Question, explain};
 use crate::fs::link_below;
-use crate::snapshot::{Facts, Recorded};
+use crate::snapshot::{Facts, RecordOutcome};
 use crate::tensor::{Containers, DType, Header, Kind, Tensor, inspect, may_exceed, read_tensor, write_npy};
 use crate::text::check_name;
 
@@ -57,7 +57,7 @@ impl Judge<'_> {
                 (output, Some(actual)) => self.judge_output(&name, output, actual),
                 (_, None) if unstable.contains_key(&name) => self.reject(&name, None),
                 (None, None) if !is_snapshot_only => {
-                    let recorder = gate.filter(|recorder| !recorder.leaves_orphans())?;
+                    let recorder = gate.filter(|recorder| !recorder.leaves_orphans_to_insta())?;
                     let file = case.id.below(recorder.snapshots()).join(format!("{name}.snap"));
                     return Some(OutputOutcome::orphaned(name, file));
                 }
@@ -160,16 +160,16 @@ impl Judge<'_> {
             comparison: outcome.comparison.as_ref(),
             ..facts(self.case, self.digests, reference.map(|reference| &reference.info), summary)
         };
-        match recorder.record_with(self.session.shelf(), &self.case.id, &outcome.name, &facts) {
-            Ok(Recorded::Drift(lines)) => {
+        match recorder.record_with(self.session.known_snapshots(), &self.case.id, &outcome.name, &facts) {
+            Ok(RecordOutcome::Drift(lines)) => {
                 outcome.verdict = Verdict::Drift;
                 outcome.drift = lines;
             }
             // A preview reports drift and nothing else.
             _ if gate.is_none() => {}
-            Ok(Recorded::Pass) => {}
-            Ok(Recorded::Improved(lines)) => outcome.improved = lines,
-            Ok(Recorded::Unrecorded) => outcome.verdict = Verdict::Unrecorded,
+            Ok(RecordOutcome::Pass) => {}
+            Ok(RecordOutcome::Improved(lines)) => outcome.improved = lines,
+            Ok(RecordOutcome::Unrecorded) => outcome.verdict = Verdict::Unrecorded,
             Err(error) => outcome.add_problem(Problem::from_error(&error)),
         }
     }

@@ -20,7 +20,7 @@ use super::registry::running_cases;
 use crate::case::{CaseId, Goldens, Suites, Tree, parallel_map};
 use crate::error::{Error, Result};
 use crate::fs::remove_leftovers;
-use crate::snapshot::{Orphan, Recorder, Shelf, in_ci};
+use crate::snapshot::{Orphan, Recorder, SnapshotIndex, in_ci};
 
 /// How much longer than [`GRACE`] the run waits after an interrupt, so that isolated cases can report it themselves.
 const MARGIN: Duration = Duration::from_millis(500);
@@ -53,7 +53,7 @@ pub struct Session {
     /// The suites above the cases.
     pub(crate) suites: Suites,
     /// All snapshots; not read if only one case runs.
-    shelf: OnceLock<Shelf>,
+    index: OnceLock<SnapshotIndex>,
 }
 
 impl Session {
@@ -85,12 +85,12 @@ impl Session {
             Gates::Accuracy => format!("karat-{}", executor.name()),
         };
         // Members of a workspace share a target folder, and their cases may have the same ids: `karat+crates+port`.
-        recorder.member().iter().for_each(|part| folder.extend(["+", &part.to_string_lossy()]));
+        recorder.package_folder().iter().for_each(|part| folder.extend(["+", &part.to_string_lossy()]));
         let artifacts = target.join(folder);
         Ok(Arc::new(Session {
             has_artifacts: artifacts.exists(),
             suites: Suites::new(&goldens.root),
-            shelf: OnceLock::new(),
+            index: OnceLock::new(),
             goldens,
             executor,
             recorder,
@@ -129,20 +129,20 @@ impl Session {
     }
 
     /// Lists all snapshots, once. Not worth it for a single case, which looks for its own snapshots only.
-    pub(crate) fn load_shelf(&self) -> &Shelf {
-        self.shelf.get_or_init(|| Shelf::read(self.recorder.snapshots()))
+    pub(crate) fn load_snapshot_index(&self) -> &SnapshotIndex {
+        self.index.get_or_init(|| SnapshotIndex::read(self.recorder.snapshots()))
     }
 
     /// Returns all snapshots, if they were listed without an error.
-    pub(super) fn shelf(&self) -> Option<&Shelf> {
-        self.shelf.get().filter(|shelf| shelf.check().is_ok())
+    pub(super) fn known_snapshots(&self) -> Option<&SnapshotIndex> {
+        self.index.get().filter(|index| index.check().is_ok())
     }
 
     /// Returns the names of the outputs of a case that have a snapshot, sorted.
     pub(super) fn recorded_outputs(&self, id: &CaseId) -> Result<Vec<String>> {
-        let outputs = self.shelf().and_then(|shelf| shelf.recorded(id));
-        // If it is not on the shelf, the folder may still exist in another spelling.
-        outputs.map_or_else(|| self.recorder.recorded(id), Ok)
+        let outputs = self.known_snapshots().and_then(|index| index.recorded_outputs(id));
+        // If it is not on the index, the folder may still exist in another spelling.
+        outputs.map_or_else(|| self.recorder.recorded_outputs(id), Ok)
     }
 
     /// Runs the selected cases of a tree, and reports the selected orphaned snapshots. Calls `progress` with each case as it
@@ -220,7 +220,7 @@ impl Session {
         // After an interrupt the receiver may be gone.
         let report = |case: CaseOutcome| drop(sender.send(case));
         if self.options.gates == Gates::Both {
-            self.load_shelf();
+            self.load_snapshot_index();
         }
         let mut chains = None;
         if self.options.chained {
@@ -319,25 +319,26 @@ impl Session {
     /// Finds the selected snapshots without a case. Returns an outcome for each folder, or a broken one if the snapshots folder
     /// cannot be searched. Finds nothing if only accuracy is checked, or if `cargo insta test --unreferenced` handles orphans.
     pub fn find_orphans(&self, tree: &Tree, filter: &Filter) -> Vec<CaseOutcome> {
-        let Some(recorder) = self.drift_gate(RunMode::default()).filter(|recorder| !recorder.leaves_orphans()) else {
+        let Some(recorder) = self.drift_gate(RunMode::default()).filter(|recorder| !recorder.leaves_orphans_to_insta())
+        else {
             return Vec::new();
         };
         // Snapshots of outputs that a known case no longer has are found when the case runs.
         let is_known = |id: &CaseId, _: &str| tree.cases.binary_search(id).is_ok() || tree.problems.contains_key(id);
-        let shelf = self.load_shelf();
+        let index = self.load_snapshot_index();
         let mut outcomes = Vec::new();
-        match shelf.check() {
+        match index.check() {
             Ok(()) => {}
             // Every case reports this error when it looks for its snapshot.
             Err(Error::Snapshot { .. }) if !tree.cases.is_empty() => {}
             Err(error) => {
                 let problems = vec![Problem::from_error(&error)];
-                outcomes.push(CaseOutcome::new(&Orphan::in_root(), self.goldens.snapshots.clone(), None, problems));
+                outcomes.push(CaseOutcome::new(&Orphan::root_id(), self.goldens.snapshots.clone(), None, problems));
             }
         }
         let mut folders: BTreeMap<(CaseId, bool), Vec<OutputOutcome>> = BTreeMap::new();
         let selected = self.goldens.selected();
-        for orphan in shelf.orphans(is_known) {
+        for orphan in index.orphans(is_known) {
             let is_in_root = orphan.is_in_root(recorder.snapshots());
             let Orphan { id, output, path } = orphan;
             if id.below(&self.goldens.root).starts_with(&selected) && filter.selects(&id) {

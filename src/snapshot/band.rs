@@ -1,44 +1,44 @@
-//! Whether a summary still holds against its snapshot: which lines must be equal, and how far the others may move. Pure.
+//! Compares a summary with its snapshot: some lines must be equal, the others may move within a band.
 
 use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::text::{Facts, Fault, Line, finite_count, join, lines, number, parse, value};
+use super::text::{Facts, Fault, Line, finite_count, join, lines, parse, parse_number, value};
 use crate::tensor::{DType, Kind};
 use crate::text::layout::{Table, WIDTH};
 use crate::text::safe::escape_line;
 
-/// How many eps a statistic may move. Between honest references (other machines, other BLAS) at most 14 were measured;
-/// this leaves room for those nobody measured, and is far below what a wrong formula does.
+/// The number of eps that a statistic may move by. At most 14 were measured between correct references (other machines, other BLAS);
+/// this has a margin for others, and is far below the effect of a wrong formula.
 const MARGIN: f64 = 64.0;
 
-/// How many times a difference may grow. The largest of many rounding errors varies by about two from one summation order
-/// to another.
+/// The factor that a difference may grow by. The largest of many rounding errors varies by a factor of about two between summation
+/// orders.
 const GROWTH: f64 = 4.0;
 
-/// A line of a snapshot whose stored value no longer holds.
+/// A line of a snapshot that moved out of its band.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct Drift {
     /// The quantity, such as `largest difference`.
     pub quantity: String,
-    /// What the snapshot says; empty where it has no such line.
-    #[serde(serialize_with = "write", deserialize_with = "read")]
+    /// The value in the snapshot; empty if it has no such line.
+    #[serde(serialize_with = "serialize_text", deserialize_with = "deserialize_text")]
     #[cfg_attr(feature = "cli", schemars(with = "Option<String>"))]
     pub stored: String,
-    /// What this run measured; empty where it has no such line.
-    #[serde(serialize_with = "write", deserialize_with = "read")]
+    /// The value in this run; empty if it has no such line.
+    #[serde(serialize_with = "serialize_text", deserialize_with = "deserialize_text")]
     #[cfg_attr(feature = "cli", schemars(with = "Option<String>"))]
     pub measured: String,
-    /// The band that the stored value allows, in words, such as `up to 3.8e-6`; empty where it must be equal.
-    #[serde(serialize_with = "write", deserialize_with = "read")]
+    /// The band around the stored value, such as `up to 3.8e-6`; empty if the values must be equal.
+    #[serde(serialize_with = "serialize_text", deserialize_with = "deserialize_text")]
     #[cfg_attr(feature = "cli", schemars(with = "Option<String>"))]
     pub band: String,
 }
 
 impl Drift {
-    /// Whether it is what came out that moved, not what the case says or is given.
+    /// Whether the output moved, rather than the declaration or the inputs of the case.
     #[must_use]
     pub fn is_measured(&self) -> bool {
         let facts = ["checkpoint", "reference", "or", "where", "cast", "empty", "nan rule"];
@@ -49,106 +49,106 @@ impl Drift {
     }
 }
 
-/// Writes a text, which is `null` where it is empty.
-fn write<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+/// Writes an empty text as `null`.
+fn serialize_text<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
     Some(text).filter(|text| !text.is_empty()).serialize(serializer)
 }
 
-fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+fn deserialize_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
-/// Lines of a snapshot, beside what holds now.
-pub(crate) fn moved(indent: usize, lines: &[Drift]) -> String {
+/// Formats a table of lines that drifted.
+pub(crate) fn format_drift(indent: usize, lines: &[Drift]) -> String {
     let mut table = Table::default();
-    table.row(MOVED);
-    lines.iter().for_each(|line| table.row(moved_row(line)));
+    table.row(DRIFT_COLUMNS);
+    lines.iter().for_each(|line| table.row(drift_row(line)));
     if indent + 2 + table.width() <= WIDTH {
         return table.text(indent + 2);
     }
-    // Too wide side by side, as digests and the digits of a double are: one below the other.
+    // Wide values, such as digests, are listed below each other.
     let below = |line: &Drift| {
         let mut table = Table::default();
-        let cells = MOVED.into_iter().zip(moved_row(line)).skip(1);
+        let cells = DRIFT_COLUMNS.into_iter().zip(drift_row(line)).skip(1);
         cells.for_each(|(name, cell)| table.row([name, cell]));
         format!("{:indent$}  {}\n{}", "", escape_line(&line.quantity), table.text(indent + 4))
     };
     lines.iter().map(below).collect()
 }
 
-/// The columns of a table of such lines.
-pub(crate) const MOVED: [&str; 4] = ["quantity", "snapshot", "now", "band"];
+/// The columns of a table of lines that drifted.
+pub(crate) const DRIFT_COLUMNS: [&str; 4] = ["quantity", "snapshot", "now", "band"];
 
-/// The cells of such a line.
-pub(crate) fn moved_row(Drift { quantity, stored, measured, band }: &Drift) -> [&str; 4] {
+/// Returns the cells of a line in a table.
+pub(crate) fn drift_row(Drift { quantity, stored, measured, band }: &Drift) -> [&str; 4] {
     let or = |text, absent| if str::is_empty(text) { absent } else { text };
     [quantity, or(stored, "none"), or(measured, "none"), or(band, "equal")]
 }
 
-/// What a summary is, held against its snapshot.
+/// The result of comparing a summary with its snapshot.
 #[derive(Clone, Debug, PartialEq)]
 #[must_use]
 pub(super) struct Judgement {
-    /// The lines that left their band.
+    /// The lines outside their bands.
     pub drift: Vec<Drift>,
-    /// The lines that are much better than stored.
+    /// The lines that are much better than the stored ones.
     pub improved: Vec<Drift>,
-    /// The text to review: the new lines where they moved, the stored digits elsewhere.
+    /// The text to review: new values for these lines, and the stored digits for the others.
     pub pending: String,
 }
 
-/// How far one line may move from its stored value.
+/// The band of a line around its stored value.
 enum Band {
-    /// Not at all.
+    /// Equal.
     Exact,
-    /// That far to both sides.
+    /// At most this far away.
     Within(f64),
-    /// Up to the larger of [`GROWTH`] times the stored value and that floor.
+    /// At most [`GROWTH`] times the stored value, or this floor if that is larger.
     UpTo(f64),
 }
 
-/// What a line does in its band.
-enum Place {
+/// The position of a value relative to its band. The text describes the band.
+enum Position {
     Inside,
     Better(String),
     Outside(String),
 }
 
-/// Holds the facts against the stored text.
+/// Compares the facts with the stored text.
 pub(super) fn judge(stored: &str, facts: &Facts<'_>) -> Result<Judgement, Fault> {
     let stored = parse(stored)?;
-    let scale = Scale::of(&stored);
-    // What is measured in another dtype has nothing to be compared with.
+    let scale = Scale::new(&stored);
+    // Values of different dtypes have no band.
     let same_dtype = value(&stored, "dtype") == Some(facts.summary.dtype.name());
     let old_values: HashMap<&str, &str> = stored.iter().map(|line| (&*line.quantity, &*line.value)).collect();
     let (mut drift, mut improved, mut pending) = (Vec::new(), Vec::new(), Vec::new());
     for mut line in lines(facts) {
         let Line { quantity, value: measured } = &mut line;
         let Some(old) = old_values.get(quantity.as_str()).copied() else {
-            drift.push(drifted(quantity, "", measured, String::new()));
+            drift.push(new_drift(quantity, "", measured, String::new()));
             pending.push(line);
             continue;
         };
         let band = if same_dtype { scale.band(quantity) } else { Band::Exact };
-        match scale.place(&band, quantity, old, measured) {
-            Place::Inside => old.clone_into(measured),
-            Place::Better(words) => improved.push(drifted(quantity, old, measured, words)),
-            Place::Outside(words) => drift.push(drifted(quantity, old, measured, words)),
+        match scale.position(&band, quantity, old, measured) {
+            Position::Inside => old.clone_into(measured),
+            Position::Better(band) => improved.push(new_drift(quantity, old, measured, band)),
+            Position::Outside(band) => drift.push(new_drift(quantity, old, measured, band)),
         }
         pending.push(line);
     }
     let new: HashSet<&str> = pending.iter().map(|line| &*line.quantity).collect();
-    let gone = stored.iter().filter(|line| !new.contains(&*line.quantity));
-    drift.extend(gone.map(|line| drifted(&line.quantity, &line.value, "", String::new())));
+    let removed = stored.iter().filter(|line| !new.contains(&*line.quantity));
+    drift.extend(removed.map(|line| new_drift(&line.quantity, &line.value, "", String::new())));
     Ok(Judgement { drift, improved, pending: join(&pending) })
 }
 
-/// What the stored lines say about the size of the values, by which every band is measured.
+/// The scale of the stored values, which determines the width of every band.
 struct Scale {
-    /// Whether the values are exact, so that nothing but equality holds.
-    exact: bool,
-    /// Whether min and max are stored as `f32` holds them.
-    narrow: bool,
+    /// Whether the values are integers, which must be equal.
+    is_exact: bool,
+    /// Whether min and max are `f32` or narrower.
+    is_narrow: bool,
     /// 64 eps of the largest magnitude.
     peak: f64,
     /// 64 eps of the root mean square.
@@ -156,25 +156,27 @@ struct Scale {
 }
 
 impl Scale {
-    fn of(stored: &[Line]) -> Scale {
+    fn new(stored: &[Line]) -> Scale {
         let dtype = value(stored, "dtype").and_then(DType::from_name).expect("the parser requires a dtype");
-        let narrow = dtype.kind() == Kind::Float && dtype.size() <= 4;
-        let read = |quantity, narrow| value(stored, quantity).and_then(|text| number(text, narrow));
-        let peak =
-            [read("min", narrow), read("max", narrow)].into_iter().flatten().fold(0.0, |peak, x| x.abs().max(peak));
+        let is_narrow = dtype.kind() == Kind::Float && dtype.size() <= 4;
+        let read = |quantity, is_narrow| value(stored, quantity).and_then(|text| parse_number(text, is_narrow));
+        let peak = ["min", "max"]
+            .into_iter()
+            .filter_map(|quantity| read(quantity, is_narrow))
+            .fold(0.0, |peak, x| x.abs().max(peak));
         let rms = match (read("l2", false), finite_count(stored)) {
             (Some(l2), Some(count)) if count > 0 => l2 / (count as f64).sqrt(),
             _ => 0.0,
         };
-        // A norm that overflowed would make a band without end.
+        // A norm that overflowed would make an infinite band.
         let margin = |scale: f64| if scale.is_finite() { MARGIN * dtype.eps() * scale } else { 0.0 };
-        Scale { exact: dtype.kind() == Kind::Integer, narrow, peak: margin(peak), rms: margin(rms) }
+        Scale { is_exact: dtype.kind() == Kind::Integer, is_narrow, peak: margin(peak), rms: margin(rms) }
     }
 
     fn band(&self, quantity: &str) -> Band {
         match quantity {
-            // Integers are equal as text, whatever their size: f64 would lose the low bits of 64-bit ones.
-            "min" | "max" | "mean" | "std" | "l2" if self.exact => Band::Exact,
+            // Integers are compared as text, because f64 would lose the low bits of 64-bit integers.
+            "min" | "max" | "mean" | "std" | "l2" if self.is_exact => Band::Exact,
             "min" | "max" => Band::Within(self.peak),
             "mean" | "std" | "l2" => Band::Within(self.rms),
             "largest difference" => Band::UpTo(self.peak),
@@ -183,34 +185,34 @@ impl Scale {
         }
     }
 
-    fn place(&self, band: &Band, quantity: &str, stored: &str, measured: &str) -> Place {
+    fn position(&self, band: &Band, quantity: &str, stored: &str, measured: &str) -> Position {
         if stored == measured {
-            return Place::Inside;
+            return Position::Inside;
         }
-        let narrow = self.narrow && matches!(quantity, "min" | "max");
-        let (Some(old), Some(new)) = (number(stored, narrow), number(measured, narrow)) else {
-            return Place::Outside(String::new());
+        let is_narrow = self.is_narrow && matches!(quantity, "min" | "max");
+        let (Some(old), Some(new)) = (parse_number(stored, is_narrow), parse_number(measured, is_narrow)) else {
+            return Position::Outside(String::new());
         };
         match *band {
-            Band::Exact => Place::Outside(String::new()),
-            Band::Within(width) if (new - old).abs() <= width => Place::Inside,
-            Band::Within(width) => Place::Outside(format!("within {width:.1e}")),
+            Band::Exact => Position::Outside(String::new()),
+            Band::Within(width) if (new - old).abs() <= width => Position::Inside,
+            Band::Within(width) => Position::Outside(format!("within {width:.1e}")),
             Band::UpTo(floor) => {
                 let limit = floor.max(GROWTH * old);
                 if old > GROWTH * new && old > floor {
-                    Place::Better(format!("up to {limit:.1e}"))
+                    Position::Better(format!("up to {limit:.1e}"))
                 } else if new <= limit {
-                    Place::Inside
+                    Position::Inside
                 } else {
-                    Place::Outside(format!("up to {limit:.1e}"))
+                    Position::Outside(format!("up to {limit:.1e}"))
                 }
             }
         }
     }
 }
 
-/// Whether what the case declares decides a line, whatever the output is: one that is accepted has the structure of its
-/// reference, and is finite where that is.
+/// Whether a line is determined by the declaration of the case. An accepted output has the structure of its reference, and is finite
+/// where the reference is.
 #[cfg(feature = "harness")]
 pub(super) fn is_declared(quantity: &str, declared: &Facts<'_>) -> bool {
     match quantity {
@@ -220,7 +222,7 @@ pub(super) fn is_declared(quantity: &str, declared: &Facts<'_>) -> bool {
     }
 }
 
-fn drifted(quantity: &str, stored: &str, measured: &str, band: String) -> Drift {
+fn new_drift(quantity: &str, stored: &str, measured: &str, band: String) -> Drift {
     Drift { quantity: quantity.to_owned(), stored: stored.to_owned(), measured: measured.to_owned(), band }
 }
 
@@ -231,7 +233,7 @@ mod tests {
     use crate::compare::{NonFinite, Summary, Tolerance};
     use crate::tensor::Value;
 
-    /// The quantities that drifted and those that improved, from a stored sample to a changed one.
+    /// Returns the quantities that drifted and those that improved after a change.
     fn moves(stored: &Sample, change: impl FnOnce(&mut Sample)) -> (Vec<String>, Vec<String>) {
         let judgement = judge(&stored.text(), &stored.with(change).facts()).expect("karat reads what it wrote");
         let names = |drift: &[Drift]| drift.iter().map(|drift| drift.quantity.clone()).collect();
@@ -246,7 +248,7 @@ mod tests {
     const A_BIT: f64 = 1e-12;
 
     #[test]
-    fn a_summary_that_did_not_move_passes_and_leaves_the_text_as_it_is() {
+    fn an_unchanged_summary_passes_and_keeps_the_text() {
         let judgement = judge(&sample().text(), &sample().facts()).expect("readable");
         let nothing = Judgement { drift: Vec::new(), improved: Vec::new(), pending: sample().text() };
         assert_eq!(judgement, nothing);
@@ -303,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn better_never_fails_and_much_better_is_told() {
+    fn an_improvement_never_fails_and_a_large_one_is_reported() {
         let stored = sample().with(|sample| sample.comparison = Some(comparison(0.5, 0.25)));
         let to = |largest, rmse| move |sample: &mut Sample| sample.comparison = Some(comparison(largest, rmse));
         assert_eq!(moves(&stored, to(0.125, 0.0625)), (vec![], vec![]), "four times better is within noise");
@@ -312,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn below_the_floor_nothing_is_much_better() {
+    fn below_the_floor_nothing_counts_as_an_improvement() {
         let at = |stored| sample().with(|sample| sample.comparison = Some(comparison(stored, 0.0)));
         let perfect = |sample: &mut Sample| sample.comparison = Some(comparison(0.0, 0.0));
         assert_eq!(moves(&at(4.0 * BAND), perfect).1, NONE);
@@ -320,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn an_improvement_is_pending_with_only_its_line_moved() {
+    fn the_pending_text_of_an_improvement_changes_only_its_line() {
         let stored = sample().with(|sample| sample.comparison = Some(comparison(0.5, 0.25)));
         let new = stored.with(|sample| {
             sample.comparison = Some(comparison(0.001, 0.2));
@@ -341,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn a_drift_is_pending_with_only_its_line_moved() {
+    fn the_pending_text_of_a_drift_changes_only_its_line() {
         let new = sample().with(|sample| {
             sample.summary.mean = Some(0.25);
             sample.summary.std = Some(1.0 + BAND / 2.0);
@@ -354,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_held_exactly_drifts_by_any_change() {
+    fn any_change_of_an_exact_line_is_drift() {
         let change = |quantity: &str, change: fn(&mut Sample)| assert_eq!(drifts(change), [quantity]);
         change("checkpoint", |sample| sample.checkpoint = "rms_norm".to_owned());
         change("param eps", |sample| drop(sample.params.insert("eps".to_owned(), 1e-6.into())));
@@ -372,27 +374,28 @@ mod tests {
     }
 
     #[test]
-    fn what_a_case_allows_besides_is_held_exactly_too() {
+    fn chained_tolerances_and_alternatives_are_exact() {
         let tolerance = |rtol| Some(Tolerance::new(1.0, rtol).expect("valid"));
         let chained = sample().with(|sample| sample.chained = tolerance(0.0));
         assert_eq!(moves(&chained, |sample| sample.chained = tolerance(0.5)).0, ["chained rtol"]);
         let either = sample().with(|sample| sample.alternatives = vec!["0".repeat(64)]);
         assert_eq!(moves(&either, |sample| sample.alternatives = vec!["1".repeat(64)]).0, ["or"]);
-        // Which of the two came out is nothing to the snapshot.
+        // Which of the references the output equals does not matter.
         assert_eq!(moves(&either, |sample| sample.summary.max = Some(Value::Float32(3.0))).0, NONE);
     }
 
     #[test]
-    fn a_line_that_comes_or_goes_with_the_case_is_drift() {
+    fn an_added_or_removed_line_is_drift() {
         assert_eq!(drifts(|sample| drop(sample.params.insert("new".to_owned(), 1.into()))), ["param new"]);
         assert_eq!(drifts(|sample| sample.params.clear()), ["param eps"]);
-        let gone = judge(&sample().text(), &sample().with(|sample| sample.params.clear()).facts()).expect("readable");
-        assert_eq!((&*gone.drift[0].stored, &*gone.drift[0].measured), ("1e-5", ""));
-        assert!(!gone.pending.contains("param"));
+        let removed =
+            judge(&sample().text(), &sample().with(|sample| sample.params.clear()).facts()).expect("readable");
+        assert_eq!((&*removed.drift[0].stored, &*removed.drift[0].measured), ("1e-5", ""));
+        assert!(!removed.pending.contains("param"));
     }
 
     #[test]
-    fn the_lines_of_a_reference_come_and_go_with_it() {
+    fn removing_the_reference_removes_its_lines() {
         let without = |sample: &mut Sample| (sample.reference, sample.rules, sample.comparison) = (None, None, None);
         assert_eq!(drifts(without), ["reference", "atol", "rtol", "largest difference", "rmse"]);
     }
@@ -407,7 +410,7 @@ mod tests {
     }
 
     #[test]
-    fn integers_are_exact_beyond_what_f64_can_tell_apart() {
+    fn integers_are_exact_beyond_the_precision_of_f64() {
         let integers = |max: i64| {
             sample().with(|sample| {
                 sample.summary.dtype = DType::I64;
@@ -437,7 +440,7 @@ mod tests {
     }
 
     #[test]
-    fn booleans_are_held_by_their_words() {
+    fn booleans_are_compared_as_words() {
         let bools = sample().with(|sample| {
             sample.summary.dtype = DType::Bool;
             (sample.summary.min, sample.summary.max) = (Some(Value::Bool(false)), Some(Value::Bool(true)));
@@ -466,7 +469,7 @@ mod tests {
     }
 
     #[test]
-    fn a_norm_that_overflowed_makes_no_band_without_end() {
+    fn a_norm_that_overflowed_makes_no_infinite_band() {
         let stored = sample().with(|sample| {
             sample.summary.dtype = DType::F64;
             sample.summary.l2 = Some(f64::INFINITY);
@@ -477,7 +480,7 @@ mod tests {
     }
 
     #[test]
-    fn the_band_is_that_of_the_stored_values() {
+    fn the_band_depends_on_the_stored_values() {
         let stored = sample();
         let huge = |sample: &mut Sample| {
             sample.summary.max = Some(Value::Float32(4e6));
@@ -488,7 +491,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_mask_leaves_out_does_not_thin_the_root_mean_square() {
+    fn masked_elements_do_not_reduce_the_root_mean_square() {
         let masked = sample().with(|sample| sample.summary.left_out = 48);
         let to = |mean| move |sample: &mut Sample| sample.summary.mean = Some(mean);
         assert_eq!(moves(&masked, to(2.0 * BAND)).0, NONE, "8 / sqrt(16) is 2");

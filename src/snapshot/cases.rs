@@ -1,4 +1,4 @@
-//! The snapshots of cases: recorded by case and output, accepted after a review, found without a case.
+//! Records, accepts and finds the snapshots of cases.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -6,10 +6,10 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::band::{Drift, is_declared, judge};
-use super::file::{Stored, promote};
-use super::recorder::{Recorded, Recorder, file_name};
-use super::settings::{self, in_ci, process};
-use super::shelf::{Orphan, Shelf, is_ours};
+use super::file::{SnapshotFile, promote};
+use super::index::{Orphan, SnapshotIndex, is_ours};
+use super::recorder::{RecordOutcome, Recorder, file_name};
+use super::settings::{self, env_var, in_ci};
 use super::text::{Facts, parse};
 use super::workspace::has_cargo_insta;
 use crate::case::{CaseId, Goldens};
@@ -17,56 +17,57 @@ use crate::error::{Error, Result};
 use crate::fs::remove_leftovers;
 
 impl Recorder {
-    /// Records as in CI, whatever the environment says: nothing is left for review.
+    /// Behaves as in CI regardless of the environment: no pending snapshots are written.
     pub(crate) fn assume_ci(&mut self) {
         self.ci = true;
     }
 
-    /// Whether `cargo insta test` drives this process and reviews afterwards what drifts.
+    /// Whether `cargo insta test` started this process and reviews drift afterwards.
     #[must_use]
     pub fn is_reviewed(&self) -> bool {
-        settings::is_reviewed(self.caller, &process)
+        settings::is_reviewed(self.caller, &env_var)
     }
 
-    /// Whether the goldens are in a cargo project: elsewhere `cargo insta` does not start.
+    /// Whether the goldens are in a cargo project, which `cargo insta` requires.
     #[must_use]
     pub fn in_cargo_project(&self) -> bool {
         self.workspace.join("Cargo.toml").is_file()
     }
 
-    /// Whether `cargo insta` works on the snapshots: they are in a cargo project, not in its target folder, and it is installed.
+    /// Whether `cargo insta` is installed and finds the snapshots, which must be in a cargo project and outside its target folder.
     #[must_use]
     pub fn has_cargo_insta(&self) -> bool {
-        // It walks the workspace, and passes over what is ignored: cargo's target folder, as a rule.
-        let is_walked = self.snapshots.strip_prefix(&self.workspace).is_ok_and(|below| !below.starts_with("target"));
-        self.in_cargo_project() && is_walked && has_cargo_insta()
+        // It walks the workspace without ignored folders, such as cargo's target folder.
+        let is_found = self.snapshots.strip_prefix(&self.workspace).is_ok_and(|below| !below.starts_with("target"));
+        self.in_cargo_project() && is_found && has_cargo_insta()
     }
 
-    /// The folder of the snapshots.
+    /// The snapshots folder.
     #[must_use]
     pub fn snapshots(&self) -> &Path {
         &self.snapshots
     }
 
-    /// The folder of the project that the goldens are in; snapshot headers are relative to it.
+    /// The root folder of the project, which snapshot headers are relative to.
     #[must_use]
     pub fn workspace(&self) -> &Path {
         &self.workspace
     }
 
-    /// The package that the goldens are in, relative to the project; empty where it is the project itself, or there is none.
-    pub(crate) fn member(&self) -> PathBuf {
+    /// Returns the folder of the package that contains the goldens, relative to the project. It is empty for the root package, or if
+    /// there is no package.
+    pub(crate) fn package_folder(&self) -> PathBuf {
         let goldens = self.workspace.join(&self.source);
         let package = goldens.ancestors().find(|folder| folder.join("Cargo.toml").is_file());
         package.and_then(|package| package.strip_prefix(&self.workspace).ok()).unwrap_or(Path::new("")).to_path_buf()
     }
 
-    /// The outputs of a case that have a snapshot, sorted.
+    /// Returns the outputs of a case that have a snapshot, sorted.
     ///
     /// # Errors
     ///
-    /// [`Error::Read`] where the folder cannot be read.
-    pub fn recorded(&self, id: &CaseId) -> Result<Vec<String>> {
+    /// [`Error::Read`] if the folder cannot be read.
+    pub fn recorded_outputs(&self, id: &CaseId) -> Result<Vec<String>> {
         let folder = id.below(&self.snapshots);
         let entries = match fs::read_dir(&folder) {
             Ok(entries) => entries,
@@ -81,135 +82,134 @@ impl Recorder {
         Ok(outputs)
     }
 
-    /// The snapshot file of that output.
+    /// Returns the path of the snapshot of an output.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] where the name of the output is none for a file.
+    /// [`Error::Invalid`] if the name of the output is not a valid file name.
     pub fn file(&self, id: &CaseId, output: &str) -> Result<PathBuf> {
         Ok(id.below(&self.snapshots).join(file_name(output)?))
     }
 
-    /// Holds the facts of one output, which is within its tolerance, against its snapshot, and leaves for review what
-    /// moved. Whatever the answer, the snapshot counts as referenced.
+    /// Compares the facts of an output that is within its tolerance with its snapshot, and writes a pending snapshot if they differ.
+    /// In any case the snapshot counts as referenced.
     ///
     /// # Errors
     ///
-    /// [`Error::Snapshot`] where the stored snapshot is not one of karat's or nothing can be recorded there;
-    /// [`Error::Read`] and [`Error::Write`] from the file system.
-    pub fn record(&self, id: &CaseId, output: &str, facts: &Facts<'_>) -> Result<Recorded> {
+    /// [`Error::Snapshot`] if the stored snapshot is not a karat snapshot or nothing can be recorded there; [`Error::Read`] and
+    /// [`Error::Write`] from the file system.
+    pub fn record(&self, id: &CaseId, output: &str, facts: &Facts<'_>) -> Result<RecordOutcome> {
         self.record_with(None, id, output, facts)
     }
 
-    /// The same, where it is known already which snapshots there are.
+    /// Does the same as [`Recorder::record`], with an index of the snapshots if there is one.
     pub(crate) fn record_with(
         &self,
-        shelf: Option<&Shelf>,
+        index: Option<&SnapshotIndex>,
         id: &CaseId,
         output: &str,
         facts: &Facts<'_>,
-    ) -> Result<Recorded> {
+    ) -> Result<RecordOutcome> {
         let source = || id.below(&self.source).join("case.json");
-        // Where pending files are beside snapshots, the shelf has them.
-        let is_clean = self.elsewhere.is_none() && shelf.is_some_and(|shelf| !shelf.has_pending(id));
-        self.hold(&self.file(id, output)?, source, facts, is_clean)
+        // The index includes pending files only if they are next to their snapshots.
+        let has_no_pending = self.pending_dir.is_none() && index.is_some_and(|index| !index.has_pending(id));
+        self.compare_and_record(&self.file(id, output)?, source, facts, has_no_pending)
     }
 
-    /// Reads an accepted snapshot, to see whether it can be; and which of its lines differ from what a case declares, where that
-    /// is known: its facts have the summary of the reference. Statistics and differences are not looked at.
+    /// Checks that an accepted snapshot can be read, and returns its lines that differ from the declaration of the case, if that is
+    /// given, with the summary of the reference. Statistics and differences are ignored.
     ///
     /// # Errors
     ///
-    /// [`Error::Snapshot`] where it is damaged; [`Error::Read`] where it cannot be read.
+    /// [`Error::Snapshot`] if it is damaged; [`Error::Read`] if it cannot be read.
     pub(crate) fn inspect(&self, file: &Path, declared: Option<&Facts<'_>>) -> Result<Vec<Drift>> {
-        let Some(stored) = Stored::read(file)? else { return Ok(Vec::new()) };
-        let moved = match declared {
+        let Some(stored) = SnapshotFile::read(file)? else { return Ok(Vec::new()) };
+        let drift = match declared {
             Some(facts) => judge(&stored.text, facts).map(|judgement| {
                 judgement.drift.into_iter().filter(|line| is_declared(&line.quantity, facts)).collect()
             }),
             None => parse(&stored.text).map(|_| Vec::new()),
         };
-        moved.map_err(|fault| stored.broken(file, fault))
+        drift.map_err(|fault| stored.error(file, fault))
     }
 
-    /// Counts the snapshot of an output as referenced although the output has nothing to record (mismatch, missing, broken,
-    /// skipped), whatever the file holds, and drops what an earlier run left for review. It writes nothing.
+    /// Counts the snapshot of an output as referenced even though there is nothing to record (mismatch, missing, broken, skipped),
+    /// and removes the pending snapshot of an earlier run. The snapshot itself is neither read nor written.
     ///
     /// # Errors
     ///
-    /// [`Error::Write`] where insta's list of references cannot be written; [`Error::Invalid`] as [`Recorder::file`].
+    /// [`Error::Write`] if insta's list of references cannot be written; [`Error::Invalid`] as from [`Recorder::file`].
     pub fn touch(&self, id: &CaseId, output: &str) -> Result<()> {
-        let file = self.file(id, output)?;
-        self.refer(&file)?;
-        self.forget(&file);
-        Ok(())
+        self.touch_file(&self.file(id, output)?)
     }
 
     /// Touches every snapshot of a case whose outputs are unknown, because its `case.json` is broken.
     ///
     /// # Errors
     ///
-    /// As [`Recorder::touch`].
+    /// As from [`Recorder::touch`].
     pub fn touch_all(&self, id: &CaseId) -> Result<()> {
-        self.recorded(id).unwrap_or_default().iter().try_for_each(|output| {
-            let file = id.below(&self.snapshots).join(format!("{output}.snap"));
-            self.refer(&file)?;
-            self.forget(&file);
-            Ok(())
-        })
+        let outputs = self.recorded_outputs(id).unwrap_or_default();
+        outputs.iter().try_for_each(|output| self.touch_file(&id.below(&self.snapshots).join(format!("{output}.snap"))))
     }
 
-    /// Whether `cargo insta test --unreferenced` rejects or deletes what no case has any more. It does neither after a run
-    /// that failed, so that one that fails for an orphan could never end in its deletion.
-    pub(crate) fn leaves_orphans(&self) -> bool {
-        self.references.is_some() && settings::is_driven(self.caller, &process)
+    fn touch_file(&self, file: &Path) -> Result<()> {
+        self.add_reference(file)?;
+        self.discard_pending(file);
+        Ok(())
     }
 
-    /// Finds the snapshots that belong to none of the known cases and their outputs, sorted. Where the outputs of a case are
-    /// `None`, because its `case.json` is broken, nothing of it is an orphan.
+    /// Whether `cargo insta test --unreferenced` rejects or deletes orphans. It does neither after a failed run, so that a run must
+    /// not fail because of an orphan.
+    pub(crate) fn leaves_orphans_to_insta(&self) -> bool {
+        self.references_file.is_some() && settings::is_driven_by_insta(self.caller, &env_var)
+    }
+
+    /// Finds the snapshots that do not belong to a known output of a known case, sorted. If the outputs of a case are `None`, because
+    /// its `case.json` is broken, none of its snapshots is an orphan.
     ///
     /// # Errors
     ///
-    /// [`Error::Snapshot`] where the snapshots folder is a file; [`Error::Read`] where part of it cannot be read.
+    /// [`Error::Snapshot`] if the snapshots folder is a file; [`Error::Read`] if part of it cannot be read.
     pub fn orphans(&self, known: &BTreeMap<CaseId, Option<BTreeSet<String>>>) -> Result<Vec<Orphan>> {
-        let shelf = Shelf::read(&self.snapshots);
-        shelf.check()?;
-        Ok(shelf.orphans(|id, output| {
+        let index = SnapshotIndex::read(&self.snapshots);
+        index.check()?;
+        Ok(index.orphans(|id, output| {
             known.get(id).is_some_and(|outputs| outputs.as_ref().is_none_or(|outputs| outputs.contains(output)))
         }))
     }
 
-    /// Whether the snapshot of that name in the folder of a case is karat's, and not one of another tool that lies there.
+    /// Whether the snapshot of this name in the folder of a case was written by karat, and not by another tool.
     pub(crate) fn owns(&self, id: &CaseId, output: &str) -> bool {
         is_ours(&id.below(&self.snapshots).join(format!("{output}.snap")))
     }
 }
 
-/// What became of the pending snapshots.
+/// The outcome of accepting pending snapshots.
 #[derive(Debug, Default)]
 #[must_use]
-pub struct Accepted {
+pub struct AcceptOutcome {
     /// The snapshots that were written, sorted.
     pub written: Vec<PathBuf>,
-    /// Why others were not, one for each. They are still pending, but for those that were cut short: these are dropped.
+    /// The error of each snapshot that was not accepted. It is still pending, unless it was incomplete and therefore deleted.
     pub refused: Vec<Error>,
 }
 
 impl Recorder {
-    /// Accepts every pending snapshot below the selected part of the goldens whose case id contains the filter, or all of
-    /// them; of the case alone whose id the filter is. Each is written whole or not at all, and one that is damaged, or whose
-    /// case is gone, keeps no other from being accepted. Nothing pending is no error. Half-written files that a killed karat left
-    /// below goldens and snapshots are removed.
+    /// Accepts the pending snapshots below the selected part of the goldens: those whose case id is the filter, otherwise those whose
+    /// case id contains it, or all without a filter. Each is written completely or not at all. One that is damaged, or whose case
+    /// does not exist, does not prevent others from being accepted. If nothing is pending, that is not an error. Also removes
+    /// temporary files that a killed process left below goldens and snapshots.
     ///
     /// # Errors
     ///
-    /// [`Error::Usage`] in CI, where nobody reviews, and where the filter matches nothing that is pending;
-    /// [`Error::Read`] and [`Error::Snapshot`] where the folder cannot be searched.
-    pub fn accept(&self, goldens: &Goldens, filter: Option<&str>) -> Result<Accepted> {
+    /// [`Error::Usage`] in CI, where nobody reviews, and if the filter matches no pending snapshot; [`Error::Read`] and
+    /// [`Error::Snapshot`] if the folder cannot be searched.
+    pub fn accept(&self, goldens: &Goldens, filter: Option<&str>) -> Result<AcceptOutcome> {
         if in_ci() {
             return Err(Error::Usage(
-                "accepting is a review, and this is CI (CI or TF_BUILD is set): accept where you can look, and commit \
-                 what was written"
+                "snapshots cannot be accepted in CI (CI or TF_BUILD is set), where nobody reviews them: accept them on your \
+                 machine, and commit the written files"
                     .to_owned(),
             ));
         }
@@ -218,32 +218,32 @@ impl Recorder {
         let has_any = !pending.is_empty();
         let ids: BTreeSet<String> = pending.iter().map(|(id, ..)| id.to_string()).collect();
         if let Some(filter) = filter {
-            // Whoever accepts `h.1` has not looked at `h.10`.
-            let is_recorded = |id: CaseId| self.recorded(&id).is_ok_and(|outputs| !outputs.is_empty());
+            // The filter `h.1` must not accept `h.10`, which was not reviewed.
+            let is_recorded = |id: CaseId| self.recorded_outputs(&id).is_ok_and(|outputs| !outputs.is_empty());
             let is_id = ids.contains(filter) || CaseId::new(filter).is_ok_and(is_recorded);
             pending.retain(|(id, ..)| if is_id { id.as_str() == filter } else { id.as_str().contains(filter) });
             if has_any && pending.is_empty() {
                 let ids = ids.into_iter().collect::<Vec<_>>().join(", ");
                 return Err(Error::Usage(format!(
-                    "no pending snapshot has {filter:?} in its case id; pending are {ids}"
+                    "no case id with a pending snapshot contains {filter:?}; pending: {ids}"
                 )));
             }
         }
-        let mut accepted = Accepted::default();
+        let mut outcome = AcceptOutcome::default();
         for (id, output, new) in pending {
             match self.accept_one(goldens, &id, &output, &new) {
-                Ok(snapshot) => accepted.written.push(snapshot),
-                Err(error) => accepted.refused.push(error),
+                Ok(snapshot) => outcome.written.push(snapshot),
+                Err(error) => outcome.refused.push(error),
             }
         }
         remove_leftovers(&[&goldens.root, &self.snapshots]);
-        Ok(accepted)
+        Ok(outcome)
     }
 
     fn accept_one(&self, goldens: &Goldens, id: &CaseId, output: &str, pending: &Path) -> Result<PathBuf> {
-        // Accepted, it would be orphaned at once.
+        // Otherwise it would become an orphan.
         if !id.below(&goldens.root).join("case.json").exists() {
-            let what = format!("its case {id} is gone; restore the case, or delete this file");
+            let what = format!("its case {id} no longer exists; restore the case, or delete this file");
             return Err(Error::Snapshot { path: pending.to_path_buf(), what });
         }
         let snapshot = self.file(id, output)?;
@@ -252,16 +252,16 @@ impl Recorder {
         Ok(snapshot)
     }
 
-    /// Every pending snapshot, with the case and output that it is of, sorted.
+    /// Returns the case, the output and the path of every pending snapshot, sorted.
     ///
     /// # Errors
     ///
-    /// [`Error::Read`] and [`Error::Snapshot`] where the folder cannot be searched.
+    /// [`Error::Read`] and [`Error::Snapshot`] if the folder cannot be searched.
     pub fn pending_files(&self) -> Result<Vec<(CaseId, String, PathBuf)>> {
         let probe = self.pending(&self.snapshots.join("x.snap"));
-        let shelf = Shelf::read(probe.parent().unwrap_or(&probe));
-        shelf.check()?;
-        Ok(shelf.pending())
+        let index = SnapshotIndex::read(probe.parent().unwrap_or(&probe));
+        index.check()?;
+        Ok(index.pending())
     }
 }
 
@@ -273,9 +273,9 @@ mod tests {
     use crate::snapshot::Caller;
     use crate::snapshot::text::sample::{comparison, sample};
 
-    /// Records what is much better than stored, in the folder that the environment names.
+    /// Records an improvement in the folder named by an environment variable.
     #[test]
-    #[ignore = "the next test runs it, as a process of its own"]
+    #[ignore = "run by the next test in a separate process"]
     fn child() {
         let Some(root) = std::env::var_os("KARAT_TEST_ROOT").map(PathBuf::from) else {
             return;
@@ -283,12 +283,12 @@ mod tests {
         let recorder = Recorder::new(&root.join("goldens"), &root.join("snapshots"), Caller::Test).expect("a recorder");
         let better = sample().with(|sample| sample.comparison = Some(comparison(0.001, 0.001)));
         let recorded = recorder.record(&CaseId::new("a").expect("an id"), "y", &better.facts());
-        let Ok(Recorded::Improved(improved)) = recorded else { panic!("{recorded:?}") };
+        let Ok(RecordOutcome::Improved(improved)) = recorded else { panic!("{recorded:?}") };
         assert_eq!((improved.len(), improved[0].quantity.as_str()), (2, "largest difference"));
     }
 
     #[test]
-    fn what_is_much_better_passes_and_is_pending_outside_ci() {
+    fn an_improvement_passes_and_is_pending_outside_ci() {
         let stored = sample().with(|sample| sample.comparison = Some(comparison(0.5, 0.25)));
         for (ci, expected) in [("", true), ("true", false)] {
             let root = tempfile::tempdir().expect("a temporary folder");
@@ -297,7 +297,7 @@ mod tests {
             fs::write(&file, format!("---\nsource: x\n---\n{}", stored.text())).expect("a file");
             let mut command = Command::new(std::env::current_exe().expect("a test is a program"));
             command.args(["--exact", "snapshot::cases::tests::child", "--ignored"]);
-            // As under `cargo insta test`, which would take a pending file for a failure in CI too.
+            // As under `cargo insta test`, which would treat a pending file as a failure, in CI too.
             for name in ["INSTA_PENDING_DIR", "INSTA_WORKSPACE_ROOT", "INSTA_FORCE_PASS"] {
                 command.env_remove(name);
             }

@@ -1,72 +1,71 @@
-//! A snapshot file: read, recorded and accepted through insta. The only file that knows insta.
+//! Reads, records and accepts snapshot files. The only file that uses insta.
 
 use std::fs;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use super::catch::catch;
+use super::panic::catch_panic;
 #[cfg(all(unix, feature = "harness"))]
 use super::settings;
 #[cfg(feature = "harness")]
 use super::text::parse;
-use super::text::{Fault, conflict};
+use super::text::{Fault, find_conflict};
 use crate::error::{Error, Result};
 use crate::fs::{Lookup, TEXT_LIMIT, read_regular};
 #[cfg(feature = "harness")]
 use crate::fs::{Mode, describe_link, write_atomic};
 
-/// A snapshot file as it is on disk.
-pub(super) struct Stored {
-    /// Its content, without the header.
+/// The content of a snapshot file.
+pub(super) struct SnapshotFile {
+    /// The text below the header.
     pub(super) text: String,
-    /// How many lines are above the content.
+    /// The number of lines above the text.
     header_lines: usize,
 }
 
-impl Stored {
-    /// Reads a snapshot; `None` where there is none.
-    pub(super) fn read(file: &Path) -> Result<Option<Stored>> {
-        let raw = match read_regular(file, TEXT_LIMIT) {
-            Ok(Lookup::File(raw)) => raw,
-            Ok(Lookup::Unusable(what)) => return Err(broken(file, None, &format!("it {what}"))),
-            Ok(Lookup::Missing) => return blocked(file).map(|()| None),
-            Err(error) => return blocked(file).and(Err(Error::read(file, error))),
-        };
-        Stored::of(&raw, file, file).map(Some)
+impl SnapshotFile {
+    /// Reads a snapshot, or returns `None` if it does not exist.
+    pub(super) fn read(file: &Path) -> Result<Option<SnapshotFile>> {
+        match read_regular(file, TEXT_LIMIT) {
+            Ok(Lookup::File(raw)) => SnapshotFile::parse(&raw, file, file).map(Some),
+            Ok(Lookup::Unusable(what)) => Err(broken(file, None, &format!("it {what}"))),
+            Ok(Lookup::Missing) => check_folder(file).map(|()| None),
+            Err(error) => check_folder(file).and(Err(Error::read(file, error))),
+        }
     }
 
-    /// The snapshot with that content, which is also in `file`; what is wrong with it is said about the file `named`.
-    fn of(raw: &[u8], file: &Path, named: &Path) -> Result<Stored> {
-        let broken = |line, what: &str| broken(named, line, what);
+    /// Parses the content of `file`. Errors name the file `shown`.
+    fn parse(raw: &[u8], file: &Path, shown: &Path) -> Result<SnapshotFile> {
+        let broken = |line, what: &str| broken(shown, line, what);
         let raw = std::str::from_utf8(raw).map_err(|_| broken(None, "it is not UTF-8"))?;
-        if let Some(line) = conflict(raw) {
-            return Err(broken(Some(line), "holds a merge conflict"));
+        if let Some(line) = find_conflict(raw) {
+            return Err(broken(Some(line), "contains a merge conflict"));
         }
         if raw.lines().next().is_none_or(|line| line.trim_end() != "---") {
             return Err(broken(Some(1), "is not the \"---\" that a snapshot begins with"));
         }
         if !raw.ends_with('\n') {
-            return Err(broken(None, "it does not end with a newline, so it was cut short"));
+            return Err(broken(None, "it does not end with a newline, so it is incomplete"));
         }
-        if let Some(text) = below_plain_header(raw) {
-            return Ok(Stored { text: text.to_owned(), header_lines: 3 });
+        if let Some(text) = text_below_plain_header(raw) {
+            return Ok(SnapshotFile { text: text.to_owned(), header_lines: 3 });
         }
-        // The header is insta's business, and may be stale; but it must be one, or `cargo insta review` stops at it.
+        // The header belongs to insta and may be outdated, but it must be valid, or `cargo insta review` fails.
         let snapshot = load(file, raw).map_err(|what| broken(None, &what))?;
         let text = snapshot.as_text().ok_or_else(|| broken(None, "it is a binary snapshot"))?.to_string();
         let header_lines = raw.lines().skip(1).position(|line| line.trim_end() == "---").map_or(0, |index| index + 2);
-        Ok(Stored { text, header_lines })
+        Ok(SnapshotFile { text, header_lines })
     }
 
-    /// The error of a fault in the content.
-    pub(super) fn broken(&self, file: &Path, fault: Fault) -> Error {
+    /// Returns the error for a fault in the text.
+    pub(super) fn error(&self, file: &Path, fault: Fault) -> Error {
         broken(file, fault.line.map(|line| line + self.header_lines), &fault.what)
     }
 }
 
-/// Where insta is to record a snapshot.
+/// The target of a recording.
 pub(super) struct Target<'a> {
-    /// The folder that the header is relative to, and that insta's own file is in.
+    /// The folder that the header is relative to, and that contains insta's settings file.
     pub(super) workspace: &'a Path,
     /// The file that the header names, relative to the workspace.
     pub(super) source: &'a Path,
@@ -74,57 +73,55 @@ pub(super) struct Target<'a> {
     pub(super) snapshot: &'a Path,
 }
 
-/// Asserts a text that differs from the stored one, which makes insta record it as its settings say. What insta thinks of
-/// it is no verdict.
+/// Asserts a text that differs from the stored one, so that insta records it according to its settings. Whether insta accepts the
+/// assertion does not matter.
 pub(super) fn assert(target: &Target<'_>, text: &str) -> Result<()> {
     let Target { workspace, source, snapshot } = *target;
-    // The trailing dot makes it no path of an existing file, which insta would resolve: where the goldens are links, to a
-    // path of this machine. As it is, insta takes the text below the workspace, in which a dot at the end means nothing.
+    // insta would resolve the path of an existing file, and links would become paths of this machine. With a trailing dot it is not
+    // the path of a file, and insta uses its text below the workspace, without the dot.
     let source = workspace.join(source).join(".");
     let name = snapshot.file_stem().unwrap_or_default().to_string_lossy();
     let mut settings = insta::Settings::new();
     settings.set_snapshot_path(snapshot.parent().expect("a snapshot is in a folder"));
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
-    // The function behind insta's macro. The macro itself would take workspace and source from karat's own build.
+    // The function behind insta's macro. The macro itself would use the workspace and source of karat's own build.
     let call = || {
         let value = (&*name, text).into();
         insta::_macro_support::assert_snapshot(value, workspace, "karat", "karat", &source.to_string_lossy(), 1, "")
     };
     let _lock = lock(workspace);
-    serially(|| settings.bind(call).map_err(|error| error.to_string())).map_err(|what| Error::Snapshot {
+    call_insta(|| settings.bind(call).map_err(|error| error.to_string())).map_err(|what| Error::Snapshot {
         path: snapshot.to_path_buf(),
         what: format!("insta cannot record it: {what}"),
     })
 }
 
-/// Runs one call of insta at a time, and turns its panic into nothing where it only says that the snapshot differs, which
-/// karat knows, and into an error where it says anything else.
-fn serially(call: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
-    /// What insta said about its own configuration; after that panic its lock is poisoned, and it says nothing useful.
-    static INSTA: Mutex<Option<String>> = Mutex::new(None);
-    let mut misconfigured = INSTA.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(why) = &*misconfigured {
-        return Err(why.clone());
+/// Runs one call of insta at a time. A panic because the snapshot differs is expected and ignored; any other panic becomes an error.
+fn call_insta(call: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
+    /// insta's message about its configuration. After that panic insta's own lock is poisoned, and later messages are useless.
+    static CONFIG_ERROR: Mutex<Option<String>> = Mutex::new(None);
+    let mut config_error = CONFIG_ERROR.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(error) = &*config_error {
+        return Err(error.clone());
     }
-    let said = match catch(call) {
-        Ok(answer) => return answer,
-        Err(panic) => panic.message,
-    };
-    if said.starts_with("snapshot assertion for ") {
-        return Ok(());
+    match catch_panic(call) {
+        Ok(result) => result,
+        Err(panic) if panic.message.starts_with("snapshot assertion for ") => Ok(()),
+        Err(panic) => {
+            if panic.message.starts_with("Error building config") {
+                *config_error = Some(panic.message.clone());
+            }
+            Err(panic.message)
+        }
     }
-    if said.starts_with("Error building config") {
-        *misconfigured = Some(said.clone());
-    }
-    Err(said)
 }
 
-/// Locks a folder until the file that is returned is closed, also where the process is killed: insta writes in place, so that
-/// two processes must not record at once.
+/// Locks a folder until the returned file is closed, which also happens if the process is killed. insta writes in place, so that two
+/// processes must not record at the same time.
 ///
-/// Where the file system knows no locks, or another process does not give this one up within ten seconds, work goes on
-/// without: what is half written is found when it is read.
+/// If the file system does not support locks, or another process keeps the lock for ten seconds, work continues without it, because
+/// incomplete files are detected when they are read.
 #[cfg(unix)]
 fn lock(folder: &Path) -> Option<fs::File> {
     use std::time::{Duration, Instant};
@@ -132,13 +129,13 @@ fn lock(folder: &Path) -> Option<fs::File> {
     use rustix::fs::{FlockOperation, flock};
     use rustix::io::Errno;
 
-    const PATIENCE: Duration = Duration::from_secs(10);
+    const TIMEOUT: Duration = Duration::from_secs(10);
     let started = Instant::now();
     let folder = fs::File::open(folder).ok()?;
     loop {
         match flock(&folder, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => return Some(folder),
-            Err(Errno::WOULDBLOCK | Errno::INTR) if started.elapsed() < PATIENCE => {
+            Err(Errno::WOULDBLOCK | Errno::INTR) if started.elapsed() < TIMEOUT => {
                 std::thread::sleep(Duration::from_millis(1));
             }
             Err(_) => return None,
@@ -146,147 +143,145 @@ fn lock(folder: &Path) -> Option<fs::File> {
     }
 }
 
-/// Locks nothing, here.
+/// Does nothing on this platform.
 #[cfg(not(unix))]
 fn lock(_: &Path) -> Option<fs::File> {
     None
 }
 
-/// Starts this program again, with the same arguments, where insta would print: it prints what differs to stdout, from any
-/// thread, and takes the setting from the environment, which no running process can change safely.
+/// Re-runs this program with `INSTA_OUTPUT=none` and the same arguments, if insta would print. insta prints differences to stdout from
+/// any thread, and a running process cannot change its environment safely.
 ///
-/// Returns where insta is silent already, where `INSTA_OUTPUT` is none of insta's values
-/// ([`Recorder::check_settings`](super::Recorder::check_settings) refuses it), and where the system cannot replace a process: then
-/// insta prints, and nothing else changes.
+/// Returns if insta is silent already, if `INSTA_OUTPUT` is invalid (which
+/// [`Recorder::check_settings`](super::Recorder::check_settings) rejects), and if the system cannot replace a process; then insta
+/// prints, and nothing else changes.
 #[cfg(feature = "harness")]
-pub(crate) fn silence() {
+pub(crate) fn silence_insta() {
     #[cfg(unix)]
-    if settings::would_print(&settings::process)
+    if settings::insta_prints(&settings::env_var)
         && let Ok(program) = std::env::current_exe()
     {
         use std::os::unix::process::CommandExt as _;
         let mut arguments = std::env::args_os();
-        let mut again = std::process::Command::new(program);
+        let mut command = std::process::Command::new(program);
         if let Some(name) = arguments.next() {
-            again.arg0(name);
+            command.arg0(name);
         }
-        // It returns only where it failed.
-        let _ = again.args(arguments).env("INSTA_OUTPUT", "none").exec();
+        // Returns only if it fails.
+        let _ = command.args(arguments).env("INSTA_OUTPUT", "none").exec();
     }
 }
 
-/// Whether a path means the same to YAML with and without quotes.
+/// Whether a path does not need quotes in YAML.
 fn is_plain(source: &str) -> bool {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
-    // What begins with a letter and has a slash is text, and neither a number nor another word of YAML's.
+    // Text that begins with a letter and contains a slash is neither a number nor a keyword.
     source.starts_with(|c: char| c.is_ascii_alphabetic()) && source.contains('/') && source.chars().all(is_plain)
 }
 
-/// The snapshot of a file with that text, as insta reads it: an error in words also where insta would panic.
+/// Loads a snapshot with this content through insta. A panic of insta becomes an error.
 fn load(file: &Path, raw: &str) -> Result<insta::Snapshot, String> {
     check_header(raw)?;
-    match catch(|| insta::Snapshot::from_file(file).map_err(|error| error.to_string())) {
-        Ok(read) => read,
-        Err(panic) => Err(format!("its header cannot be read: insta stops at it ({})", panic.message)),
-    }
+    catch_panic(|| insta::Snapshot::from_file(file).map_err(|error| error.to_string()))
+        .unwrap_or_else(|panic| Err(format!("its header cannot be read: insta panics at it ({})", panic.message)))
 }
 
-/// Refuses a header that could cost insta's YAML parser its stack or all memory, neither of which can be caught: it recurses
-/// into what is nested, and copies what an alias stands for.
+/// Rejects a header that could exhaust the stack or the memory in insta's YAML parser, neither of which can be caught: the parser
+/// recurses into nested values, and copies the values of aliases.
 fn check_header(raw: &str) -> Result<(), String> {
-    const LONGEST: usize = 64 << 10;
-    const DEEPEST: usize = 256;
-    const ALIASES: usize = 8;
+    const MAX_LENGTH: usize = 64 << 10;
+    const MAX_DEPTH: usize = 256;
+    const MAX_ALIASES: usize = 8;
     let lines = raw.split_inclusive('\n').enumerate();
     let lines = lines.take_while(|(number, line)| *number == 0 || line.trim_end() != "---");
     let header = &raw[..lines.map(|(_, line)| line.len()).sum()];
-    if header.len() > LONGEST {
-        return Err(format!("its header is {} bytes long, and may be {LONGEST}", header.len()));
+    if header.len() > MAX_LENGTH {
+        return Err(format!("its header is too long ({} bytes, at most {MAX_LENGTH})", header.len()));
     }
-    if header.matches(['[', '{', '?', ':', '-']).count() > DEEPEST || header.matches('*').count() > ALIASES {
-        return Err("its header is no list of a few fields".to_owned());
+    if header.matches(['[', '{', '?', ':', '-']).count() > MAX_DEPTH || header.matches('*').count() > MAX_ALIASES {
+        return Err("its header is not a short list of fields".to_owned());
     }
     Ok(())
 }
 
-/// What insta reads below a header of the form that nearly all have, in which nothing can be wrong: the path of a `case.json`
-/// as the `source`, and nothing else.
-fn below_plain_header(raw: &str) -> Option<&str> {
+/// Returns the text that insta would read below a header of the usual form: the path of a `case.json` as the `source`, and nothing
+/// else. Nothing can be wrong with such a header.
+fn text_below_plain_header(raw: &str) -> Option<&str> {
     let (source, content) = raw.strip_prefix("---\nsource: ")?.split_once("\n---\n")?;
-    // insta drops the first of two characters that end a line, and what is blank at the end.
-    let is_read_so = is_plain(source) && source.ends_with("/case.json") && !content.contains('\r');
-    is_read_so.then(|| content.trim_end())
+    // insta removes the CR of CRLF, and white space at the end.
+    let is_unchanged = is_plain(source) && source.ends_with("/case.json") && !content.contains('\r');
+    is_unchanged.then(|| content.trim_end())
 }
 
-/// What a user reads about a snapshot that is not one of karat's, and what to do with it.
+/// Returns the error for a damaged snapshot, with a remedy.
 fn broken(file: &Path, line: Option<usize>, what: &str) -> Error {
     let place = line.map(|line| format!("line {line} ")).unwrap_or_default();
     let is_pending = file.extension().is_some_and(|extension| extension == "new");
     let remedy = match what.contains("conflict") {
         _ if is_pending => "delete it and run again",
-        true => "resolve it by hand, or delete the file, run again and accept the new one",
-        false => "restore it from version control, or delete it, run again and accept the new one",
+        true => "resolve it by hand, or delete the file, run again and accept the new snapshot",
+        false => "restore it from version control, or delete it, run again and accept the new snapshot",
     };
     Error::Snapshot { path: file.to_path_buf(), what: format!("{place}{what}; {remedy}") }
 }
 
-/// Finds a file where a folder of snapshots should be: everything below it fails in ways that do not name it.
-fn blocked(file: &Path) -> Result<()> {
+/// Checks that no file is in the place of a folder of snapshots, because errors below it would not name it.
+fn check_folder(file: &Path) -> Result<()> {
     match file.ancestors().skip(1).find(|above| above.exists()) {
-        Some(above) if !above.is_dir() => Err(in_place_of_folder(above)),
+        Some(above) if !above.is_dir() => Err(not_a_folder(above)),
         _ => Ok(()),
     }
 }
 
-/// The error of a file that is where snapshots should be.
-pub(super) fn in_place_of_folder(path: &Path) -> Error {
-    let what = "it is a file, where karat keeps a folder of snapshots; move it away".to_owned();
+/// Returns the error for a file in the place of a folder of snapshots.
+pub(super) fn not_a_folder(path: &Path) -> Error {
+    let what = "it is a file, but must be a folder of snapshots; move the file elsewhere".to_owned();
     Error::Snapshot { path: path.to_path_buf(), what }
 }
 
-/// Accepts a pending file: writes what `cargo insta accept` writes, whole or not at all and also where the power fails, and
-/// removes the pending one. One that was cut short is removed alone.
+/// Accepts a pending file: writes the same as `cargo insta accept`, atomically and durably, and removes the pending file. An
+/// incomplete pending file is only removed.
 #[cfg(feature = "harness")]
 pub(super) fn promote(pending: &Path, snapshot: &Path) -> Result<()> {
-    let wrong = |what: &str| Error::Snapshot { path: pending.to_path_buf(), what: what.to_owned() };
+    let error = |what: &str| Error::Snapshot { path: pending.to_path_buf(), what: what.to_owned() };
     if snapshot.is_symlink() {
         return Err(Error::Snapshot { path: snapshot.to_path_buf(), what: describe_link(snapshot) });
     }
-    // It is read once: what is checked is what is accepted, whoever writes to it meanwhile.
-    let gone = || wrong("it is gone: another process accepted or dropped it");
-    let raw = content(pending)?.ok_or_else(gone)?;
-    match accepted(&raw, pending) {
+    // It is read once, so that the accepted content is what was checked, even if another process writes to the file.
+    let missing = || error("it no longer exists: another process accepted or deleted it");
+    let raw = read(pending)?.ok_or_else(missing)?;
+    match accepted_content(&raw, pending) {
         Ok(text) => write(snapshot, &text)?,
-        Err(_) if is_cut_short(&raw) => {
-            // What cannot be removed is overwritten by the next run, as what can.
+        Err(_) if is_incomplete(&raw) => {
+            // If it cannot be removed, the next run overwrites it.
             fs::remove_file(pending).ok();
-            return Err(wrong("it was cut short, as by a run that was killed, and is dropped; run again"));
+            return Err(error("it was incomplete, as after a killed run, and has been deleted; run again"));
         }
         Err(error) => return Err(error),
     }
-    // It is accepted, whatever becomes of the pending file; the next run drops that. One that was written since is another.
-    if content(pending).is_ok_and(|now| now.is_some_and(|now| now == raw)) {
+    // If it cannot be removed, the next run removes it. If it has changed, it is a new pending snapshot.
+    if read(pending).is_ok_and(|now| now.is_some_and(|now| now == raw)) {
         fs::remove_file(pending).ok();
     }
     Ok(())
 }
 
-/// What insta writes where it accepts a pending file with that content.
+/// Returns what insta writes when it accepts a pending file with this content.
 #[cfg(feature = "harness")]
-fn accepted(raw: &[u8], pending: &Path) -> Result<Vec<u8>> {
-    // insta reads and writes files alone.
+fn accepted_content(raw: &[u8], pending: &Path) -> Result<Vec<u8>> {
+    // insta reads and writes only files.
     let copy = tempfile::NamedTempFile::new().map_err(|error| Error::write(std::env::temp_dir(), error))?;
-    let copied = |error| Error::write(copy.path(), error);
-    fs::write(copy.path(), raw).map_err(copied)?;
-    let new = Stored::of(raw, copy.path(), pending)?;
-    parse(&new.text).map_err(|fault| new.broken(pending, fault))?;
-    let wrong = |what: String| Error::Snapshot { path: pending.to_path_buf(), what };
-    let new = load(copy.path(), &String::from_utf8_lossy(raw)).map_err(wrong)?;
-    new.save(copy.path()).map_err(|error| wrong(error.to_string()))?;
-    fs::read(copy.path()).map_err(copied)
+    let copy_error = |error| Error::write(copy.path(), error);
+    fs::write(copy.path(), raw).map_err(copy_error)?;
+    let new = SnapshotFile::parse(raw, copy.path(), pending)?;
+    parse(&new.text).map_err(|fault| new.error(pending, fault))?;
+    let error = |what: String| Error::Snapshot { path: pending.to_path_buf(), what };
+    let new = load(copy.path(), &String::from_utf8_lossy(raw)).map_err(error)?;
+    new.save(copy.path()).map_err(|insta| error(insta.to_string()))?;
+    fs::read(copy.path()).map_err(copy_error)
 }
 
-/// Writes a snapshot, whole or not at all.
+/// Writes a snapshot atomically.
 #[cfg(feature = "harness")]
 fn write(file: &Path, content: &[u8]) -> Result<()> {
     let folder = file.parent().expect("a snapshot is in a folder");
@@ -295,9 +290,9 @@ fn write(file: &Path, content: &[u8]) -> Result<()> {
         .map_err(|error| Error::write(file, error))
 }
 
-/// The bytes of a file; `None` where there is none.
+/// Reads a file, or returns `None` if it does not exist.
 #[cfg(feature = "harness")]
-fn content(file: &Path) -> Result<Option<Vec<u8>>> {
+fn read(file: &Path) -> Result<Option<Vec<u8>>> {
     match read_regular(file, TEXT_LIMIT) {
         Ok(Lookup::File(raw)) => Ok(Some(raw)),
         Ok(Lookup::Unusable(what)) => Err(broken(file, None, &format!("it {what}"))),
@@ -306,12 +301,12 @@ fn content(file: &Path) -> Result<Option<Vec<u8>>> {
     }
 }
 
-/// Whether a pending file is only the beginning of one: insta does not write them all at once.
+/// Whether this is only the beginning of a pending file, which insta does not write atomically.
 #[cfg(feature = "harness")]
-fn is_cut_short(raw: &[u8]) -> bool {
-    // A character may be cut too.
+fn is_incomplete(raw: &[u8]) -> bool {
+    // The last character may be incomplete.
     let text = String::from_utf8_lossy(raw);
-    if conflict(&text).is_some() {
+    if find_conflict(&text).is_some() {
         return false;
     }
     let mut marks = text.match_indices("---\n").filter(|(at, _)| *at == 0 || text[..*at].ends_with('\n'));
@@ -330,16 +325,19 @@ mod tests {
     use crate::snapshot::text::sample::sample;
 
     #[test]
-    fn no_header_ends_the_process_that_reads_it() {
+    fn no_header_crashes_the_process() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let file = folder.path().join("y.snap");
         let read = |header: &str| {
             fs::write(&file, format!("---\n{header}\n---\nkarat: 1\n")).expect("a file");
-            Stored::read(&file).map(drop).map_err(|error| error.to_string())
+            SnapshotFile::read(&file).map(drop).map_err(|error| error.to_string())
         };
         for header in ["x: .nan", "x: .inf", "x: -.inf", "x: [.NAN]", "? .inf", "x: !!float .nan"] {
-            let said = read(header).expect_err(header);
-            assert!(said.contains("insta stops at it") && said.contains("restore it from version control"), "{said}");
+            let error = read(header).expect_err(header);
+            assert!(
+                error.contains("insta panics at it") && error.contains("restore it from version control"),
+                "{error}"
+            );
         }
         let nested = ["[", "{", "- ", "? ", "a: [", "{a: "].map(|open| format!("x: {}", open.repeat(100_000)));
         let doubled: String =
@@ -347,18 +345,18 @@ mod tests {
         let aliases = format!("a0: &a0 [x, x]\n{doubled}");
         let long = format!("description: {}", "x".repeat(100_000));
         for header in nested.iter().chain([&aliases, &long]) {
-            let said = read(header).expect_err("it is refused");
-            assert!(said.contains("its header is ") && said.len() < 300, "{said}");
+            let error = read(header).expect_err("it is rejected");
+            assert!(error.contains("its header is ") && error.len() < 300, "{error}");
         }
-        // As deep as may be, on a thread as small as karat's.
+        // The deepest header that is allowed, on a thread with a stack as small as that of karat's threads.
         let deep = format!("x: {}", "[".repeat(250));
-        std::thread::scope(|scope| scope.spawn(|| read(&deep).expect_err("it has no end")).join().map(drop))
+        std::thread::scope(|scope| scope.spawn(|| read(&deep).expect_err("it is never closed")).join().map(drop))
             .expect("done");
     }
 
     proptest::proptest! {
         #[test]
-        fn whatever_a_header_is_it_is_read_or_refused(
+        fn any_header_is_read_or_rejected(
             parts in proptest::collection::vec(
                 proptest::sample::select(vec![
                     "source: ", "x", ": ", "\n", "- ", "  ", "[", "]", "{", "}", ",", "&a ", "*a", "!!float ", "!!int ",
@@ -371,13 +369,13 @@ mod tests {
             let folder = tempfile::tempdir().expect("a temporary folder");
             let file = folder.path().join("y.snap");
             fs::write(&file, format!("---\n{}\n---\nkarat: 1\n", parts.concat())).expect("a file");
-            // It returns.
-            let _ = Stored::read(&file);
+            // It must not panic.
+            let _ = SnapshotFile::read(&file);
         }
     }
 
     #[test]
-    fn below_a_plain_header_is_what_insta_reads_there() {
+    fn the_text_below_a_plain_header_is_read_as_insta_reads_it() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let file = folder.path().join("y.snap");
         let read = |header: &str, content: &str| {
@@ -385,7 +383,7 @@ mod tests {
             fs::write(&file, &raw).expect("a file");
             let insta =
                 insta::Snapshot::from_file(&file).ok().and_then(|snapshot| Some(snapshot.as_text()?.to_string()));
-            let plain = below_plain_header(&raw).map(str::to_owned);
+            let plain = text_below_plain_header(&raw).map(str::to_owned);
             assert!(plain.is_none() || plain == insta, "{raw:?}: {plain:?} is not {insta:?}");
             plain.is_some()
         };
@@ -417,41 +415,41 @@ mod tests {
 
     #[cfg(feature = "harness")]
     #[test]
-    fn a_pending_file_that_was_cut_short_anywhere_is_dropped_and_never_accepted() {
+    fn an_incomplete_pending_file_is_deleted_and_never_accepted() {
         let odd = sample().with(|sample| sample.checkpoint = "na\u{ef}ve: \"quoted\"".to_owned());
         let folder = tempfile::tempdir().expect("a temporary folder");
         let (pending, snapshot) = (folder.path().join("y.snap.new"), folder.path().join("y.snap"));
         for sample in [sample(), odd] {
-            // As insta writes one.
-            let whole = format!(
+            // As written by insta.
+            let complete = format!(
                 "---\nsource: goldens/a/case.json\nassertion_line: 1\nexpression: \"\"\n---\n{}",
                 sample.text()
             );
-            for end in 0..whole.len() {
-                fs::write(&pending, &whole.as_bytes()[..end]).expect("a file");
-                let error = promote(&pending, &snapshot).expect_err("it is not whole").to_string();
-                assert!(error.contains("it was cut short") && error.contains("run again"), "{end}: {error}");
+            for end in 0..complete.len() {
+                fs::write(&pending, &complete.as_bytes()[..end]).expect("a file");
+                let error = promote(&pending, &snapshot).expect_err("it is incomplete").to_string();
+                assert!(error.contains("it was incomplete") && error.contains("run again"), "{end}: {error}");
                 assert!(!pending.exists() && !snapshot.exists(), "{end}");
             }
-            fs::write(&pending, &whole).expect("a file");
-            promote(&pending, &snapshot).expect("it is whole");
+            fs::write(&pending, &complete).expect("a file");
+            promote(&pending, &snapshot).expect("it is complete");
             assert!(fs::read_to_string(&snapshot).expect("a snapshot").ends_with(&sample.text()));
             assert!(!pending.exists());
-            fs::remove_file(&snapshot).expect("it is there");
+            fs::remove_file(&snapshot).expect("it exists");
         }
-        assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 0, "nothing is left beside");
+        assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 0, "no other files are left");
     }
 
     #[cfg(feature = "harness")]
     #[test]
-    fn a_pending_file_that_was_damaged_otherwise_is_left_to_be_looked_at() {
+    fn a_damaged_pending_file_is_not_deleted() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let (pending, snapshot) = (folder.path().join("y.snap.new"), folder.path().join("y.snap"));
-        let whole = format!("---\nsource: goldens/a/case.json\n---\n{}", sample().text());
+        let complete = format!("---\nsource: goldens/a/case.json\n---\n{}", sample().text());
         for (from, to) in
             [("mean: 0", "mean: zero"), ("mean: 0", "<<<<<<< HEAD\nmean: 0"), ("dtype: f32", "dtype: f32\ndtype: f64")]
         {
-            fs::write(&pending, whole.replacen(from, to, 1)).expect("a file");
+            fs::write(&pending, complete.replacen(from, to, 1)).expect("a file");
             promote(&pending, &snapshot).expect_err("it is damaged");
             assert!(pending.exists() && !snapshot.exists(), "{to}");
         }

@@ -1,37 +1,37 @@
-//! The drift gate: a summary as text, held against the accepted text in a band, and recorded through insta.
+//! The drift gate: compares a summary with its accepted snapshot, within a band, and records changes through insta.
 //!
-//! *text* writes what a snapshot says and reads it back, *band* judges, *file* knows insta and the files, and *recorder* puts
-//! these together for one file: of an assertion in an ordinary test, or, in *cases*, of a whole tree.
+//! *text* formats and parses snapshots, *band* compares them, *file* reads and writes their files and calls insta, and *recorder*
+//! combines these for one snapshot: of an assertion in an ordinary test, or, in *cases*, of a tree of cases.
 
 mod band;
 #[cfg(feature = "harness")]
 mod cases;
-pub(crate) mod catch;
 mod file;
+#[cfg(feature = "harness")]
+mod index;
+pub(crate) mod panic;
 mod recorder;
 mod settings;
-#[cfg(feature = "harness")]
-mod shelf;
 mod text;
 mod workspace;
 
-pub use band::Drift;
 #[cfg(feature = "reports")]
-pub(crate) use band::MOVED;
-pub(crate) use band::moved;
+pub(crate) use band::DRIFT_COLUMNS;
+pub use band::Drift;
 #[cfg(feature = "harness")]
-pub(crate) use band::moved_row;
+pub(crate) use band::drift_row;
+pub(crate) use band::format_drift;
 #[cfg(feature = "harness")]
-pub use cases::Accepted;
+pub use cases::AcceptOutcome;
 #[cfg(feature = "harness")]
-pub(crate) use file::silence;
-pub use recorder::{Recorded, Recorder, TestSite, record_in_test};
-pub use settings::{Caller, in_ci, reviewed};
+pub(crate) use file::silence_insta;
 #[cfg(feature = "harness")]
-pub use shelf::Orphan;
+pub use index::Orphan;
 #[cfg(feature = "harness")]
-pub(crate) use shelf::Shelf;
-pub use text::{Facts, text};
+pub(crate) use index::SnapshotIndex;
+pub use recorder::{RecordOutcome, Recorder, TestSite, record_in_test};
+pub use settings::{Caller, in_ci, insta_reviews};
+pub use text::{Facts, format_snapshot};
 #[cfg(feature = "harness")]
 pub(crate) use workspace::cargo_insta;
-pub use workspace::{has_cargo_insta, workspace};
+pub use workspace::{find_workspace, has_cargo_insta};

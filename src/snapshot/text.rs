@@ -1,5 +1,4 @@
-//! The text of a snapshot: karat's own, one quantity a line, every number with the fewest digits that read back the
-//! same. Pure.
+//! Formats and parses the text of a snapshot: one quantity per line, every number with the fewest digits that read back the same.
 //!
 //! ```text
 //! karat: 1
@@ -24,8 +23,8 @@
 //! l2: 22.3602
 //! ```
 //!
-//! What is absent has no line. The lines that every snapshot has come last, so that a file that was cut short is never
-//! taken for a whole one.
+//! Quantities that do not apply have no line. The lines that every snapshot has come last, so that an incomplete file is never
+//! mistaken for a complete one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,63 +33,63 @@ use serde_json::Value as Json;
 use crate::compare::{Comparison, NanRule, NonFinite, Rules, Summary, Tolerance};
 use crate::tensor::{DType, Kind, Value};
 
-/// The version of the text that this karat writes, and the newest that it reads.
+/// The version of the format, which is written, and the newest that is read.
 pub(super) const VERSION: u64 = 1;
 
-/// Everything that the snapshot of one output holds.
+/// The facts that the snapshot of one output states.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
-    /// The checkpoint that the case names.
+    /// The checkpoint of the case.
     pub checkpoint: &'a str,
     /// The parameters of the case.
     pub params: &'a BTreeMap<String, Json>,
     /// The sha256 of each input, in lower-case hex.
     pub inputs: &'a BTreeMap<String, String>,
-    /// The sha256 of the reference, in lower-case hex; `None` where the snapshot alone holds the output.
+    /// The sha256 of the reference, in lower-case hex; `None` if the output is only compared with its snapshot.
     pub reference: Option<&'a str>,
-    /// The sha256 of each reference that the output may equal instead, in lower-case hex.
+    /// The sha256 of each alternative reference, in lower-case hex.
     pub alternatives: &'a [String],
-    /// The sha256 of the mask, in lower-case hex; `None` where nothing is left out.
+    /// The sha256 of the mask, in lower-case hex; `None` if there is no mask.
     pub mask: Option<&'a str>,
-    /// The rules that the output was held to; `None` without a reference.
+    /// The rules of the comparison; `None` without a reference.
     pub rules: Option<&'a Rules>,
-    /// What a chained run holds the output to; `None` where that is no gate.
+    /// The tolerance in a chained run; `None` if the case has none.
     pub chained: Option<&'a Tolerance>,
-    /// The numbers that describe the actual tensor.
+    /// The summary of the actual tensor.
     pub summary: &'a Summary,
-    /// What was measured against the reference; `None` without one.
+    /// The comparison with the reference; `None` without one.
     pub comparison: Option<&'a Comparison>,
 }
 
 /// One line of a snapshot: `quantity: value`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Line {
-    /// What stands left of the colon, such as `param eps`.
+    /// The text before the colon, such as `param eps`.
     pub quantity: String,
-    /// What stands right of it.
+    /// The text after it.
     pub value: String,
 }
 
-/// The text of a snapshot with those facts. It ends with a newline.
+/// Formats the text of a snapshot. It ends with a newline.
 #[must_use]
-pub fn text(facts: &Facts<'_>) -> String {
+pub fn format_snapshot(facts: &Facts<'_>) -> String {
     join(&lines(facts))
 }
 
-/// Lines as the text of a snapshot.
+/// Joins lines into the text of a snapshot.
 pub(super) fn join(lines: &[Line]) -> String {
     lines.iter().fold(String::new(), |text, Line { quantity, value }| text + quantity + ": " + value + "\n")
 }
 
-/// The facts as lines, in the order of the text.
+/// Returns the lines of a snapshot in order.
 pub(super) fn lines(facts: &Facts<'_>) -> Vec<Line> {
     let Facts { checkpoint, params, inputs, reference, alternatives, mask, rules, chained, summary, comparison } =
         *facts;
     let mut lines = Lines(Vec::new());
     lines.add("karat", VERSION);
-    lines.add("checkpoint", word(checkpoint));
-    params.iter().for_each(|(name, value)| lines.add(&format!("param {}", word(name)), json(value)));
-    inputs.iter().for_each(|(name, hash)| lines.add(&format!("input {}", word(name)), format!("sha256 {hash}")));
+    lines.add("checkpoint", quote(checkpoint));
+    params.iter().for_each(|(name, value)| lines.add(&format!("param {}", quote(name)), json(value)));
+    inputs.iter().for_each(|(name, hash)| lines.add(&format!("input {}", quote(name)), format!("sha256 {hash}")));
     lines.add("reference", reference.map_or("none".to_owned(), |hash| format!("sha256 {hash}")));
     if !alternatives.is_empty() {
         let hashes: Vec<String> = alternatives.iter().map(|hash| format!("sha256 {hash}")).collect();
@@ -100,19 +99,19 @@ pub(super) fn lines(facts: &Facts<'_>) -> Vec<Line> {
         lines.add("where", format!("sha256 {hash}"));
     }
     if let Some(rules) = rules {
-        lines.rules(rules);
+        lines.add_rules(rules);
     }
     if let Some(tolerance) = chained {
-        lines.tolerance("chained ", tolerance);
+        lines.add_tolerance("chained ", tolerance);
     }
     if let Some(comparison) = comparison {
-        lines.some("largest difference", comparison.max_abs_diff.as_ref().map(|extreme| float(extreme.value)));
-        lines.some("rmse", comparison.rmse.map(float));
+        lines.add_some("largest difference", comparison.max_abs_diff.as_ref().map(|extreme| float(extreme.value)));
+        lines.add_some("rmse", comparison.rmse.map(float));
     }
-    lines.form(summary);
-    // Which of several references came out is the machine's to decide.
+    lines.add_structure(summary);
+    // Which of several references an output equals may depend on the machine.
     if alternatives.is_empty() {
-        lines.statistics(summary);
+        lines.add_statistics(summary);
     }
     lines.0
 }
@@ -125,34 +124,34 @@ impl Lines {
         self.0.push(Line { quantity: quantity.to_owned(), value: value.to_string() });
     }
 
-    /// A line only where there is something to hold.
-    fn some(&mut self, quantity: &str, value: Option<impl ToString>) {
+    /// Adds a line if there is a value.
+    fn add_some(&mut self, quantity: &str, value: Option<impl ToString>) {
         if let Some(value) = value {
             self.add(quantity, value);
         }
     }
 
-    /// How far the output may be from its reference: what a case may only loosen under review.
-    fn rules(&mut self, rules: &Rules) {
+    /// Adds the rules of the comparison, so that loosening them requires a review.
+    fn add_rules(&mut self, rules: &Rules) {
         let Rules { tolerance, nan, cast, empty } = *rules;
-        self.tolerance("", &tolerance);
-        self.some("nan rule", (nan == NanRule::Match).then_some("match"));
-        self.some("cast", cast);
-        self.some("empty", empty.then_some("declared"));
+        self.add_tolerance("", &tolerance);
+        self.add_some("nan rule", (nan == NanRule::Match).then_some("match"));
+        self.add_some("cast", cast);
+        self.add_some("empty", empty.then_some("declared"));
     }
 
-    fn tolerance(&mut self, of: &str, tolerance: &Tolerance) {
+    fn add_tolerance(&mut self, prefix: &str, tolerance: &Tolerance) {
         let Tolerance { atol, rtol, outliers, max_ulps, max_rel_rms } = *tolerance;
-        self.add(&format!("{of}atol"), float(atol));
-        self.add(&format!("{of}rtol"), float(rtol));
-        self.some(&format!("{of}outliers"), (outliers > 0).then_some(outliers));
-        self.some(&format!("{of}max_ulps"), max_ulps);
-        self.some(&format!("{of}max_rel_rms"), max_rel_rms.map(float));
+        self.add(&format!("{prefix}atol"), float(atol));
+        self.add(&format!("{prefix}rtol"), float(rtol));
+        self.add_some(&format!("{prefix}outliers"), (outliers > 0).then_some(outliers));
+        self.add_some(&format!("{prefix}max_ulps"), max_ulps);
+        self.add_some(&format!("{prefix}max_rel_rms"), max_rel_rms.map(float));
     }
 
-    /// What kind of tensor came out.
-    fn form(&mut self, summary: &Summary) {
-        // `elements` is the product of the shape, less what is left out.
+    /// Adds dtype, shape and counts.
+    fn add_structure(&mut self, summary: &Summary) {
+        // `elements` is the product of the shape, minus the masked elements.
         let Summary { shape, dtype, elements: _, left_out, non_finite, .. } = summary;
         let NonFinite { nan, pos_inf, neg_inf } = non_finite;
         self.add("dtype", dtype);
@@ -163,18 +162,18 @@ impl Lines {
         self.add("left out", left_out);
     }
 
-    /// How large its elements are.
-    fn statistics(&mut self, summary: &Summary) {
+    /// Adds the statistics of the elements.
+    fn add_statistics(&mut self, summary: &Summary) {
         let Summary { dtype, min, max, mean, std, l2, .. } = summary;
-        self.some("min", min.map(|value| extremum(value, *dtype)));
-        self.some("max", max.map(|value| extremum(value, *dtype)));
-        self.some("mean", mean.map(float));
-        self.some("std", std.map(float));
-        self.some("l2", l2.map(float));
+        self.add_some("min", min.map(|value| extremum(value, *dtype)));
+        self.add_some("max", max.map(|value| extremum(value, *dtype)));
+        self.add_some("mean", mean.map(float));
+        self.add_some("std", std.map(float));
+        self.add_some("l2", l2.map(float));
     }
 }
 
-/// The smallest or largest element; of complex numbers the modulus, which is what has an order.
+/// Formats the smallest or largest element. Complex numbers are ordered by their modulus.
 fn extremum(value: Value, dtype: DType) -> String {
     match dtype.kind() {
         Kind::Complex => float(value.to_f64()),
@@ -186,8 +185,8 @@ fn float(value: f64) -> String {
     Value::Float64(value).to_string()
 }
 
-/// A name as it is where that leaves no doubt, else as a JSON string: one line stays one line.
-pub(super) fn word(name: &str) -> String {
+/// Returns a plain name as it is, and any other as a JSON string, so that it stays on one line.
+pub(super) fn quote(name: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "_-./+@".contains(c);
     match !name.is_empty() && name.chars().all(is_plain) {
         true => name.to_owned(),
@@ -195,8 +194,8 @@ pub(super) fn word(name: &str) -> String {
     }
 }
 
-/// Compact JSON with sorted keys. Not serde_json's own writer: another crate of the build may ask serde_json to keep the
-/// order of keys, or the digits of numbers, and so change the text.
+/// Formats compact JSON with sorted keys. The output of serde_json itself would depend on its features, which another crate of the
+/// build may enable: the order of keys, and the digits of numbers.
 fn json(value: &Json) -> String {
     match value {
         Json::Array(items) => format!("[{}]", items.iter().map(json).collect::<Vec<_>>().join(",")),
@@ -215,88 +214,86 @@ fn json(value: &Json) -> String {
     }
 }
 
-/// Why a text is not one of karat's.
+/// The reason why a text is not a karat snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Fault {
-    /// The line where it shows, counted from 1; `None` where it is about the whole.
+    /// The line, counted from 1; `None` if the reason is not in a single line.
     pub line: Option<usize>,
-    /// What is wrong.
+    /// A description.
     pub what: String,
 }
 
-/// Reads a text back into its lines.
+/// Parses the text of a snapshot into lines.
 pub(super) fn parse(text: &str) -> Result<Vec<Line>, Fault> {
-    if let Some(line) = conflict(text) {
-        return fault(line, "holds a merge conflict");
+    if let Some(line) = find_conflict(text) {
+        return fault(line, "contains a merge conflict");
     }
-    version(text.lines().next().unwrap_or_default())?;
+    check_version(text.lines().next().unwrap_or_default())?;
     let mut lines: Vec<Line> = Vec::new();
     let mut seen = BTreeSet::new();
     for (number, line) in (1..).zip(text.lines()) {
-        let Some((quantity, value)) = split(line).filter(|(quantity, _)| is_known(quantity)) else {
-            return fault(number, &format!("is {line:?}, which is no line of a karat snapshot"));
+        let Some((quantity, value)) = split_line(line).filter(|(quantity, _)| is_known_quantity(quantity)) else {
+            return fault(number, &format!("is {line:?}, which is not a line of a karat snapshot"));
         };
         if !seen.insert(quantity) {
             return fault(number, &format!("is a second line for {quantity:?}"));
         }
-        if !reads(quantity, value) {
+        if !is_valid(quantity, value) {
             return fault(number, &format!("has {value:?} for {quantity:?}, which karat cannot read"));
         }
         lines.push(Line { quantity: quantity.to_owned(), value: value.to_owned() });
     }
-    match required(&lines).into_iter().find(|quantity| !seen.contains(quantity)) {
+    match required_quantities(&lines).into_iter().find(|quantity| !seen.contains(quantity)) {
         Some(quantity) => Err(Fault { line: None, what: format!("the line {quantity:?} is missing") }),
         None => Ok(lines),
     }
 }
 
-/// The first line, counted from 1, that is a merge conflict marker.
-pub(super) fn conflict(text: &str) -> Option<usize> {
+/// Returns the first line, counted from 1, that is a marker of a merge conflict.
+pub(super) fn find_conflict(text: &str) -> Option<usize> {
     let is_marker = |line: &str| ["<<<<<<<", "|||||||", "=======", ">>>>>>>"].iter().any(|mark| line.starts_with(mark));
     text.lines().position(is_marker).map(|index| index + 1)
 }
 
-/// The value of that quantity.
+/// Returns the value of a quantity.
 pub(super) fn value<'a>(lines: &'a [Line], quantity: &str) -> Option<&'a str> {
     lines.iter().find(|line| line.quantity == quantity).map(|line| line.value.as_str())
 }
 
-/// How many finite elements the statistics of these lines are over.
+/// Returns the number of finite elements, which the statistics are about.
 pub(super) fn finite_count(lines: &[Line]) -> Option<u64> {
     let count = |quantity| value(lines, quantity)?.parse::<u64>().ok();
-    let elements = shape(value(lines, "shape")?)?.iter().try_fold(1u64, |all, &extent| all.checked_mul(extent))?;
+    let elements =
+        parse_shape(value(lines, "shape")?)?.iter().try_fold(1u64, |all, &extent| all.checked_mul(extent))?;
     ["left out", "nan", "inf", "-inf"].iter().try_fold(elements, |rest, quantity| rest.checked_sub(count(quantity)?))
 }
 
-/// A number of a snapshot, read back as the dtype holds it.
-pub(super) fn number(text: &str, narrow: bool) -> Option<f64> {
+/// Parses a number of a snapshot, as `f32` if it is narrow.
+pub(super) fn parse_number(text: &str, is_narrow: bool) -> Option<f64> {
     match text {
         "nan" => Some(f64::NAN),
         "inf" => Some(f64::INFINITY),
         "-inf" => Some(f64::NEG_INFINITY),
-        // Rust would also read `infinity` and `NaN`, which karat never writes.
+        // Rust would also parse `infinity` and `NaN`, which karat never writes.
         _ if !text.starts_with(|c: char| c == '-' || c.is_ascii_digit()) || text.starts_with("-i") => None,
-        _ if narrow => text.parse::<f32>().ok().map(f64::from),
+        _ if is_narrow => text.parse::<f32>().ok().map(f64::from),
         _ => text.parse().ok(),
     }
 }
 
-/// Refuses a first line that is not that of a version this karat reads.
-fn version(line: &str) -> Result<(), Fault> {
+/// Checks that the first line has a version that can be read.
+fn check_version(line: &str) -> Result<(), Fault> {
     match line.strip_prefix("karat: ").map(str::parse::<u64>) {
         Some(Ok(VERSION)) => Ok(()),
-        Some(Ok(later)) if later > VERSION => fault(
-            1,
-            &format!(
-                "says format {later}, and this karat reads up to format {VERSION}: a later karat wrote it, update karat"
-            ),
-        ),
-        _ => fault(1, &format!("is {line:?} where a karat snapshot begins with \"karat: {VERSION}\"")),
+        Some(Ok(later)) if later > VERSION => {
+            fault(1, &format!("has format {later}, but this karat reads only formats up to {VERSION}: update karat"))
+        }
+        _ => fault(1, &format!("is {line:?}, but a karat snapshot begins with \"karat: {VERSION}\"")),
     }
 }
 
-/// Cuts a line at the colon that ends the quantity; a quoted name may hold others.
-fn split(line: &str) -> Option<(&str, &str)> {
+/// Splits a line at the colon after the quantity. A quoted name may contain other colons.
+fn split_line(line: &str) -> Option<(&str, &str)> {
     let name = line.find(" \"").filter(|_| line.starts_with("param \"") || line.starts_with("input \""));
     let end = match name {
         Some(space) => {
@@ -310,18 +307,18 @@ fn split(line: &str) -> Option<(&str, &str)> {
     Some((&line[..end], line[end..].strip_prefix(": ")?))
 }
 
-/// Whether karat writes such a line.
-fn is_known(quantity: &str) -> bool {
+/// Whether karat writes lines for this quantity.
+fn is_known_quantity(quantity: &str) -> bool {
     let named = quantity.strip_prefix("param ").or_else(|| quantity.strip_prefix("input "));
     match named {
-        Some(name) => name.starts_with('"') || word(name) == name,
-        None => form(quantity).is_some(),
+        Some(name) => name.starts_with('"') || quote(name) == name,
+        None => value_format(quantity).is_some(),
     }
 }
 
-/// What the value of a quantity looks like.
+/// The format of a value.
 #[derive(Clone, Copy)]
-enum Form {
+enum ValueFormat {
     Word,
     Json,
     Hash,
@@ -334,54 +331,54 @@ enum Form {
     Only(&'static str),
 }
 
-fn form(quantity: &str) -> Option<Form> {
+fn value_format(quantity: &str) -> Option<ValueFormat> {
     let tolerance = ["atol", "rtol", "outliers", "max_ulps", "max_rel_rms"];
     let quantity = quantity.strip_prefix("chained ").filter(|rest| tolerance.contains(rest)).unwrap_or(quantity);
     Some(match quantity {
-        "karat" | "nan" | "inf" | "-inf" | "left out" | "outliers" | "max_ulps" => Form::Count,
-        "checkpoint" => Form::Word,
-        "reference" => Form::HashOrNone,
-        "where" => Form::Hash,
-        "or" => Form::Hashes,
-        "atol" | "rtol" | "max_rel_rms" | "largest difference" | "rmse" => Form::Number,
-        "min" | "max" | "mean" | "std" | "l2" => Form::Number,
-        "cast" | "dtype" => Form::DType,
-        "shape" => Form::Shape,
-        "nan rule" => Form::Only("match"),
-        "empty" => Form::Only("declared"),
-        _ if quantity.starts_with("param ") => Form::Json,
-        _ if quantity.starts_with("input ") => Form::Hash,
+        "karat" | "nan" | "inf" | "-inf" | "left out" | "outliers" | "max_ulps" => ValueFormat::Count,
+        "checkpoint" => ValueFormat::Word,
+        "reference" => ValueFormat::HashOrNone,
+        "where" => ValueFormat::Hash,
+        "or" => ValueFormat::Hashes,
+        "atol" | "rtol" | "max_rel_rms" | "largest difference" | "rmse" => ValueFormat::Number,
+        "min" | "max" | "mean" | "std" | "l2" => ValueFormat::Number,
+        "cast" | "dtype" => ValueFormat::DType,
+        "shape" => ValueFormat::Shape,
+        "nan rule" => ValueFormat::Only("match"),
+        "empty" => ValueFormat::Only("declared"),
+        _ if quantity.starts_with("param ") => ValueFormat::Json,
+        _ if quantity.starts_with("input ") => ValueFormat::Hash,
         _ => return None,
     })
 }
 
-/// Whether that text can be the value of that quantity.
-fn reads(quantity: &str, value: &str) -> bool {
+/// Whether a quantity may have this value.
+fn is_valid(quantity: &str, value: &str) -> bool {
     let is_hash = |text: &str| {
         let hash = text.strip_prefix("sha256 ").unwrap_or_default();
         hash.len() == 64 && hash.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
     };
-    match form(quantity) {
-        Some(Form::Word) => {
-            !value.is_empty() && (word(value) == value || serde_json::from_str::<String>(value).is_ok())
+    match value_format(quantity) {
+        Some(ValueFormat::Word) => {
+            !value.is_empty() && (quote(value) == value || serde_json::from_str::<String>(value).is_ok())
         }
-        Some(Form::Json) => serde_json::from_str::<Json>(value).is_ok(),
-        Some(Form::Hash) => is_hash(value),
-        Some(Form::Hashes) => value.split(", ").all(is_hash),
-        Some(Form::HashOrNone) => value == "none" || is_hash(value),
-        // The extremes of a boolean tensor are booleans.
-        Some(Form::Number) => number(value, false).is_some() || matches!(value, "true" | "false"),
-        Some(Form::Count) => value.parse::<u64>().is_ok(),
-        Some(Form::DType) => DType::from_name(value).is_some(),
-        Some(Form::Shape) => shape(value).is_some(),
-        Some(Form::Only(only)) => value == only,
+        Some(ValueFormat::Json) => serde_json::from_str::<Json>(value).is_ok(),
+        Some(ValueFormat::Hash) => is_hash(value),
+        Some(ValueFormat::Hashes) => value.split(", ").all(is_hash),
+        Some(ValueFormat::HashOrNone) => value == "none" || is_hash(value),
+        // The minimum and maximum of a boolean tensor are booleans.
+        Some(ValueFormat::Number) => parse_number(value, false).is_some() || matches!(value, "true" | "false"),
+        Some(ValueFormat::Count) => value.parse::<u64>().is_ok(),
+        Some(ValueFormat::DType) => DType::from_name(value).is_some(),
+        Some(ValueFormat::Shape) => parse_shape(value).is_some(),
+        Some(ValueFormat::Only(only)) => value == only,
         None => false,
     }
 }
 
-/// The quantities that a snapshot with these lines must have. Where any of them is gone the file was damaged, while the
-/// others come and go with the case.
-fn required(lines: &[Line]) -> Vec<&'static str> {
+/// Returns the quantities that a snapshot with these lines must have. If one of them is missing, the file is damaged; the others
+/// depend on the case.
+fn required_quantities(lines: &[Line]) -> Vec<&'static str> {
     let mut all = vec!["checkpoint", "reference", "dtype", "shape", "nan", "inf", "-inf", "left out"];
     if value(lines, "reference").is_some_and(|reference| reference != "none") {
         all.extend(["atol", "rtol"]);
@@ -390,7 +387,7 @@ fn required(lines: &[Line]) -> Vec<&'static str> {
         if all.contains(&"atol") {
             all.extend(["largest difference", "rmse"]);
         }
-        // Where any of several references will do, no statistic is held.
+        // With alternative references there are no statistics.
         if value(lines, "or").is_none() {
             all.extend(["min", "max", "mean", "std", "l2"]);
         }
@@ -398,7 +395,7 @@ fn required(lines: &[Line]) -> Vec<&'static str> {
     all
 }
 
-fn shape(text: &str) -> Option<Vec<u64>> {
+fn parse_shape(text: &str) -> Option<Vec<u64>> {
     match text.strip_prefix('[')?.strip_suffix(']')? {
         "" => Some(Vec::new()),
         extents => extents.split(", ").map(|extent| extent.parse().ok()).collect(),
@@ -409,18 +406,18 @@ fn fault<T>(line: usize, what: &str) -> Result<T, Fault> {
     Err(Fault { line: Some(line), what: what.to_owned() })
 }
 
-/// Hand-made facts for the tests of this room.
+/// Facts for tests.
 #[cfg(test)]
 pub(super) mod sample {
     use std::collections::BTreeMap;
 
     use serde_json::Value as Json;
 
-    use super::{Facts, text};
+    use super::{Facts, format_snapshot};
     use crate::compare::{Comparison, Extreme, NonFinite, Rules, Summary, Tolerance};
     use crate::tensor::{DType, Value};
 
-    /// Facts that own what they hold: 64 `f32` of root mean square 1, largest magnitude 4.
+    /// Owned facts: 64 elements of `f32` with a root mean square of 1 and a largest magnitude of 4.
     #[derive(Clone)]
     pub(in crate::snapshot) struct Sample {
         pub checkpoint: String,
@@ -435,7 +432,7 @@ pub(super) mod sample {
         pub comparison: Option<Comparison>,
     }
 
-    /// 64 eps of `f32`, which is 2^-17: a band at root mean square 1.
+    /// The band at a root mean square of 1: 64 eps of `f32`, which is 2^-17.
     pub(in crate::snapshot) const BAND: f64 = 64.0 * f32::EPSILON as f64;
 
     pub(in crate::snapshot) fn sample() -> Sample {
@@ -513,10 +510,10 @@ pub(super) mod sample {
         }
 
         pub(in crate::snapshot) fn text(&self) -> String {
-            text(&self.facts())
+            format_snapshot(&self.facts())
         }
 
-        /// The sample after a change.
+        /// Returns a changed copy.
         pub(in crate::snapshot) fn with(&self, change: impl FnOnce(&mut Sample)) -> Sample {
             let mut changed = self.clone();
             change(&mut changed);
@@ -544,7 +541,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_absent_has_no_line() {
+    fn absent_quantities_have_no_line() {
         let bare = sample().with(|sample| {
             sample.params.clear();
             sample.inputs.clear();
@@ -577,14 +574,14 @@ mod tests {
     }
 
     #[test]
-    fn what_a_chained_run_allows_has_its_lines() {
+    fn the_tolerance_of_a_chained_run_has_its_lines() {
         let tolerance = Tolerance { outliers: 2, ..Tolerance::new(1e-3, 0.0).expect("valid") };
         let text = sample().with(|sample| sample.chained = Some(tolerance)).text();
         assert!(text.contains("rtol: 0\nchained atol: 0.001\nchained rtol: 0\nchained outliers: 2\n"), "{text}");
     }
 
     #[test]
-    fn where_any_of_several_references_will_do_no_statistic_is_held() {
+    fn with_alternative_references_there_are_no_statistics() {
         let (ab, cd) = ("ab".repeat(32), "cd".repeat(32));
         let either = sample().with(|sample| sample.alternatives = vec![ab.clone(), cd.clone()]);
         let text = either.text();
@@ -593,7 +590,7 @@ mod tests {
     }
 
     #[test]
-    fn names_and_values_of_users_stay_on_their_line() {
+    fn names_and_values_stay_on_one_line() {
         let odd = sample().with(|sample| {
             sample.checkpoint = "two\nlines".to_owned();
             sample.params = BTreeMap::from([
@@ -618,7 +615,7 @@ mod tests {
         });
         let text = precise.text();
         assert!(text.contains("\nmax: 0.3\nmean: 0.3333333333333333\nstd: inf\nl2: nan\n"), "{text}");
-        assert_eq!("0.3".parse(), Ok(value), "in f32 0.3 is the sum");
+        assert_eq!("0.3".parse(), Ok(value), "0.3 in f32 is the sum");
     }
 
     #[test]
@@ -639,8 +636,8 @@ mod tests {
         assert!(complex.text().contains("\nmax: 5\n"));
     }
 
-    /// What the parser says of the sample's text after a replacement.
-    fn said(from: &str, to: &str) -> String {
+    /// Returns the parser's error for the sample's text after a replacement.
+    fn parse_error(from: &str, to: &str) -> String {
         let text = sample().text();
         assert!(text.contains(from), "{from:?} is in the text");
         match parse(&text.replace(from, to)) {
@@ -665,33 +662,33 @@ mod tests {
     }
 
     #[test]
-    fn a_merge_conflict_is_refused_at_its_line() {
+    fn a_merge_conflict_is_rejected_at_its_line() {
         let conflict = "<<<<<<< HEAD\nmean: 0\n=======\nmean: 1\n>>>>>>> branch\n";
-        assert_eq!(said("mean: 0\n", conflict), "Some(18) holds a merge conflict");
-        assert_eq!(said("mean: 0\n", "mean: 0\n=======\n"), "Some(19) holds a merge conflict");
-        assert_eq!(said("mean: 0\n", "mean: 0\n>>>>>>> branch\n"), "Some(19) holds a merge conflict");
+        assert_eq!(parse_error("mean: 0\n", conflict), "Some(18) contains a merge conflict");
+        assert_eq!(parse_error("mean: 0\n", "mean: 0\n=======\n"), "Some(19) contains a merge conflict");
+        assert_eq!(parse_error("mean: 0\n", "mean: 0\n>>>>>>> branch\n"), "Some(19) contains a merge conflict");
     }
 
     #[test]
-    fn a_line_that_karat_did_not_write_is_refused() {
-        let unknown = |line: &str| said("rtol: 0\n", &format!("rtol: 0\n{line}\n"));
+    fn a_line_that_karat_did_not_write_is_rejected() {
+        let unknown = |line: &str| parse_error("rtol: 0\n", &format!("rtol: 0\n{line}\n"));
         for line in ["median: 0", "mean", "mean:0", "", "param: 1", "param a b: 1", "param \"a: 1", " mean: 0"] {
-            let expected = format!("Some(8) is {line:?}, which is no line of a karat snapshot");
+            let expected = format!("Some(8) is {line:?}, which is not a line of a karat snapshot");
             assert_eq!(unknown(line), expected);
         }
     }
 
     #[test]
-    fn a_second_line_for_a_quantity_is_refused() {
-        assert_eq!(said("mean: 0\n", "mean: 0\nmean: 0\n"), "Some(19) is a second line for \"mean\"");
+    fn a_second_line_for_a_quantity_is_rejected() {
+        assert_eq!(parse_error("mean: 0\n", "mean: 0\nmean: 0\n"), "Some(19) is a second line for \"mean\"");
         assert_eq!(
-            said("param eps: 1e-5\n", "param eps: 1\nparam eps: 2\n"),
+            parse_error("param eps: 1e-5\n", "param eps: 1\nparam eps: 2\n"),
             "Some(4) is a second line for \"param eps\""
         );
     }
 
     #[test]
-    fn a_missing_line_is_refused_by_name() {
+    fn a_missing_line_is_reported_by_name() {
         for line in [
             "checkpoint: layer_norm\n",
             "rtol: 0\n",
@@ -703,15 +700,15 @@ mod tests {
             "l2: 8\n",
         ] {
             let (quantity, _) = line.split_once(':').expect("a line");
-            assert_eq!(said(line, ""), format!("None the line {quantity:?} is missing"));
+            assert_eq!(parse_error(line, ""), format!("None the line {quantity:?} is missing"));
         }
     }
 
     #[test]
-    fn a_text_that_was_cut_short_is_refused_wherever_the_cut_is() {
+    fn an_incomplete_text_is_rejected() {
         let text = sample().text();
         for (end, _) in text.char_indices() {
-            // The digits of the last line are guarded by the newline that a snapshot file ends with.
+            // The digits of the last line are protected by the newline at the end of a snapshot file.
             if end < text.find("l2: 8").expect("the last line") + 5 {
                 assert!(parse(&text[..end]).is_err(), "{:?}", &text[..end]);
             }
@@ -719,7 +716,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_cannot_be_read_is_refused() {
+    fn an_invalid_value_is_rejected() {
         for (line, value) in [
             ("mean: 0", "zero"),
             ("mean: 0", "1.2.3"),
@@ -736,26 +733,26 @@ mod tests {
             ("checkpoint: layer_norm", "two words"),
         ] {
             let (quantity, old) = line.split_once(": ").expect("a line");
-            let text = said(&format!("\n{quantity}: {old}\n"), &format!("\n{quantity}: {value}\n"));
+            let text = parse_error(&format!("\n{quantity}: {old}\n"), &format!("\n{quantity}: {value}\n"));
             assert!(text.ends_with(&format!("has {value:?} for {quantity:?}, which karat cannot read")), "{text}");
         }
-        let short = said(&"cd".repeat(32), "cdcd");
+        let short = parse_error(&"cd".repeat(32), "cdcd");
         assert!(short.contains("has \"sha256 cdcd\" for \"reference\""), "{short}");
     }
 
     #[test]
-    fn a_later_format_is_refused_as_such() {
-        let text = said("karat: 1", "karat: 2");
-        assert!(text.starts_with("Some(1) says format 2, and this karat reads up to format 1"), "{text}");
+    fn a_later_format_is_rejected() {
+        let text = parse_error("karat: 1", "karat: 2");
+        assert!(text.starts_with("Some(1) has format 2, but this karat reads only formats up to 1"), "{text}");
         for other in ["karat: 0", "karat: x", "Karat: 1", "carrot: 1"] {
-            let text = said("karat: 1", other);
-            assert_eq!(text, format!("Some(1) is {other:?} where a karat snapshot begins with \"karat: 1\""));
+            let text = parse_error("karat: 1", other);
+            assert_eq!(text, format!("Some(1) is {other:?}, but a karat snapshot begins with \"karat: 1\""));
         }
         assert!(parse("").is_err());
     }
 
     #[test]
-    fn the_finite_elements_are_counted_from_the_lines() {
+    fn the_number_of_finite_elements_is_derived_from_the_lines() {
         let some = sample().with(|sample| {
             sample.summary.left_out = 10;
             sample.summary.non_finite.nan = 1;

@@ -1,4 +1,4 @@
-//! The project that snapshots belong to, which their headers and pending files are relative to, and its tools.
+//! Finds the project that snapshots belong to, and `cargo insta`.
 
 use std::env::{consts::EXE_SUFFIX, home_dir, split_paths, var_os};
 use std::path::{Component, Path, PathBuf};
@@ -6,15 +6,14 @@ use std::path::{Component, Path, PathBuf};
 use crate::error::{Error, Result};
 use crate::fs::{TEXT_LIMIT, read_text};
 
-/// Finds the folder of the user's project, as insta understands it, absolute and spelled as the goldens root is: `chosen` if
-/// there is one, else the nearest folder above whose `Cargo.toml` has a `[workspace]`, else the nearest with a `Cargo.toml`,
-/// else the folder of the goldens root. It asks no `cargo metadata`, which costs a tenth of a second and fails where there is
-/// no cargo.
-pub(super) fn find(goldens: &Path, chosen: Option<&Path>) -> Result<PathBuf> {
-    // What cargo could not read either is no manifest.
+/// Finds the root folder of the user's project by insta's rules, as an absolute path in the spelling of the goldens root: `chosen` if
+/// given, else the nearest folder above whose `Cargo.toml` has a `[workspace]`, else the nearest with a `Cargo.toml`, else the folder
+/// that contains the goldens root. `cargo metadata` would take a tenth of a second, and fails without cargo.
+pub(super) fn find_from(goldens: &Path, chosen: Option<&Path>) -> Result<PathBuf> {
+    // A manifest that cannot be read is ignored, because cargo could not read it either.
     let manifest = |folder: &Path| read_text(&folder.join("Cargo.toml"), TEXT_LIMIT).ok();
     if let Some(chosen) = chosen {
-        return Ok(respell(&tidy(chosen)?, goldens));
+        return Ok(respell(&normalize(chosen)?, goldens));
     }
     let crates: Vec<(&Path, String)> =
         goldens.ancestors().filter_map(|folder| Some((folder, manifest(folder)?))).collect();
@@ -25,27 +24,27 @@ pub(super) fn find(goldens: &Path, chosen: Option<&Path>) -> Result<PathBuf> {
     })
 }
 
-/// The folder of the cargo workspace that a package belongs to, or its own.
+/// Returns the root folder of the cargo workspace that a package belongs to, or its own folder.
 ///
 /// # Errors
 ///
-/// [`Error::Read`] where the current folder is gone.
-pub fn workspace(package: &Path) -> Result<PathBuf> {
-    find(&tidy(package)?, None)
+/// [`Error::Read`] if the current folder does not exist.
+pub fn find_workspace(package: &Path) -> Result<PathBuf> {
+    find_from(&normalize(package)?, None)
 }
 
-/// An absolute path without `..`. Links stay as they are spelled, unless a `..` climbs out of one.
-pub(super) fn tidy(path: &Path) -> Result<PathBuf> {
+/// Returns an absolute path without `..`. Links are only resolved if a `..` leads out of one.
+pub(super) fn normalize(path: &Path) -> Result<PathBuf> {
     let path = std::path::absolute(path).map_err(|error| Error::read(path, error))?;
     let parts: Vec<Component<'_>> = path.components().collect();
     let Some(last) = parts.iter().rposition(|part| *part == Component::ParentDir) else {
         return Ok(path);
     };
-    let (climbing, rest) = parts.split_at(last + 1);
-    let climbing: PathBuf = climbing.iter().collect();
-    let real = climbing.canonicalize().map_err(|error| Error::read(&climbing, error))?;
+    let (ascending, rest) = parts.split_at(last + 1);
+    let ascending: PathBuf = ascending.iter().collect();
+    let real = ascending.canonicalize().map_err(|error| Error::read(&ascending, error))?;
     let mut short = PathBuf::new();
-    for part in climbing.components() {
+    for part in ascending.components() {
         match part {
             Component::ParentDir => drop(short.pop()),
             part => short.push(part),
@@ -55,8 +54,8 @@ pub(super) fn tidy(path: &Path) -> Result<PathBuf> {
     Ok(if is_same { short } else { real }.join(rest.iter().collect::<PathBuf>()))
 }
 
-/// The folder above `inside` that is `folder` by another path, if there is one; else `folder`. Where a temporary folder is
-/// a link (as `/tmp` on a Mac), the two spellings have no text in common.
+/// Returns the ancestor of `inside` that is the same folder as `folder`, or else `folder`. The spellings may differ completely if the
+/// temporary folder is a link, such as `/tmp` on macOS.
 fn respell(folder: &Path, inside: &Path) -> PathBuf {
     let real = |path: &Path| path.canonicalize().ok();
     let wanted = real(folder);
@@ -64,7 +63,7 @@ fn respell(folder: &Path, inside: &Path) -> PathBuf {
     other.unwrap_or(folder).to_path_buf()
 }
 
-/// Whether a manifest is the root of a workspace.
+/// Whether this is the manifest of a workspace root.
 fn is_workspace(manifest: &str) -> bool {
     manifest.lines().any(|line| {
         let line: String = line.chars().filter(|c| !c.is_whitespace()).collect();
@@ -72,13 +71,13 @@ fn is_workspace(manifest: &str) -> bool {
     })
 }
 
-/// Whether cargo finds `cargo insta`: among its own programs, or on the path.
+/// Whether `cargo insta` is installed: among cargo's own programs, or in `PATH`.
 #[must_use]
 pub fn has_cargo_insta() -> bool {
     cargo_insta().is_some()
 }
 
-/// The program of `cargo insta`, where cargo finds it.
+/// Returns the path of the `cargo-insta` program, if it is installed.
 pub(crate) fn cargo_insta() -> Option<PathBuf> {
     let own = var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(home_dir()?.join(".cargo")));
     let path = var_os("PATH").unwrap_or_default();
@@ -102,8 +101,8 @@ mod tests {
         folder
     }
 
-    fn found(root: &Path, goldens: &str) -> PathBuf {
-        let workspace = find(&root.join(goldens), None).expect("readable folders");
+    fn workspace_of(root: &Path, goldens: &str) -> PathBuf {
+        let workspace = find_from(&root.join(goldens), None).expect("readable folders");
         workspace.strip_prefix(root).expect("below").to_path_buf()
     }
 
@@ -111,44 +110,44 @@ mod tests {
     fn the_nearest_workspace_wins_over_a_nearer_member() {
         let root =
             folder(&[("Cargo.toml", "[ workspace ]\n"), ("inner/Cargo.toml", "[package]\nversion.workspace = true")]);
-        assert_eq!(found(root.path(), "inner/goldens"), PathBuf::new());
+        assert_eq!(workspace_of(root.path(), "inner/goldens"), PathBuf::new());
     }
 
     #[test]
-    fn a_package_on_its_own_is_its_workspace() {
+    fn a_package_without_a_workspace_is_its_own() {
         let root = folder(&[("inner/Cargo.toml", "[package]\n")]);
-        assert_eq!(found(root.path(), "inner/tests/goldens"), PathBuf::from("inner"));
+        assert_eq!(workspace_of(root.path(), "inner/tests/goldens"), PathBuf::from("inner"));
     }
 
     #[test]
-    fn without_cargo_it_is_the_folder_of_the_goldens() {
+    fn without_cargo_it_is_the_folder_that_contains_the_goldens() {
         let root = folder(&[("data/goldens/case.json", "{}")]);
-        assert_eq!(found(root.path(), "data/goldens"), PathBuf::from("data"));
+        assert_eq!(workspace_of(root.path(), "data/goldens"), PathBuf::from("data"));
     }
 
     #[test]
-    fn a_path_loses_its_dots() {
+    fn dots_are_removed_from_a_path() {
         let root = folder(&[("a/b/file", "")]);
-        let tidied = tidy(&root.path().join("a/b/../../a/./new")).expect("readable folders");
-        assert_eq!(tidied, root.path().join("a/new"));
+        let normalized = normalize(&root.path().join("a/b/../../a/./new")).expect("readable folders");
+        assert_eq!(normalized, root.path().join("a/new"));
     }
 
     #[cfg(unix)]
     #[test]
-    fn a_chosen_workspace_is_spelled_as_the_goldens_are() {
+    fn a_chosen_workspace_has_the_spelling_of_the_goldens() {
         let root = folder(&[("real/goldens/case.json", "{}")]);
         let link = root.path().join("link");
         std::os::unix::fs::symlink(root.path().join("real"), &link).expect("a link");
-        let workspace = find(&link.join("goldens"), Some(&root.path().join("real"))).expect("readable folders");
+        let workspace = find_from(&link.join("goldens"), Some(&root.path().join("real"))).expect("readable folders");
         assert_eq!(workspace, link);
     }
 
     #[cfg(unix)]
     #[test]
-    fn a_path_that_climbs_out_of_a_link_goes_where_the_link_leads() {
+    fn a_path_that_leads_out_of_a_link_is_resolved() {
         let root = folder(&[("far/away/file", ""), ("near/file", "")]);
         std::os::unix::fs::symlink(root.path().join("far/away"), root.path().join("near/link")).expect("a link");
-        let tidied = tidy(&root.path().join("near/link/../x")).expect("readable folders");
-        assert_eq!(tidied, root.path().canonicalize().expect("there").join("far/x"));
+        let normalized = normalize(&root.path().join("near/link/../x")).expect("readable folders");
+        assert_eq!(normalized, root.path().canonicalize().expect("it exists").join("far/x"));
     }
 }

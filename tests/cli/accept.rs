@@ -44,10 +44,13 @@ fn an_unknown_name_is_an_error_and_accepts_nothing() {
     project
         .karat(["accept", "nix"])
         .exits(2)
-        .says("no pending snapshot has \"nix\" in its case id; pending are a/one, a/two, b");
+        .says("no case id with a pending snapshot contains \"nix\"; pending: a/one, a/two, b");
     assert!(project.files("") == before);
     project.karat(["accept"]).exits(0);
-    project.karat(["accept", "b"]).exits(2).says("no pending snapshot has \"b\" in its case id; nothing is pending");
+    project
+        .karat(["accept", "b"])
+        .exits(2)
+        .says("no case id with a pending snapshot contains \"b\"; nothing is pending");
     project.karat(["accept", "--root", "nix"]).exits(2).says("there is no folder");
 }
 
@@ -62,7 +65,7 @@ fn a_whole_id_accepts_no_other_case_whose_id_contains_it() {
         project.karat(["accept", "h.1"]).exits(0).stdout,
         "accepted snapshots/h.1/y.snap\n1 snapshot written; commit it\n"
     );
-    project.karat(["accept", "h.1"]).exits(2).says("no pending snapshot has \"h.1\" in its case id");
+    project.karat(["accept", "h.1"]).exits(2).says("no case id with a pending snapshot contains \"h.1\"");
     project.karat(["accept", "h"]).exits(0).says("2 snapshots written");
 }
 
@@ -80,7 +83,7 @@ fn it_refuses_in_ci() {
     let project = pending();
     let before = project.files("");
     for variable in ["CI", "TF_BUILD"] {
-        project.karat_with(&[(variable, "true")], ["accept"]).exits(2).says("accepting is a review, and this is CI");
+        project.karat_with(&[(variable, "true")], ["accept"]).exits(2).says("snapshots cannot be accepted in CI");
     }
     assert!(project.files("") == before);
 }
@@ -89,7 +92,7 @@ fn it_refuses_in_ci() {
 fn what_is_damaged_is_refused_and_keeps_nothing_else_from_being_accepted() {
     let project = pending();
     project.write("snapshots/a/two/y.snap.new", "---\nsource: x\n---\n<<<<<<< HEAD\n");
-    let said = project.karat(["accept"]).exits(1).says("snapshots/a/two/y.snap.new: line 4 holds a merge conflict");
+    let said = project.karat(["accept"]).exits(1).says("snapshots/a/two/y.snap.new: line 4 contains a merge conflict");
     assert!(
         said.stdout.starts_with("accepted snapshots/a/one/y.snap\naccepted snapshots/b/y.snap\n"),
         "{}",
@@ -102,10 +105,10 @@ fn what_is_damaged_is_refused_and_keeps_nothing_else_from_being_accepted() {
 fn what_is_pending_for_a_case_that_is_gone_is_refused() {
     let project = pending();
     project.remove("goldens/b");
-    let said = project.karat(["accept", "b"]).exits(1).says("snapshots/b/y.snap.new: its case b is gone");
+    let said = project.karat(["accept", "b"]).exits(1).says("snapshots/b/y.snap.new: its case b no longer exists");
     assert_eq!(said.stdout, "nothing was written\n");
     assert!(!project.has("snapshots/b/y.snap"));
-    project.karat(["accept"]).exits(1).says("b/y.snap.new: its case b is gone").says("2 snapshots written");
+    project.karat(["accept"]).exits(1).says("b/y.snap.new: its case b no longer exists").says("2 snapshots written");
 }
 
 #[test]

@@ -27,7 +27,9 @@ fn a_snapshot_with_a_merge_conflict_is_broken() {
         .judges("good", "pass")
         .judges("bad", "broken")
         .says("snapshots/bad/y.snap: line")
-        .says("holds a merge conflict; resolve it by hand, or delete the file, run again and accept the new one");
+        .says(
+            "contains a merge conflict; resolve it by hand, or delete the file, run again and accept the new snapshot",
+        );
 }
 
 #[test]
@@ -49,7 +51,7 @@ fn a_file_where_the_snapshots_of_a_case_should_be_breaks_that_case() {
         .exits(1)
         .judges("good", "pass")
         .judges("bad", "broken")
-        .says("snapshots/bad: it is a file, where karat keeps a folder of snapshots; move it away");
+        .says("snapshots/bad: it is a file, but must be a folder of snapshots; move the file elsewhere");
 }
 
 #[test]
@@ -61,8 +63,8 @@ fn a_file_where_the_snapshots_folder_should_be_breaks_every_case() {
         .karat(["run"])
         .exits(1)
         .judges("good", "broken")
-        .says("snapshots: it is a file, where karat keeps a folder of snapshots; move it away");
-    project.karat(["accept"]).exits(2).says("it is a file, where karat keeps a folder of snapshots");
+        .says("snapshots: it is a file, but must be a folder of snapshots; move the file elsewhere");
+    project.karat(["accept"]).exits(2).says("it is a file, but must be a folder of snapshots");
     assert_eq!(project.read("snapshots"), "");
 }
 

@@ -125,7 +125,7 @@ fn a_pending_snapshot_that_was_cut_short_is_dropped_with_a_word() {
         .karat(["accept"])
         .exits(1)
         .says("accepted snapshots/b/y.snap")
-        .says("a/y.snap.new: it was cut short, as by a run that was killed, and is dropped; run again");
+        .says("a/y.snap.new: it was incomplete, as after a killed run, and has been deleted; run again");
     assert!(!project.has("snapshots/a/y.snap.new") && !project.has("snapshots/a/y.snap"));
     project.karat(["run"]).exits(1);
     project.karat(["accept"]).exits(0);

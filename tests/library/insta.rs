@@ -194,5 +194,5 @@ fn nothing_is_pending_in_ci() {
     project.cargo_with(&ci, &["insta", "test", "--check", "--test", "goldens"]).fails();
     assert_eq!(project.files("snapshots"), before);
     let said = project.cargo_with(&ci, &["test", "--test", "goldens", "--", "accept", "--all"]).fails();
-    said.says(&["accepting is a review, and this is CI"]);
+    said.says(&["snapshots cannot be accepted in CI"]);
 }

@@ -17,7 +17,7 @@ use super::{Commands, figures, message, terminal};
 use crate::case::CaseId;
 use crate::compare::{Comparison, Decade, Size, Tolerance};
 use crate::run::{CaseOutcome, Finding, Gates, OutputOutcome, Role, RunOutcome, Verdict};
-use crate::snapshot::{MOVED, moved_row};
+use crate::snapshot::{DRIFT_COLUMNS, drift_row};
 use crate::text::number::{count, duration, plural};
 use crate::text::safe::is_hidden;
 use drawing::{Map, Plot, px};
