@@ -1,24 +1,24 @@
-//! What GitHub Actions shows of a run, and what test viewers read.
+//! The reports for GitHub Actions and for test viewers (JUnit).
 
 use std::path::Path;
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus};
 
-use super::{assert_told, example};
+use super::{assert_text, example};
 use crate::report::github::{annotations, summary};
 use crate::report::junit::junit;
 use crate::run::{CaseOutcome, Gate, Problem, RunOutcome, Verdict};
 
 fn annotated(run: &RunOutcome, workspace: Option<&str>) -> Vec<String> {
-    let told = annotations(&example::commands(), run, workspace.map(Path::new));
-    told.lines().map(str::to_owned).collect()
+    let actual = annotations(&example::commands(), run, workspace.map(Path::new));
+    actual.lines().map(str::to_owned).collect()
 }
 
 fn summarised(run: &RunOutcome, limit: usize) -> String {
     summary(&example::commands(), run, limit)
 }
 
-/// A run of as many broken cases.
+/// Returns a run with `count` broken cases.
 fn broken(count: usize) -> RunOutcome {
     let case = |at| CaseOutcome {
         verdict: Verdict::Broken,
@@ -29,7 +29,7 @@ fn broken(count: usize) -> RunOutcome {
 }
 
 #[test]
-fn each_case_is_annotated_where_it_is_the_worst_first() {
+fn each_failing_case_is_annotated_at_its_file_worst_first() {
     let run = RunOutcome {
         cases: example::run().cases.into_iter().filter(|case| case.verdict != Verdict::Broken).collect(),
         ..example::run()
@@ -58,13 +58,13 @@ fn each_case_is_annotated_where_it_is_the_worst_first() {
         lines[2]
     );
     assert!(lines[9].contains("if it is intended:  cargo insta review"), "{}", lines[9]);
-    // Elsewhere files are named as everywhere.
+    // Outside the workspace, paths are relative to the current folder.
     assert!(annotated(&run, Some("/home/you"))[0].starts_with("::error file=goldens/gpt2-tiny/h.1/qkv/case.json,"));
     assert!(annotated(&run, None)[0].starts_with("::error file=goldens/gpt2-tiny/h.1/qkv/case.json,"));
 }
 
 #[test]
-fn no_more_is_annotated_than_is_shown_and_the_rest_is_counted() {
+fn annotations_beyond_the_limit_of_github_are_counted() {
     assert_eq!(annotated(&broken(10), None).len(), 10);
     let lines = annotated(&broken(42), None);
     assert_eq!(lines.len(), 10);
@@ -74,19 +74,19 @@ fn no_more_is_annotated_than_is_shown_and_the_rest_is_counted() {
 }
 
 #[test]
-fn what_passes_the_gate_is_not_annotated() {
+fn cases_that_do_not_fail_are_not_annotated() {
     let reviewed = RunOutcome { gate: Gate { reviewed: true, ..Gate::default() }, ..example::run() };
     assert!(annotated(&reviewed, None).iter().all(|line| line.starts_with("::error ")));
     assert_eq!(annotated(&RunOutcome { cases: Vec::new(), ..example::run() }, None), [""; 0]);
 }
 
 #[test]
-fn a_step_has_a_summary() {
-    assert_told(&summarised(&example::run(), usize::MAX), include_str!("../../../tests/data/report/summary.md"));
+fn the_step_summary_lists_every_failure() {
+    assert_text(&summarised(&example::run(), usize::MAX), include_str!("../../../tests/data/report/summary.md"));
 }
 
 #[test]
-fn a_summary_is_never_larger_than_is_shown() {
+fn a_summary_stays_within_its_size_limit() {
     let run = broken(20_000);
     let whole = summarised(&run, usize::MAX);
     assert!(whole.len() > 1024 * 1024, "{}", whole.len());
@@ -98,7 +98,7 @@ fn a_summary_is_never_larger_than_is_shown() {
 }
 
 #[test]
-fn nothing_in_a_summary_is_markdown_of_its_own() {
+fn text_in_a_summary_is_never_markdown() {
     let mut run = broken(1);
     run.cases[0].problems = vec![Problem::Error { text: "<b> @me a|b `c` *d* [e](f)".into() }];
     let page = summarised(&run, usize::MAX);
@@ -115,15 +115,15 @@ fn read(run: &RunOutcome) -> Report {
 
 fn test_case<'a>(report: &'a Report, id: &str) -> &'a TestCase {
     let mut cases = report.test_suites.iter().flat_map(|suite| &suite.test_cases);
-    cases.find(|case| case.name.as_str() == id).expect("it is there")
+    cases.find(|case| case.name.as_str() == id).expect("the case exists")
 }
 
 fn skipped(report: &Report) -> usize {
     report.test_suites.iter().map(|suite| suite.skipped).sum()
 }
 
-/// What went wrong, the line and the whole.
-fn said(case: &TestCase) -> (Option<NonSuccessKind>, &str, &str) {
+/// Returns the kind, the message and the description of a failure.
+fn failure(case: &TestCase) -> (Option<NonSuccessKind>, &str, &str) {
     let (kind, message, description) = match &case.status {
         TestCaseStatus::NonSuccess { kind, message, description, .. } => (Some(*kind), message, description),
         TestCaseStatus::Skipped { message, description, .. } => (None, message, description),
@@ -133,7 +133,7 @@ fn said(case: &TestCase) -> (Option<NonSuccessKind>, &str, &str) {
 }
 
 #[test]
-fn every_case_is_a_test_of_its_suite_with_its_verdict() {
+fn every_case_is_a_test_case_of_its_suite() {
     let run = example::run();
     let report = read(&run);
     let names: Vec<(&str, &str)> = report
@@ -156,32 +156,32 @@ fn every_case_is_a_test_of_its_suite_with_its_verdict() {
 }
 
 #[test]
-fn the_root_has_no_attribute_that_jenkins_does_not_know() {
+fn the_root_element_has_only_attributes_that_jenkins_accepts() {
     let xml = written(&example::run());
     let root = xml.lines().nth(1).expect("the root");
     assert_eq!(root, r#"<testsuites name="karat" tests="23" failures="11" errors="6" time="1.238">"#);
 }
 
 #[test]
-fn what_fails_has_its_whole_message_and_a_skip_its_reason() {
+fn a_failure_has_its_full_message_and_a_skip_its_reason() {
     let report = read(&example::run());
-    let (kind, line, whole) = said(test_case(&report, "gpt2-tiny/h.0/attn"));
+    let (kind, line, whole) = failure(test_case(&report, "gpt2-tiny/h.0/attn"));
     assert_eq!((kind, line), (Some(NonSuccessKind::Failure), "mismatch: outside tolerance"));
     assert!(whole.contains("largest difference 2.1e-4 at [0, 3, 17]"), "{whole}");
     assert!(whole.contains("karat explain gpt2-tiny/h.0/attn"), "{whole}");
-    let (kind, line, whole) = said(test_case(&report, "bad/panic"));
+    let (kind, line, whole) = failure(test_case(&report, "bad/panic"));
     assert_eq!((kind, line), (Some(NonSuccessKind::Error), "broken: checkpoint panicked"));
     assert!(whole.contains("index out of bounds"), "{whole}");
-    assert_eq!(said(test_case(&report, "gpt2-tiny/generate")), (None, "waits for the cache", ""));
-    assert_eq!(said(test_case(&report, "gpt2-tiny/wpe")).1, "unrecorded");
+    assert_eq!(failure(test_case(&report, "gpt2-tiny/generate")), (None, "waits for the cache", ""));
+    assert_eq!(failure(test_case(&report, "gpt2-tiny/wpe")).1, "unrecorded");
     let in_ci = RunOutcome { gate: Gate { ci: true, ..Gate::default() }, ..example::run() };
     let report = read(&in_ci);
     assert_eq!((skipped(&report), report.failures + report.errors), (0, in_ci.failed()));
-    assert_eq!(said(test_case(&report, "gpt2-tiny/generate")).0, Some(NonSuccessKind::Failure));
+    assert_eq!(failure(test_case(&report, "gpt2-tiny/generate")).0, Some(NonSuccessKind::Failure));
 }
 
 #[test]
-fn what_is_reviewed_afterwards_is_shown_and_does_not_fail() {
+fn drift_that_will_be_reviewed_is_shown_but_does_not_fail() {
     let reviewed = RunOutcome { gate: Gate { reviewed: true, ..Gate::default() }, ..example::run() };
     let report = read(&reviewed);
     assert_eq!(report.failures + report.errors, reviewed.failed());
@@ -191,7 +191,7 @@ fn what_is_reviewed_afterwards_is_shown_and_does_not_fail() {
 }
 
 #[test]
-fn no_character_is_written_that_xml_forbids() {
+fn the_xml_contains_no_forbidden_characters() {
     let mut run = example::run();
     let all: String =
         (0..=0x20).chain(0x7f..=0x9f).chain([0xfffe, 0xffff, 0x1f600]).filter_map(char::from_u32).collect();
@@ -202,5 +202,5 @@ fn no_character_is_written_that_xml_forbids() {
     let xml = written(&run);
     let forbidden = |c: char| matches!(c, '\0'..='\x08' | '\x0b' | '\x0c' | '\x0e'..='\x1f' | '\u{fffe}' | '\u{ffff}');
     assert_eq!(xml.find(forbidden), None);
-    assert!(said(test_case(&read(&run), "bad/panic")).2.contains("]]> & < > \" '"));
+    assert!(failure(test_case(&read(&run), "bad/panic")).2.contains("]]> & < > \" '"));
 }

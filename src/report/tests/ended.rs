@@ -1,14 +1,14 @@
-//! Cases whose process ended, and a run that was interrupted.
+//! Cases whose process ended early, and an interrupted run.
 
 use std::time::Duration;
 
-use super::record::back;
-use super::{assert_told, example, told, told_as_json};
+use super::record::round_trip;
+use super::{assert_text, example, to_json_text, to_text};
 use crate::case::CaseId;
 use crate::report::{Commands, Palette, json, terminal};
 use crate::run::{CaseOutcome, Problem, RunOutcome, Verdict};
 
-/// Every way in which the process of a case ends before its time.
+/// Returns every way in which the process of a case can end early.
 fn problems() -> Vec<(&'static str, Problem)> {
     let printed = vec!["loading weights".to_owned(), "  done".to_owned()];
     vec![
@@ -32,9 +32,9 @@ fn run() -> RunOutcome {
 }
 
 #[test]
-fn what_ended_a_process_is_told_with_the_last_that_it_printed() {
-    let told = terminal::failures(&Palette::plain(), &example::commands(), &run());
-    let should_be = "\
+fn the_end_of_a_process_is_reported_with_its_last_output() {
+    let actual = terminal::failures(&Palette::plain(), &example::commands(), &run());
+    let expected = "\
 broken    ends/crashed
           checkpoint mlp crashed with SIGSEGV: segmentation fault, an invalid
           memory access or a stack overflow
@@ -70,11 +70,11 @@ broken    ends/timed-out
           then:  karat run -k ends/timed-out
 
 ";
-    assert_told(&told, should_be);
+    assert_text(&actual, expected);
 }
 
 #[test]
-fn a_run_that_was_interrupted_is_no_pass_whatever_finished() {
+fn an_interrupted_run_never_passes() {
     let mut run = RunOutcome { cases: example::run().cases, ..run() };
     run.cases.retain(|case| case.verdict == Verdict::Pass);
     run.cases.iter_mut().for_each(|case| case.outputs.iter_mut().for_each(|output| output.improved.clear()));
@@ -88,9 +88,9 @@ fn a_run_that_was_interrupted_is_no_pass_whatever_finished() {
 }
 
 #[test]
-fn json_has_what_ended_each() {
-    let told = told_as_json(|out| json::run(out, &example::commands(), &run()));
-    let run: serde_json::Value = serde_json::from_str(&told).expect("one JSON document");
+fn json_contains_how_each_process_ended() {
+    let actual = to_json_text(|out| json::run(out, &example::commands(), &run()));
+    let run: serde_json::Value = serde_json::from_str(&actual).expect("one JSON document");
     assert_eq!((&run["interrupted"], &run["not_run"]), (&"SIGTERM".into(), &12.into()));
     let problem = |at: usize| {
         let mut problem = run["cases"][at]["problems"][0].clone();
@@ -109,12 +109,12 @@ fn json_has_what_ended_each() {
 }
 
 #[test]
-fn what_ended_each_is_read_back() {
+fn how_each_process_ended_survives_a_round_trip() {
     let commands = Commands { base: "/elsewhere".into(), ..example::commands() };
-    let read = json::read_run(&told(|out| json::run(out, &commands, &run()))).expect("it was just written");
+    let read = json::read_run(&to_text(|out| json::run(out, &commands, &run()))).expect("it was just written");
     assert_eq!(format!("{read:?}"), format!("{:?}", run()));
     for case in run().cases {
-        let read = back(&case).expect("it was just written");
+        let read = round_trip(&case).expect("it was just written");
         assert_eq!(format!("{read:?}"), format!("{case:?}"));
     }
 }

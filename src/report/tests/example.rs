@@ -1,4 +1,4 @@
-//! One run, made by hand, that holds every verdict and every problem. What is told of it is in `tests/data/report`.
+//! A hand-made run with every verdict and every problem. Its expected reports are in `tests/data/report`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -68,7 +68,7 @@ pub(super) fn case(id: &str, checkpoint: &str, outputs: Vec<OutputOutcome>) -> C
     }
 }
 
-fn troubled(id: &str, verdict: Verdict, problem: Problem) -> CaseOutcome {
+fn case_with_problem(id: &str, verdict: Verdict, problem: Problem) -> CaseOutcome {
     CaseOutcome { verdict, problems: vec![problem], ..case(id, "attention", Vec::new()) }
 }
 
@@ -91,7 +91,7 @@ pub(super) fn output(name: &str, verdict: Verdict) -> OutputOutcome {
     }
 }
 
-/// A convincing explanation.
+/// Returns a convincing explanation.
 pub(super) fn explanation() -> Explanation {
     Explanation {
         id: Hypothesis::Scale,
@@ -129,7 +129,7 @@ fn extreme(value: f64, actual: f32, reference: f32) -> Extreme {
     Extreme { value, index: vec![0, 3, 17], actual: Value::Float32(actual), reference: Value::Float32(reference) }
 }
 
-/// Within atol 1e-5.
+/// Returns a comparison within atol 1e-5.
 pub(super) fn comparison() -> Comparison {
     Comparison {
         types: Some(Types { actual: ElementType::Float32, reference: ElementType::Float32 }),
@@ -160,7 +160,7 @@ pub(super) fn comparison() -> Comparison {
     }
 }
 
-/// Three elements outside atol 1e-5.
+/// Returns a comparison with three elements outside atol 1e-5.
 pub(super) fn far() -> Comparison {
     Comparison {
         differing: 512,
@@ -180,9 +180,9 @@ pub(super) fn far() -> Comparison {
     }
 }
 
-/// The same, with that share of the tolerance used.
-fn used(share: f64, measured: Comparison) -> Comparison {
-    // Of an exact tolerance any difference uses more than all.
+/// Returns the comparison with that share of the tolerance used.
+fn with_used_share(share: f64, measured: Comparison) -> Comparison {
+    // Any difference exceeds an exact tolerance.
     let (actual, reference) =
         if share.is_finite() { (0.0125 + 1e-5 * share as f32, 0.0125) } else { (0.031276703, 0.03106629) };
     let worst = Some(extreme(share, actual, reference));
@@ -196,7 +196,7 @@ fn passes() -> CaseOutcome {
 fn passes_with_outliers() -> CaseOutcome {
     let mut tolerance = Tolerance::new(1e-5, 0.0).expect("valid");
     tolerance.outliers = 2;
-    let measured = Comparison { outside: 2, mismatches: Vec::new(), ..used(1.4, far()) };
+    let measured = Comparison { outside: 2, mismatches: Vec::new(), ..with_used_share(1.4, far()) };
     let output = OutputOutcome { tolerance: Some(tolerance), comparison: Some(measured), ..output("y", Verdict::Pass) };
     case("vision/resize", "bicubic", vec![output])
 }
@@ -226,13 +226,13 @@ fn snapshot_only() -> CaseOutcome {
     CaseOutcome { snapshot_only: true, ..case("synthetic/rope", "rope", vec![output]) }
 }
 
-/// One output passes, one has its reference in a container beside the case, one kept nothing.
+/// Returns a case with a passing output, one whose reference is in a container, and one without a saved tensor.
 fn values_differ() -> CaseOutcome {
     let id = "gpt2-tiny/h.0/attn";
     let q = OutputOutcome {
         comparison: Some(far()),
         reference: Some("../all qkv.npz#h.0.q".into()),
-        // Not convincing: told where somebody asks.
+        // Not convincing, so only `explain` shows it.
         explanations: vec![Explanation { removes: 0.5, ..explanation() }],
         ..mismatch(id, "q", vec![Mismatch::Outside { count: 3 }])
     };
@@ -242,7 +242,7 @@ fn values_differ() -> CaseOutcome {
             outside: 1,
             first_outside: None,
             mismatches: vec![Mismatch::Outside { count: 1 }],
-            ..used(f64::INFINITY, far())
+            ..with_used_share(f64::INFINITY, far())
         }),
         kept: None,
         ..mismatch(id, "v", vec![Mismatch::Outside { count: 1 }])
@@ -300,7 +300,8 @@ fn structure_differs() -> CaseOutcome {
     case(id, "qkv", outputs)
 }
 
-/// A relative tolerance, of which another element than the furthest uses most, and two limits besides.
+/// Returns a case with three limits. Because of the relative tolerance, the worst element is not the one with the largest
+/// difference.
 fn asks_for_more() -> CaseOutcome {
     let id = "gpt2-tiny/lm_head";
     let mut tolerance = Tolerance::new(1e-5, 1.3e-6).expect("valid");
@@ -327,7 +328,8 @@ fn moved(quantity: &str, stored: &str, measured: &str, band: &str) -> Drift {
 
 fn drifts() -> CaseOutcome {
     let drift = vec![moved("largest difference", "6e-8", "9.1e-6", "up to 3.8e-6"), moved("outliers", "", "0", "")];
-    let output = OutputOutcome { drift, comparison: Some(used(0.91, comparison())), ..output("y", Verdict::Drift) };
+    let output =
+        OutputOutcome { drift, comparison: Some(with_used_share(0.91, comparison())), ..output("y", Verdict::Drift) };
     case("gpt2-tiny/h.1/ln_2", "layer_norm", vec![output])
 }
 
@@ -383,7 +385,7 @@ fn left_out() -> CaseOutcome {
 }
 
 fn skipped() -> CaseOutcome {
-    troubled("gpt2-tiny/generate", Verdict::Skipped, Problem::Skipped { reason: "waits for the cache".into() })
+    case_with_problem("gpt2-tiny/generate", Verdict::Skipped, Problem::Skipped { reason: "waits for the cache".into() })
 }
 
 fn broken() -> Vec<CaseOutcome> {
@@ -400,19 +402,23 @@ fn broken() -> Vec<CaseOutcome> {
     vec![
         CaseOutcome {
             problems: inputs,
-            ..troubled("bad/inputs", Verdict::Broken, Problem::Error { text: error.into() })
+            ..case_with_problem("bad/inputs", Verdict::Broken, Problem::Error { text: error.into() })
         },
         CaseOutcome {
             checkpoint: None,
-            ..troubled("bad/json", Verdict::Broken, Problem::Error { text: error.into() })
+            ..case_with_problem("bad/json", Verdict::Broken, Problem::Error { text: error.into() })
         },
-        troubled("bad/panic", Verdict::Broken, Problem::Panicked { text: panic.into() }),
-        troubled(
+        case_with_problem("bad/panic", Verdict::Broken, Problem::Panicked { text: panic.into() }),
+        case_with_problem(
             "bad/returns",
             Verdict::Broken,
             Problem::Failed { text: "there is no input \"mask\"; it has x".into() },
         ),
-        CaseOutcome { checkpoint: Some("layernorm".into()), ..troubled("bad/name", Verdict::Broken, unknown) },
-        troubled("bad/nobody", Verdict::Broken, Problem::UnknownCheckpoint { name: "mlp".into(), known: Vec::new() }),
+        CaseOutcome { checkpoint: Some("layernorm".into()), ..case_with_problem("bad/name", Verdict::Broken, unknown) },
+        case_with_problem(
+            "bad/nobody",
+            Verdict::Broken,
+            Problem::UnknownCheckpoint { name: "mlp".into(), known: Vec::new() },
+        ),
     ]
 }

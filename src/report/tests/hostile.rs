@@ -1,19 +1,20 @@
-//! Texts that somebody else wrote, each field of a record in turn: no report has a raw character that hides or moves anything,
-//! nor a line that a CI runner obeys. The fields are those of the document, so that a new one is here by itself.
+//! Replaces each field of a record with hostile text: no report may contain raw control characters or commands to a CI
+//! runner. The fields come from the document itself, so new fields are included automatically.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::{example, record, told, verbs};
+use super::{example, record, to_text, verbs};
 use crate::report::html::{self, Detail};
-use crate::report::terminal::{self, By, Detail as Told};
+use crate::report::terminal::{self, By, Detail as TerminalDetail};
 use crate::report::{Palette, github, json, junit, markdown};
 use crate::run::{Matrix, RunOutcome};
 use crate::text::is_hidden;
 use crate::text::safe::{Rule, escape_lines};
 
-/// What must reach nobody as it is: controls, bidi, blanks of no width, ends of lines, commands to runners, Markdown and HTML.
+/// Returns text that every report must escape: control and bidi characters, zero-width spaces, line breaks, commands to CI
+/// runners, Markdown and HTML.
 fn hostile() -> String {
     "x\u{1b}[2J\u{1b}[32m\r\n::error::PWN\n \u{a0}::add-mask::a ##[error]b ##vso[c]d ##teamcity[e]\u{7f}\u{9b}31m\u{85}\u{202e}\
      \u{2066}\u{200b}\u{feff}\u{2028}\u{e0041}|\\| `f` <img src=x> @g [h](i) https://j www.k"
@@ -21,17 +22,17 @@ fn hostile() -> String {
         + &" ::stop-commands::l".repeat(20)
 }
 
-/// Where something is in a document.
+/// A step of a path in a document.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Step {
     Field(String),
     Item(usize),
 }
 
-/// Every place of a document, one of each kind: the items of a list are alike.
+/// Returns the path of one value of each kind in a document. All items of a list are of one kind.
 pub(super) fn places(value: &Value) -> Vec<Vec<Step>> {
     fn walk(value: &Value, at: &mut Vec<Step>, path: &str, known: &mut BTreeSet<String>, found: &mut Vec<Vec<Step>>) {
-        // A problem of another kind is another place, though its fields have the same names.
+        // Problems of different kinds are different places, even if their fields have the same names.
         let path = format!("{path}.{}", value.get("kind").map(Value::to_string).unwrap_or_default());
         if known.insert(path.clone()) {
             found.push(at.clone());
@@ -83,7 +84,7 @@ fn assert_safe(text: &str, what: &str) {
     assert_no_command(text, what);
 }
 
-/// A table of Markdown in which no text has made a cell, a link or an element.
+/// Checks that no text in a Markdown table creates a cell, a link or an element.
 #[track_caller]
 fn assert_table(page: &str, what: &str) {
     assert_safe(page, what);
@@ -102,7 +103,7 @@ fn assert_table(page: &str, what: &str) {
         assert_eq!(cells(above), cells(below), "{what}\n{above}\n{below}");
     }
     for mark in ["<img", " @g", "](i)", "https://j", "www.k"] {
-        // Between backticks it is a text.
+        // Text between backticks is not markup.
         let shown = ["\\\\", "\\`", "\\]"].iter().fold(page.to_owned(), |page, escaped| page.replace(escaped, ""));
         let outside: String = shown.split('`').step_by(2).collect();
         assert!(!outside.contains(mark), "{what}: {mark}\n{page}");
@@ -112,9 +113,9 @@ fn assert_table(page: &str, what: &str) {
 fn check(run: &RunOutcome, what: &str) {
     let commands = example::commands();
     for (palette, rule) in [(Palette::plain(), Rule::Text), (Palette::colored(), Rule::Colored)] {
-        for detail in [Told::Failures, Told::Cases, Told::Measurements] {
+        for detail in [TerminalDetail::Failures, TerminalDetail::Cases, TerminalDetail::Measurements] {
             let text = rule.guard(&terminal::run(detail, &palette, &commands, run));
-            // A colour of the text's own would follow what was written out.
+            // Colours in the text itself must be escaped.
             assert!(!text.contains("[2J\u{1b}"), "{what}\n{text}");
             let text = ["0", "1", "2", "31", "32", "33", "36"]
                 .iter()
@@ -122,7 +123,7 @@ fn check(run: &RunOutcome, what: &str) {
             assert_safe(&text, what);
         }
     }
-    let document = told(|out| json::run(out, &commands, run));
+    let document = to_text(|out| json::run(out, &commands, run));
     assert_safe(&document, what);
     assert_safe(&junit::junit(&commands, run), what);
     let page = html::run(&commands, run, Detail::All);
@@ -143,16 +144,16 @@ fn check(run: &RunOutcome, what: &str) {
         let plain = Palette::plain();
         assert_safe(&Rule::Text.guard(&terminal::matrix(by, &plain, &commands, &matrix)), what);
     }
-    assert_safe(&told(|out| json::matrix(out, &commands, &matrix)), what);
+    assert_safe(&to_text(|out| json::matrix(out, &commands, &matrix)), what);
 }
 
 #[test]
-fn no_field_of_a_record_reaches_a_reader_or_a_runner_raw() {
+fn no_report_contains_unescaped_text_from_a_record() {
     let hostile = hostile();
     let (mut read, mut refused) = (0, 0);
-    let run = record::whole();
+    let run = record::full_run();
     let document: Value =
-        serde_json::from_str(&told(|out| json::run(out, &example::commands(), &run))).expect("one JSON document");
+        serde_json::from_str(&to_text(|out| json::run(out, &example::commands(), &run))).expect("one JSON document");
     for place in places(&document) {
         let mut as_value = document.clone();
         *at(&mut as_value, &place) = hostile.clone().into();
@@ -180,12 +181,12 @@ fn no_field_of_a_record_reaches_a_reader_or_a_runner_raw() {
 }
 
 #[test]
-fn a_name_of_any_length_is_told_in_bounded_lines() {
+fn lines_with_very_long_names_are_bounded() {
     let mut matrix = verbs::matrix();
     let long = "n".repeat(70_000);
     matrix.rows.iter_mut().for_each(|row| row.checkpoint = Some(long.clone()));
     matrix.columns.iter_mut().for_each(|column| column.executor.clone_from(&long));
-    let mut run = record::whole();
+    let mut run = record::full_run();
     for case in &mut run.cases {
         case.checkpoint = Some(long.clone());
         case.outputs.iter_mut().for_each(|output| output.name.clone_from(&long));
@@ -194,10 +195,10 @@ fn a_name_of_any_length_is_told_in_bounded_lines() {
     for text in [
         terminal::matrix(By::Case, &plain, &commands, &matrix),
         terminal::matrix(By::Checkpoint, &plain, &commands, &matrix),
-        terminal::run(Told::Measurements, &plain, &commands, &run),
+        terminal::run(TerminalDetail::Measurements, &plain, &commands, &run),
     ] {
         assert!(text.contains("…69,860 more…"), "{}", &text[..2000]);
-        // What is long is the command that names the executor.
+        // Commands that name the executor may be long.
         let longest = text.lines().filter(|line| !line.contains(":  karat ")).map(str::len).max();
         assert!(longest.is_some_and(|longest| longest < 5000), "{longest:?}");
     }

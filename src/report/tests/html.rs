@@ -1,4 +1,4 @@
-//! The page: it says what the terminal says, nothing on it is markup that came from a file, and it stays small.
+//! The HTML report: it contains the messages of the terminal and no markup from files, and it stays small.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ fn page(run: &RunOutcome, detail: Detail) -> String {
     html::run(&commands(), run, detail)
 }
 
-/// What a reader sees of the page: words one blank apart, entities read.
+/// Returns the visible text of the page, with single spaces and decoded entities.
 fn text(page: &str) -> String {
     let body = &page[page.find("<body>").expect("there is a body")..page.rfind("<script>").expect("there is a script")];
     let mut shown = String::new();
@@ -24,7 +24,7 @@ fn text(page: &str) -> String {
     for c in body.chars() {
         match c {
             '<' => is_tag = true,
-            // Elements are words of their own.
+            // A tag separates words.
             '>' => (is_tag, shown) = (false, shown + " "),
             c if !is_tag => shown.push(c),
             _ => {}
@@ -40,15 +40,15 @@ fn words(text: &str) -> String {
 }
 
 #[test]
-fn the_page_says_of_every_case_what_the_terminal_says() {
+fn the_page_contains_every_message_of_the_terminal() {
     for ci in [false, true] {
         let run = RunOutcome { gate: Gate { ci, ..Gate::default() }, ..example::run() };
         let page = text(&page(&run, Detail::NotPassed));
         for case in run.cases.iter().filter(|case| run.gate.fails(case)) {
-            let said = terminal::failure(&Palette::plain(), &commands(), &run.gate, case);
-            // The first line of each block is the head, which the page lays out by itself.
-            for line in said.split("\n\n").flat_map(|block| block.lines().skip(1)) {
-                // Explanations are told in full, and lines of a snapshot stand in a table, not one below the other.
+            let message = terminal::failure(&Palette::plain(), &commands(), &run.gate, case);
+            // The page formats the first line of each block differently.
+            for line in message.split("\n\n").flat_map(|block| block.lines().skip(1)) {
+                // The page shows explanations in full, and snapshot lines as a table.
                 let line = words(line.trim_start().trim_start_matches("looks like: "));
                 let is_row = ["snapshot ", "now ", "band "].iter().any(|name| line.starts_with(name));
                 assert!(is_row || page.contains(&line.replace(":  ", ": ")), "{line:?} is not on the page");
@@ -58,7 +58,7 @@ fn the_page_says_of_every_case_what_the_terminal_says() {
 }
 
 #[test]
-fn every_verdict_is_a_word_and_a_count() {
+fn the_page_shows_the_count_of_every_verdict() {
     let run = example::run();
     let page = text(&page(&run, Detail::NotPassed));
     let counts = run.counts();
@@ -70,9 +70,9 @@ fn every_verdict_is_a_word_and_a_count() {
 }
 
 #[test]
-fn what_comes_from_files_is_never_markup() {
+fn text_from_files_is_never_markup() {
     let hostile = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)> & </style></title> \u{1b}[31m";
-    // As much of it as an id may hold.
+    // As much of it as an id may contain.
     let id = "a/<script>alert(1)<script>'\"><img src=x onerror=alert(1)>&";
     let run = |problem| {
         let mut named = output(hostile, Verdict::Mismatch);
@@ -105,7 +105,7 @@ fn what_comes_from_files_is_never_markup() {
         Problem::Skipped { reason: hostile.into() },
     ] {
         let page = page(&run(problem), Detail::All);
-        // Ours alone: a script, a style sheet, the titles of the page and of a checkpoint in its chain.
+        // Only the page's own elements: script, style sheet, and the titles of the page and of a checkpoint.
         for (tag, count) in [("<script", 1), ("</script", 1), ("</style", 1), ("</title", 2)] {
             assert_eq!(page.matches(tag).count(), count, "{tag}");
         }
@@ -114,11 +114,11 @@ fn what_comes_from_files_is_never_markup() {
     }
 }
 
-/// As many cases, of which every hundredth has a difference throughout, drawn.
+/// Returns a run with `count` cases. Every hundredth case has a mismatch with a picture.
 fn many(count: usize) -> RunOutcome {
     let shape = [16usize, 60];
     let reference = Tensor::new(&shape, vec![1.0f32; 960]).expect("as many");
-    // No two neighbours in one colour: the largest map there is.
+    // No two neighbours have the same colour, which makes the map as large as possible.
     let actual: Vec<f32> = (0..960).map(|at| 1.0 + 3.0 * 10f32.powi(-4 + at % 4)).collect();
     let actual = Tensor::new(&shape, actual).expect("as many");
     let rules = Rules::new(Tolerance::new(1e-5, 0.0).expect("valid"));
@@ -143,7 +143,7 @@ fn many(count: usize) -> RunOutcome {
 }
 
 #[test]
-fn five_thousand_cases_of_which_fifty_fail_stay_under_4_mb() {
+fn a_page_with_5000_cases_and_50_failures_is_under_4_mb() {
     let run = many(5000);
     assert_eq!(run.failed(), 50);
     let size = page(&run, Detail::NotPassed).len();
@@ -152,20 +152,20 @@ fn five_thousand_cases_of_which_fifty_fail_stay_under_4_mb() {
 }
 
 #[test]
-fn a_pass_is_a_row_and_in_full_where_it_is_asked_for_or_hides_something() {
+fn a_pass_is_a_row_unless_details_are_requested_or_it_has_remarks() {
     let run = example::run();
     let row = "<tr id=\"case-gpt2-tiny/h.0/ln_1\"";
     let full = "<details id=\"case-gpt2-tiny/h.0/ln_1\"";
-    let told = page(&run, Detail::NotPassed);
-    assert!(told.contains(row) && !told.contains(full));
-    // It is much closer than its snapshot.
-    assert!(told.contains("<details id=\"case-gpt2-tiny/h.1/ln_1\" class=\"case good\" data-v=\"pass\">"));
-    let told = page(&run, Detail::All);
-    assert!(!told.contains(row) && told.contains(full));
+    let actual = page(&run, Detail::NotPassed);
+    assert!(actual.contains(row) && !actual.contains(full));
+    // This case improved, so it is shown in full.
+    assert!(actual.contains("<details id=\"case-gpt2-tiny/h.1/ln_1\" class=\"case good\" data-v=\"pass\">"));
+    let actual = page(&run, Detail::All);
+    assert!(!actual.contains(row) && actual.contains(full));
 }
 
 #[test]
-fn only_what_closes_the_gate_is_open_at_first() {
+fn only_failing_cases_are_initially_open() {
     let run = example::run();
     let page = page(&run, Detail::All);
     for case in &run.cases {
@@ -177,7 +177,7 @@ fn only_what_closes_the_gate_is_open_at_first() {
 }
 
 #[test]
-fn a_chain_is_drawn_and_written() {
+fn a_chain_is_a_drawing_and_a_table() {
     let difference = |size: Option<f64>, is_close| {
         Some(Difference { max_abs_diff: size, tolerance_used: 2.0, rel_rms: None, is_close })
     };
@@ -203,7 +203,7 @@ fn a_chain_is_drawn_and_written() {
     {
         assert!(text(&drawn).contains(shown), "{shown}");
     }
-    // As many marks as differences, outside ones full, and a line for those that are no number.
+    // A mark for each difference, and a line for those without a number.
     let count = |mark: &str| drawn.split("class=\"plot\"").nth(1).expect("a plot").matches(mark).count();
     assert_eq!(
         [count("\"own in\""), count("\"own out\""), count("\"propagated in\""), count("\"propagated out\"")],
@@ -215,7 +215,7 @@ fn a_chain_is_drawn_and_written() {
 }
 
 #[test]
-fn a_picture_has_its_text_beside_it() {
+fn a_picture_has_a_text_alternative() {
     let run = many(1);
     let page = page(&run, Detail::NotPassed);
     assert!(page.contains(

@@ -1,10 +1,10 @@
-//! What is written of a run is the whole of it: it is read back, and every report of it is the same.
+//! The JSON record of a run is complete: reading it back restores the run.
 
 use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{assert_told, example, told, verbs};
+use super::{assert_text, example, to_text, verbs};
 use crate::case::CaseId;
 use crate::compare::{NanRule, Pair, Picture, Rules, Tolerance, compare, summarize};
 use crate::explain::{Details, Explanation, Hypothesis};
@@ -19,15 +19,15 @@ fn id(text: &str) -> CaseId {
     CaseId::new(text).expect("an id")
 }
 
-/// The example with what it does not hold: chains of every finding and part, a gate, explanations and pictures.
-pub(super) fn whole() -> RunOutcome {
+/// Returns the example run with chains of every finding and role, a gate, explanations and pictures.
+pub(super) fn full_run() -> RunOutcome {
     let mut run = example::run();
     let problems = vec![
         Problem::ChainedOutside { comparison: Some(Box::new(example::far())), tolerance: Tolerance::EXACT },
         Problem::ChainedOutside { comparison: None, tolerance: Tolerance::EXACT.with_max_ulps(3) },
         Problem::NotChained { why: "a hole".into() },
     ];
-    run.cases.push(CaseOutcome { id: id("chained"), verdict: Verdict::Broken, problems, ..verbs::explained() });
+    run.cases.push(CaseOutcome { id: id("chained"), verdict: Verdict::Broken, problems, ..verbs::explained_case() });
     let details = Details {
         factor: Some(f64::NEG_INFINITY),
         axes: Some(vec![1, 0]),
@@ -82,11 +82,11 @@ fn chains() -> Vec<ChainOutcome> {
 }
 
 fn written(commands: &Commands, run: &RunOutcome) -> String {
-    told(|out| json::run(out, commands, run))
+    to_text(|out| json::run(out, commands, run))
 }
 
-/// A case as the process of one hands it over, read and checked.
-pub(super) fn back(case: &CaseOutcome) -> Result<CaseOutcome, String> {
+/// Serializes a case as an isolated process does, and reads and checks it.
+pub(super) fn round_trip(case: &CaseOutcome) -> Result<CaseOutcome, String> {
     let text = serde_json::to_string(case).expect("it can be written");
     let mut read: CaseOutcome = serde_json::from_str(&text).map_err(|error| error.to_string())?;
     read.restore()?;
@@ -98,8 +98,8 @@ fn on_screen(commands: &Commands, run: &RunOutcome) -> String {
 }
 
 #[test]
-fn a_run_of_accuracy_alone_is_read_back() {
-    let mut run = real();
+fn a_run_with_accuracy_only_survives_a_round_trip() {
+    let mut run = measured_run();
     run.cases.truncate(2);
     run.gates = Gates::Accuracy;
     let read = json::read_run(&written(&example::commands(), &run)).expect("it was just written");
@@ -107,39 +107,39 @@ fn a_run_of_accuracy_alone_is_read_back() {
 }
 
 #[test]
-fn a_run_is_read_back_and_every_report_of_it_is_the_same() {
+fn reports_of_a_run_are_equal_after_a_round_trip() {
     let commands = example::commands();
-    for run in [example::run(), whole()] {
+    for run in [example::run(), full_run()] {
         let text = written(&commands, &run);
         let read = json::read_run(&text).expect("it was just written");
-        assert_told(&written(&commands, &read), &text);
-        assert_told(&on_screen(&commands, &read), &on_screen(&commands, &run));
+        assert_text(&written(&commands, &read), &text);
+        assert_text(&on_screen(&commands, &read), &on_screen(&commands, &run));
     }
 }
 
 #[test]
-fn a_case_is_read_back_as_it_was_with_its_paths() {
-    for case in whole().cases {
-        let read = back(&case).expect("it was just written");
-        // What prints the same has the same fields; NaN is equal to nothing.
+fn a_case_survives_a_round_trip_with_its_paths() {
+    for case in full_run().cases {
+        let read = round_trip(&case).expect("it was just written");
+        // Compare the debug output, because NaN is not equal to itself.
         assert_eq!(format!("{read:?}"), format!("{case:?}"));
     }
 }
 
 #[test]
-fn a_run_is_read_back_as_it_was_where_its_paths_are_not_shortened() {
+fn a_run_with_absolute_paths_survives_a_round_trip() {
     let commands = Commands { base: "/elsewhere".into(), ..example::commands() };
-    let read = json::read_run(&written(&commands, &whole())).expect("it was just written");
-    assert_eq!(format!("{read:?}"), format!("{:?}", whole()));
+    let read = json::read_run(&written(&commands, &full_run())).expect("it was just written");
+    assert_eq!(format!("{read:?}"), format!("{:?}", full_run()));
 }
 
-/// An outcome of really measured tensors.
+/// Returns the outcome of comparing two tensors.
 fn measured(actual: Tensor, reference: &Tensor) -> CaseOutcome {
-    measured_by(actual, reference, None, Rules::new(Tolerance::new(1e-3, 1e-3).expect("valid")))
+    measured_with(actual, reference, None, Rules::new(Tolerance::new(1e-3, 1e-3).expect("valid")))
 }
 
-/// The same, within that mask and by these rules.
-fn measured_by(actual: Tensor, reference: &Tensor, mask: Option<&Tensor>, rules: Rules) -> CaseOutcome {
+/// Returns the outcome of comparing two tensors with a mask and rules.
+fn measured_with(actual: Tensor, reference: &Tensor, mask: Option<&Tensor>, rules: Rules) -> CaseOutcome {
     let rules = rules.with_cast(actual.dtype());
     let pair = Pair { actual: &actual, reference, mask };
     let found = compare(pair, &rules).expect("one shape");
@@ -157,7 +157,7 @@ fn measured_by(actual: Tensor, reference: &Tensor, mask: Option<&Tensor>, rules:
 
 proptest! {
     #[test]
-    fn what_is_measured_is_read_back_bit_for_bit(bits: Vec<(u64, u64)>, integers: Vec<(i64, u64)>) {
+    fn measurements_survive_a_round_trip_bit_for_bit(bits: Vec<(u64, u64)>, integers: Vec<(i64, u64)>) {
         prop_assume!(!bits.is_empty() && !integers.is_empty());
         let of = |side: fn(&(u64, u64)) -> u64| bits.iter().map(side);
         let doubles = |side| Tensor::new(&[bits.len()], of(side).map(f64::from_bits).collect()).expect("as many");
@@ -172,25 +172,25 @@ proptest! {
             measured(singles(|x| x.0), &doubles(|x| x.1)),
             measured(signed, &unsigned),
         ] {
-            let read = back(&case).expect("it was just written");
+            let read = round_trip(&case).expect("it was just written");
             prop_assert_eq!(format!("{read:?}"), format!("{case:?}"));
         }
     }
 }
 
-/// Doubles of every magnitude, so that squares overflow and shares vanish.
+/// Doubles of every magnitude, including ones whose squares overflow.
 fn double() -> impl Strategy<Value = f64> {
     let edges = [0.0, -0.0, 5e-324, -1e-323, 1e-300, 1e-20, 1.0, -1.0, 3e38, 1e300, -1.7e308, f64::MAX, f64::NAN];
     prop_oneof![2 => proptest::sample::select(edges.to_vec()), 1 => -4.0..4.0, 1 => any::<u64>().prop_map(f64::from_bits)]
 }
 
-/// Integers of which doubles hold only some.
+/// Integers, including ones that doubles cannot represent.
 fn integer() -> impl Strategy<Value = i64> {
     let edges = [0, 1, -1, i64::MAX, i64::MIN, (1 << 53) + 1, 1 << 53];
     prop_oneof![1 => proptest::sample::select(edges.to_vec()), 1 => any::<i64>()]
 }
 
-/// Tolerances that let nothing pass, something, and everything.
+/// Tolerances that allow nothing, something, or everything.
 fn tolerance() -> impl Strategy<Value = Tolerance> {
     let atol = proptest::sample::select(vec![0.0, 5e-324, 1e-3, 1.0, 1e300]);
     let rtol = proptest::sample::select(vec![0.0, 1e-3, 1.0, 1e300]);
@@ -205,7 +205,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
-    fn no_honest_record_is_refused(
+    fn every_real_measurement_is_accepted(
         doubles in proptest::collection::vec((double(), double()), 1..9),
         integers in proptest::collection::vec((integer(), integer()), 1..9),
         tolerance in tolerance(),
@@ -241,81 +241,85 @@ proptest! {
             let mask = mask.as_ref().map(|mask| Tensor::new(shape, mask[..shape[1]].to_vec()).expect("as many"));
             let nan = if matches_nan { NanRule::Match } else { NanRule::Mismatch };
             let rules = Rules::new(tolerance).with_nan(nan).with_empty();
-            let case = measured_by(actual, &reference, mask.as_ref(), rules);
-            let read = back(&case);
+            let case = measured_with(actual, &reference, mask.as_ref(), rules);
+            let read = round_trip(&case);
             prop_assert!(read.is_ok(), "{read:?}\n{case:?}");
         }
     }
 }
 
 #[test]
-fn complex_and_boolean_elements_are_read_back() {
+fn complex_and_boolean_elements_survive_a_round_trip() {
     use num_complex::Complex;
     let complex = |x: f64| Tensor::new(&[2], vec![Complex::new(x, f64::NAN), Complex::new(1.0, x)]).expect("two");
     let boolean = |x: bool| Tensor::new(&[2], vec![x, true]).expect("two");
     for case in [measured(complex(0.1), &complex(0.2)), measured(boolean(true), &boolean(false))] {
-        let read = back(&case).expect("it was just written");
+        let read = round_trip(&case).expect("it was just written");
         assert_eq!(format!("{read:?}"), format!("{case:?}"));
     }
 }
 
-/// Reads the example after that change to its text, which cannot be read.
+/// Returns the error from reading the example after a change to its text.
 #[track_caller]
-fn refused(change: impl FnOnce(String) -> String) -> String {
+fn read_error(change: impl FnOnce(String) -> String) -> String {
     let text = written(&example::commands(), &example::run());
-    // As an older karat wrote it: with a digest, that alone would be said.
+    // Remove the digest, as in older versions; otherwise every error would be about the digest.
     let (content, _) = text.rsplit_once(",\n  \"sha256\"").expect("a digest");
     json::read_run(&change(format!("{content}\n}}\n"))).expect_err("it is broken").to_string()
 }
 
-/// The same, where a text that is in it becomes another.
+/// Returns the error from reading the example after a replacement in its text.
 #[track_caller]
-fn refused_with(from: &str, to: &str) -> String {
-    refused(|text| {
+fn read_error_with(from: &str, to: &str) -> String {
+    read_error(|text| {
         assert!(text.contains(from), "{from}");
         text.replacen(from, to, 1)
     })
 }
 
 #[test]
-fn a_document_that_cannot_be_read_says_what_is_wrong_where_and_what_to_do() {
+fn the_error_about_an_invalid_document_tells_what_where_and_what_to_do() {
     let again = "write it again with `run --json FILE`";
-    for (said, should_be) in [
-        (refused(|text| text[..text.len() / 2].to_owned()), vec!["the file is incomplete", "at line", again]),
-        (refused(|_| String::new()), vec!["the file is empty", again]),
-        (refused(|text| text + "{}"), vec!["is not JSON", "trailing", again]),
-        (refused(|_| "name,verdict\n".to_owned()), vec!["is not JSON", again]),
-        (refused(|_| "{}".to_owned()), vec!["missing field `karat`", again]),
-        (refused_with("\"format\": 1", "\"format\": 2"), vec!["karat.format is 2", "reads format 1", "write it again"]),
-        (refused_with("\"kind\": \"run\"", "\"kind\": \"list\""), vec!["kind is `list`", "`run --json FILE`"]),
+    for (message, expected) in [
+        (read_error(|text| text[..text.len() / 2].to_owned()), vec!["the file is incomplete", "at line", again]),
+        (read_error(|_| String::new()), vec!["the file is empty", again]),
+        (read_error(|text| text + "{}"), vec!["is not JSON", "trailing", again]),
+        (read_error(|_| "name,verdict\n".to_owned()), vec!["is not JSON", again]),
+        (read_error(|_| "{}".to_owned()), vec!["missing field `karat`", again]),
         (
-            refused_with("\"verdict\": \"broken\",\n      \"failed\"", "\"verdict\": \"fine\",\n      \"failed\""),
+            read_error_with("\"format\": 1", "\"format\": 2"),
+            vec!["karat.format is 2", "reads format 1", "write it again"],
+        ),
+        (read_error_with("\"kind\": \"run\"", "\"kind\": \"list\""), vec!["kind is `list`", "`run --json FILE`"]),
+        (
+            read_error_with("\"verdict\": \"broken\",\n      \"failed\"", "\"verdict\": \"fine\",\n      \"failed\""),
             vec!["cases[0].verdict", "unknown verdict `fine`; expected one of: broken, missing,", again],
         ),
-        (refused_with("\"snapshot_only\": false,", ""), vec!["cases[0]", "missing field `snapshot_only`", again]),
-        (refused_with("\"kept\": null,", ""), vec!["cases[", "outputs[0]", "missing field `kept`", again]),
-        (refused_with("\"chains\": null", "\"x\": null"), vec!["missing field `chains`", again]),
+        (read_error_with("\"snapshot_only\": false,", ""), vec!["cases[0]", "missing field `snapshot_only`", again]),
+        (read_error_with("\"kept\": null,", ""), vec!["cases[", "outputs[0]", "missing field `kept`", again]),
+        (read_error_with("\"chains\": null", "\"x\": null"), vec!["missing field `chains`", again]),
         (
-            refused_with("\"kind\": \"missing\"", "\"kind\": \"lost\""),
+            read_error_with("\"kind\": \"missing\"", "\"kind\": \"lost\""),
             vec!["cases[0].problems: ", "not a known kind of problem", again],
         ),
-        (refused_with("\"id\": \"bad/inputs\"", "\"id\": \"../x\""), vec!["../x", "not a path below", again]),
+        (read_error_with("\"id\": \"bad/inputs\"", "\"id\": \"../x\""), vec!["../x", "not a path below", again]),
         (
-            refused_with("\"elapsed_seconds\": 1.238", "\"elapsed_seconds\": -1"),
+            read_error_with("\"elapsed_seconds\": 1.238", "\"elapsed_seconds\": -1"),
             vec!["elapsed_seconds: -1", "negative", again],
         ),
-        (refused_with("\"min\": -3.0517578", "\"min\": true"), vec!["case gpt2-tiny/", "output ", "Float", again]),
+        (read_error_with("\"min\": -3.0517578", "\"min\": true"), vec!["case gpt2-tiny/", "output ", "Float", again]),
     ] {
-        for part in should_be {
-            assert!(said.contains(part), "`{part}` is not in: {said}");
+        for part in expected {
+            assert!(message.contains(part), "`{part}` is not in: {message}");
         }
     }
     let text = written(&example::commands(), &example::run());
     assert_eq!(json::version(&text).expect("a document"), env!("CARGO_PKG_VERSION"));
 }
 
-/// A run of really measured tensors: `a` mismatches, `b` passes with an outlier, `c` drifts, `d` is snapshot-only, `e` is skipped.
-fn real() -> RunOutcome {
+/// Returns a run with real measurements: `a` mismatches, `b` passes with an outlier, `c` drifts, `d` is snapshot-only, and `e`
+/// is skipped.
+fn measured_run() -> RunOutcome {
     let tensor = |elements: [f32; 4]| Tensor::new(&[4], elements.to_vec()).expect("four");
     let reference = tensor([1.0, 2.0, 3.0, -4.0]);
     let named = |name: &str, case: CaseOutcome| CaseOutcome { id: id(name), ..case };
@@ -348,16 +352,17 @@ fn real() -> RunOutcome {
     RunOutcome { cases: vec![a, b, c, d, e], ..RunOutcome::empty() }
 }
 
-/// The record of a real run, as karat of an older version wrote it: without a digest.
+/// Returns the record of a run without a digest, as in older versions.
 fn without_digest() -> serde_json::Value {
-    let mut run: serde_json::Value = serde_json::from_str(&written(&example::commands(), &real())).expect("JSON");
+    let mut run: serde_json::Value =
+        serde_json::from_str(&written(&example::commands(), &measured_run())).expect("JSON");
     run.as_object_mut().expect("an object").remove("sha256").expect("there is a digest");
     run
 }
 
 #[test]
-fn a_record_that_was_changed_is_refused_wherever_it_was() {
-    let text = written(&example::commands(), &real());
+fn a_changed_record_is_rejected() {
+    let text = written(&example::commands(), &measured_run());
     assert_eq!(json::read_run(&text).expect("as it was written").cases.len(), 5);
     let (content, _) = text.rsplit_once(",\n  \"sha256\"").expect("a digest");
     let digits: Vec<usize> = content.match_indices(|c: char| c.is_ascii_digit()).map(|(at, _)| at).collect();
@@ -371,7 +376,7 @@ fn a_record_that_was_changed_is_refused_wherever_it_was() {
 }
 
 #[test]
-fn a_record_without_a_digest_is_read_and_one_that_contradicts_itself_is_refused() {
+fn a_record_without_a_digest_is_accepted_unless_it_contradicts_itself() {
     use serde_json::{Value, json};
     type Edit = fn(&mut Value);
     let edits: &[(&str, Edit)] = &[
@@ -422,15 +427,15 @@ fn a_record_without_a_digest_is_read_and_one_that_contradicts_itself_is_refused(
         ("claims to be close but is not", |run| {
             run["cases"][1]["outputs"][0]["tolerance"]["max_rel_rms"] = json!(0.01)
         }),
-        ("claims to be close but is not", |run| of(run, 0)["mismatches"] = json!([])),
-        ("contradictory counts", |run| of(run, 1)["outside"] = json!(3)),
-        ("contradictory counts", |run| of(run, 1)["differing"] = json!(5)),
-        ("contradictory counts", |run| of(run, 1)["non_finite_mismatches"] = json!(2)),
-        ("contradictory counts", |run| of(run, 1)["zero_references"] = json!(5)),
-        ("contradictory counts", |run| of(run, 1)["reference_non_finite"]["nan"] = json!(5)),
+        ("claims to be close but is not", |run| comparison(run, 0)["mismatches"] = json!([])),
+        ("contradictory counts", |run| comparison(run, 1)["outside"] = json!(3)),
+        ("contradictory counts", |run| comparison(run, 1)["differing"] = json!(5)),
+        ("contradictory counts", |run| comparison(run, 1)["non_finite_mismatches"] = json!(2)),
+        ("contradictory counts", |run| comparison(run, 1)["zero_references"] = json!(5)),
+        ("contradictory counts", |run| comparison(run, 1)["reference_non_finite"]["nan"] = json!(5)),
     ];
-    /// The comparison of the first output of that case.
-    fn of(run: &mut Value, case: usize) -> &mut Value {
+    /// Returns the comparison of the first output of a case.
+    fn comparison(run: &mut Value, case: usize) -> &mut Value {
         &mut run["cases"][case]["outputs"][0]["comparison"]
     }
     assert_eq!(json::read_run(&without_digest().to_string()).expect("an older record").cases.len(), 5);

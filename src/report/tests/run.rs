@@ -1,6 +1,6 @@
-//! The hand-made run through every report of a run.
+//! Reports of the hand-made run.
 
-use super::{assert_told, example, told_as_json};
+use super::{assert_text, example, to_json_text};
 use crate::report::{Commands, Palette, Review, json, terminal};
 use crate::run::{Gate, RunOutcome, Verdict};
 
@@ -16,7 +16,7 @@ fn end(commands: &Commands, run: &RunOutcome) -> String {
     terminal::end(&Palette::plain(), commands, run)
 }
 
-/// The run and nothing of it but the cases of that verdict.
+/// Returns the example run with only the cases of one verdict.
 fn only(verdict: Verdict) -> RunOutcome {
     let mut run = example::run();
     run.cases.retain(|case| case.verdict == verdict);
@@ -25,32 +25,32 @@ fn only(verdict: Verdict) -> RunOutcome {
 
 #[test]
 fn every_case_has_a_line() {
-    assert_told(&lines(&example::run()), include_str!("../../../tests/data/report/lines.txt"));
+    assert_text(&lines(&example::run()), include_str!("../../../tests/data/report/lines.txt"));
 }
 
 #[test]
 fn lines_with_short_ids_stay_within_80_columns() {
-    let told = lines(&example::run());
-    let widest = told.lines().map(|line| line.chars().count()).max();
-    assert!(widest <= Some(80), "{widest:?}\n{told}");
+    let actual = lines(&example::run());
+    let widest = actual.lines().map(|line| line.chars().count()).max();
+    assert!(widest <= Some(80), "{widest:?}\n{actual}");
 }
 
 #[test]
-fn an_id_is_never_cut_and_pushes_only_its_own_line() {
+fn a_long_id_is_not_cut_and_shifts_only_its_own_line() {
     let long = format!("suite/{}", "deeper/".repeat(9) + "case");
     let outputs = || vec![example::output("y", Verdict::Pass)];
     let run = RunOutcome {
         cases: vec![example::case("a/b", "layer_norm", outputs()), example::case(&long, "qkv", outputs())],
         ..example::run()
     };
-    let told = lines(&run);
-    assert!(told.contains(&long), "{told}");
-    assert!(told.starts_with(&format!("pass        {:32}  layer_norm  difference", "a/b")), "{told}");
+    let actual = lines(&run);
+    assert!(actual.contains(&long), "{actual}");
+    assert!(actual.starts_with(&format!("pass        {:32}  layer_norm  difference", "a/b")), "{actual}");
 }
 
 #[test]
 fn every_case_that_did_not_pass_has_a_message() {
-    assert_told(
+    assert_text(
         &failures(&example::commands(), &example::run()),
         include_str!("../../../tests/data/report/failures.txt"),
     );
@@ -58,8 +58,8 @@ fn every_case_that_did_not_pass_has_a_message() {
 
 #[test]
 fn every_message_ends_with_a_command_unless_its_output_passed() {
-    let told = failures(&example::commands(), &example::run());
-    for message in told.split("\n\n").filter(|message| !message.is_empty() && !message.starts_with("pass")) {
+    let actual = failures(&example::commands(), &example::run());
+    for message in actual.split("\n\n").filter(|message| !message.is_empty() && !message.starts_with("pass")) {
         let last = message.trim_end().lines().last().unwrap_or_default();
         let (_, command) = last.split_once(":  ").unwrap_or_default();
         assert!(["karat ", "cargo ", "rm "].iter().any(|start| command.starts_with(start)), "{message}");
@@ -71,30 +71,30 @@ fn a_mismatch_is_never_accepted_or_reviewed() {
     for verdict in [Verdict::Broken, Verdict::Missing, Verdict::Mismatch, Verdict::Orphaned] {
         for review in [Review::Insta, Review::Accept] {
             let commands = Commands { review, ..example::commands() };
-            let told = failures(&commands, &only(verdict)) + &end(&commands, &only(verdict));
-            assert!(!told.contains("accept") && !told.contains("review"), "{told}");
+            let actual = failures(&commands, &only(verdict)) + &end(&commands, &only(verdict));
+            assert!(!actual.contains("accept") && !actual.contains("review"), "{actual}");
         }
     }
 }
 
 #[test]
-fn the_end_counts_worst_first() {
-    assert_told(&end(&example::commands(), &example::run()), include_str!("../../../tests/data/report/end.txt"));
+fn the_counts_start_with_the_worst_verdict() {
+    assert_text(&end(&example::commands(), &example::run()), include_str!("../../../tests/data/report/end.txt"));
 }
 
 #[test]
-fn a_run_that_passed_ends_with_its_count() {
+fn a_run_that_passed_ends_with_the_number_of_cases() {
     let mut run = only(Verdict::Pass);
     run.cases.retain(|case| case.outputs.iter().all(|output| output.improved.is_empty()));
     run.filtered_out = 0;
-    assert_told(&failures(&example::commands(), &run), "");
-    assert_told(&end(&example::commands(), &run), "4 passed (1.24 s)\n4 pass\nexecutor builtin\n");
+    assert_text(&failures(&example::commands(), &run), "");
+    assert_text(&end(&example::commands(), &run), "4 passed (1.24 s)\n4 pass\nexecutor builtin\n");
 }
 
 #[test]
 fn a_skip_that_ci_does_not_allow_has_a_message() {
     let run = RunOutcome { gate: Gate { ci: true, ..Gate::default() }, ..only(Verdict::Skipped) };
-    let should_be = "\
+    let expected = "\
 skipped   gpt2-tiny/generate
           waits for the cache
           in CI a skipped case fails unless it is allowed by name:
@@ -103,39 +103,39 @@ skipped   gpt2-tiny/generate
           then:  karat run -k gpt2-tiny/generate
 
 ";
-    assert_told(&failures(&example::commands(), &run), should_be);
+    assert_text(&failures(&example::commands(), &run), expected);
     let allowed = RunOutcome {
         gate: Gate { ci: true, allowed_skips: vec!["gpt2-tiny/generate".into()], ..Gate::default() },
         ..run
     };
-    assert_told(&failures(&example::commands(), &allowed), "");
+    assert_text(&failures(&example::commands(), &allowed), "");
 }
 
 #[test]
-fn in_ci_a_review_begins_with_a_run_elsewhere() {
+fn in_ci_the_review_command_starts_with_a_run_on_another_machine() {
     let run = RunOutcome { gate: Gate { ci: true, ..Gate::default() }, ..only(Verdict::Drift) };
-    let told = failures(&example::commands(), &run);
+    let actual = failures(&example::commands(), &run);
     let command = "karat run -k gpt2-tiny/ln_f; cargo insta review";
-    assert!(told.contains(&format!("if it is intended, on your machine:  {command}\n")), "{told}");
+    assert!(actual.contains(&format!("if it is intended, on your machine:  {command}\n")), "{actual}");
 }
 
 #[test]
-fn commands_are_those_that_work_where_they_are_read() {
+fn commands_work_where_the_message_is_read() {
     let command = "cargo test --test goldens --";
     let commands = Commands { root: Some("my goldens".into()), ..Commands::new(command, "/home/me".into()) };
-    let told = failures(&commands, &only(Verdict::Drift)) + &failures(&commands, &only(Verdict::Missing));
+    let actual = failures(&commands, &only(Verdict::Drift)) + &failures(&commands, &only(Verdict::Missing));
     for line in [
         "if it is intended:  cargo test --test goldens -- accept --root 'my goldens' gpt2-tiny/ln_f\n",
         "then:  cargo test --test goldens -- run 'my goldens' -k lfs/ln\n",
     ] {
-        assert!(told.contains(line), "{told}");
+        assert!(actual.contains(line), "{actual}");
     }
-    let told = failures(&commands, &only(Verdict::Mismatch));
-    assert!(told.contains("actual saved to port/target/karat/gpt2-tiny/lm_head/logits.npy\n"), "{told}");
+    let actual = failures(&commands, &only(Verdict::Mismatch));
+    assert!(actual.contains("actual saved to port/target/karat/gpt2-tiny/lm_head/logits.npy\n"), "{actual}");
 }
 
 #[test]
-fn colours_change_no_letter() {
+fn colours_do_not_change_the_text() {
     let commands = example::commands();
     let colored = terminal::failures(&Palette::colored(), &commands, &example::run());
     assert!(colored.contains("\u{1b}[1m\u{1b}[31mmismatch\u{1b}[0m  "), "{colored}");
@@ -143,44 +143,44 @@ fn colours_change_no_letter() {
     for (at, part) in colored.split('\u{1b}').enumerate() {
         plain += if at == 0 { part } else { part.split_once('m').expect("every escape is a colour").1 };
     }
-    assert_told(&plain, &failures(&commands, &example::run()));
+    assert_text(&plain, &failures(&commands, &example::run()));
 }
 
 #[test]
-fn json_holds_everything() {
-    let told = told_as_json(|out| json::run(out, &example::commands(), &example::run()));
-    assert_told(&told, include_str!("../../../tests/data/report/run.json"));
-    serde_json::from_str::<serde_json::Value>(&told).expect("one JSON document");
+fn json_contains_everything() {
+    let actual = to_json_text(|out| json::run(out, &example::commands(), &example::run()));
+    assert_text(&actual, include_str!("../../../tests/data/report/run.json"));
+    serde_json::from_str::<serde_json::Value>(&actual).expect("one JSON document");
 }
 
 #[test]
-fn a_first_run_tells_of_what_is_unrecorded_once_and_of_the_worst_last() {
+fn a_first_run_reports_unrecorded_cases_together_and_the_worst_case_last() {
     let case = |id: &str, verdict| example::case(id, "mlp", vec![example::output("y", verdict)]);
     let mut cases: Vec<_> = (0..45).map(|at| case(&format!("s/{at:02}"), Verdict::Unrecorded)).collect();
     cases.insert(20, case("s/19x", Verdict::Mismatch));
     let run = RunOutcome { cases, filtered_out: 0, ..example::run() };
-    let told = failures(&example::commands(), &run);
-    let should_be = "\
+    let actual = failures(&example::commands(), &run);
+    let expected = "\
 unrecorded  45 cases
             within tolerance or without a reference, and no snapshot has been
             accepted yet: s/00, s/01, s/02, and 42 more
             if it is intended:  cargo insta review
 
 ";
-    let rest = told.strip_prefix(should_be).unwrap_or_else(|| panic!("{told}"));
-    assert!(rest.starts_with("mismatch  s/19x  ›  y") && rest.lines().count() < 10, "{told}");
-    // A few are told of one by one.
+    let rest = actual.strip_prefix(expected).unwrap_or_else(|| panic!("{actual}"));
+    assert!(rest.starts_with("mismatch  s/19x  ›  y") && rest.lines().count() < 10, "{actual}");
+    // A few cases are reported one by one.
     let few = RunOutcome { cases: run.cases[..3].to_vec(), ..run };
     assert_eq!(failures(&example::commands(), &few).matches("unrecorded  s/0").count(), 3);
 }
 
 #[test]
-fn failures_go_from_the_least_to_the_worst() {
-    let told = failures(&example::commands(), &example::run());
+fn failures_end_with_the_worst() {
+    let actual = failures(&example::commands(), &example::run());
     let place = |verdict: Verdict| {
         let of = example::run().cases.into_iter().find(|case| case.verdict == verdict).expect("every verdict");
         let line = |line: &str| line.starts_with(verdict.word()) && line.contains(of.id.as_str());
-        told.lines().position(line).unwrap_or_else(|| panic!("{}: {told}", of.id))
+        actual.lines().position(line).unwrap_or_else(|| panic!("{}: {actual}", of.id))
     };
     use Verdict::{Broken, Drift, Mismatch, Missing, Orphaned, Unrecorded};
     let places = [Drift, Unrecorded, Orphaned, Mismatch, Missing, Broken].map(place);

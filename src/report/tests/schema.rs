@@ -1,9 +1,9 @@
-//! The printed schema of a run, held against what is written and against what is read.
+//! Compares the JSON Schema of a run with what karat writes and what it reads.
 
 use serde_json::{Value, json};
 
 use super::hostile::{at, places};
-use super::{example, record, told};
+use super::{example, record, to_text};
 use crate::report::json::{read_run, run, run_schema};
 
 fn validator() -> jsonschema::Validator {
@@ -11,20 +11,21 @@ fn validator() -> jsonschema::Validator {
 }
 
 fn document() -> Value {
-    serde_json::from_str(&told(|out| run(out, &example::commands(), &record::whole()))).expect("one JSON document")
+    serde_json::from_str(&to_text(|out| run(out, &example::commands(), &record::full_run())))
+        .expect("one JSON document")
 }
 
 #[test]
-fn what_is_written_follows_the_schema() {
+fn the_output_matches_the_schema() {
     let faults: Vec<String> =
         validator().iter_errors(&document()).map(|error| format!("{}: {error}", error.instance_path())).collect();
     assert!(faults.is_empty(), "{faults:#?}");
 }
 
 #[test]
-fn the_schema_and_the_reader_refuse_the_same_forms() {
+fn the_schema_and_the_reader_reject_the_same_documents() {
     let (validator, document) = (validator(), document());
-    // What follows from the rest, or is for people, is not read.
+    // The reader ignores derived fields and messages.
     let is_read = |place: &str| !["message", "next", "version"].contains(&place);
     let is_of_form = |error: &str| {
         ["missing field", "invalid type", "not a known kind of problem", "unknown "].iter().any(|of| error.contains(of))

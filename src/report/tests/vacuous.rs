@@ -1,6 +1,6 @@
 //! Comparisons that cannot fail, or cannot fail on zeros or NaN, in every report.
 
-use super::{assert_told, example, told};
+use super::{assert_text, example, to_text};
 use crate::compare::{Comparison, Pair, Rules, Summary, Vacuous, compare, summarize};
 use crate::report::{Palette, github, html, json, junit, terminal};
 use crate::run::{CaseOutcome, Deny, Gate, RunOutcome, Verdict};
@@ -17,7 +17,7 @@ fn case(id: &str, vacuous: Option<Vacuous>) -> CaseOutcome {
             output.comparison = compare(Pair::new(&ones, &ones).within(&mask), &rules).ok();
             output.summary = Some(summarize(&ones, Some(&mask)));
         }
-        // Zeros are near enough.
+        // Zeros are within tolerance.
         Some(_) => {
             let (min, max) = (Some(Value::Float32(-1e-6)), Some(Value::Float32(1e-6)));
             output.summary = Some(Summary { min, max, ..example::summary() });
@@ -42,16 +42,16 @@ fn terminal(run: &RunOutcome) -> String {
     terminal::run(terminal::Detail::Cases, &Palette::plain(), &example::commands(), run)
 }
 
-fn told_of_failures(run: &RunOutcome) -> String {
+fn failures_text(run: &RunOutcome) -> String {
     terminal::failures(&Palette::plain(), &example::commands(), run)
 }
 
 #[test]
-fn the_line_says_so_and_the_end_counts() {
-    let told = terminal(&run(false));
-    let lines: Vec<&str> = told.lines().collect();
-    assert!(lines[1].ends_with(", cannot fail on zeros") && lines[2].ends_with(", cannot fail"), "{told}");
-    assert!(!lines[0].contains("cannot fail"), "{told}");
+fn vacuous_passes_are_marked_and_counted() {
+    let actual = terminal(&run(false));
+    let lines: Vec<&str> = actual.lines().collect();
+    assert!(lines[1].ends_with(", cannot fail on zeros") && lines[2].ends_with(", cannot fail"), "{actual}");
+    assert!(!lines[0].contains("cannot fail"), "{actual}");
     let end = "\
 3 passed (1.24 s)
 3 pass
@@ -59,12 +59,12 @@ fn the_line_says_so_and_the_end_counts() {
 run fail): a/zeros:y, b/mask:y
 executor builtin
 ";
-    assert!(told.ends_with(end), "{told}");
+    assert!(actual.ends_with(end), "{actual}");
     assert!(run(false).passed() && !run(true).passed());
 }
 
 #[test]
-fn what_a_chained_run_allows_is_said_to_be_of_it_beside_the_own_tolerance_or_alone() {
+fn a_vacuous_chained_tolerance_is_reported_as_chained() {
     for (own, line, end) in [
         (
             None,
@@ -76,17 +76,17 @@ fn what_a_chained_run_allows_is_said_to_be_of_it_beside_the_own_tolerance_or_alo
         let mut chained = case("c", own);
         chained.outputs[0].chained_vacuous = Some(Vacuous::Zeros);
         let run = RunOutcome { cases: vec![case("b", None), chained], ..run(true) };
-        let told = terminal(&run);
-        assert!(told.lines().nth(1).is_some_and(|said| said.ends_with(line)), "{told}");
-        assert!(told.contains(end) && told.contains("1 of 2 cases failed"), "{told}");
-        let told = told_of_failures(&run);
+        let actual = terminal(&run);
+        assert!(actual.lines().nth(1).is_some_and(|message| message.ends_with(line)), "{actual}");
+        assert!(actual.contains(end) && actual.contains("1 of 2 cases failed"), "{actual}");
+        let actual = failures_text(&run);
         let what = if own.is_some() { "the tolerance" } else { "\"chained\"" };
-        for said in
+        for message in
             ["in a chained run, accuracy cannot fail on zeros:", &format!("tighten {what} in goldens/c/case.json")]
         {
-            assert!(told.contains(said), "{said}: {told}");
+            assert!(actual.contains(message), "{message}: {actual}");
         }
-        let text = self::told(|out| json::run(out, &example::commands(), &run));
+        let text = to_text(|out| json::run(out, &example::commands(), &run));
         assert_eq!(text.matches("\"chained_vacuous\": \"zeros\"").count(), 1, "{text}");
         let read = json::read_run(&text).expect("what was written is read");
         assert_eq!(read.cases[1].outputs[0].chained_vacuous, Some(Vacuous::Zeros));
@@ -94,10 +94,10 @@ fn what_a_chained_run_allows_is_said_to_be_of_it_beside_the_own_tolerance_or_alo
 }
 
 #[test]
-fn what_is_denied_has_a_message_and_fails() {
+fn a_denied_vacuous_pass_fails_with_a_message() {
     let run = run(true);
-    let told = told_of_failures(&run);
-    let should_be = "\
+    let actual = failures_text(&run);
+    let expected = "\
 pass      b/mask  ›  y                                            f32 [1, 8, 64]
           no element is finite on both sides
           accuracy cannot fail: `where` excludes every element
@@ -112,13 +112,16 @@ pass      a/zeros  ›  y                                           f32 [1, 8, 6
           then:  karat run -k a/zeros
 
 ";
-    assert_told(&told, should_be);
-    let told = terminal(&run);
-    assert!(told.contains("2 of 3 cases failed") && told.contains("2 cases to fix, as described above"), "{told}");
+    assert_text(&actual, expected);
+    let actual = terminal(&run);
+    assert!(
+        actual.contains("2 of 3 cases failed") && actual.contains("2 cases to fix, as described above"),
+        "{actual}"
+    );
 }
 
 #[test]
-fn every_report_says_so() {
+fn every_report_mentions_vacuous_passes() {
     for deny in [false, true] {
         let run = run(deny);
         let xml = junit::junit(&example::commands(), &run);
@@ -137,10 +140,10 @@ fn every_report_says_so() {
 }
 
 #[test]
-fn a_record_holds_it_and_has_no_field_for_it_where_there_is_none() {
+fn a_record_has_fields_for_vacuous_passes_only_if_there_are_any() {
     for deny in [false, true] {
         let run = run(deny);
-        let text = told(|out| json::run(out, &example::commands(), &run));
+        let text = to_text(|out| json::run(out, &example::commands(), &run));
         assert_eq!(text.matches("\"vacuous\":").count(), 2, "{text}");
         assert_eq!(text.contains("\"deny\": ["), deny, "{text}");
         let read = json::read_run(&text).expect("what was written is read");

@@ -1,8 +1,8 @@
-//! What `show`, `diff`, `list` and `matrix` print.
+//! The output of `show`, `diff`, `list` and `matrix`.
 
 use serde_json::json;
 
-use super::{assert_told, example};
+use super::{assert_text, example};
 use crate::case::CaseId;
 use crate::compare::{Mismatch, NonFinite, Pair, Picture, Rules, Summary, Tolerance, summarize};
 use crate::explain::{Explanation, Hypothesis};
@@ -35,8 +35,8 @@ fn view(name: &str, place: &str, summary: Result<Summary, String>) -> TensorView
     TensorView { name: name.into(), place: place.into(), summary, histogram: None }
 }
 
-/// A tensor that is shown alone.
-pub(super) fn alone(place: &str, tensor: &Tensor, summary: Summary) -> TensorView {
+/// Returns the view of a single tensor.
+pub(super) fn single_tensor(place: &str, tensor: &Tensor, summary: Summary) -> TensorView {
     TensorView { histogram: Some(histogram(tensor)), ..view("", place, Ok(summary)) }
 }
 
@@ -82,10 +82,13 @@ fn pair(name: &str) -> PairView {
     }
 }
 
-/// A mismatch of values, one of shape, and a pass, as `explain` sees them.
-pub(super) fn explained() -> CaseOutcome {
-    let mut case =
-        example::run().cases.into_iter().find(|case| case.id.as_str() == "gpt2-tiny/h.0/attn").expect("it is there");
+/// Returns a case with explanations and a picture, as `explain` reports it.
+pub(super) fn explained_case() -> CaseOutcome {
+    let mut case = example::run()
+        .cases
+        .into_iter()
+        .find(|case| case.id.as_str() == "gpt2-tiny/h.0/attn")
+        .expect("the case exists");
     let with = Explanation { id: Hypothesis::Shift, evidence: "shifted".into(), ..example::explanation() };
     case.outputs[1].explanations = vec![
         Explanation { with: vec![Hypothesis::Shift], ..example::explanation() },
@@ -108,12 +111,12 @@ pub(super) fn explained() -> CaseOutcome {
 
 #[test]
 fn an_output_is_explained_best_first_with_a_picture() {
-    let told = terminal::explain(&Palette::plain(), &example::commands(), &Gate::default(), &explained());
-    assert_told(&told, include_str!("../../../tests/data/report/explain.txt"));
+    let actual = terminal::explain(&Palette::plain(), &example::commands(), &Gate::default(), &explained_case());
+    assert_text(&actual, include_str!("../../../tests/data/report/explain.txt"));
 }
 
 #[test]
-fn a_pair_is_explained_where_somebody_asks() {
+fn a_pair_is_explained_on_request() {
     let explained = |explanations| {
         let mut view = one_pair();
         view.pairs[0].explanations = Some(explanations);
@@ -127,8 +130,8 @@ fn a_pair_is_explained_where_somebody_asks() {
     assert!(lost.ends_with("\nnothing fits: no hypothesis for tensors of this kind explains it\n"), "{lost}");
     let mut many = many_pairs();
     many.pairs[0].explanations = Some(vec![example::explanation()]);
-    let told = terminal::diff(&Palette::plain(), &many);
-    assert!(told.contains("          looks like: actual = 0.125 x reference, which is 1/sqrt(64)\n"), "{told}");
+    let actual = terminal::diff(&Palette::plain(), &many);
+    assert!(actual.contains("          looks like: actual = 0.125 x reference, which is 1/sqrt(64)\n"), "{actual}");
 }
 
 pub(super) fn one_pair() -> DiffView {
@@ -177,19 +180,22 @@ pub(super) fn cases() -> Vec<CaseLine> {
 }
 
 #[test]
-fn a_tensor_is_shown_with_its_spread() {
+fn a_tensor_is_shown_with_a_histogram() {
     let (tensor, summary) = tensor();
-    let told =
-        terminal::show(&Palette::plain(), "goldens/a/y.npy", &[alone("goldens/a/y.npy", &tensor, summary.clone())]);
-    assert_told(&told, include_str!("../../../tests/data/report/show_tensor.txt"));
+    let actual = terminal::show(
+        &Palette::plain(),
+        "goldens/a/y.npy",
+        &[single_tensor("goldens/a/y.npy", &tensor, summary.clone())],
+    );
+    assert_text(&actual, include_str!("../../../tests/data/report/show_tensor.txt"));
 }
 
 #[test]
-fn the_statistics_of_complex_numbers_are_said_to_be_of_the_moduli() {
+fn statistics_of_complex_numbers_are_labelled_as_moduli() {
     use num_complex::Complex;
     let tensor = Tensor::new(&[2], vec![Complex::new(3.0f64, 4.0), Complex::new(0.0, -1.0)]).expect("two elements");
     let summary = summarize(&tensor, None);
-    let shown = terminal::show(&Palette::plain(), "y.npy", &[alone("y.npy", &tensor, summary.clone())]);
+    let shown = terminal::show(&Palette::plain(), "y.npy", &[single_tensor("y.npy", &tensor, summary.clone())]);
     for line in [
         "  min |z|     1\n",
         "  max |z|     5\n",
@@ -204,54 +210,54 @@ fn the_statistics_of_complex_numbers_are_said_to_be_of_the_moduli() {
 }
 
 #[test]
-fn what_has_no_finite_element_has_no_spread() {
+fn a_tensor_without_finite_elements_has_no_histogram() {
     let tensor = Tensor::new(&[1], vec![f32::NAN]).expect("one element");
     let summary = Summary { min: None, max: None, mean: None, std: None, l2: None, ..self::tensor().1 };
-    let told = terminal::show(&Palette::plain(), "y.npy", &[alone("y.npy", &tensor, summary.clone())]);
+    let actual = terminal::show(&Palette::plain(), "y.npy", &[single_tensor("y.npy", &tensor, summary.clone())]);
     assert!(
-        told.ends_with(
+        actual.ends_with(
             "  min         none\n  max         none\n  mean        none\n  std         none\n  l2          none\n"
         ),
-        "{told}"
+        "{actual}"
     );
 }
 
 #[test]
-fn a_container_is_shown_a_line_each() {
+fn a_container_is_shown_with_one_line_per_tensor() {
     let members = [
         view("h.0.q", "all.npz#h.0.q", Ok(example::summary())),
         view("ids", "all.npz#ids", Err("holds pickled objects".into())),
         view("y", "all.npz#y", Ok(tensor().1)),
     ];
-    let should_be = "\
+    let expected = "\
 all.npz
   h.0.q  f32  [1, 8, 64]  -3.05 to 2.5, std 0.99
   ids    holds pickled objects
   y      f32  [17]        -4 to 24.1, std 9.01, 1 NaN, 0 inf, 0 -inf
 ";
-    assert_told(&terminal::show(&Palette::plain(), "all.npz", &members), should_be);
+    assert_text(&terminal::show(&Palette::plain(), "all.npz", &members), expected);
 }
 
 #[test]
-fn a_case_is_shown_with_what_it_runs_on() {
-    let told = terminal::show_case(&Palette::plain(), &example::commands(), &case());
-    assert_told(&told, include_str!("../../../tests/data/report/show_case.txt"));
+fn a_case_is_shown_with_its_tensors() {
+    let actual = terminal::show_case(&Palette::plain(), &example::commands(), &case());
+    assert_text(&actual, include_str!("../../../tests/data/report/show_case.txt"));
 }
 
 #[test]
 fn one_pair_is_compared_in_full() {
-    let told = terminal::diff(&Palette::plain(), &one_pair());
-    assert_told(&told, include_str!("../../../tests/data/report/diff_one.txt"));
+    let actual = terminal::diff(&Palette::plain(), &one_pair());
+    assert_text(&actual, include_str!("../../../tests/data/report/diff_one.txt"));
 }
 
 #[test]
-fn many_pairs_have_a_line_each_and_what_one_side_lacks_is_named() {
-    let told = terminal::diff(&Palette::plain(), &many_pairs());
-    assert_told(&told, include_str!("../../../tests/data/report/diff_many.txt"));
+fn several_pairs_have_one_line_each_and_unmatched_names_are_listed() {
+    let actual = terminal::diff(&Palette::plain(), &many_pairs());
+    assert_text(&actual, include_str!("../../../tests/data/report/diff_many.txt"));
 }
 
 #[test]
-fn nothing_in_common_is_not_close() {
+fn files_with_different_names_are_not_close() {
     assert!(!one_pair().is_close());
     assert!(!DiffView { pairs: Vec::new(), ..one_pair() }.is_close());
     let close = DiffView { pairs: vec![PairView { comparison: Ok(example::comparison()), ..pair("") }], ..one_pair() };
@@ -261,13 +267,13 @@ fn nothing_in_common_is_not_close() {
 
 #[test]
 fn every_case_is_listed() {
-    let told = terminal::list(&Palette::plain(), &cases());
-    assert_told(&told, include_str!("../../../tests/data/report/list.txt"));
+    let actual = terminal::list(&Palette::plain(), &cases());
+    assert_text(&actual, include_str!("../../../tests/data/report/list.txt"));
 }
 
 const IDS: [&str; 3] = ["gpt2-tiny/generate", "gpt2-tiny/h.0/ln_1", "gpt2-tiny/lm_head"];
 
-/// A pass, a mismatch and a skip by one executor; by the other a hole, a mismatch and a skip.
+/// Returns a pass, a mismatch and a skip of one executor, and a hole, a mismatch and a skip of another.
 pub(super) fn matrix() -> Matrix {
     let run = |executor: &str| {
         let mut run = RunOutcome { executor: executor.into(), gates: Gates::Accuracy, ..example::run() };
@@ -283,29 +289,29 @@ pub(super) fn matrix() -> Matrix {
 
 #[test]
 fn every_case_has_a_row_and_every_executor_a_column() {
-    let told = terminal::matrix(By::Case, &Palette::plain(), &example::commands(), &matrix());
-    assert_told(&told, include_str!("../../../tests/data/report/matrix.txt"));
+    let actual = terminal::matrix(By::Case, &Palette::plain(), &example::commands(), &matrix());
+    assert_text(&actual, include_str!("../../../tests/data/report/matrix.txt"));
 }
 
 #[test]
-fn a_page_has_the_same_table() {
-    let told = markdown::matrix(By::Case, &matrix());
-    assert_told(&told, include_str!("../../../tests/data/report/matrix.md"));
+fn the_markdown_table_has_the_same_cells() {
+    let actual = markdown::matrix(By::Case, &matrix());
+    assert_text(&actual, include_str!("../../../tests/data/report/matrix.md"));
 }
 
 #[test]
-fn a_bar_in_a_name_ends_no_cell() {
+fn a_bar_in_a_name_does_not_end_a_cell() {
     let mut matrix = matrix();
     matrix.rows[0].checkpoint = Some("a|b\n".into());
-    let told = markdown::matrix(By::Case, &matrix);
-    assert!(told.contains("| <code>a\\|b\\\\n</code> |"), "{told}");
+    let actual = markdown::matrix(By::Case, &matrix);
+    assert!(actual.contains("| <code>a\\|b\\\\n</code> |"), "{actual}");
 }
 
 #[test]
-fn a_group_has_the_worst_verdict_the_largest_difference_and_counts_its_holes() {
+fn a_group_shows_its_worst_verdict_its_largest_difference_and_its_holes() {
     let mut matrix = matrix();
     matrix.rows.iter_mut().for_each(|row| row.checkpoint = Some("one".into()));
-    let told = markdown::matrix(By::Checkpoint, &matrix);
-    let row = told.lines().last().expect("a row");
+    let actual = markdown::matrix(By::Checkpoint, &matrix);
+    let row = actual.lines().last().expect("a row");
     assert_eq!(row, "| gpt2-tiny | `one` | 3 | **mismatch 2.1e-4 21x** | **mismatch 2.1e-4 21x, 1 hole** |");
 }
