@@ -452,7 +452,7 @@ fn alternatives(output: &OutputOutcome) -> Option<String> {
     let reference = output.reference.as_ref().filter(|_| !output.alternatives.is_empty())?;
     let others = output.alternatives.join(" or ");
     Some(match output.verdict {
-        Verdict::Mismatch => format!("compared with {reference}; the case also accepts {others}, which do not match"),
+        Verdict::Mismatch => format!("compared with {reference}; the case also accepts {others}, without a match"),
         _ => format!("matches {reference}; the case also accepts {others}"),
     })
 }

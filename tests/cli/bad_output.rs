@@ -81,9 +81,9 @@ fn an_output_that_the_case_does_not_name_is_told_and_the_others_are_judged() {
     changed(|project| qkv(project, |case| drop(case["outputs"].as_object_mut().expect("an object").remove("v"))))
         .judges("bad", "mismatch")
         .says("mismatch bad › v")
-        .says("the checkpoint returned an output \"v\" that the case does not name; it names k, q")
+        .says("unexpected output \"v\"; the case names k, q")
         .says("unrecorded bad › q")
-        .says("name it in goldens/bad/case.json or do not return it");
+        .says("add it to goldens/bad/case.json, or do not return it");
 }
 
 #[test]
@@ -91,9 +91,9 @@ fn an_output_that_is_left_out_is_told_and_the_others_are_judged() {
     let said = changed(|project| qkv(project, |case| case["outputs"]["z"] = json!("q.npy")));
     said.judges("bad", "missing")
         .says("missing bad › z")
-        .says("the checkpoint did not return the output \"z\"; it returned k, q, v")
+        .says("the checkpoint did not return output \"z\"; it returned k, q, v")
         .says("unrecorded bad › k")
-        .says("return it, or take it out of goldens/bad/case.json");
+        .says("return it, or remove it from goldens/bad/case.json");
 }
 
 #[test]

@@ -151,7 +151,7 @@ fn a_member_of_another_structure_is_not_inflated_to_tell() {
         ("{'descr': '<f8', 'fortran_order': False, 'shape': (268435456,), }", "f64"),
     ] {
         let what = if says == "f64" { "dtype" } else { "shape" };
-        let said = reference("y.npz#y", bomb(header)).judges("bad", "mismatch").says(&format!("another {what}"));
+        let said = reference("y.npz#y", bomb(header)).judges("bad", "mismatch").says(&format!("different {what}"));
         said.keeps_quiet_of("broken");
         let project = Project::good();
         project.write("y.npz", bomb(header));

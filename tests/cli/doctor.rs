@@ -58,8 +58,8 @@ fn what_a_command_mends_is_mended_by_the_command() {
     let said = project.karat(["doctor"]).exits(1);
     assert_eq!(
         said.stdout,
-        "error orphaned\n      1 snapshot: snapshots/gone/y.snap, without a case or output (restore it\n      \
-         if it was removed by mistake)\n      \
+        "error orphaned\n      1 snapshot: snapshots/gone/y.snap, without a case or output (restore it if\n      \
+         it was removed by mistake)\n      \
          rm snapshots/gone/y.snap\n\n1 case, 1 accepted snapshot: 1 problem found\n"
     );
     project.shell("rm snapshots/gone/y.snap").exits(0);

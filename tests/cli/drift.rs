@@ -44,7 +44,7 @@ fn many_changed_references_are_counted_before_each_is_told() {
         project.tensor(&format!("goldens/{id}/y.npy"), &[1, 2], vec![-1.0f32, 2.500002]);
     }
     let said = project.karat(["run"]).exits(1).judges("ln", "drift").judges("more", "drift");
-    said.says("2 references changed; all still agree");
+    said.says("2 references changed; every output still matches");
 }
 
 #[test]

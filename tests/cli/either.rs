@@ -28,7 +28,7 @@ fn either_reference_passes_and_the_line_says_so() {
         tie(&project, reference, &[other]);
         project.accept_all();
         let said = project.karat(["run"]).exits(0).judges("tie", "pass");
-        said.says("pass tie argmax no difference, either of 2 references");
+        said.says("pass tie argmax no difference, any of 2 references");
     }
 }
 
@@ -51,7 +51,7 @@ fn what_is_none_of_them_is_a_mismatch_that_names_all() {
     let project = Project::good();
     tie(&project, 2, &[3]);
     let said = project.karat(["run"]).exits(1).judges("tie", "mismatch").judges("good", "pass");
-    said.says("that is from y.npy; the case accepts y.0.npy as well, and it is none");
+    said.says("compared with y.npy; the case also accepts y.0.npy, without a match");
 }
 
 #[test]

@@ -40,7 +40,7 @@ fn explain_tells_why_and_where_and_how_large() {
     let said = project.karat(["explain", "gpt2-tiny/h.0/ln_1"]).exits(1);
     said.says("mismatch gpt2-tiny/h.0/ln_1 › y")
         .says("looks like, and how much of the difference undoing it removes: 1. eps removes >99%")
-        .says("where it differs, of [1, 8, 64]; down: axis 1, across: axis 2")
+        .says("where it differs, in [1, 8, 64]; down: axis 1, across: axis 2")
         .says("|actual - reference|, and number of elements")
         .says("to see the numbers:  karat diff target/karat-builtin/gpt2-tiny/h.0/ln_1/y.npy");
     let explained = project.karat(["explain", "goldens/gpt2-tiny/h.0/ln_1", "--json"]).exits(1).json();
@@ -108,7 +108,7 @@ fn diff_explains_where_it_is_asked_to() {
     project.tensor("scaled.npy", &shape, values.iter().map(|x| x / 4.0).collect());
     project.karat(["diff", "scaled.npy", reference]).exits(1).keeps_quiet_of("looks like");
     let said = project.karat(["diff", "scaled.npy", reference, "--explain"]).exits(1);
-    said.says("actual = 0.25 x reference, which is 1/sqrt(16)").says("where it differs, of [1, 4, 8, 16]");
+    said.says("actual = 0.25 x reference, which is 1/sqrt(16)").says("where it differs, in [1, 4, 8, 16]");
     let pair = &project.karat(["diff", "scaled.npy", reference, "--explain", "--json"]).exits(1).json()["pairs"][0];
     assert_eq!((&pair["explanations"][0]["id"], &pair["explanations"][0]["factor"]), (&json!("scale"), &json!(0.25)));
     let pair = &project.karat(["diff", reference, reference, "--explain", "--json"]).exits(0).json()["pairs"][0];

@@ -83,7 +83,7 @@ fn a_message_about_a_field_names_the_file_that_sets_it() {
         ("skip", json!("slow"), |_| {}, RUN, "remove \"skip\" from {}"),
         ("checkpoint", json!("layer_nrm"), |_| {}, RUN, "correct \"checkpoint\" in {}"),
         ("timeout", json!(1e-9), |_| {}, RUN, "or set \"timeout\" in {}"),
-        ("outputs", json!({ "y": "y.npy", "z": "y.npy" }), |_| {}, RUN, "return it, or take it out of {}"),
+        ("outputs", json!({ "y": "y.npy", "z": "y.npy" }), |_| {}, RUN, "return it, or remove it from {}"),
         ("outputs", tensor(json!({})), wide, RUN, "to allow it, in {}: \"outputs\": { \"y\":"),
         ("outputs", tensor(json!({ "or": ["x.npy"] })), |_| {}, RUN, "{}: outputs.y.or: is for integers"),
         (
@@ -105,7 +105,7 @@ fn a_message_about_a_field_names_the_file_that_sets_it() {
             json!({ "*": { "atol": 1e300, "rtol": 0 } }),
             |_| {},
             &["run", "--deny", "vacuous"],
-            "narrow the tolerance in {}",
+            "tighten the tolerance in {}",
         ),
         ("nan", json!("mach"), |_| {}, RUN, "{}: nan: unknown variant"),
         (
@@ -149,5 +149,5 @@ fn a_field_that_no_file_sets_is_looked_for_in_the_case() {
     project.tensor("goldens/s/c/weight.npy", &[2], vec![0.0f32, 0.0]);
     project.tensor("goldens/s/c/bias.npy", &[2], vec![0.0f32, 0.0]);
     let said = project.karat(["run", "goldens/s/c", "--deny", "vacuous"]).exits(1);
-    said.says("narrow the tolerance in goldens/s/c/case.json");
+    said.says("tighten the tolerance in goldens/s/c/case.json");
 }

@@ -31,7 +31,7 @@ fn a_run_that_denies_it_fails_and_names_it() {
     let said = project.karat(["run", "--deny", "vacuous", "--json", "run.json", "--isolate"]).exits(1);
     said.judges("wide", "pass")
         .says("accuracy cannot fail: every finite tensor of this shape and dtype passes")
-        .says("narrow the tolerance in goldens/wide/case.json then: karat run --deny vacuous --isolate -k wide")
+        .says("tighten the tolerance in goldens/wide/case.json then: karat run --deny vacuous --isolate -k wide")
         .says("1 of 2 cases failed");
     project.karat(["report", "run.json"]).exits(1).says("1 output cannot fail");
     project.karat(["run", "--deny", "vacuous", "-k", "good"]).exits(0).keeps_quiet_of("cannot fail");

@@ -84,7 +84,7 @@ fn whatever_a_checkpoint_does_wrong_fails_its_case_and_no_other() {
         "broken    fails\n          checkpoint fails returned an error: no weights\n",
         "to see its inputs:  cargo test --test goldens -- show fails\n",
         "checkpoint returned an output \"z\" that the case does not name; it\n          names y\n",
-        "name it in goldens/two/case.json or do not return it\n",
+        "add it to goldens/two/case.json, or do not return it\n",
         "the checkpoint did not return the output \"y\"; it returned nothing\n",
         "no checkpoint \"unheard_of\" is registered\n",
     ]);
