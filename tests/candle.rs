@@ -52,7 +52,7 @@ fn report(scratch: &Path) -> karat::Result<String> {
             writeln!(lines, "=> {} {problem:?}", case.id).expect("memory can be written to");
         }
         for output in &case.outputs {
-            let Some((comparison, kept)) = output.comparison.as_ref().zip(output.kept.as_ref()) else {
+            let Some((comparison, kept)) = output.comparison.as_ref().zip(output.actual_file.as_ref()) else {
                 writeln!(lines, "=> {}:{} {:?}", case.id, output.name, output.problems).expect("as above");
                 continue;
             };

@@ -196,7 +196,7 @@ impl Case<'_> {
             next: next(Some(output)),
             reference: output.reference.as_deref(),
             or: &output.alternatives,
-            kept: output.kept.as_ref().map(|kept| commands.path(kept)),
+            kept: output.actual_file.as_ref().map(|file| commands.path(file)),
             tolerance: output.tolerance.as_ref(),
             summary: output.summary.as_ref(),
             comparison: output.comparison.as_ref(),

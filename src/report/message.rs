@@ -153,7 +153,7 @@ fn output_message<'a>(commands: &Commands, gate: &Gate, case: &CaseOutcome, outp
     if !explanations.is_empty() && *verdict != Verdict::Pass {
         message.parts.push(Part::Explanations(explanations));
     }
-    let saved = output.kept.iter().map(|file| format!("actual saved to {}", commands.path(file)));
+    let saved = output.actual_file.iter().map(|file| format!("actual saved to {}", commands.path(file)));
     message.parts.extend(saved.map(Part::SavedActual));
     message.parts.extend(next(commands, gate, case, Some(output)).map(Part::Next));
     message
@@ -536,7 +536,7 @@ pub(super) fn next_after_explain(commands: &Commands, case: &CaseOutcome, output
 
 /// Returns the command that shows both tensors, or as many of them as exist.
 fn show_command(commands: &Commands, case: &CaseOutcome, output: Option<&OutputOutcome>) -> String {
-    let actual = output.and_then(|output| output.kept.as_deref()).map(|file| commands.path(file));
+    let actual = output.and_then(|output| output.actual_file.as_deref()).map(|file| commands.path(file));
     let reference = output.and_then(|output| output.reference.as_deref());
     // `diff` knows no mask, so it would show another difference.
     let is_masked = output.and_then(|output| output.comparison.as_ref()).is_some_and(|of| of.left_out > 0);

@@ -216,7 +216,7 @@ impl Judge<'_> {
 pub(super) fn save_actual(folder: &Path, id: &CaseId, outcome: &mut OutputOutcome, actual: &Tensor) {
     let path = actual_path(folder, id, &outcome.name);
     match remove_link(folder, &path).and_then(|()| write_npy(&path, actual)) {
-        Ok(()) => outcome.kept = Some(path),
+        Ok(()) => outcome.actual_file = Some(path),
         Err(error) => outcome.add_problem(Problem::Error { text: format!("cannot save the actual tensor: {error}") }),
     }
 }

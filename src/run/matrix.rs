@@ -131,18 +131,19 @@ impl Matrix {
     /// Groups the rows by suite and checkpoint: suites sorted by name, checkpoints in the order of their first cases.
     #[must_use]
     pub fn groups(&self) -> Vec<Group> {
-        let mut groups: Vec<((&str, &Option<String>), Vec<&Row>)> = Vec::new();
+        type Key<'a> = (&'a str, Option<&'a str>);
+        let mut groups: Vec<(Key<'_>, Vec<&Row>)> = Vec::new();
         for row in &self.rows {
-            let key = (row.id.as_str().split('/').next().unwrap_or_default(), &row.checkpoint);
+            let key = (row.id.as_str().split('/').next().unwrap_or_default(), row.checkpoint.as_deref());
             match groups.iter_mut().find(|(other, _)| *other == key) {
                 Some((_, rows)) => rows.push(row),
                 None => groups.push((key, vec![row])),
             }
         }
         let columns = 0..self.columns.len();
-        let group = |((suite, checkpoint), rows): ((&str, &Option<String>), Vec<&Row>)| Group {
+        let group = |((suite, checkpoint), rows): (Key<'_>, Vec<&Row>)| Group {
             suite: suite.to_owned(),
-            checkpoint: checkpoint.clone(),
+            checkpoint: checkpoint.map(str::to_owned),
             cases: rows.len(),
             sums: columns.clone().map(|column| Sum::new(rows.iter().map(|row| &row.cells[column]))).collect(),
             failed: columns.clone().map(|column| rows.iter().any(|row| self.fails(row, column))).collect(),

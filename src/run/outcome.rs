@@ -167,8 +167,8 @@ pub struct OutputOutcome {
     /// The lines that are much better than in the snapshot; with verdict pass.
     pub improved: Vec<Drift>,
     /// The file in which the actual tensor was saved, if the output did not pass.
-    #[serde(serialize_with = "serialize_optional_path", deserialize_with = "nullable")]
-    pub kept: Option<PathBuf>,
+    #[serde(rename = "kept", serialize_with = "serialize_optional_path", deserialize_with = "nullable")]
+    pub actual_file: Option<PathBuf>,
     /// The reference that it was compared with, as written in the case (`y.npy`, `all.npz#y`), if there is one.
     #[serde(deserialize_with = "nullable")]
     pub reference: Option<String>,

@@ -276,8 +276,8 @@ mod tests {
         assert_eq!(xxh64(b"", 0), 0xef46_db37_51d8_e999);
         assert_eq!(xxh64(b"gpt2-tiny/h.0/ln_1", 0), 0xc843_46f4_2ae1_c8b0);
         let shard = |index| Shard::new(PartitionKind::Hash, index, 4).expect("one of four");
-        let held: Vec<u64> = (1..=4).filter(|index| shard(*index).contains(0, "gpt2-tiny/h.0/ln_1")).collect();
-        assert_eq!(held, [1]);
+        let shards: Vec<u64> = (1..=4).filter(|index| shard(*index).contains(0, "gpt2-tiny/h.0/ln_1")).collect();
+        assert_eq!(shards, [1]);
     }
 
     #[test]

@@ -68,7 +68,7 @@ fn child() {
     for case in &run.cases {
         assert_eq!(case.verdict, Verdict::Unrecorded, "{}: {:?}", case.id, case.problems);
         for output in &case.outputs {
-            let path = output.kept.as_ref().expect("what did not pass is kept");
+            let path = output.actual_file.as_ref().expect("what did not pass is kept");
             println!("\n=> {}:{} {}", case.id, output.name, path.display());
         }
     }

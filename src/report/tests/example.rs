@@ -83,7 +83,7 @@ pub(super) fn output(name: &str, verdict: Verdict) -> OutputOutcome {
         chained_vacuous: None,
         drift: Vec::new(),
         improved: Vec::new(),
-        kept: None,
+        actual_file: None,
         reference: Some(format!("{name}.npy")),
         alternatives: Vec::new(),
         explanations: Vec::new(),
@@ -105,7 +105,7 @@ pub(super) fn explanation() -> Explanation {
 fn mismatch(id: &str, name: &str, mismatches: Vec<Mismatch>) -> OutputOutcome {
     OutputOutcome {
         problems: mismatches.into_iter().map(Problem::Mismatch).collect(),
-        kept: Some(format!("/home/me/port/target/karat/{id}/{name}.npy").into()),
+        actual_file: Some(format!("/home/me/port/target/karat/{id}/{name}.npy").into()),
         ..output(name, Verdict::Mismatch)
     }
 }
@@ -244,7 +244,7 @@ fn values_differ() -> CaseOutcome {
             mismatches: vec![Mismatch::Outside { count: 1 }],
             ..with_used_share(f64::INFINITY, far())
         }),
-        kept: None,
+        actual_file: None,
         ..mismatch(id, "v", vec![Mismatch::Outside { count: 1 }])
     };
     case(id, "attention", vec![output("k", Verdict::Pass), q, v])

@@ -41,8 +41,6 @@ pub(crate) struct Job {
     memory_limit: Option<u64>,
     /// The id of the process that waits for the outcome.
     parent: u32,
-    /// Whether tensors in the folder replace golden inputs. Then the outputs are not judged.
-    has_inputs: bool,
     /// How to run it; output tensors are written to the folder.
     mode: RunMode,
 }
@@ -63,14 +61,15 @@ impl Job {
             .map_err(|error| Error::Usage(format!("cannot limit memory: {error}")))
     }
 
-    /// Runs the case, and writes its outcome to the folder. If inputs were replaced, the outcome contains only a problem, or
-    /// nothing.
+    /// Runs the case, and writes its outcome to the folder. If the folder has inputs, they replace golden ones, and the outcome
+    /// contains no outputs, only a problem if there is one.
     pub(crate) fn run(self, folder: &Path, executor: Executor) -> Result<()> {
-        let Job { case: id, root, snapshots, options, has_inputs, mode, .. } = self;
+        let Job { case: id, root, snapshots, options, mode, .. } = self;
         let goldens = Goldens { root: root.into(), snapshots: snapshots.into(), below: PathBuf::new() };
         let session = Session::new(goldens, executor, options)?;
-        let (outcome, outputs) = if has_inputs {
-            run_with_inputs(&session, &id, &folder.join(INPUTS))?
+        let inputs = folder.join(INPUTS);
+        let (outcome, outputs) = if inputs.exists() {
+            run_with_inputs(&session, &id, &inputs)?
         } else {
             let (outcome, run) = session.run_in_mode(&id, mode);
             (outcome, run.map(|run| run.outputs))
@@ -163,7 +162,6 @@ impl Session {
             options: self.options.clone(),
             memory_limit: isolation.memory_limit,
             parent: std::process::id(),
-            has_inputs: inputs.is_some(),
             mode,
         };
         let write_inputs = |()| inputs.map_or(Ok(()), |inputs| write_tensors(&folder.join(INPUTS), inputs.tensors()));
