@@ -213,7 +213,7 @@ fn a_file_that_became_shorter_is_refused_in_words() {
     file.read(0..100, &mut buffer).unwrap();
     fs::File::options().write(true).open(&path).unwrap().set_len(100_000).unwrap();
     let says = format!(
-        "{}: had {} bytes when it was opened, and has 100000; do it again when nothing writes it",
+        "{}: had {} bytes when it was opened, and now has 100000; re-run when nothing is writing it",
         path.display(),
         whole.len()
     );

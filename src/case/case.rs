@@ -305,26 +305,13 @@ struct Layers {
 impl Layers {
     /// Merges and checks the fields of all files.
     fn resolve(&self, root: &Path, id: &CaseId) -> Result<Case> {
-        let CaseFile {
-            schema: _,
-            karat,
-            checkpoint,
-            params,
-            inputs,
-            outputs,
-            tolerance,
-            chained,
-            nan,
-            timeout,
-            skip,
-            reference,
-        } = self.defaults.merge(&self.own.fields);
+        let fields = self.defaults.merge(&self.own.fields);
         // An error in a field, or in an entry of one.
         let fault = |place: &str, what: String| self.error(place, format!("{place}: {what}"));
         let missing = |field: &str, what: &str| self.error(field, format!("field `{field}` is missing; {what}"));
-        karat.ok_or_else(|| missing("karat", &format!("write \"karat\": {FORMAT}")))?;
-        let (inputs, outputs) = (non_null(inputs), non_null(outputs));
-        let (tolerance, chained) = (non_null(tolerance), non_null(chained));
+        fields.karat.ok_or_else(|| missing("karat", &format!("write \"karat\": {FORMAT}")))?;
+        let (inputs, outputs) = (non_null(fields.inputs), non_null(fields.outputs));
+        let (tolerance, chained) = (non_null(fields.tolerance), non_null(fields.chained));
         let references = outputs.values().map(|output| 1 + output.alternatives.len()).sum();
         for (field, count) in [("inputs", inputs.len()), ("outputs", references)] {
             if count > MOST_TENSORS {
@@ -345,14 +332,14 @@ impl Layers {
                 limits.check().map_err(|what| fault(&place, what))?;
             }
         }
-        let checkpoint =
-            checkpoint.flatten().ok_or_else(|| missing("checkpoint", "it names the computation under test"))?;
+        let checkpoint = fields.checkpoint.flatten();
+        let checkpoint = checkpoint.ok_or_else(|| missing("checkpoint", "it names the computation under test"))?;
         check_length(&checkpoint).map_err(|what| fault("checkpoint", what))?;
-        let params = params.flatten().unwrap_or_default();
+        let params = fields.params.flatten().unwrap_or_default();
         for name in params.keys() {
             check_length(name).map_err(|what| self.error(&format!("params.{name}"), format!("params: {what}")))?;
         }
-        let skip = skip.flatten();
+        let skip = fields.skip.flatten();
         match &skip {
             Some(reason) if reason.trim().is_empty() => return Err(fault("skip", "needs a written reason".to_owned())),
             Some(reason) => check_text(reason).map_err(|what| fault("skip", what))?,
@@ -366,7 +353,7 @@ impl Layers {
         };
         let output = |(name, field): (String, OutputField)| {
             let limits = (limits(&tolerance, &name).unwrap_or_default(), limits(&chained, &name));
-            match resolve_output(root, id, field, limits, nan.flatten()) {
+            match resolve_output(root, id, field, limits, fields.nan.flatten()) {
                 Ok(output) => Ok((name, output)),
                 Err(what) => Err(fault(&format!("outputs.{name}"), what)),
             }
@@ -378,9 +365,9 @@ impl Layers {
             params,
             inputs: inputs.into_iter().map(input).collect::<Result<_>>()?,
             outputs: outputs.into_iter().map(output).collect::<Result<_>>()?,
-            timeout: timeout.flatten().map(seconds_from).transpose().map_err(|what| fault("timeout", what))?,
+            timeout: fields.timeout.flatten().map(seconds_from).transpose().map_err(|what| fault("timeout", what))?,
             skip,
-            reference: self.defaults.reference(reference),
+            reference: self.defaults.reference(fields.reference),
             inherited,
         };
         check_files(root, &case).map_err(|(place, what)| fault(&place, what))?;

@@ -39,6 +39,5 @@ pub(crate) fn sha256_of_lines<'a>(lines: impl Iterator<Item = &'a str>) -> Strin
 }
 
 fn hex(hasher: Sha256) -> String {
-    let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value)]);
-    hasher.finalize().iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]).collect()
+    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -414,6 +414,14 @@ impl<'de> Deserialize<'de> for Strict {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Strict, D::Error> {
         struct Any;
 
+        macro_rules! visit_scalars {
+            ($($visit:ident: $scalar:ty),*) => {$(
+                fn $visit<E>(self, value: $scalar) -> Result<Value, E> {
+                    Ok(value.into())
+                }
+            )*};
+        }
+
         impl<'de> Visitor<'de> for Any {
             type Value = Value;
 
@@ -425,24 +433,8 @@ impl<'de> Deserialize<'de> for Strict {
                 Ok(Value::Null)
             }
 
-            fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-                Ok(value.into())
-            }
-
-            fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-                Ok(value.into())
-            }
-
-            fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-                Ok(value.into())
-            }
-
-            fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-                Ok(value.into())
-            }
-
-            fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-                Ok(value.into())
+            visit_scalars! {
+                visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64, visit_str: &str
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Value, A::Error> {

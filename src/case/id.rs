@@ -9,7 +9,7 @@ use crate::text::name::{check_length, check_part};
 /// The id of a case: its path below the goldens root, with `/` on every system. It converts to the path and back.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
-#[serde(try_from = "String", into = "String")]
+#[serde(try_from = "String")]
 pub struct CaseId(String);
 
 impl CaseId {
@@ -98,12 +98,6 @@ impl TryFrom<String> for CaseId {
 
     fn try_from(text: String) -> Result<CaseId> {
         CaseId::new(&text)
-    }
-}
-
-impl From<CaseId> for String {
-    fn from(id: CaseId) -> String {
-        id.0
     }
 }
 

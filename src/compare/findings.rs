@@ -87,13 +87,17 @@ impl<'a> Block<'a> {
     }
 
     /// Returns whether the mask includes the element at that offset.
-    pub(crate) fn includes(&self, place: usize) -> bool {
-        self.mask.is_none_or(|mask| mask[place])
+    pub(crate) fn includes(&self, offset: usize) -> bool {
+        self.mask.is_none_or(|mask| mask[offset])
     }
 
     /// Returns the position and the values at that offset.
-    pub(crate) fn spot(&self, place: usize) -> Spot {
-        Spot { position: self.start + place, actual: self.actual.value(place), reference: self.reference.value(place) }
+    pub(crate) fn spot(&self, offset: usize) -> Spot {
+        Spot {
+            position: self.start + offset,
+            actual: self.actual.value(offset),
+            reference: self.reference.value(offset),
+        }
     }
 }
 

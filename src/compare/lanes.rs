@@ -54,37 +54,25 @@ impl Four {
     }
 }
 
-impl Add for Four {
-    type Output = Four;
+macro_rules! lane_operators {
+    ($($operator:ident $method:ident $symbol:tt)*) => {$(
+        impl $operator for Four {
+            type Output = Four;
 
-    #[inline(always)]
-    fn add(self, other: Four) -> Four {
-        self.zip(other, |x, y| x + y)
-    }
+            #[inline(always)]
+            fn $method(self, other: Four) -> Four {
+                self.zip(other, |x, y| x $symbol y)
+            }
+        }
+    )*};
 }
+
+lane_operators! { Add add + Sub sub - Mul mul * }
 
 impl AddAssign for Four {
     #[inline(always)]
     fn add_assign(&mut self, other: Four) {
         *self = *self + other;
-    }
-}
-
-impl Sub for Four {
-    type Output = Four;
-
-    #[inline(always)]
-    fn sub(self, other: Four) -> Four {
-        self.zip(other, |x, y| x - y)
-    }
-}
-
-impl Mul for Four {
-    type Output = Four;
-
-    #[inline(always)]
-    fn mul(self, other: Four) -> Four {
-        self.zip(other, |x, y| x * y)
     }
 }
 

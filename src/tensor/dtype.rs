@@ -1,4 +1,4 @@
-//! The element types that karat measures, each described once, in the table at the end.
+//! The supported element types, all defined by the table at the end.
 
 use std::fmt::{self, Debug};
 use std::ops::Range;
@@ -10,14 +10,14 @@ use num_complex::Complex;
 use super::value::{ElementType, Value, key};
 use crate::text::word::words;
 
-/// What arithmetic a dtype takes.
+/// The kind of arithmetic of a dtype.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// `bool` and all integers: differences are exact.
     Integer,
-    /// Real floats: differences are taken in `f64`.
+    /// Real floats: differences are calculated in `f64`.
     Float,
-    /// Complex floats: differences are moduli, taken in `f64`.
+    /// Complex floats: differences are moduli, calculated in `f64`.
     Complex,
 }
 
@@ -27,7 +27,7 @@ pub enum Kind {
 pub struct F8E4M3(pub u8);
 
 impl F8E4M3 {
-    /// The value, exactly.
+    /// Converts to `f32`, exactly.
     ///
     /// ```
     /// # use karat::tensor::F8E4M3;
@@ -56,7 +56,7 @@ impl F8E4M3 {
 pub struct F8E5M2(pub u8);
 
 impl F8E5M2 {
-    /// The value, exactly.
+    /// Converts to `f32`, exactly.
     ///
     /// ```
     /// # use karat::tensor::F8E5M2;
@@ -77,13 +77,14 @@ impl F8E5M2 {
 pub trait Element:
     CheckedBitPattern<Bits: NoUninit> + NoUninit + PartialEq + Send + Sync + Debug + sealed::Sealed
 {
-    /// The dtype of this type.
+    /// The dtype of this Rust type.
     const DTYPE: DType;
 
-    /// The element as something to show.
+    /// Returns the element as a [`Value`].
     fn value(self) -> Value;
 
-    /// The integer that stands in the order of the values, one a step; `None` for NaN and what is no real float.
+    /// Returns an integer in the order of the values, where adjacent values differ by 1; `None` for NaN and for types other than real
+    /// floats.
     #[doc(hidden)]
     fn ulp_key(self) -> Option<i64>;
 
@@ -98,9 +99,8 @@ mod sealed {
     pub trait Sealed {}
 }
 
-/// A row says of a dtype: its documentation, variant and Rust type; its name; NumPy's code for it, without byte order; what
-/// arithmetic it takes; the distance from 1 to the next larger value; how an element is shown; and its place in the order of
-/// the values.
+/// Defines the dtypes. Each row has: documentation, variant and Rust type; name; NumPy's code without byte order; kind of arithmetic;
+/// distance from 1 to the next larger value; conversion of an element to a [`Value`]; and its [`ulp_key`](Element::ulp_key).
 macro_rules! dtypes {
     ($d:tt $(
         #[doc = $doc:literal]
@@ -113,17 +113,17 @@ macro_rules! dtypes {
             $(#[doc = $doc] $variant,)*
         }
 
-        /// The elements of a [`Tensor`](super::Tensor), one variant a dtype.
+        /// The elements of a [`Tensor`](super::Tensor), one variant per dtype.
         #[derive(Clone, Debug)]
         #[doc(hidden)]
         pub enum Data {
             $($variant(Vec<$type>),)*
         }
 
-        /// Some elements, one variant a dtype.
+        /// A slice of elements, one variant per dtype.
         #[derive(Clone, Copy, Debug)]
         #[non_exhaustive]
-        #[expect(missing_docs, reason = "each variant is the dtype of its name")]
+        #[expect(missing_docs, reason = "the names say it")]
         pub enum Slice<'a> {
             $($variant(&'a [$type]),)*
         }
@@ -159,20 +159,20 @@ macro_rules! dtypes {
         words!(DType, "dtype", name, { $($variant: $name),* });
 
         impl DType {
-            /// NumPy's code, without the byte order. It has none for three dtypes, of which it keeps the size alone.
+            /// Returns NumPy's code without the byte order. For the three dtypes that NumPy cannot name, it is raw bytes of the same size.
             pub(super) fn numpy_code(self) -> &'static str {
                 match self {
                     $(DType::$variant => $code,)*
                 }
             }
 
-            /// Bytes an element.
+            /// Returns the number of bytes per element.
             #[must_use]
             pub fn size(self) -> usize {
                 with_type!(self, T => size_of::<T>())
             }
 
-            /// What arithmetic it takes.
+            /// Returns the kind of arithmetic.
             #[must_use]
             pub fn kind(self) -> Kind {
                 match self {
@@ -180,7 +180,7 @@ macro_rules! dtypes {
                 }
             }
 
-            /// The distance from 1 to the next larger value of the (component) type; 0 for integers, which are exact.
+            /// Returns the distance from 1 to the next larger value of the (component) type; 0 for integers, which are exact.
             #[must_use]
             pub fn eps(self) -> f64 {
                 match self {
@@ -190,7 +190,7 @@ macro_rules! dtypes {
         }
 
         impl Data {
-            /// All elements.
+            /// Returns all elements.
             pub(super) fn view(&self) -> Slice<'_> {
                 match self {
                     $(Data::$variant(elements) => Slice::$variant(elements),)*
@@ -198,7 +198,7 @@ macro_rules! dtypes {
             }
         }
 
-        /// Runs one expression for whichever dtype the [`Slice`] has, with the elements as a slice of that type.
+        /// Evaluates an expression with the elements of a [`Slice`] as a slice of their Rust type.
         macro_rules! dispatch {
             ($d slice:expr, $d elements:ident => $d body:expr) => {
                 match $d slice {
@@ -207,7 +207,7 @@ macro_rules! dtypes {
             };
         }
 
-        /// Runs one expression with `$T` as the Rust type of the dtype.
+        /// Evaluates an expression with `$T` as the Rust type of a dtype.
         macro_rules! with_type {
             ($d dtype:expr, $d T:ident => $d body:expr) => {
                 match $d dtype {
@@ -222,7 +222,7 @@ macro_rules! dtypes {
 }
 
 dtypes! { $
-    /// `bool`, one byte an element.
+    /// `bool`, one byte per element.
     Bool(bool), "bool", "b1", Integer, 0.0, |x| Value::Bool(x), |_| None;
     /// 8-bit signed integer.
     I8(i8), "i8", "i1", Integer, 0.0, |x| Value::Integer(x.into()), |_| None;
@@ -266,7 +266,7 @@ pub(crate) use dispatch;
 pub(super) use with_type;
 
 impl DType {
-    /// The dtype of that [name](DType::name), if there is one.
+    /// Returns the dtype of that [name](DType::name), if there is one.
     #[must_use]
     pub fn from_name(name: &str) -> Option<DType> {
         DType::ALL.into_iter().find(|dtype| dtype.name() == name)
@@ -274,7 +274,7 @@ impl DType {
 }
 
 impl ElementType {
-    /// That of the extremes of a summary, which of complex tensors are moduli.
+    /// Returns the type of the extremes of a summary; for complex tensors these are moduli.
     pub(crate) fn of_summary(dtype: DType) -> ElementType {
         match with_type!(dtype, T => ElementType::of(<T as Zeroable>::zeroed().value())) {
             ElementType::Complex => ElementType::Float64,
@@ -290,13 +290,12 @@ impl fmt::Display for DType {
 }
 
 impl<'a> Slice<'a> {
-    /// The elements that those bytes are on this machine; `None` where they do not begin at a multiple of the element's
-    /// alignment, do not end with an element, or are no booleans.
+    /// Reinterprets native bytes as elements; `None` if they are misaligned, not a whole number of elements, or not valid booleans.
     pub(super) fn from_bytes(dtype: DType, bytes: &'a [u8]) -> Option<Slice<'a>> {
         with_type!(dtype, T => bytemuck::checked::try_cast_slice::<u8, T>(bytes).ok().map(T::view))
     }
 
-    /// The type of the elements.
+    /// Returns the type of the elements.
     #[must_use]
     pub fn dtype(self) -> DType {
         fn of<T: Element>(_: &[T]) -> DType {
@@ -305,39 +304,39 @@ impl<'a> Slice<'a> {
         dispatch!(self, elements => of(elements))
     }
 
-    /// The number of elements.
+    /// Returns the number of elements.
     #[must_use]
     pub fn len(self) -> usize {
         dispatch!(self, elements => elements.len())
     }
 
-    /// Whether there is no element.
+    /// Returns whether there are no elements.
     #[must_use]
     pub fn is_empty(self) -> bool {
         self.len() == 0
     }
 
-    /// The elements at these places.
+    /// Returns the elements in that range.
     ///
     /// # Panics
     ///
-    /// Where the range ends behind the last element.
+    /// If the range ends after the last element.
     #[must_use]
     pub fn part(self, range: Range<usize>) -> Slice<'a> {
         dispatch!(self, elements => Element::view(&elements[range]))
     }
 
-    /// The element at that place.
+    /// Returns the element at that position.
     ///
     /// # Panics
     ///
-    /// Where the place is not below [`len`](Slice::len).
+    /// If the position is not below [`len`](Slice::len).
     #[must_use]
-    pub fn value(self, place: usize) -> Value {
-        dispatch!(self, elements => elements[place].value())
+    pub fn value(self, position: usize) -> Value {
+        dispatch!(self, elements => elements[position].value())
     }
 
-    /// The bytes of the elements, in this machine's order.
+    /// Returns the bytes of the elements, in native order.
     #[must_use]
     pub fn bytes(self) -> &'a [u8] {
         dispatch!(self, elements => bytemuck::cast_slice(elements))
@@ -349,7 +348,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_are_elements_only_where_they_are_whole_and_aligned() {
+    fn bytes_must_be_aligned_and_a_whole_number_of_elements() {
         let memory = [0x3f80_0000_3f80_0000u64; 2];
         let all: &[u8] = bytemuck::cast_slice(&memory);
         assert!(matches!(Slice::from_bytes(DType::F32, &all[4..12]), Some(Slice::F32([1.0, 1.0]))));
@@ -365,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn a_byte_that_is_no_boolean_is_not_seen_as_one() {
+    fn invalid_booleans_are_refused() {
         assert!(matches!(Slice::from_bytes(DType::Bool, &[0, 1, 1]), Some(Slice::Bool([false, true, true]))));
         assert!(Slice::from_bytes(DType::Bool, &[0, 2]).is_none());
     }

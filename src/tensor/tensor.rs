@@ -1,4 +1,4 @@
-//! A tensor of any dtype, in memory or where its file has it.
+//! Tensors of any dtype, in memory or in a file.
 
 use std::ops::Range;
 
@@ -17,35 +17,35 @@ pub struct Tensor {
     data: Data,
 }
 
-/// The elements of a tensor in C order, some at a time.
+/// A tensor whose elements are read in C order, a range at a time.
 ///
-/// A [`Tensor`] has them in memory; a [`TensorFile`](super::TensorFile) may be larger than it.
+/// A [`Tensor`] is in memory; a [`TensorFile`](super::TensorFile) can be larger than memory.
 pub trait Source: Sync {
-    /// The type of the elements.
+    /// Returns the type of the elements.
     fn dtype(&self) -> DType;
 
-    /// The extent of each axis; empty for a scalar.
+    /// Returns the extent of each axis; empty for a scalar.
     fn shape(&self) -> &[usize];
 
-    /// The elements in that range of positions in C order. Those of a file are read into the buffer: the fewer at a time, the
-    /// faster are they read once more from the cache.
+    /// Returns the elements in that range of positions in C order. Elements of a file are read into the buffer; small ranges stay in
+    /// the cache.
     ///
     /// # Errors
     ///
-    /// Where a file cannot be read any more.
+    /// If the file can no longer be read.
     ///
     /// # Panics
     ///
-    /// Where the range ends behind the last element.
+    /// If the range ends after the last element.
     fn read<'a>(&'a self, positions: Range<usize>, buffer: &'a mut Buffer) -> Result<Slice<'a>>;
 }
 
-/// Memory for elements that a [`Source`] reads, used again for the next.
+/// Reusable memory for the elements that a [`Source`] reads.
 #[derive(Debug, Default)]
 pub struct Buffer(Vec<u64>);
 
 impl Buffer {
-    /// That many bytes, aligned for any element; they are what they were before.
+    /// Returns that many bytes, aligned for any element type, with unspecified content.
     pub(super) fn bytes(&mut self, len: usize) -> &mut [u8] {
         let words = len.div_ceil(size_of::<u64>());
         if self.0.len() < words {
@@ -56,79 +56,79 @@ impl Buffer {
 }
 
 impl Tensor {
-    /// A tensor of that shape with those elements, in C order.
+    /// Creates a tensor of that shape from elements in C order.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] where the number of elements is not the product of the shape.
+    /// [`Error::Invalid`] if the number of elements is not the product of the shape.
     pub fn new<T: Element>(shape: &[usize], elements: Vec<T>) -> Result<Tensor> {
         let expected = shape.iter().try_fold(1usize, |count, &extent| count.checked_mul(extent));
         if expected != Some(elements.len()) {
-            return Err(Error::Invalid(format!("a tensor of shape {shape:?} cannot hold {} elements", elements.len())));
+            return Err(Error::Invalid(format!("a tensor of shape {shape:?} cannot have {} elements", elements.len())));
         }
         Ok(Tensor { shape: shape.to_vec(), data: T::wrap(elements) })
     }
 
-    /// The extent of each axis; empty for a scalar.
+    /// Returns the extent of each axis; empty for a scalar.
     #[must_use]
     pub fn shape(&self) -> &[usize] {
         &self.shape
     }
 
-    /// The type of the elements.
+    /// Returns the type of the elements.
     #[must_use]
     pub fn dtype(&self) -> DType {
         self.data().dtype()
     }
 
-    /// The number of elements.
+    /// Returns the number of elements.
     #[must_use]
     pub fn len(&self) -> usize {
         self.data().len()
     }
 
-    /// Whether there is no element.
+    /// Returns whether there are no elements.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The elements, in C order.
+    /// Returns the elements in C order.
     #[must_use]
     pub fn data(&self) -> Slice<'_> {
         self.data.view()
     }
 
-    /// The elements as a slice, where they are of that type.
+    /// Returns the elements as a slice; `None` if they have another type.
     #[must_use]
     pub fn as_slice<T: Element>(&self) -> Option<&[T]> {
         let bytes = (self.dtype() == T::DTYPE).then(|| self.data().bytes())?;
         bytemuck::checked::try_cast_slice(bytes).ok()
     }
 
-    /// A copy as an ndarray of that type.
+    /// Copies the tensor into an ndarray of that type.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] where the dtype is another.
+    /// [`Error::Invalid`] if the elements have another type.
     pub fn to_array<T: Element>(&self) -> Result<ArrayD<T>> {
         let elements = self
             .as_slice::<T>()
             .ok_or_else(|| Error::Invalid(format!("the tensor is {}, not {}", self.dtype(), T::DTYPE)))?;
-        Ok(ArrayD::from_shape_vec(IxDyn(&self.shape), elements.to_vec()).expect("the shape fits by construction"))
+        Ok(ArrayD::from_shape_vec(IxDyn(&self.shape), elements.to_vec()).expect("the shape matches"))
     }
 
-    /// The element at that position in C order.
+    /// Returns the element at that position in C order.
     ///
     /// # Panics
     ///
-    /// Where the position is not below [`len`](Tensor::len).
+    /// If the position is not below [`len`](Tensor::len).
     #[must_use]
     pub fn value(&self, position: usize) -> Value {
         self.data().value(position)
     }
 
-    /// The index, one number an axis, of that position in C order.
+    /// Converts a position in C order to an index, one number per axis.
     ///
     /// ```
     /// # use karat::Tensor;
@@ -147,7 +147,7 @@ impl From<&Tensor> for Tensor {
     }
 }
 
-/// Says of each type what shape and elements a tensor has that is made from it.
+/// Implements the conversion to a tensor, given shape and elements.
 macro_rules! conversions {
     ($([$($generics:tt)*] $from:ty, |$value:ident| ($shape:expr, $elements:expr);)*) => {$(
         impl<T: Element, $($generics)*> From<$from> for Tensor {
@@ -195,7 +195,7 @@ impl Source for Tensor {
     }
 }
 
-/// The index of that position in C order in that shape.
+/// Converts a position in C order to an index of that shape.
 pub(crate) fn index(shape: &[usize], position: usize) -> Vec<usize> {
     let mut rest = position;
     let axes = shape.iter().rev().map(|&extent| {
