@@ -201,7 +201,7 @@ fn an_error_names_the_layer() {
     let (_, mut caches) = model(&self::weights(7)).forward(ids(&[1]).view(), &[]).unwrap();
     caches.pop();
     let error = model(&self::weights(7)).forward(ids(&[1]).view(), &caches).unwrap_err().to_string();
-    assert_eq!(error, "past holds 1 caches, and the model has 2 blocks");
+    assert_eq!(error, "past has 1 caches, but the model has 2 blocks");
 }
 
 #[test]

@@ -1,13 +1,10 @@
-//! The checkpoints of the built-in executor once more, each by the operations of
-//! [candle](https://github.com/huggingface/candle) on the CPU.
+//! The checkpoints of the built-in executor, implemented with [candle](https://github.com/huggingface/candle) on the CPU.
 //!
-//! It computes with candle's own layers as a model written on candle does (`LayerNorm`, `Linear`, `Embedding`,
-//! `softmax_last_dim`, `gelu`, `gelu_erf`, `matmul`, `cat`, `argmax`), all in `f32`; where candle has none, from its
-//! tensor operations. It shares no mathematics with [`gpt2`](crate::executors::gpt2), so that the two can be held against each
-//! other and against the same goldens.
+//! It uses candle's own layers, like a model written with candle (`LayerNorm`, `Linear`, `Embedding`, `softmax_last_dim`, `gelu`,
+//! `gelu_erf`, `matmul`, `cat`, `argmax`), or else its tensor operations, all in `f32`. It shares no mathematics with
+//! [`gpt2`](crate::executors::gpt2), so that the two can be compared with each other and with the same goldens.
 //!
-//! Names, inputs, params and outputs are the same, and so is what is refused: a shape that does not fit is an
-//! [`Error::Checkpoint`] that names it.
+//! Names, inputs, params, outputs and checks are the same: a shape that does not fit is an [`Error::Checkpoint`] that names it.
 
 use candle_core::{D, DType, Device, Tensor, WithDType};
 use candle_nn::{Activation, Embedding, LayerNorm, Linear, Module, ops};
@@ -21,7 +18,7 @@ use crate::outputs;
 use crate::run::{CheckpointResult, Executor, Inputs};
 use crate::tensor::{self, Element};
 
-/// The checkpoints of the built-in executor, by candle's operations. Its name is `candle`.
+/// Returns the executor `candle`, with the checkpoints of the built-in executor.
 #[must_use]
 pub fn executor() -> Executor {
     Executor::new("candle")
@@ -33,7 +30,7 @@ pub fn executor() -> Executor {
             y(Layer::read_norm(case, "")?.norm(&read::<f32>(case, "x", None)?, case.param("eps")?))
         })
         .checkpoint("qkv", |case| {
-            three(qkv(&float(case, "x", 3)?, &Layer::read_linear(case, "")?, case.param("n_head")?))
+            qkv_outputs(qkv(&float(case, "x", 3)?, &Layer::read_linear(case, "")?, case.param("n_head")?))
         })
         .checkpoint("kv_cache", |case| {
             let past = Cache { k: float(case, "past_k", 4)?, v: float(case, "past_v", 4)? };
@@ -77,7 +74,7 @@ pub fn executor() -> Executor {
         .checkpoint("bert_qkv", |case| {
             let layer = |name| Layer::read_linear(case, &format!("{name}.")).map(|layer| (name, layer));
             let layers = [layer("query")?, layer("key")?, layer("value")?];
-            three(bert_qkv(&float(case, "x", 3)?, layers, case.param("n_head")?))
+            qkv_outputs(bert_qkv(&float(case, "x", 3)?, layers, case.param("n_head")?))
         })
         .checkpoint("attention_context", |case| y(context(&float(case, "probabilities", 4)?, &float(case, "v", 4)?)))
         .checkpoint("dense_residual_norm", |case| {
@@ -92,26 +89,26 @@ pub fn executor() -> Executor {
         .checkpoint("normalize", |case| y(normalize(&float(case, "x", 2)?, case.param("eps")?)))
 }
 
-/// The one output of most checkpoints.
+/// Returns the only output of most checkpoints, `y`.
 fn y(computed: Result<Tensor>) -> CheckpointResult {
     Ok(outputs! { "y" => write(&computed?)? })
 }
 
-fn three(computed: Result<Qkv>) -> CheckpointResult {
+fn qkv_outputs(computed: Result<Qkv>) -> CheckpointResult {
     let [q, k, v] = computed?;
     Ok(outputs! { "q" => write(&q)?, "k" => write(&k)?, "v" => write(&v)? })
 }
 
-/// The input of that name, with the dtype that the caller needs, and the number of axes where it needs one.
+/// Reads an input with the dtype, and the number of axes if given, that the caller needs.
 fn read<T: Element + WithDType>(case: &Inputs, name: &str, axes: Option<usize>) -> Result<Tensor> {
     let tensor = case.tensor(name)?;
     let Some(elements) = tensor.as_slice::<T>() else {
         let dtype = <T as Element>::DTYPE;
-        return refuse(format!("input `{name}` is {}, and the checkpoint reads {dtype}", tensor.dtype()));
+        return refuse(format!("input `{name}` is {}, but the checkpoint needs {dtype}", tensor.dtype()));
     };
     check_size(tensor.shape(), &format!("input `{name}` is"))?;
     if let Some(axes) = axes.filter(|axes| *axes != tensor.shape().len()) {
-        return refuse(format!("input `{name}` is {:?}, and the checkpoint needs {axes} axes", tensor.shape()));
+        return refuse(format!("input `{name}` is {:?}, but the checkpoint needs {axes} axes", tensor.shape()));
     }
     Tensor::from_slice(elements, tensor.shape(), &Device::Cpu).map_err(from_candle)
 }
@@ -120,7 +117,7 @@ fn float(case: &Inputs, name: &str, axes: usize) -> Result<Tensor> {
     read::<f32>(case, name, Some(axes))
 }
 
-/// What candle computed, as an output.
+/// Converts a tensor of candle to an output.
 fn write(tensor: &Tensor) -> Result<tensor::Tensor> {
     fn elements<T: Element + WithDType>(tensor: &Tensor) -> Result<tensor::Tensor> {
         tensor::Tensor::new(tensor.dims(), flat::<T>(tensor)?)
@@ -131,26 +128,26 @@ fn write(tensor: &Tensor) -> Result<tensor::Tensor> {
     }
 }
 
-/// The elements in C order.
+/// Returns the elements in C order.
 fn flat<T: WithDType>(tensor: &Tensor) -> Result<Vec<T>> {
     tensor.flatten_all().and_then(|flat| flat.to_vec1()).map_err(from_candle)
 }
 
-/// The extents of a tensor whose number of axes was checked when it was read, or follows from how it was computed.
+/// Returns the extents of a tensor whose number of axes is known.
 fn dims<const AXES: usize>(tensor: &Tensor) -> [usize; AXES] {
     tensor.dims().try_into().expect("the number of axes was checked")
 }
 
-/// Has candle compute a tensor of that shape.
+/// Lets candle compute a tensor of this shape.
 ///
-/// Some of candle's operations panic at tensors without elements, and every one at more than memory holds: neither
-/// reaches it.
+/// Some operations of candle panic for tensors without elements, and all for tensors that do not fit into memory. Both are handled
+/// here.
 fn produce(shape: &[usize], dtype: DType, compute: impl FnOnce() -> candle_core::Result<Tensor>) -> Result<Tensor> {
     check_size(shape, "an output would be")?;
     if shape.contains(&0) { Tensor::zeros(shape, dtype, &Device::Cpu) } else { compute() }.map_err(from_candle)
 }
 
-/// What candle refuses after all.
+/// Converts an error of candle.
 fn from_candle(error: candle_core::Error) -> Error {
     Error::Checkpoint(format!("candle: {error}"))
 }
@@ -162,44 +159,43 @@ struct Layer {
 }
 
 impl Layer {
-    /// The norm whose inputs' names begin so.
+    /// Reads the norm whose inputs have this prefix.
     fn read_norm(case: &Inputs, prefix: &str) -> Result<Layer> {
-        Ok(Layer {
-            weight: float(case, &format!("{prefix}weight"), 1)?,
-            bias: float(case, &format!("{prefix}bias"), 1)?,
-        })
+        Layer::read(case, prefix, 1)
     }
 
-    /// The linear layer whose inputs' names begin so.
+    /// Reads the linear layer whose inputs have this prefix.
     fn read_linear(case: &Inputs, prefix: &str) -> Result<Layer> {
-        Ok(Layer {
-            weight: float(case, &format!("{prefix}weight"), 2)?,
-            bias: float(case, &format!("{prefix}bias"), 1)?,
-        })
+        Layer::read(case, prefix, 2)
     }
 
-    /// [`LayerNorm`] over the last axis. Of a contiguous tensor candle takes the variance as the mean of the squares less
-    /// the square of the mean, in `f32`: where the mean is large beside the deviation, that cancels.
+    fn read(case: &Inputs, prefix: &str, axes: usize) -> Result<Layer> {
+        let weight = float(case, &format!("{prefix}weight"), axes)?;
+        Ok(Layer { weight, bias: float(case, &format!("{prefix}bias"), 1)? })
+    }
+
+    /// Applies [`LayerNorm`] to the last axis. For a contiguous tensor, candle computes the variance as the mean of the squares minus
+    /// the square of the mean, in `f32`, which loses precision if the mean is large compared with the deviation.
     fn norm(&self, x: &Tensor, eps: f64) -> Result<Tensor> {
         check_norm(x.dims(), self.weight.dims(), self.bias.dims())?;
         let norm = LayerNorm::new(self.weight.clone(), self.bias.clone(), eps);
         produce(x.dims(), DType::F32, || norm.forward(x))
     }
 
-    /// [`Linear`] with the weight as GPT-2 stores it, transformers' `Conv1D`: it is `[in, out]`.
+    /// Applies [`Linear`] with a weight in the layout of GPT-2, `Conv1D` in transformers: `[in, out]`.
     fn conv1d(&self, x: &Tensor) -> Result<Tensor> {
         check_linear(x.dims(), self.weight.dims(), self.bias.dims(), 1)?;
         linear(x, &self.weight.t().map_err(from_candle)?, Some(&self.bias))
     }
 
-    /// [`Linear`] with the weight as BERT stores it, `torch.nn.Linear`: it is `[out, in]`.
+    /// Applies [`Linear`] with a weight in the layout of BERT, `torch.nn.Linear`: `[out, in]`.
     fn dense(&self, x: &Tensor) -> Result<Tensor> {
         check_linear(x.dims(), self.weight.dims(), self.bias.dims(), 0)?;
         linear(x, &self.weight, Some(&self.bias))
     }
 }
 
-/// Applies a layer whose weight fits: `[batch, seq, in]` with `[out, in]`.
+/// Applies a layer whose weight fits: `[batch, seq, in]` by `[out, in]`.
 fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
     let ([batch, seq, inner], [outer, _]) = (dims(x), dims(weight));
     if inner == 0 {
@@ -208,7 +204,7 @@ fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> 
     produce(&[batch, seq, outer], DType::F32, || Linear::new(weight.clone(), bias.cloned()).forward(x))
 }
 
-/// [`Activation::NewGelu`] or [`Activation::Gelu`], by candle's names, which are those of transformers.
+/// Applies [`Activation::NewGelu`] or [`Activation::Gelu`], which have the names of transformers.
 fn activate(x: &Tensor, gelu: Gelu) -> Result<Tensor> {
     let activation = match gelu {
         Gelu::Tanh => Activation::NewGelu,
@@ -217,7 +213,7 @@ fn activate(x: &Tensor, gelu: Gelu) -> Result<Tensor> {
     produce(x.dims(), DType::F32, || activation.forward(x))
 }
 
-/// `softmax_last_dim`.
+/// Applies `softmax_last_dim`.
 fn softmax(x: &Tensor) -> Result<Tensor> {
     if x.rank() == 0 {
         return refuse("x is a scalar; it needs an axis".to_owned());
@@ -225,13 +221,13 @@ fn softmax(x: &Tensor) -> Result<Tensor> {
     produce(x.dims(), DType::F32, || ops::softmax_last_dim(x))
 }
 
-/// `x + update`; nothing is broadcast.
+/// Computes `x + update` without broadcasting.
 fn residual(x: &Tensor, update: &Tensor) -> Result<Tensor> {
     expect("update", update.dims(), x.dims(), format_args!("x {:?}", x.dims()))?;
     produce(x.dims(), DType::F32, || x + update)
 }
 
-/// `gelu(x c_fc) c_proj`, each layer with its bias.
+/// Computes `gelu(x c_fc) c_proj`, each layer with its bias.
 fn mlp(x: &Tensor, c_fc: &Layer, c_proj: &Layer, gelu: Gelu) -> Result<Tensor> {
     let ([.., width], [_, wide]) = (dims::<3>(x), dims(&c_fc.weight));
     let hidden = activate(&c_fc.conv1d(x).within("c_fc")?, gelu)?;
@@ -239,20 +235,20 @@ fn mlp(x: &Tensor, c_fc: &Layer, c_proj: &Layer, gelu: Gelu) -> Result<Tensor> {
     c_proj.conv1d(&hidden).within("c_proj")
 }
 
-/// What a hidden score holds: the lowest `f32`.
+/// The value of a hidden score: the lowest `f32`.
 const HIDDEN: f32 = f32::MIN;
 
-/// Query, key and value, or those of them that are kept for the positions to come, each `[batch, heads, t, head_dim]`.
+/// Query, key and value, each `[batch, heads, seq, head_dim]`.
 type Qkv = [Tensor; 3];
 
-/// The keys and values of one layer's positions so far.
+/// The keys and values of one layer for all positions so far, each `[batch, heads, t, head_dim]`.
 #[derive(Clone)]
 struct Cache {
     k: Tensor,
     v: Tensor,
 }
 
-/// One product for all three, whose columns are q, k and v: `[batch, seq, n]` with `[n, 3 n]`.
+/// Projects `x` with one layer, whose columns are q, k and v: `[batch, seq, n]` by `[n, 3 n]`.
 fn qkv(x: &Tensor, layer: &Layer, n_head: usize) -> Result<Qkv> {
     let [_, _, width] = dims(x);
     expect("weight", layer.weight.dims(), &[width, width.saturating_mul(3)], format_args!("x {:?}", x.dims()))?;
@@ -265,7 +261,7 @@ fn qkv(x: &Tensor, layer: &Layer, n_head: usize) -> Result<Qkv> {
     Ok([third(0)?, third(1)?, third(2)?])
 }
 
-/// A product for each: `[batch, seq, n]` with `[n, n]`.
+/// Projects `x` with separate layers: `[batch, seq, n]` by `[n, n]`.
 fn bert_qkv(x: &Tensor, layers: [(&str, Layer); 3], n_head: usize) -> Result<Qkv> {
     let [_, _, width] = dims(x);
     check_heads(n_head, width)?;
@@ -279,7 +275,7 @@ fn bert_qkv(x: &Tensor, layers: [(&str, Layer); 3], n_head: usize) -> Result<Qkv
     Ok([project(query)?, project(key)?, project(value)?])
 }
 
-/// `[batch, seq, heads x head_dim]` to `[batch, heads, seq, head_dim]`; the count has been checked.
+/// Splits `[batch, seq, heads x head_dim]` into `[batch, heads, seq, head_dim]`. The number of heads must divide the width.
 fn split(x: &Tensor, n_head: usize) -> Result<Tensor> {
     let [batch, seq, width] = dims(x);
     let head_dim = width / n_head;
@@ -288,7 +284,7 @@ fn split(x: &Tensor, n_head: usize) -> Result<Tensor> {
     })
 }
 
-/// `cat` of what was computed before with what is new, along the positions.
+/// Concatenates earlier and new positions.
 fn kv_cache(past: &Cache, new: &Cache) -> Result<Cache> {
     check_cache(past.k.dims(), past.v.dims(), new.k.dims(), new.v.dims())?;
     let ([batch, heads, known, head_dim], [_, _, seq, _]) = (dims(&past.k), dims(&new.k));
@@ -301,7 +297,7 @@ fn kv_cache(past: &Cache, new: &Cache) -> Result<Cache> {
     Ok(Cache { k: append(&past.k, &new.k)?, v: append(&past.v, &new.v)? })
 }
 
-/// `q k^T / sqrt(head_dim)`, and the lowest `f32` where a causal mask or padding hides a key.
+/// Computes `q k^T / sqrt(head_dim)`, and the lowest `f32` where a causal mask or padding hides a key.
 fn scores(q: &Tensor, k: &Tensor, causal: bool, padding: Option<&Tensor>) -> Result<Tensor> {
     let ([batch, heads, seq, head_dim], [_, _, keys, _]) = (dims(q), dims(k));
     expect("k", k.dims(), &[batch, heads, keys, head_dim], format_args!("q {:?}", q.dims()))?;
@@ -329,13 +325,13 @@ fn scores(q: &Tensor, k: &Tensor, causal: bool, padding: Option<&Tensor>) -> Res
     })
 }
 
-/// The scores where `hidden` is 0, and the lowest `f32` where it is not.
+/// Replaces the scores by the lowest `f32` where `hidden` is not 0.
 fn hide(scores: &Tensor, hidden: &Tensor) -> candle_core::Result<Tensor> {
     let lowest = Tensor::new(HIDDEN, &Device::Cpu)?.broadcast_as(scores.shape())?;
     hidden.broadcast_as(scores.shape())?.where_cond(&lowest, scores)
 }
 
-/// `probabilities v`, the heads side by side: `[batch, seq, heads x head_dim]`.
+/// Computes `probabilities v` and concatenates the heads: `[batch, seq, heads x head_dim]`.
 fn context(probabilities: &Tensor, v: &Tensor) -> Result<Tensor> {
     let ([batch, heads, seq, keys], [.., head_dim]) = (dims(probabilities), dims::<4>(v));
     expect("v", v.dims(), &[batch, heads, keys, head_dim], format_args!("probabilities {:?}", probabilities.dims()))?;
@@ -343,12 +339,12 @@ fn context(probabilities: &Tensor, v: &Tensor) -> Result<Tensor> {
         return refuse(format!("the last axis of probabilities {:?} is empty", probabilities.dims()));
     }
     let Some(width) = heads.checked_mul(head_dim) else {
-        return refuse(format!("the heads of v {:?} are too many to stand side by side", v.dims()));
+        return refuse(format!("the heads of v {:?} are too many to be concatenated", v.dims()));
     };
     produce(&[batch, seq, width], DType::F32, || probabilities.matmul(v)?.transpose(1, 2)?.reshape((batch, seq, width)))
 }
 
-/// [`context`] through the layer `c_proj`.
+/// Computes [`context`] and applies the layer `c_proj`.
 fn output(probabilities: &Tensor, v: &Tensor, c_proj: &Layer) -> Result<Tensor> {
     let context = context(probabilities, v)?;
     let [_, _, width] = dims(&context);
@@ -356,19 +352,19 @@ fn output(probabilities: &Tensor, v: &Tensor, c_proj: &Layer) -> Result<Tensor> 
     c_proj.conv1d(&context)
 }
 
-/// What a sentence without tokens is divided by, as sentence-transformers clamps it.
+/// The smallest divisor, for a sentence without tokens, as in sentence-transformers.
 const NO_TOKENS: f64 = 1e-9;
 
 type Block = shape::Block<Layer, Layer>;
 
-/// A GPT-2.
+/// A GPT-2 model.
 type Model = shape::Model<Tensor, Layer, Layer>;
 
-/// [`Embedding`] of the tokens plus rows `offset..` of `wpe`.
+/// Computes the [`Embedding`] of the tokens plus the rows of `wpe` from `offset` on.
 fn embeddings(ids: &Tensor, wte: &Tensor, wpe: &Tensor, offset: usize) -> Result<Tensor> {
     let ([batch, seq], [vocab, width]) = (dims(ids), dims(wte));
     check_positions(ids.dims(), wte.dims(), wpe.dims(), offset)?;
-    // candle takes the largest `i64` for a row of zeros.
+    // candle treats the largest `i64` as a row of zeros.
     check_tokens(&flat(ids)?, seq, vocab)?;
     produce(&[batch, seq, width], DType::F32, || {
         let tokens = Embedding::new(wte.clone(), width).forward(ids)?;
@@ -376,14 +372,14 @@ fn embeddings(ids: &Tensor, wte: &Tensor, wpe: &Tensor, offset: usize) -> Result
     })
 }
 
-/// A linear layer without a bias: `[batch, seq, n]` with `[vocab, n]`.
+/// Applies a linear layer without a bias: `[batch, seq, n]` by `[vocab, n]`.
 fn logits(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
     let ([.., width], [vocab, _]) = (dims::<3>(x), dims(weight));
     expect("weight", weight.dims(), &[vocab, width], format_args!("x {:?}", x.dims()))?;
     linear(x, weight, None)
 }
 
-/// The last row of `[batch, seq, vocab]`.
+/// Selects the last row of `[batch, seq, vocab]`.
 fn selected_logits(x: &Tensor) -> Result<Tensor> {
     let [batch, seq, vocab] = dims(x);
     match seq.checked_sub(1) {
@@ -392,8 +388,8 @@ fn selected_logits(x: &Tensor) -> Result<Tensor> {
     }
 }
 
-/// `argmax` of each row: the first of the largest. Where there is NaN candle may choose another than torch, for which
-/// NaN is the largest.
+/// Computes the `argmax` of each row: the first of the largest elements. With NaN, candle may choose another element than torch, which
+/// treats NaN as the largest.
 fn argmax(x: &Tensor) -> Result<Tensor> {
     let [batch, vocab] = dims(x);
     if vocab == 0 {
@@ -402,8 +398,7 @@ fn argmax(x: &Tensor) -> Result<Tensor> {
     produce(&[batch], DType::I64, || x.argmax(D::Minus1)?.to_dtype(DType::I64))
 }
 
-/// The sum of the rows that are no padding, over their number. A product with the mask would let the NaN of a padded
-/// row through.
+/// Averages the rows that are not padding. Multiplying by the mask would keep the NaN of a padded row.
 fn mean_pooling(x: &Tensor, mask: &Tensor) -> Result<Tensor> {
     let [batch, seq, width] = dims(x);
     expect("mask", mask.dims(), &[batch, seq], format_args!("x {:?}", x.dims()))?;
@@ -413,13 +408,13 @@ fn mean_pooling(x: &Tensor, mask: &Tensor) -> Result<Tensor> {
             return Tensor::zeros((batch, width), DType::F32, &Device::Cpu);
         }
         let tokens = mask.unsqueeze(2)?;
-        let kept = tokens.broadcast_as(x.shape())?.where_cond(x, &x.zeros_like()?)?;
+        let rows = tokens.broadcast_as(x.shape())?.where_cond(x, &x.zeros_like()?)?;
         let count = tokens.to_dtype(DType::F32)?.sum(1)?.maximum(NO_TOKENS)?;
-        kept.sum(1)?.broadcast_div(&count)
+        rows.sum(1)?.broadcast_div(&count)
     })
 }
 
-/// `x / max(|x|, eps)` of each row.
+/// Computes `x / max(|x|, eps)` for each row.
 fn normalize(x: &Tensor, eps: f64) -> Result<Tensor> {
     produce(x.dims(), DType::F32, || {
         let norm = x.sqr()?.sum_keepdim(D::Minus1)?.sqrt()?;
@@ -427,20 +422,20 @@ fn normalize(x: &Tensor, eps: f64) -> Result<Tensor> {
     })
 }
 
-/// `layer_norm(x dense + skip)`.
+/// Computes `layer_norm(x dense + skip)`.
 fn dense_residual_norm(x: &Tensor, skip: &Tensor, dense: &Layer, norm: &Layer, eps: f64) -> Result<Tensor> {
     let update = dense.dense(x).within("dense")?;
     expect("residual", skip.dims(), update.dims(), format_args!("x {:?} through dense", x.dims()))?;
     norm.norm(&residual(&update, skip)?, eps).within("LayerNorm")
 }
 
-/// `gelu(x dense)`.
+/// Computes `gelu(x dense)`.
 fn dense_gelu(x: &Tensor, dense: &Layer, gelu: Gelu) -> Result<Tensor> {
     activate(&dense.dense(x).within("dense")?, gelu)
 }
 
 impl Block {
-    /// `h = x + attention(ln_1(x))`, `h + mlp(ln_2(h))`, and the keys and values of `past` and of `x`.
+    /// Computes `h = x + attention(ln_1(x))` and `h + mlp(ln_2(h))`, and returns it with the keys and values of `past` and of `x`.
     fn apply(&self, x: &Tensor, config: Config, past: Option<&Cache>) -> Result<(Tensor, Cache)> {
         let Config { n_head, eps, gelu } = config;
 
@@ -461,7 +456,7 @@ impl Block {
 }
 
 impl Model {
-    /// What comes out of the final norm for new tokens, and the cache of every block, which was empty or grows.
+    /// Returns the output of the final norm for new tokens, and extends the cache of every block.
     fn hidden(&self, ids: &Tensor, caches: &mut Vec<Cache>) -> Result<Tensor> {
         let known = caches.first().map_or(0, |cache| dims::<4>(&cache.k)[2]);
         let mut x = embeddings(ids, &self.wte, &self.wpe, known)?;
@@ -475,8 +470,7 @@ impl Model {
         self.ln_f.norm(&x, self.config.eps).within("ln_f")
     }
 
-    /// The prompt, `[batch, seq]`, and the best token after it, `new_tokens` times; what was computed before is taken
-    /// from the cache.
+    /// Appends the best token to the prompt, `[batch, seq]`, `new_tokens` times. Earlier positions are taken from the cache.
     fn generate(&self, ids: &Tensor, new_tokens: usize) -> Result<Tensor> {
         let ([batch, seq], [positions, _]) = (dims(ids), dims(&self.wpe));
         check_prompt(ids.dims(), new_tokens, positions)?;
@@ -516,15 +510,15 @@ mod tests {
     }
 
     #[test]
-    fn the_two_gelus_are_told_apart() {
+    fn both_gelus_are_used() {
         let x = tensor(&[1], &[1.0]);
         assert!((elements(&activate(&x, Gelu::Exact).unwrap())[0] - 0.841_344_8).abs() < 2e-7);
         assert!((elements(&activate(&x, Gelu::Tanh).unwrap())[0] - 0.841_192).abs() < 2e-7);
     }
 
-    /// A known weakness, which a golden with such a row would show; where this test fails, candle has become better.
+    /// A known weakness, which a golden with such a row would show. If this test fails, candle has improved.
     #[test]
-    fn a_norm_of_a_row_far_from_0_loses_its_digits() {
+    fn a_norm_of_a_row_far_from_0_loses_precision() {
         let norm = |width: usize| Layer {
             weight: tensor(&[width], &vec![1.0; width]),
             bias: tensor(&[width], &vec![0.0; width]),
@@ -536,14 +530,14 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_broadcast_and_a_scalar_has_no_rows() {
+    fn there_is_no_broadcasting_and_a_scalar_has_no_rows() {
         let (x, row) = (tensor(&[2, 2], &[1.0; 4]), tensor(&[1, 2], &[1.0, 2.0]));
         assert_eq!(residual(&x, &row).unwrap_err().to_string(), "update is [1, 2]; for x [2, 2] it must be [2, 2]");
         assert!(softmax(&tensor(&[], &[1.0])).unwrap_err().to_string().contains("scalar"));
     }
 
     #[test]
-    fn wrong_shapes_are_refused_by_layer() {
+    fn an_error_about_an_mlp_names_the_layer() {
         let x = tensor(&[1, 2, 3], &[0.0; 6]);
         let square = || Layer { weight: tensor(&[3, 3], &[0.0; 9]), bias: tensor(&[3], &[0.0; 3]) };
         let upright = || Layer { weight: tensor(&[4, 3], &[0.0; 12]), bias: tensor(&[3], &[0.0; 3]) };
@@ -553,17 +547,17 @@ mod tests {
     }
 
     #[test]
-    fn an_output_beyond_memory_is_refused_and_an_empty_one_not_computed() {
+    fn an_output_that_does_not_fit_into_memory_is_refused_and_an_empty_one_is_not_computed() {
         for shape in [[1 << 40, 1 << 40], [1 << 31, 1 << 31]] {
             let error = produce(&shape, DType::F32, || unreachable!()).unwrap_err();
-            assert!(error.to_string().contains("which no memory holds"), "{error}");
+            assert!(error.to_string().contains("which does not fit into memory"), "{error}");
         }
         assert!(produce(&[0, usize::MAX, usize::MAX], DType::F32, || unreachable!()).is_err());
         assert_eq!(produce(&[2, 0], DType::I64, || unreachable!()).unwrap().dims(), [2, 0]);
     }
 
     #[test]
-    fn what_candle_refuses_is_an_error_of_its_name() {
+    fn an_error_of_candle_names_candle() {
         let error = produce(&[2], DType::F32, || ones(&[2]).matmul(&ones(&[3]))).unwrap_err().to_string();
         assert!(error.starts_with("candle: shape mismatch in matmul"), "{error}");
     }
@@ -583,7 +577,7 @@ mod tests {
         assert_eq!(masked(3, 3), [no, yes, yes, no, no, yes, no, no, no]);
         assert_eq!(masked(2, 4), [no, no, no, yes, no, no, no, no]);
         let error = scores(&ones(&[1, 1, 4, 4]), &ones(&[1, 1, 2, 4]), true, None).unwrap_err();
-        assert_eq!(error.to_string(), "a causal mask needs a key for every query; there are 4 and 2 keys");
+        assert_eq!(error.to_string(), "a causal mask needs a key for every query; there are 4 queries and 2 keys");
     }
 
     #[test]
@@ -595,18 +589,18 @@ mod tests {
         assert_eq!(masked, expected);
         let mask = Tensor::new(&[[1i64, 2]], &Device::Cpu).unwrap();
         let error = scores(&ones(&[1, 1, 1, 4]), &ones(&[1, 1, 2, 4]), false, Some(&mask)).unwrap_err();
-        assert_eq!(error.to_string(), "mask holds 2 at [0, 1]; it may hold 1 for a token and 0 for padding");
+        assert_eq!(error.to_string(), "mask contains 2 at [0, 1]; it must be 1 for a token and 0 for padding");
     }
 
     #[test]
-    fn the_heads_stand_side_by_side() {
+    fn heads_are_concatenated() {
         let v = Tensor::new(&[1f32, 2.0, 3.0, 4.0], &Device::Cpu).unwrap().reshape((1, 2, 1, 2)).unwrap();
         let y = context(&ones(&[1, 2, 1, 1]), &v).unwrap();
         assert_eq!(y.to_vec3::<f32>().unwrap(), [[[1.0, 2.0, 3.0, 4.0]]]);
     }
 
     #[test]
-    fn a_head_is_consecutive_columns_and_new_positions_come_last_in_every_head() {
+    fn a_head_has_consecutive_columns_and_new_positions_come_last_in_every_head() {
         let x = Tensor::new(&[[[1f32, 2.0], [3.0, 4.0]]], &Device::Cpu).unwrap();
         let heads = split(&x, 2).unwrap();
         assert_eq!(heads.flatten_all().unwrap().to_vec1::<f32>().unwrap(), [1.0, 3.0, 2.0, 4.0]);
@@ -622,9 +616,9 @@ mod tests {
     }
 
     #[test]
-    fn tokens_and_positions_that_are_not_there_are_refused() {
-        assert_eq!(error([[0, 3]], 0), "ids holds 3 at [0, 1]; wte.weight has 3 tokens");
-        assert_eq!(error([[-1, 0]], 0), "ids holds -1 at [0, 0]; wte.weight has 3 tokens");
+    fn unknown_tokens_and_positions_are_refused() {
+        assert_eq!(error([[0, 3]], 0), "ids contains 3 at [0, 1]; wte.weight has 3 tokens");
+        assert_eq!(error([[-1, 0]], 0), "ids contains -1 at [0, 0]; wte.weight has 3 tokens");
         assert!(error([[i64::MAX, 0]], 0).contains("at [0, 0]"));
         assert_eq!(error([[0, 0]], 7), "ids [1, 2] from position 7 on go beyond wpe.weight [8, 4]");
         assert!(error([[0, 0]], usize::MAX).contains("go beyond"));
@@ -637,7 +631,7 @@ mod tests {
     }
 
     #[test]
-    fn where_there_is_no_row_or_no_token_it_says_so() {
+    fn a_missing_row_or_an_empty_vocabulary_is_an_error() {
         let zeros = |shape: &[usize]| Tensor::zeros(shape, DType::F32, &Device::Cpu).unwrap();
         assert!(selected_logits(&zeros(&[2, 0, 3])).unwrap_err().to_string().contains("no last row"));
         assert!(argmax(&zeros(&[2, 0])).unwrap_err().to_string().contains("no token"));
@@ -652,7 +646,7 @@ mod tests {
     }
 
     #[test]
-    fn nan_spoils_its_row_and_a_short_row_is_not_blown_up() {
+    fn nan_affects_its_whole_row_and_a_row_shorter_than_eps_is_divided_by_eps() {
         let y = normalize(&Tensor::new(&[[f32::NAN, 1.0], [0.5, 0.0]], &Device::Cpu).unwrap(), 1.0).unwrap();
         let y = y.to_vec2::<f32>().unwrap();
         assert!(y[0].iter().all(|y| y.is_nan()));

@@ -1,4 +1,4 @@
-//! The executors that ship: GPT-2 and BERT on ndarray, and the same on candle.
+//! The built-in executors: GPT-2 and BERT on ndarray, and the same on candle.
 
 #[cfg(feature = "candle")]
 pub mod candle;
@@ -7,7 +7,7 @@ pub mod gpt2;
 #[cfg(any(feature = "candle", feature = "gpt2"))]
 mod shape;
 
-/// What both executors read of a case, and the weights of a model.
+/// The configuration and the weights of a model, which both executors use.
 #[cfg(any(feature = "candle", feature = "gpt2"))]
 pub use shape::{Block, Config, Gelu, Model};
 

@@ -1,4 +1,4 @@
-//! What both executors need of shapes, tokens and params, and how they refuse what does not fit.
+//! The model structure and the checks of shapes, tokens and params that both executors share.
 
 use std::fmt;
 
@@ -7,23 +7,23 @@ use serde::Deserialize;
 use crate::error::{Error, Result};
 use crate::run::Inputs;
 
-/// Which GELU (Hendrycks and Gimpel 2016). The two differ by up to 5e-4.
+/// A GELU formula (Hendrycks and Gimpel 2016). The two differ by up to 5e-4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Gelu {
     /// `0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))`: `NewGELUActivation` (`gelu_new`) of HuggingFace
-    /// transformers, which GPT-2 has.
+    /// transformers, used by GPT-2.
     Tanh,
-    /// `0.5 x (1 + erf(x / sqrt(2)))`: `GELUActivation` (`gelu`) of HuggingFace transformers, which BERT has.
+    /// `0.5 x (1 + erf(x / sqrt(2)))`: `GELUActivation` (`gelu`) of HuggingFace transformers, used by BERT.
     Exact,
 }
 
-/// What GPT-2's `config.json` says that its weights do not.
+/// The fields of GPT-2's `config.json` that do not follow from its weights.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Config {
     /// The number of heads, `n_head`.
     pub n_head: usize,
-    /// What is added to a variance, `layer_norm_epsilon`.
+    /// The eps that is added to a variance, `layer_norm_epsilon`.
     pub eps: f64,
     /// The activation, `activation_function`.
     pub gelu: Gelu,
@@ -33,7 +33,7 @@ pub struct Config {
 pub(super) const LAYERS: [&str; 6] = ["ln_1", "attn.c_attn", "attn.c_proj", "ln_2", "mlp.c_fc", "mlp.c_proj"];
 
 impl Config {
-    /// The configuration from the params of a case.
+    /// Reads the configuration from the params of a case.
     pub(super) fn read(case: &Inputs) -> Result<Config> {
         Ok(Config { n_head: case.param("n_head")?, eps: case.param("eps")?, gelu: case.param("gelu")? })
     }
@@ -57,7 +57,7 @@ pub struct Block<Norm, Linear> {
 }
 
 impl<Norm, Linear> Block<Norm, Linear> {
-    /// The block whose weights' names all begin so, of layers that are read by the prefix of their names.
+    /// Reads the block whose weights have this prefix, with functions that read a layer by its prefix.
     pub(super) fn read(
         prefix: &str,
         norm: impl Fn(&str) -> Result<Norm>,
@@ -75,7 +75,7 @@ impl<Norm, Linear> Block<Norm, Linear> {
     }
 }
 
-/// A GPT-2: its weights, and what its configuration says besides.
+/// A GPT-2 model: its weights and its configuration.
 #[derive(Clone, Debug)]
 pub struct Model<Table, Norm, Linear> {
     /// The token embedding, `[vocab, n]`.
@@ -86,14 +86,14 @@ pub struct Model<Table, Norm, Linear> {
     pub blocks: Vec<Block<Norm, Linear>>,
     /// The final norm.
     pub ln_f: Norm,
-    /// What the logits are products with, `[vocab, n]`: the token embedding unless the model has another.
+    /// The weight of the logits, `[vocab, n]`: the token embedding, unless the model has a separate one.
     pub lm_head: Table,
-    /// The number of heads, the norms' eps, the activation.
+    /// The number of heads, the eps of the norms, and the activation.
     pub config: Config,
 }
 
 impl<Table: Clone, Norm, Linear> Model<Table, Norm, Linear> {
-    /// The model of the weights that there are, with as many blocks as are found.
+    /// Reads a model with as many blocks as there are weights for.
     pub(super) fn read(
         has: impl Fn(&str) -> bool,
         table: impl Fn(&str) -> Result<Table>,
@@ -102,11 +102,11 @@ impl<Table: Clone, Norm, Linear> Model<Table, Norm, Linear> {
         config: Config,
     ) -> Result<Model<Table, Norm, Linear>> {
         let wte = table("wte.weight")?;
-        let is_there = |block: &usize| {
+        let exists = |block: &usize| {
             let parts = LAYERS.iter().flat_map(|layer| [(layer, "weight"), (layer, "bias")]);
             *block == 0 || parts.into_iter().any(|(layer, part)| has(&format!("h.{block}.{layer}.{part}")))
         };
-        let blocks = (0..).take_while(is_there).map(|block| Block::read(&format!("h.{block}."), &norm, &linear));
+        let blocks = (0..).take_while(exists).map(|block| Block::read(&format!("h.{block}."), &norm, &linear));
         Ok(Model {
             blocks: blocks.collect::<Result<_>>()?,
             wpe: table("wpe.weight")?,
@@ -118,7 +118,7 @@ impl<Table: Clone, Norm, Linear> Model<Table, Norm, Linear> {
     }
 }
 
-/// Checks that the tensor of that name has the shape that `given`, what was already read, asks for.
+/// Checks the shape of a tensor. `given` is the tensor that determines the needed shape.
 pub(super) fn expect(name: &str, actual: &[usize], needed: &[usize], given: impl fmt::Display) -> Result<()> {
     if actual == needed {
         return Ok(());
@@ -126,19 +126,19 @@ pub(super) fn expect(name: &str, actual: &[usize], needed: &[usize], given: impl
     refuse(format!("{name} is {actual:?}; for {given} it must be {needed:?}"))
 }
 
-/// An [`Error::Checkpoint`] that says that.
+/// Returns an [`Error::Checkpoint`] with this text.
 pub(super) fn refuse<T>(what: String) -> Result<T> {
     Err(Error::Checkpoint(what))
 }
 
-/// Checks that memory can hold a tensor of that shape, and that its strides can be counted: they are products even where
+/// Checks that a tensor of this shape fits into memory, and that its strides do not overflow. They are products of extents even if
 /// another extent is 0.
 pub(super) fn check_size(shape: &[usize], what: &str) -> Result<()> {
     let multiply = |count: isize, &extent: &usize| count.checked_mul(extent.max(1).try_into().ok()?);
     let fits = |count: isize| shape.contains(&0) || Vec::<f32>::new().try_reserve_exact(count as usize).is_ok();
     match shape.iter().try_fold(1, multiply).is_some_and(fits) {
         true => Ok(()),
-        false => refuse(format!("{what} {shape:?}, which no memory holds")),
+        false => refuse(format!("{what} {shape:?}, which does not fit into memory")),
     }
 }
 
@@ -149,7 +149,7 @@ pub(super) fn check_norm(x: &[usize], weight: &[usize], bias: &[usize]) -> Resul
     expect("bias", bias, &[*width], format_args!("x {x:?}"))
 }
 
-/// Checks the weight and bias of a linear layer of `x`, `[batch, seq, in]`; `out` is the axis of the weight that has the outputs.
+/// Checks the weight and bias of a linear layer of `x`, `[batch, seq, in]`; `out` is the axis of the weight for the outputs.
 pub(super) fn check_linear(x: &[usize], weight: &[usize], bias: &[usize], out: usize) -> Result<()> {
     let mut needed = [x[2]; 2];
     needed[out] = weight[out];
@@ -157,7 +157,7 @@ pub(super) fn check_linear(x: &[usize], weight: &[usize], bias: &[usize], out: u
     expect("bias", bias, &[weight[out]], format_args!("weight {weight:?}"))
 }
 
-/// Checks the rows of an embedding: that `wpe` is as wide as `wte`, and that it has the positions from `offset` on.
+/// Checks that `wpe` is as wide as `wte`, and that it has the positions from `offset` on.
 pub(super) fn check_positions(ids: &[usize], wte: &[usize], wpe: &[usize], offset: usize) -> Result<()> {
     expect("wpe.weight", wpe, &[wpe[0], wte[1]], format_args!("wte.weight {wte:?}"))?;
     match offset.checked_add(ids[1]).is_some_and(|end| end <= wpe[0]) {
@@ -168,28 +168,29 @@ pub(super) fn check_positions(ids: &[usize], wte: &[usize], wpe: &[usize], offse
 
 /// Checks that every token of `[.., columns]` is in the vocabulary.
 pub(super) fn check_tokens<'a>(ids: impl IntoIterator<Item = &'a i64>, columns: usize, vocab: usize) -> Result<()> {
-    let is_token = |id: &i64| usize::try_from(*id).is_ok_and(|id| id < vocab);
-    match ids.into_iter().enumerate().find(|(_, id)| !is_token(id)) {
-        Some((at, id)) => {
-            refuse(format!("ids holds {id} at [{}, {}]; wte.weight has {vocab} tokens", at / columns, at % columns))
-        }
-        None => Ok(()),
-    }
+    let is_token = |id: i64| usize::try_from(id).is_ok_and(|id| id < vocab);
+    check_all("ids", ids, columns, is_token, &format!("wte.weight has {vocab} tokens"))
 }
 
-/// Checks that a padding mask, `[.., columns]`, says token or padding everywhere.
+/// Checks that a padding mask, `[.., columns]`, has only ones and zeros.
 pub(super) fn check_binary<'a>(mask: impl IntoIterator<Item = &'a i64>, columns: usize) -> Result<()> {
-    match mask.into_iter().enumerate().find(|(_, value)| !matches!(value, 0 | 1)) {
-        Some((at, value)) => refuse(format!(
-            "mask holds {value} at [{}, {}]; it may hold 1 for a token and 0 for padding",
-            at / columns,
-            at % columns
-        )),
+    check_all("mask", mask, columns, |value| matches!(value, 0 | 1), "it must be 1 for a token and 0 for padding")
+}
+
+fn check_all<'a>(
+    name: &str,
+    values: impl IntoIterator<Item = &'a i64>,
+    columns: usize,
+    is_valid: impl Fn(i64) -> bool,
+    rule: &str,
+) -> Result<()> {
+    match values.into_iter().enumerate().find(|(_, value)| !is_valid(**value)) {
+        Some((at, value)) => refuse(format!("{name} contains {value} at [{}, {}]; {rule}", at / columns, at % columns)),
         None => Ok(()),
     }
 }
 
-/// Checks that so many heads share the width of `x` evenly.
+/// Checks that the width of `x` is divisible by the number of heads.
 pub(super) fn check_heads(n_head: usize, width: usize) -> Result<()> {
     if n_head == 0 || !width.is_multiple_of(n_head) {
         return refuse(format!("n_head {n_head} does not divide the width {width} of x"));
@@ -200,7 +201,9 @@ pub(super) fn check_heads(n_head: usize, width: usize) -> Result<()> {
 /// Checks that a causal mask has a key for every query.
 pub(super) fn check_causal(queries: usize, keys: usize) -> Result<()> {
     if keys < queries {
-        return refuse(format!("a causal mask needs a key for every query; there are {queries} and {keys} keys"));
+        return refuse(format!(
+            "a causal mask needs a key for every query; there are {queries} queries and {keys} keys"
+        ));
     }
     Ok(())
 }
@@ -212,10 +215,10 @@ pub(super) fn check_cache(past_k: &[usize], past_v: &[usize], new_k: &[usize], n
     expect("new_k", new_k, &[past_k[0], past_k[1], new_k[2], past_k[3]], format_args!("past_k {past_k:?}"))
 }
 
-/// Checks that there is a prompt, and a position for each token but the last: that one is chosen and never read.
+/// Checks that there is a prompt, and a position for each token but the last, which is never an input.
 pub(super) fn check_prompt(ids: &[usize], new_tokens: usize, positions: usize) -> Result<()> {
     if ids[1] == 0 {
-        return refuse(format!("ids is {ids:?}; there is no prompt to go on from"));
+        return refuse(format!("ids is {ids:?}; there is no prompt to continue"));
     }
     if ids[1].checked_add(new_tokens).is_none_or(|end| end - 1 > positions) {
         return refuse(format!("{new_tokens} tokens after ids {ids:?} go beyond the {positions} positions"));
@@ -223,15 +226,15 @@ pub(super) fn check_prompt(ids: &[usize], new_tokens: usize, positions: usize) -
     Ok(())
 }
 
-/// Names the place below which an error arose: `h.3: mlp.c_fc: weight is ..`.
+/// Adds the layer to an error: `h.3: mlp.c_fc: weight is ..`.
 pub(super) trait Within {
-    fn within(self, place: &str) -> Self;
+    fn within(self, layer: &str) -> Self;
 }
 
 impl<T> Within for Result<T> {
-    fn within(self, place: &str) -> Self {
+    fn within(self, layer: &str) -> Self {
         self.map_err(|error| match error {
-            Error::Checkpoint(what) => Error::Checkpoint(format!("{place}: {what}")),
+            Error::Checkpoint(what) => Error::Checkpoint(format!("{layer}: {what}")),
             other => other,
         })
     }
@@ -242,13 +245,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_names_the_place_the_shape_and_what_it_must_be() {
+    fn an_error_names_the_layer_the_shape_and_the_needed_shape() {
         let error = expect("weight", &[12, 4], &[4, 12], "x [1, 2, 4]").within("c_attn").within("h.0").unwrap_err();
         assert_eq!(error.to_string(), "h.0: c_attn: weight is [12, 4]; for x [1, 2, 4] it must be [4, 12]");
     }
 
     #[test]
-    fn heads_that_do_not_fit_are_refused() {
+    fn a_number_of_heads_that_does_not_divide_the_width_is_refused() {
         assert!(check_heads(4, 64).is_ok());
         for n_head in [0, 3, 128] {
             let error = check_heads(n_head, 64).unwrap_err().to_string();

@@ -1,5 +1,4 @@
-//! What every executor of the built-in checkpoints keeps, whatever it computes with: the contract of names, shapes and
-//! params in `docs/capture.md`.
+//! Tests that every executor of the built-in checkpoints fulfils the contract of names, shapes and params in `docs/capture.md`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +10,7 @@ use crate::case::CaseId;
 use crate::run::{CheckpointResult, Executor, Inputs, Outputs};
 use crate::tensor::Tensor;
 
-/// Tensors by name, in order: the shape of each.
+/// The names and shapes of tensors, in order.
 type Shapes = Vec<(String, Vec<usize>)>;
 
 /// A checkpoint with its params, and the names and shapes of its inputs and outputs.
@@ -22,7 +21,7 @@ struct Row {
     outputs: Shapes,
 }
 
-/// The extents by the contract's letters; no two are the same, so that none can stand in for another.
+/// The extents for the letters of the contract. All are different, so that none can be mistaken for another.
 const EXTENTS: &[(&str, usize)] = &[
     ("1", 1),
     ("b", 2),
@@ -39,7 +38,7 @@ const EXTENTS: &[(&str, usize)] = &[
     ("4e", 4 * 7 * 8),
 ];
 
-/// The inputs that hold `i64`.
+/// The inputs of dtype `i64`.
 const INTEGERS: &[&str] = &["ids", "mask"];
 
 const BLOCK: &str = "ln_1.weight e, ln_1.bias e, attn.c_attn.weight e 3e, attn.c_attn.bias 3e, attn.c_proj.weight e e, \
@@ -85,7 +84,7 @@ fn contract() -> Vec<Row> {
     ]
 }
 
-/// Names and shapes from text: `x b s e, weight e 3e`.
+/// Parses names and shapes: `x b s e, weight e 3e`.
 fn shapes(text: &str) -> Shapes {
     let extent = |letter: &str| EXTENTS.iter().find(|(known, _)| *known == letter).expect("a letter of the contract").1;
     text.split(", ")
@@ -96,7 +95,7 @@ fn shapes(text: &str) -> Shapes {
         .collect()
 }
 
-/// A tensor of that shape as the input of that name may be: tokens and masks are 0 and 1.
+/// Returns a valid tensor for an input. Tokens and masks are 0 or 1.
 fn tensor(name: &str, shape: &[usize]) -> Tensor {
     let places = 0..if shape.contains(&0) { 0 } else { shape.iter().product::<usize>() };
     if INTEGERS.contains(&name) {
@@ -106,12 +105,12 @@ fn tensor(name: &str, shape: &[usize]) -> Tensor {
 }
 
 impl Row {
-    /// Tensors of the shapes of its inputs.
+    /// Returns tensors with the shapes of its inputs.
     fn tensors(&self) -> BTreeMap<String, Tensor> {
         self.inputs.iter().map(|(name, shape)| (name.clone(), tensor(name, shape))).collect()
     }
 
-    /// Has the executor run its checkpoint on those tensors.
+    /// Runs its checkpoint on these tensors.
     fn run(&self, executor: &Executor, tensors: BTreeMap<String, Tensor>) -> CheckpointResult {
         let checkpoint = executor.get(self.checkpoint).expect("it is registered");
         let params = self.params.as_object().expect("params are an object").clone().into_iter().collect();
@@ -119,18 +118,18 @@ impl Row {
     }
 }
 
-/// A row of the table, and tensors of which some have another shape than it says.
+/// A row of the contract, and tensors with possibly different shapes.
 #[derive(Debug)]
 struct AnyInputs {
     row: usize,
     tensors: BTreeMap<String, Tensor>,
 }
 
-/// Each checkpoint takes the inputs and returns the outputs of the table, and there is no other.
-fn keeps_the_contract(executor: &Executor) {
+/// Checks that the executor has exactly the checkpoints of the contract, with their inputs and outputs.
+fn check_contract(executor: &Executor) {
     let contract = contract();
     let names: BTreeSet<&str> = contract.iter().map(|row| row.checkpoint).collect();
-    assert!(executor.names().eq(names), "{executor:?} has other checkpoints than the contract");
+    assert!(executor.names().eq(names), "{executor:?} does not have the checkpoints of the contract");
     for row in &contract {
         let outputs = row.run(executor, row.tensors()).unwrap_or_else(|error| panic!("{}: {error}", row.checkpoint));
         assert_eq!(shapes_of(outputs), row.outputs, "{}", row.checkpoint);
@@ -142,8 +141,8 @@ fn shapes_of(outputs: Outputs) -> Shapes {
     outputs.into_iter().map(|(name, tensor)| (name, tensor.shape().to_vec())).collect()
 }
 
-/// An input that is missing, or has another dtype or number of axes, is an error that names it.
-fn names_wrong_inputs(executor: &Executor) {
+/// Checks that an input which is missing, or has the wrong dtype or number of axes, is an error that names it.
+fn check_wrong_inputs(executor: &Executor) {
     for row in &contract() {
         for (name, shape) in &row.inputs {
             let error = |wrong: Option<Tensor>| {
@@ -151,25 +150,25 @@ fn names_wrong_inputs(executor: &Executor) {
                 tensors.remove(name);
                 tensors.extend(wrong.map(|wrong| (name.clone(), wrong)));
                 let result = row.run(executor, tensors);
-                result.err().unwrap_or_else(|| panic!("{} takes a wrong {name}", row.checkpoint)).to_string()
+                result.err().unwrap_or_else(|| panic!("{} accepts a wrong {name}", row.checkpoint)).to_string()
             };
-            // Without a mask nothing is padding.
+            // The mask is optional.
             if !(row.checkpoint == "attention_scores" && name == "mask") {
                 assert!(error(None).contains(&format!("no input `{name}`")), "{}", error(None));
             }
             let halves = vec![half::f16::ONE; shape.iter().product()];
             let wrong = error(Some(Tensor::new(shape, halves).unwrap()));
-            assert!(wrong.contains(&format!("input `{name}` is f16, and the checkpoint reads")), "{wrong}");
+            assert!(wrong.contains(&format!("input `{name}` is f16, but the checkpoint needs")), "{wrong}");
             if !matches!(row.checkpoint, "layer_norm" | "softmax" | "residual") {
                 let wrong = error(Some(tensor(name, &[1; 5])));
-                assert!(wrong.contains(&format!("input `{name}` is [1, 1, 1, 1, 1], and")), "{wrong}");
+                assert!(wrong.contains(&format!("input `{name}` is [1, 1, 1, 1, 1], but")), "{wrong}");
             }
         }
     }
 }
 
-/// A param that is missing or makes no sense is an error that names it.
-fn names_wrong_params(executor: &Executor) {
+/// Checks that a param which is missing or invalid is an error that names it.
+fn check_wrong_params(executor: &Executor) {
     for row in contract() {
         let names: Vec<String> = row.params.as_object().expect("params are an object").keys().cloned().collect();
         for name in names {
@@ -189,8 +188,8 @@ fn names_wrong_params(executor: &Executor) {
     }
 }
 
-/// A layer that is half there is an error, and an `lm_head.weight` is used where there is one.
-fn knows_half_a_layer_and_an_lm_head(executor: &Executor) {
+/// Checks that an incomplete layer is an error, and that an `lm_head.weight` is used if there is one.
+fn check_incomplete_layer_and_lm_head(executor: &Executor) {
     let row = contract().into_iter().find(|row| row.checkpoint == "generate").unwrap();
     let mut without = row.tensors();
     without.remove("h.1.ln_1.weight");
@@ -204,11 +203,11 @@ fn knows_half_a_layer_and_an_lm_head(executor: &Executor) {
     assert_ne!(tied.as_slice::<i64>(), generated(flipped).as_slice::<i64>());
 }
 
-/// Inputs of any shapes, for a test that no checkpoint panics at them.
+/// Generates inputs of any shapes, for a test that no checkpoint panics.
 fn any_inputs() -> impl Strategy<Value = AnyInputs> {
-    // An extent wherever it stands, so that the shapes still agree, and what it becomes.
+    // Replaces an extent everywhere, so that the shapes still agree.
     let everywhere = prop::collection::vec((any::<Index>(), prop::sample::select(&[0, 1, 9, 1 << 40][..])), 0..3);
-    // One axis of one input, so that they do not.
+    // Replaces the extent of one axis of one input, so that they do not.
     let somewhere = prop::collection::vec((any::<Index>(), any::<Index>(), 0usize..8), 0..3);
     let axes = prop::option::weighted(0.1, (any::<Index>(), prop::bool::ANY));
     (any::<Index>(), everywhere, somewhere, axes).prop_map(|(row, everywhere, somewhere, axes)| {
@@ -231,11 +230,11 @@ fn any_inputs() -> impl Strategy<Value = AnyInputs> {
             if grow { shape.push(1) } else { shape.truncate(shape.len() - 1) }
         }
         let tensors = inputs.iter_mut().map(|(name, shape)| {
-            // An empty tensor may claim any other extent; one that is not must fit into memory.
+            // Only an empty tensor may have a huge extent; any other must fit into memory.
             if !shape.contains(&0) && shape.contains(&(1 << 40)) {
                 shape[0] = 0;
             }
-            // A product that overflows before it meets the 0 is no shape of a tensor.
+            // A shape whose product overflows before the 0 is not valid.
             let overflows = shape.iter().try_fold(1usize, |count, &extent| count.checked_mul(extent)).is_none();
             (name.clone(), tensor(name, if overflows { &[0] } else { shape }))
         });
@@ -244,37 +243,37 @@ fn any_inputs() -> impl Strategy<Value = AnyInputs> {
 }
 
 impl AnyInputs {
-    /// Has the executor run the checkpoint of the row on the tensors.
+    /// Runs the checkpoint of the row on the tensors.
     fn run(self, executor: &Executor) -> CheckpointResult {
         contract()[self.row].run(executor, self.tensors)
     }
 }
 
 /// The tests of one executor.
-macro_rules! keeps {
+macro_rules! contract_tests {
     ($name:ident) => {
         mod $name {
             use super::*;
             use crate::executors::$name::executor;
 
             #[test]
-            fn every_checkpoint_keeps_the_contract() {
-                keeps_the_contract(&executor());
+            fn every_checkpoint_fulfils_the_contract() {
+                check_contract(&executor());
             }
 
             #[test]
-            fn an_input_that_is_missing_or_has_another_dtype_or_number_of_axes_is_named() {
-                names_wrong_inputs(&executor());
+            fn an_input_that_is_missing_or_has_the_wrong_dtype_or_number_of_axes_is_named() {
+                check_wrong_inputs(&executor());
             }
 
             #[test]
-            fn a_param_that_is_missing_or_makes_no_sense_is_named() {
-                names_wrong_params(&executor());
+            fn a_param_that_is_missing_or_invalid_is_named() {
+                check_wrong_params(&executor());
             }
 
             #[test]
-            fn a_layer_that_is_half_there_is_an_error_and_an_lm_head_is_used() {
-                knows_half_a_layer_and_an_lm_head(&executor());
+            fn an_incomplete_layer_is_an_error_and_an_lm_head_is_used() {
+                check_incomplete_layer_and_lm_head(&executor());
             }
 
             proptest! {
@@ -290,6 +289,6 @@ macro_rules! keeps {
 }
 
 #[cfg(feature = "candle")]
-keeps!(candle);
+contract_tests!(candle);
 #[cfg(feature = "gpt2")]
-keeps!(gpt2);
+contract_tests!(gpt2);

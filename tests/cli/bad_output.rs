@@ -73,7 +73,7 @@ fn another_dtype_is_a_mismatch() {
         .says("different dtypes are compared only if the case declares a cast");
     changed(|project| project.tensor("goldens/bad/x.npy", &[1, 2], vec![1.0f64, 3.0]))
         .judges("bad", "broken")
-        .says("input `x` is f64, and the checkpoint reads f32");
+        .says("input `x` is f64, but the checkpoint needs f32");
 }
 
 #[test]

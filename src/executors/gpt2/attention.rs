@@ -1,4 +1,4 @@
-//! Attention in its steps: query, key and value by heads, the cache, the mask, scores, and what the probabilities gather.
+//! The steps of attention: query, key and value by heads, the cache, the mask, the scores, and the context.
 
 use ndarray::{Array3, Array4, ArrayView1, ArrayView2, ArrayView3, ArrayView4, Axis, concatenate, s};
 
@@ -6,14 +6,14 @@ use super::layers::{Conv1d, Dense, by_head};
 use crate::error::{Error, Result};
 use crate::executors::shape::{Within, check_binary, check_cache, check_causal, check_heads, expect, refuse};
 
-/// Query, key and value, each `[batch, heads, seq, head_dim]`, as the attention function receives them.
+/// Query, key and value, each `[batch, heads, seq, head_dim]`: the inputs of the attention function.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Qkv {
-    /// What each position asks for.
+    /// The query.
     pub q: Array4<f32>,
-    /// What each position offers to be found by.
+    /// The key.
     pub k: Array4<f32>,
-    /// What each position gives.
+    /// The value.
     pub v: Array4<f32>,
 }
 
@@ -26,7 +26,7 @@ pub struct Qkv {
 ///
 /// # Errors
 ///
-/// [`Error::Checkpoint`] where a shape is another, or `n_head` does not divide `n`.
+/// [`Error::Checkpoint`] if a shape does not fit, or `n_head` does not divide `n`.
 pub fn qkv(
     x: ArrayView3<'_, f32>,
     weight: ArrayView2<'_, f32>,
@@ -41,7 +41,7 @@ pub fn qkv(
     Ok(Qkv { q: third(0), k: third(1), v: third(2) })
 }
 
-/// Projects `x` to query, key and value by a layer each, and splits each into heads.
+/// Projects `x` to query, key and value with separate layers, and splits each into heads.
 ///
 /// `q = x query`, `k = x key`, `v = x value`, each with its bias, as `[batch, heads, seq, head_dim]`: Devlin et al.
 /// 2018, `BertSelfAttention.forward` of HuggingFace transformers up to the attention function.
@@ -50,7 +50,7 @@ pub fn qkv(
 ///
 /// # Errors
 ///
-/// [`Error::Checkpoint`] where a shape is another, or `n_head` does not divide `n`.
+/// [`Error::Checkpoint`] if a shape does not fit, or `n_head` does not divide `n`.
 pub fn bert_qkv(
     x: ArrayView3<'_, f32>,
     query: Dense<'_>,
@@ -69,7 +69,7 @@ pub fn bert_qkv(
     Ok(Qkv { q: project(query, "query")?, k: project(key, "key")?, v: project(value, "value")? })
 }
 
-/// The keys and values of one layer's positions so far, each `[batch, heads, t, head_dim]`.
+/// The keys and values of one layer for all positions so far, each `[batch, heads, t, head_dim]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KvCache {
     /// The keys.
@@ -78,7 +78,7 @@ pub struct KvCache {
     pub v: Array4<f32>,
 }
 
-/// Appends the keys and values of new positions to those of earlier ones; every element is copied as it is.
+/// Appends the keys and values of new positions to those of earlier ones. Elements are copied unchanged.
 ///
 /// `DynamicCache.update` of HuggingFace transformers.
 ///
@@ -87,7 +87,7 @@ pub struct KvCache {
 ///
 /// # Errors
 ///
-/// [`Error::Checkpoint`] where a shape is another.
+/// [`Error::Checkpoint`] if a shape does not fit.
 pub fn kv_cache(
     past_k: ArrayView4<'_, f32>,
     past_v: ArrayView4<'_, f32>,
@@ -103,10 +103,10 @@ pub fn kv_cache(
     Ok(KvCache { k: append(past_k, new_k)?, v: append(past_v, new_v)? })
 }
 
-/// What a hidden score holds: the lowest `f32`, as transformers has it, so that softmax makes it 0.
+/// The value of a hidden score: the lowest `f32`, as in transformers, so that its softmax is 0.
 pub const HIDDEN: f32 = f32::MIN;
 
-/// Which keys a position may attend to.
+/// The keys that a position may attend to.
 ///
 /// ```
 /// use ndarray::{Array4, arr2};
@@ -126,32 +126,32 @@ pub struct Mask<'a> {
 }
 
 impl<'a> Mask<'a> {
-    /// Every position attends to every key.
+    /// Lets every position attend to every key.
     #[must_use]
     pub fn none() -> Mask<'a> {
         Mask { causal: false, padding: None }
     }
 
-    /// No position attends to a later one. The queries are the last of the positions whose keys there are: row i of s
-    /// attends to the first t - s + i + 1 of t keys.
+    /// Prevents positions from attending to later ones. The queries belong to the last positions of the keys: row i of s attends to
+    /// the first t - s + i + 1 of t keys.
     #[must_use]
     pub fn causal() -> Mask<'a> {
         Mask { causal: true, padding: None }
     }
 
-    /// Besides, no position attends to padding: `mask` is `[batch, t]`, 1 for a token and 0 for padding.
+    /// Also prevents positions from attending to padding: `mask` is `[batch, t]`, 1 for a token and 0 for padding.
     #[must_use]
     pub fn with_padding(self, mask: ArrayView2<'a, i64>) -> Mask<'a> {
         Mask { padding: Some(mask), ..self }
     }
 
-    /// Hides what must not be attended to in `[batch, heads, s, t]`.
+    /// Hides the scores, `[batch, heads, s, t]`, that must not be attended to.
     fn hide(self, scores: &mut Array4<f32>) -> Result<()> {
         let (batch, _, rows, keys) = scores.dim();
         if self.causal {
             check_causal(rows, keys)?;
             let past = keys - rows;
-            // Where there is no score, there may still be more rows than can be counted.
+            // Without scores there may still be an enormous number of rows.
             let rows = if scores.is_empty() { 0 } else { rows };
             for (row, mut scores) in scores.axis_iter_mut(Axis(2)).enumerate().take(rows) {
                 scores.slice_mut(s![.., .., past + row + 1..]).fill(HIDDEN);
@@ -170,15 +170,14 @@ impl<'a> Mask<'a> {
 
 /// Scores how much each position attends to each key.
 ///
-/// `y = q k^T / sqrt(head_dim)`, and the lowest `f32` where the mask hides a key: Vaswani et al. 2017, equation 1, up
-/// to the softmax; `eager_attention_forward` of HuggingFace transformers up to there, which adds `finfo.min`, and
-/// every score of ordinary size is lost beside it.
+/// `y = q k^T / sqrt(head_dim)`, and the lowest `f32` where the mask hides a key: Vaswani et al. 2017, equation 1, up to the softmax.
+/// `eager_attention_forward` of HuggingFace transformers adds `finfo.min` instead, with the same result for scores of ordinary size.
 ///
 /// Shapes: `q` is `[batch, heads, s, head_dim]`, `k` is `[batch, heads, t, head_dim]`, `y` is `[batch, heads, s, t]`.
 ///
 /// # Errors
 ///
-/// [`Error::Checkpoint`] where a shape is another, or the mask does not fit.
+/// [`Error::Checkpoint`] if a shape or the mask does not fit.
 pub fn attention_scores(q: ArrayView4<'_, f32>, k: ArrayView4<'_, f32>, mask: Mask<'_>) -> Result<Array4<f32>> {
     let ((batch, heads, _, head_dim), keys) = (q.dim(), k.dim().2);
     expect("k", k.shape(), &[batch, heads, keys, head_dim], format_args!("q {:?}", q.shape()))?;
@@ -188,17 +187,17 @@ pub fn attention_scores(q: ArrayView4<'_, f32>, k: ArrayView4<'_, f32>, mask: Ma
     Ok(scores)
 }
 
-/// Gathers the values by their probabilities and lays the heads side by side.
+/// Sums the values weighted by their probabilities, and concatenates the heads.
 ///
 /// `y = probabilities v`: Vaswani et al. 2017, equation 1, from the softmax on; then the transposition and reshape
-/// behind `eager_attention_forward` of HuggingFace transformers.
+/// after `eager_attention_forward` of HuggingFace transformers.
 ///
 /// Shapes: `probabilities` is `[batch, heads, s, t]`, `v` is `[batch, heads, t, head_dim]`, `y` is
 /// `[batch, s, heads x head_dim]`.
 ///
 /// # Errors
 ///
-/// [`Error::Checkpoint`] where a shape is another.
+/// [`Error::Checkpoint`] if a shape does not fit.
 pub fn attention_context(probabilities: ArrayView4<'_, f32>, v: ArrayView4<'_, f32>) -> Result<Array3<f32>> {
     let ((batch, heads, _, keys), head_dim) = (probabilities.dim(), v.len_of(Axis(3)));
     let needed = [batch, heads, keys, head_dim];
@@ -206,16 +205,16 @@ pub fn attention_context(probabilities: ArrayView4<'_, f32>, v: ArrayView4<'_, f
     Ok(merge(by_head(probabilities, v, 1.0)?.view()))
 }
 
-/// Gathers the values by their probabilities and projects them.
+/// Sums the values weighted by their probabilities, and projects the result.
 ///
-/// [`attention_context`] through the layer `c_proj`: the end of `GPT2Attention.forward` of HuggingFace transformers.
+/// [`attention_context`], followed by the layer `c_proj`: the end of `GPT2Attention.forward` of HuggingFace transformers.
 ///
 /// Shapes: `probabilities` is `[batch, heads, s, t]`, `v` is `[batch, heads, t, head_dim]`; with `n = heads x
 /// head_dim`, `weight` is `[n, n]`, `bias` is `[n]` and `y` is `[batch, s, n]`.
 ///
 /// # Errors
 ///
-/// [`Error::Checkpoint`] where a shape is another.
+/// [`Error::Checkpoint`] if a shape does not fit.
 pub fn attention_output(
     probabilities: ArrayView4<'_, f32>,
     v: ArrayView4<'_, f32>,
@@ -230,16 +229,15 @@ pub fn attention_output(
     Conv1d { weight, bias }.conv1d(context.view())
 }
 
-/// `[batch, seq, heads x head_dim]` to `[batch, heads, seq, head_dim]`, in C order; the count has been checked.
-///
-/// A head is consecutive columns.
+/// Splits `[batch, seq, heads x head_dim]` into `[batch, heads, seq, head_dim]`, in C order. A head consists of consecutive columns. The
+/// number of heads must divide the width.
 fn split(x: ArrayView3<'_, f32>, n_head: usize) -> Array4<f32> {
     let (batch, seq, width) = x.dim();
     let by_head = x.to_shape((batch, seq, n_head, width / n_head)).expect("the element count is the same");
     by_head.view().permuted_axes([0, 2, 1, 3]).as_standard_layout().into_owned()
 }
 
-/// `[batch, heads, seq, head_dim]` to `[batch, seq, heads x head_dim]`: the heads side by side.
+/// Merges `[batch, heads, seq, head_dim]` into `[batch, seq, heads x head_dim]`.
 fn merge(x: ArrayView4<'_, f32>) -> Array3<f32> {
     let (batch, heads, seq, head_dim) = x.dim();
     let rows = x.permuted_axes([0, 2, 1, 3]).as_standard_layout().into_owned();
@@ -287,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_past_may_be_appended_to() {
+    fn new_positions_can_be_appended_to_an_empty_cache() {
         let (past, new) = (Array4::zeros((1, 2, 0, 3)), Array4::ones((1, 2, 4, 3)));
         let KvCache { k, v } = kv_cache(past.view(), past.view(), new.view(), new.view()).unwrap();
         assert!(k == new && v == new);
@@ -316,7 +314,7 @@ mod tests {
         assert_eq!(hidden(Mask::causal(), (1, 1, 2, 4)).unwrap(), [no, no, no, true, no, no, no, no]);
         assert_eq!(hidden(Mask::causal(), (1, 1, 1, 4)).unwrap(), [no; 4]);
         let error = hidden(Mask::causal(), (1, 1, 4, 2)).unwrap_err();
-        assert_eq!(error.to_string(), "a causal mask needs a key for every query; there are 4 and 2 keys");
+        assert_eq!(error.to_string(), "a causal mask needs a key for every query; there are 4 queries and 2 keys");
     }
 
     #[test]
@@ -334,7 +332,7 @@ mod tests {
         let mask = arr2(&[[1, 1, 2]]);
         let error = |keys| hidden(Mask::none().with_padding(mask.view()), (1, 1, 1, keys)).unwrap_err().to_string();
         assert_eq!(error(2), "mask is [1, 3]; for k of 1 sequences of 2 positions it must be [1, 2]");
-        assert_eq!(error(3), "mask holds 2 at [0, 2]; it may hold 1 for a token and 0 for padding");
+        assert_eq!(error(3), "mask contains 2 at [0, 2]; it must be 1 for a token and 0 for padding");
     }
 
     fn one_head(rows: &[[f32; 2]]) -> Array4<f32> {
@@ -350,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_gathered_by_their_probabilities() {
+    fn values_are_weighted_by_their_probabilities() {
         let probabilities = one_head(&[[1.0, 0.0], [0.25, 0.75]]);
         let v = one_head(&[[4.0, 8.0], [0.0, -4.0]]);
         let context = attention_context(probabilities.view(), v.view()).unwrap();
@@ -361,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn the_heads_stand_side_by_side() {
+    fn heads_are_concatenated() {
         let probabilities = Array4::ones((1, 2, 1, 1));
         let v = Array::from_shape_vec((1, 2, 1, 2), vec![1.0, 2.0, 3.0, 4.0]).unwrap();
         let context = attention_context(probabilities.view(), v.view()).unwrap();
@@ -383,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_is_consecutive_columns_and_merging_undoes_splitting() {
+    fn a_head_has_consecutive_columns_and_merging_is_the_inverse_of_splitting() {
         let x = arr3(&[[[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]]]);
         let heads = split(x.view(), 2);
         assert_eq!(heads.shape(), [1, 2, 2, 2]);
@@ -406,7 +404,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_shapes_of_a_projection_are_refused_by_its_name() {
+    fn an_error_about_a_projection_names_it() {
         let x = Array3::zeros((1, 2, 4));
         let (square, wide, bias) = (Array2::zeros((4, 4)), Array2::zeros((4, 8)), Array1::zeros(4));
         let good = Dense { weight: square.view(), bias: bias.view() };

@@ -1,4 +1,4 @@
-//! The built-in executor: which checkpoint runs which function, on which inputs.
+//! The built-in executor: maps each checkpoint to its function and inputs.
 
 use ndarray::{Array, ArrayView, Dimension, IxDyn};
 
@@ -12,8 +12,8 @@ use crate::outputs;
 use crate::run::{CheckpointResult, Executor, Inputs};
 use crate::tensor::Element;
 
-/// The built-in executor: the checkpoints of GPT-2, and those of BERT and of sentence embeddings that GPT-2 has not. Names,
-/// inputs and params are those of the capture tool.
+/// Returns the built-in executor, with the checkpoints of GPT-2, and further ones of BERT and of sentence embeddings. Names, inputs and
+/// params are those of the capture tool.
 #[must_use]
 pub fn executor() -> Executor {
     Executor::new("builtin")
@@ -27,7 +27,7 @@ pub fn executor() -> Executor {
         })
         .checkpoint("qkv", |case| {
             let Layer { weight, bias } = layer(case, "")?;
-            three(attention::qkv(view(case, "x")?, weight, bias, case.param("n_head")?))
+            qkv_outputs(attention::qkv(view(case, "x")?, weight, bias, case.param("n_head")?))
         })
         .checkpoint("kv_cache", |case| {
             let (past_k, past_v) = (view(case, "past_k")?, view(case, "past_v")?);
@@ -63,7 +63,7 @@ pub fn executor() -> Executor {
         })
         .checkpoint("bert_qkv", |case| {
             let (query, key, value) = (layer(case, "query.")?, layer(case, "key.")?, layer(case, "value.")?);
-            three(attention::bert_qkv(view(case, "x")?, query, key, value, case.param("n_head")?))
+            qkv_outputs(attention::bert_qkv(view(case, "x")?, query, key, value, case.param("n_head")?))
         })
         .checkpoint("attention_context", |case| {
             y(attention::attention_context(view(case, "probabilities")?, view(case, "v")?))
@@ -80,22 +80,22 @@ pub fn executor() -> Executor {
         .checkpoint("normalize", |case| y(tokens::normalize(view(case, "x")?, case.param("eps")?)))
 }
 
-/// The one output of most checkpoints.
+/// Returns the only output of most checkpoints, `y`.
 fn y<T: Element, D: Dimension>(computed: Result<Array<T, D>>) -> CheckpointResult {
     Ok(outputs! { "y" => computed? })
 }
 
-fn three(computed: Result<Qkv>) -> CheckpointResult {
+fn qkv_outputs(computed: Result<Qkv>) -> CheckpointResult {
     let Qkv { q, k, v } = computed?;
     Ok(outputs! { "q" => q, "k" => k, "v" => v })
 }
 
-/// The input of that name, with the dtype and the number of axes that the caller needs.
+/// Returns an input with the dtype and the number of axes that the caller needs.
 fn view<'a, T: Element, D: Dimension>(case: &'a Inputs, name: &str) -> Result<ArrayView<'a, T, D>> {
     model::view(case.tensor(name)?, name)
 }
 
-/// The layer whose inputs' names begin so.
+/// Returns the layer whose inputs have this prefix.
 fn layer<'a, D: Dimension>(case: &'a Inputs, prefix: &str) -> Result<Layer<'a, D>> {
     model::layer(|name| case.tensor(name), prefix)
 }

@@ -1,8 +1,8 @@
-//! The layers: norm, the two layouts of a linear layer, softmax, GELU, residual, and what is made of these.
+//! Layers: norm, linear layers in two layouts, softmax, GELU, residual, and combinations of these.
 //!
-//! Matrix products are ndarray's, which run on one thread (the crate matrixmultiply). Threads take blocks of columns whose
-//! width is fixed; every element is summed along the inner axis by one thread in one order, and rows of the last axis are
-//! computed one by one, so the number of threads changes no bit.
+//! Matrix products are those of ndarray (the crate matrixmultiply), which use one thread. Each thread computes blocks of columns of a
+//! fixed width, sums each element along the inner axis in a fixed order, and computes rows of the last axis one by one. The results
+//! therefore do not depend on the number of threads.
 
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
@@ -21,29 +21,29 @@ use crate::executors::shape::{Gelu, Within, check_linear, check_norm, check_size
 pub struct Layer<'a, D: Dimension> {
     /// The weight.
     pub weight: ArrayView<'a, f32, D>,
-    /// The bias, one number for each element of a row that comes out.
+    /// The bias, with one element for each output.
     pub bias: ArrayView1<'a, f32>,
 }
 
 /// A layer normalisation: each element of a normalised row is multiplied by its weight, `[n]`, then its bias is added.
 pub type Norm<'a> = Layer<'a, Ix1>;
 
-/// A linear layer as GPT-2 stores it, transformers' `Conv1D`: `y = x weight + bias`, with a weight of `[in, out]`.
+/// A linear layer in the layout of GPT-2, `Conv1D` in transformers: `y = x weight + bias`, with a weight of `[in, out]`.
 pub type Conv1d<'a> = Layer<'a, Ix2>;
 
-/// A linear layer as BERT stores it, `torch.nn.Linear`: `y = x weight^T + bias`, with a weight of `[out, in]`.
+/// A linear layer in the layout of BERT, `torch.nn.Linear`: `y = x weight^T + bias`, with a weight of `[out, in]`.
 pub type Dense<'a> = Layer<'a, Ix2>;
 
 /// Normalises each row of the last axis to mean 0 and variance 1, then scales and shifts it.
 ///
 /// `y = (x - mean) / sqrt(variance + eps) * weight + bias`, with the population variance: Ba, Kiros and Hinton 2016,
-/// as `torch.nn.LayerNorm` has it. Each row is computed in `f64` and rounded once.
+/// `torch.nn.LayerNorm`. Each row is computed in `f64` and rounded once.
 ///
 /// Shapes: `x` and `y` are `[.., n]`, `weight` and `bias` are `[n]`.
 ///
 /// # Errors
 ///
-/// [`Error::Checkpoint`](crate::Error::Checkpoint) where `x` is a scalar, or `weight` or `bias` is not `[n]`.
+/// [`Error::Checkpoint`](crate::Error::Checkpoint) if `x` is a scalar, or `weight` or `bias` is not `[n]`.
 ///
 /// ```
 /// use ndarray::arr1;
@@ -72,8 +72,8 @@ fn normalise(row: &mut [f32], weight: ArrayView1<'_, f32>, bias: ArrayView1<'_, 
     }
 }
 
-/// Columns that one thread takes at a time. Wider blocks pack the left side less often, narrower ones share the 768
-/// columns of GPT-2's projections more evenly.
+/// The number of columns in a block. Wider blocks pack the left side less often; narrower ones divide the 768 columns of GPT-2's
+/// projections more evenly among threads.
 const COLUMNS: usize = 128;
 
 impl Layer<'_, Ix2> {
@@ -90,7 +90,7 @@ impl Layer<'_, Ix2> {
     }
 }
 
-/// `x weight + bias` along the last axis of `x`: `[batch, seq, in]` with `[in, out]`, whose inner extents agree.
+/// Computes `x weight + bias` along the last axis of `x`: `[batch, seq, in]` by `[in, out]`, whose inner extents agree.
 pub(super) fn affine(
     x: ArrayView3<'_, f32>,
     weight: ArrayView2<'_, f32>,
@@ -111,15 +111,15 @@ pub(super) fn affine(
     Ok(y)
 }
 
-/// `out = left right + beta out`, a block of columns at a time.
+/// Computes `out = left right + beta out` in parallel blocks of columns.
 fn product(left: ArrayView2<'_, f32>, right: ArrayView2<'_, f32>, beta: f32, mut out: ArrayViewMut2<'_, f32>) {
     let blocks = out.axis_chunks_iter_mut(Axis(1), COLUMNS).zip(right.axis_chunks_iter(Axis(1), COLUMNS));
     let blocks: Vec<_> = blocks.collect();
     blocks.into_par_iter().for_each(|(mut out, right)| general_mat_mul(1.0, &left, &right, beta, &mut out));
 }
 
-/// `scale left right` for each of the `[batch, heads]` matrices: `[.., n, inner]` with `[.., inner, m]`, whose other
-/// extents agree, is `[.., n, m]`.
+/// Computes `scale left right` for each of the `[batch, heads]` matrices: `[.., n, inner]` by `[.., inner, m]` is `[.., n, m]`. The other
+/// extents must agree.
 pub(super) fn by_head(left: ArrayView4<'_, f32>, right: ArrayView4<'_, f32>, scale: f32) -> Result<Array4<f32>> {
     let ((batch, heads, n, inner), m) = (left.dim(), right.dim().3);
     if inner == 0 {
@@ -139,15 +139,15 @@ pub(super) fn by_head(left: ArrayView4<'_, f32>, right: ArrayView4<'_, f32>, sca
 
 /// Turns each row of the last axis into probabilities.
 ///
-/// `y = exp(x - max) / sum(exp(x - max))`, `torch.softmax(x, -1)`: the largest element is taken off first, so that
-/// nothing overflows. Each row is computed in `f64` and rounded once. What a mask filled with the lowest `f32`
-/// becomes 0; a row that is masked whole is uniform, as it is in transformers. A NaN or +infinity makes its row NaN.
+/// `y = exp(x - max) / sum(exp(x - max))`, `torch.softmax(x, -1)`: the largest element is subtracted first, so that nothing
+/// overflows. Each row is computed in `f64` and rounded once. Elements that are masked by the lowest `f32` become 0; a fully masked
+/// row becomes uniform, as in transformers. NaN or +infinity makes its whole row NaN.
 ///
 /// Shapes: `x` and `y` are `[.., n]`.
 ///
 /// # Errors
 ///
-/// [`Error::Checkpoint`](crate::Error::Checkpoint) where `x` is a scalar.
+/// [`Error::Checkpoint`](crate::Error::Checkpoint) if `x` is a scalar.
 ///
 /// ```
 /// use ndarray::arr1;
@@ -165,7 +165,7 @@ pub fn softmax<D: Dimension>(x: ArrayView<'_, f32, D>) -> Result<Array<f32, D>> 
 }
 
 impl Gelu {
-    /// The value at `x`.
+    /// Returns the value at `x`.
     ///
     /// ```
     /// use karat::executors::gpt2::Gelu;
@@ -176,12 +176,12 @@ impl Gelu {
     pub fn at(self, x: f32) -> f32 {
         let x = f64::from(x);
         let y = match self {
-            // 0.5 (1 + tanh(u)) is 1 / (1 + exp(-2 u)), which cancels nowhere and costs one exponential.
+            // 0.5 (1 + tanh(u)) is 1 / (1 + exp(-2 u)), which has no cancellation and needs one exponential.
             Gelu::Tanh => {
                 let u = FRAC_2_SQRT_PI * FRAC_1_SQRT_2 * (x + 0.044_715 * x * x * x);
                 x / (1.0 + (-2.0 * u).exp())
             }
-            // 1 + erf(u) is erfc(-u), which does not cancel where x is far below 0.
+            // 1 + erf(u) is erfc(-u), which has no cancellation if x is far below 0.
             Gelu::Exact => 0.5 * x * libm::erfc(-x * FRAC_1_SQRT_2),
         };
         y as f32
@@ -190,21 +190,21 @@ impl Gelu {
 
 /// Applies the GELU to every element.
 ///
-/// Shapes: `x` and `y` are any one shape.
+/// Shapes: `x` and `y` have the same shape.
 ///
 /// # Errors
 ///
-/// [`Error::Checkpoint`](crate::Error::Checkpoint) where `x` is a scalar.
+/// [`Error::Checkpoint`](crate::Error::Checkpoint) if `x` is a scalar.
 pub fn gelu<D: Dimension>(x: ArrayView<'_, f32, D>, gelu: Gelu) -> Result<Array<f32, D>> {
     activate(x.to_owned(), gelu)
 }
 
-/// [`gelu`] in place.
+/// Applies the GELU in place.
 pub(super) fn activate<D: Dimension>(x: Array<f32, D>, gelu: Gelu) -> Result<Array<f32, D>> {
     rewrite(x, |row| row.iter_mut().for_each(|x| *x = gelu.at(*x)))
 }
 
-/// Widens each position, applies the GELU and narrows it again.
+/// Widens each position, applies the GELU and narrows the result.
 ///
 /// `y = gelu(x c_fc) c_proj`, each layer with its bias: Radford et al. 2019, `GPT2MLP.forward` of HuggingFace
 /// transformers.
@@ -214,7 +214,7 @@ pub(super) fn activate<D: Dimension>(x: Array<f32, D>, gelu: Gelu) -> Result<Arr
 ///
 /// # Errors
 ///
-/// [`Error::Checkpoint`](crate::Error::Checkpoint) where a shape is another.
+/// [`Error::Checkpoint`](crate::Error::Checkpoint) if a shape does not fit.
 pub fn mlp(x: ArrayView3<'_, f32>, c_fc: Conv1d<'_>, c_proj: Conv1d<'_>, gelu: Gelu) -> Result<Array3<f32>> {
     let hidden = activate(c_fc.conv1d(x).within("c_fc")?, gelu)?;
     let y = c_proj.conv1d(hidden.view()).within("c_proj")?;
@@ -222,21 +222,21 @@ pub fn mlp(x: ArrayView3<'_, f32>, c_fc: Conv1d<'_>, c_proj: Conv1d<'_>, gelu: G
     Ok(y)
 }
 
-/// Adds what a sublayer found to what went into it.
+/// Adds the output of a sublayer to its input.
 ///
 /// `y = x + update`: He et al. 2015, equation 1; twice in `GPT2Block.forward` of HuggingFace transformers.
 ///
-/// Shapes: `x`, `update` and `y` are one shape. Nothing is broadcast.
+/// Shapes: `x`, `update` and `y` have the same shape. There is no broadcasting.
 ///
 /// # Errors
 ///
-/// [`Error::Checkpoint`](crate::Error::Checkpoint) where the shapes differ.
+/// [`Error::Checkpoint`](crate::Error::Checkpoint) if the shapes differ.
 pub fn residual<D: Dimension>(x: ArrayView<'_, f32, D>, update: ArrayView<'_, f32, D>) -> Result<Array<f32, D>> {
     expect("update", update.shape(), x.shape(), format_args!("x {:?}", x.shape()))?;
     Ok(&x + &update)
 }
 
-/// Passes `x` through a layer, adds the residual and normalises.
+/// Applies a linear layer, adds the residual and normalises.
 ///
 /// `y = layer_norm(x dense + residual)`: Devlin et al. 2018, `BertSelfOutput.forward` and `BertOutput.forward` of
 /// HuggingFace transformers.
@@ -246,7 +246,7 @@ pub fn residual<D: Dimension>(x: ArrayView<'_, f32, D>, update: ArrayView<'_, f3
 ///
 /// # Errors
 ///
-/// [`Error::Checkpoint`](crate::Error::Checkpoint) where a shape is another.
+/// [`Error::Checkpoint`](crate::Error::Checkpoint) if a shape does not fit.
 pub fn dense_residual_norm(
     x: ArrayView3<'_, f32>,
     residual: ArrayView3<'_, f32>,
@@ -260,7 +260,7 @@ pub fn dense_residual_norm(
     layer_norm(sum.view(), norm.weight, norm.bias, eps).within("LayerNorm")
 }
 
-/// Passes `x` through a layer and applies the GELU.
+/// Applies a linear layer and the GELU.
 ///
 /// `y = gelu(x dense)`: Devlin et al. 2018, `BertIntermediate.forward` of HuggingFace transformers.
 ///
@@ -268,26 +268,26 @@ pub fn dense_residual_norm(
 ///
 /// # Errors
 ///
-/// [`Error::Checkpoint`](crate::Error::Checkpoint) where a shape is another.
+/// [`Error::Checkpoint`](crate::Error::Checkpoint) if a shape does not fit.
 pub fn dense_gelu(x: ArrayView3<'_, f32>, dense: Dense<'_>, gelu: Gelu) -> Result<Array3<f32>> {
     activate(dense.dense(x).within("dense")?, gelu)
 }
 
-/// Elements that one thread takes at least: handing over fewer costs more than it saves.
-const ALONE: usize = 4096;
+/// The smallest number of elements for a thread. Distributing fewer costs more than it saves.
+const MIN_ELEMENTS: usize = 4096;
 
-/// An array of zeros; unlike [`Array::zeros`] it does not panic where the extents multiply beyond what memory can hold.
+/// Returns an array of zeros. Unlike [`Array::zeros`], it does not panic if the array does not fit into memory.
 pub(super) fn zeros<D: Dimension>(shape: impl IntoDimension<Dim = D>) -> Result<Array<f32, D>> {
     let shape = shape.into_dimension();
     check_size(shape.slice(), "an output would be")?;
     Ok(Array::zeros(shape))
 }
 
-/// Rewrites every row of the last axis. An array without elements stays as it is.
+/// Rewrites every row of the last axis. An array without elements stays unchanged.
 ///
 /// # Errors
 ///
-/// [`Error::Checkpoint`](crate::Error::Checkpoint) where the array is a scalar: it has no rows.
+/// [`Error::Checkpoint`](crate::Error::Checkpoint) if the array is a scalar, which has no rows.
 pub(super) fn rewrite<D: Dimension>(
     array: Array<f32, D>,
     function: impl Fn(&mut [f32]) + Sync + Send,
@@ -296,7 +296,7 @@ pub(super) fn rewrite<D: Dimension>(
     let mut array = if array.is_standard_layout() { array } else { array.as_standard_layout().into_owned() };
     let elements = array.as_slice_mut().expect("the layout is standard");
     if !elements.is_empty() {
-        elements.par_chunks_mut(width).with_min_len(ALONE.div_ceil(width)).for_each(function);
+        elements.par_chunks_mut(width).with_min_len(MIN_ELEMENTS.div_ceil(width)).for_each(function);
     }
     Ok(array)
 }
@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn the_number_of_threads_changes_no_bit() {
+    fn the_result_does_not_depend_on_the_number_of_threads() {
         let x = Array3::from_shape_fn((1, 19, 300), |(_, i, j)| ((i * 300 + j) as f32).sin());
         let weight = Array2::from_shape_fn((300, 5 * COLUMNS + 7), |(i, j)| ((i * 7 + j * 3) as f32).cos());
         let bias = Array1::from_shape_fn(weight.ncols(), |j| j as f32 / 100.0);
@@ -369,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn every_head_is_a_product_of_its_own() {
+    fn every_head_is_a_separate_product() {
         let left =
             Array4::from_shape_fn((2, 3, 1, 2), |(b, h, _, j)| (b * 3 + h) as f32 * if j == 0 { 1.0 } else { 10.0 });
         let right = Array4::from_shape_fn((2, 3, 2, 1), |(_, h, i, _)| if i == 0 { 1.0 } else { h as f32 });
@@ -380,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn odds_are_ratios_of_exponentials() {
+    fn probabilities_are_proportional_to_exponentials() {
         let ln = |x: f32| x.ln();
         let y = softmax(arr2(&[[ln(1.0), ln(2.0), ln(5.0)], [3.0, 3.0, f32::NEG_INFINITY]]).view()).unwrap();
         for (y, expected) in y.iter().zip([0.125, 0.25, 0.625, 0.5, 0.5, 0.0]) {
@@ -389,20 +389,20 @@ mod tests {
     }
 
     #[test]
-    fn a_row_that_is_masked_whole_is_uniform() {
+    fn a_fully_masked_row_is_uniform() {
         assert_eq!(softmax(arr1(&[f32::MIN; 4]).view()).unwrap(), arr1(&[0.25; 4]));
     }
 
     #[test]
-    fn what_is_no_number_spoils_its_row_and_no_other() {
-        for spoilt in [f32::NAN, f32::INFINITY] {
-            let y = softmax(arr2(&[[0.0, spoilt], [0.0, 0.0]]).view()).unwrap();
+    fn nan_and_infinity_affect_only_their_row() {
+        for special in [f32::NAN, f32::INFINITY] {
+            let y = softmax(arr2(&[[0.0, special], [0.0, 0.0]]).view()).unwrap();
             assert!(y.row(0).iter().all(|y| y.is_nan()));
             assert_eq!(y.row(1), arr1(&[0.5, 0.5]));
         }
     }
 
-    /// x, exact and tanh GELU, from mpmath 1.3 with 40 digits.
+    /// x, the exact GELU and the tanh GELU, computed with mpmath 1.3 to 40 digits.
     const TABLE: &[(f32, f64, f64)] = &[
         (-12.0, -2.1317785344932147e-32, 0.0),
         (-8.0, -4.976768459417427e-15, -3.1077829375011112e-21),
@@ -428,7 +428,7 @@ mod tests {
     ];
 
     #[test]
-    fn both_are_within_half_a_unit_in_the_last_place_of_the_true_value() {
+    fn both_gelus_are_correctly_rounded() {
         for &(x, exact, tanh) in TABLE {
             for (gelu, truth) in [(Gelu::Exact, exact), (Gelu::Tanh, tanh)] {
                 let y = gelu.at(x);
@@ -448,14 +448,14 @@ mod tests {
     }
 
     #[test]
-    fn the_two_differ_by_less_than_5e_4() {
+    fn the_gelus_differ_by_less_than_5e_4() {
         let apart = |x: f32| (Gelu::Exact.at(x) - Gelu::Tanh.at(x)).abs();
         let largest = (-500..500).map(|x| apart(x as f32 / 100.0)).fold(0.0, f32::max);
         assert!((4e-4..5e-4).contains(&largest), "{largest}");
     }
 
     #[test]
-    fn the_gelu_stands_between_the_layers() {
+    fn the_gelu_is_applied_between_the_layers() {
         let (fc, fc_bias) = (arr2(&[[1.0, -1.0]]), arr1(&[0.0, 1.0]));
         let (proj, proj_bias) = (arr2(&[[10.0], [100.0]]), arr1(&[0.5]));
         let c_fc = Conv1d { weight: fc.view(), bias: fc_bias.view() };
@@ -466,7 +466,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_shapes_are_refused_by_layer() {
+    fn an_error_about_an_mlp_names_the_layer() {
         let (x, square, wide) = (Array3::zeros((1, 2, 3)), Array2::zeros((3, 3)), Array2::zeros((3, 4)));
         let (three, four) = (Array1::zeros(3), Array1::zeros(4));
         let good = Conv1d { weight: square.view(), bias: three.view() };
@@ -487,7 +487,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_those_of_the_last_axis_whatever_the_layout() {
+    fn rows_belong_to_the_last_axis_in_any_layout() {
         let negate_first = |row: &mut [f32]| row[0] = -row[0];
         let x = arr2(&[[1.0, 2.0], [3.0, 4.0]]);
         let expected = arr2(&[[-1.0, 2.0], [-3.0, 4.0]]);
@@ -496,16 +496,16 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_done_where_there_is_nothing() {
+    fn an_empty_array_has_no_rows_to_rewrite() {
         assert_eq!(rewrite(Array3::zeros((2, 3, 0)), |_| unreachable!()).unwrap().shape(), [2, 3, 0]);
         assert_eq!(rewrite(Array2::zeros((0, 3)), |_| unreachable!()).unwrap().shape(), [0, 3]);
         assert!(rewrite(arr0(1.0), |_| ()).unwrap_err().to_string().contains("scalar"));
     }
 
     #[test]
-    fn an_output_beyond_memory_is_refused() {
+    fn an_output_that_does_not_fit_into_memory_is_refused() {
         for shape in [[1 << 40, 1 << 40], [1 << 31, 1 << 31]] {
-            assert!(zeros(shape).unwrap_err().to_string().contains("which no memory holds"));
+            assert!(zeros(shape).unwrap_err().to_string().contains("which does not fit into memory"));
         }
         assert!(zeros([0, usize::MAX, usize::MAX]).is_err());
         assert_eq!(zeros([2, 0]).unwrap().shape(), [2, 0]);
@@ -525,7 +525,7 @@ mod tests {
     }
 
     #[test]
-    fn the_activation_comes_last() {
+    fn the_activation_is_applied_last() {
         let (weight, bias) = (arr2(&[[1.0], [-1.0]]), arr1(&[0.0, 1.0]));
         let dense = Dense { weight: weight.view(), bias: bias.view() };
         let y = dense_gelu(arr3(&[[[2.0]]]).view(), dense, Gelu::Tanh).unwrap();
@@ -533,7 +533,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_shape_of_a_dense_layer_is_refused_by_its_name() {
+    fn an_error_about_a_dense_layer_names_it() {
         let (x, wide, bias) = (Array3::zeros((1, 2, 4)), Array2::zeros((4, 8)), Array1::zeros(4));
         let bad = Dense { weight: wide.view(), bias: bias.view() };
         let error = dense_gelu(x.view(), bad, Gelu::Exact).unwrap_err().to_string();

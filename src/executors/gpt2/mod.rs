@@ -1,10 +1,10 @@
-//! GPT-2 and its building blocks on ndarray, with those of BERT, and the executor that has them as checkpoints.
+//! GPT-2 and BERT building blocks on ndarray, and the executor that runs them as checkpoints.
 //!
-//! Each is a pure function: shapes in its docs, no state, the formula's source named. Weights are as the model stores
-//! them: a linear layer's is `[in, out]` in GPT-2 ([`Conv1d`]) and `[out, in]` in BERT ([`Dense`]).
+//! Each block is a pure function, whose documentation gives the shapes and the source of the formula. Weights have the layout of the
+//! model: the weight of a linear layer is `[in, out]` in GPT-2 ([`Conv1d`]) and `[out, in]` in BERT ([`Dense`]).
 //!
-//! Matrix products are in `f32`; norms, softmax, GELU and pooling in `f64`, rounded once. The number of threads
-//! changes no bit. A shape that does not fit is an [`Error::Checkpoint`](crate::Error::Checkpoint) that names it.
+//! Matrix products are in `f32`; norms, softmax, GELU and pooling are in `f64`, and rounded once. The results do not depend on the
+//! number of threads. A shape that does not fit is an [`Error::Checkpoint`](crate::Error::Checkpoint) that names it.
 
 mod attention;
 mod executor;

@@ -1,4 +1,4 @@
-//! GPT-2 whole: its weights by name, one block, all of them, and greedy generation.
+//! The GPT-2 model: weights by name, a block, the forward pass, and greedy generation.
 
 use ndarray::{Array2, Array3, ArrayView, ArrayView2, ArrayView3, Axis, Dimension, IxDyn, concatenate, s};
 
@@ -12,20 +12,20 @@ use crate::tensor::{Element, Tensor};
 /// The weights of one block.
 pub type Block<'a> = shape::Block<Norm<'a>, Conv1d<'a>>;
 
-/// A GPT-2, which borrows its weights.
+/// A GPT-2 model with borrowed weights.
 pub type Model<'a> = shape::Model<ArrayView2<'a, f32>, Norm<'a>, Conv1d<'a>>;
 
-/// Runs one block, and returns its keys and values for the positions to come.
+/// Runs one block, and returns its keys and values for later positions.
 ///
 /// `h = x + attention(ln_1(x))`, `y = h + mlp(ln_2(h))`: Radford et al. 2019, section 2.3; `GPT2Block.forward` of
-/// HuggingFace transformers. Where the positions before `x` were computed already, `past` holds their keys and values.
+/// HuggingFace transformers. `past` has the keys and values of the positions before `x`, if there are any.
 ///
-/// Shapes: `x` and `y` are `[batch, seq, n]`; `past` is `[batch, heads, p, n / heads]`, and what is returned
+/// Shapes: `x` and `y` are `[batch, seq, n]`; `past` is `[batch, heads, p, n / heads]`, and the returned cache is
 /// `[batch, heads, p + seq, n / heads]`.
 ///
 /// # Errors
 ///
-/// [`Error::Checkpoint`] where a shape is another; it names the layer of the block.
+/// [`Error::Checkpoint`] if a shape does not fit; it names the layer of the block.
 pub fn block(
     x: ArrayView3<'_, f32>,
     weights: &Block<'_>,
@@ -51,34 +51,29 @@ pub fn block(
     Ok((residual(h.view(), update.view())?, cache))
 }
 
-/// The tensor of that name, with the dtype and the number of axes that the caller needs; nothing is copied.
+/// Returns a view of a tensor with the dtype and the number of axes that the caller needs.
 pub(super) fn view<'a, T: Element, D: Dimension>(tensor: &'a Tensor, name: &str) -> Result<ArrayView<'a, T, D>> {
     let Some(elements) = tensor.as_slice() else {
-        return refuse(format!("input `{name}` is {}, and the checkpoint reads {}", tensor.dtype(), T::DTYPE));
+        return refuse(format!("input `{name}` is {}, but the checkpoint needs {}", tensor.dtype(), T::DTYPE));
     };
-    let view = ArrayView::from_shape(IxDyn(tensor.shape()), elements).ok();
+    let view = ArrayView::from_shape(IxDyn(tensor.shape()), elements).and_then(ArrayView::into_dimensionality);
     let axes = D::NDIM.unwrap_or_default();
-    view.and_then(|view| view.into_dimensionality().ok()).map_or_else(
-        || refuse(format!("input `{name}` is {:?}, and the checkpoint needs {axes} axes", tensor.shape())),
-        Ok,
-    )
+    view.or_else(|_| refuse(format!("input `{name}` is {:?}, but the checkpoint needs {axes} axes", tensor.shape())))
 }
 
-/// The weight and bias whose names begin so.
+/// Returns the layer whose tensors have this prefix.
 pub(super) fn layer<'a, D: Dimension>(find: impl Fn(&str) -> Result<&'a Tensor>, prefix: &str) -> Result<Layer<'a, D>> {
     let [weight, bias] = ["weight", "bias"].map(|part| format!("{prefix}{part}"));
     Ok(Layer { weight: view(find(&weight)?, &weight)?, bias: view(find(&bias)?, &bias)? })
 }
 
 impl<'a> Model<'a> {
-    /// A model from tensors by the names that HuggingFace transformers gives them below `transformer` (`wte.weight`,
-    /// `h.0.ln_1.weight`, .., `ln_f.bias`), and `lm_head.weight` where there is one. There are as many blocks as are
-    /// found.
+    /// Builds a model from tensors with the names of HuggingFace transformers below `transformer` (`wte.weight`,
+    /// `h.0.ln_1.weight`, .., `ln_f.bias`), and `lm_head.weight` if it exists. It has as many blocks as there are weights for.
     ///
     /// # Errors
     ///
-    /// What `find` returns for a tensor that is not there, and [`Error::Checkpoint`] where
-    /// one is not `f32` or has another number of axes.
+    /// The error of `find` for a missing tensor, and [`Error::Checkpoint`] if a tensor is not `f32` or has the wrong number of axes.
     pub fn from_tensors(find: impl Fn(&str) -> Result<&'a Tensor>, config: Config) -> Result<Model<'a>> {
         Model::read(
             |name| find(name).is_ok(),
@@ -91,24 +86,23 @@ impl<'a> Model<'a> {
 
     /// Runs the model on new tokens, and returns the logits at every new position and the cache of every block.
     ///
-    /// `GPT2LMHeadModel.forward` of HuggingFace transformers. `past` is what the call for the positions before
-    /// returned, and empty for the first.
+    /// `GPT2LMHeadModel.forward` of HuggingFace transformers. `past` are the caches returned by the call for the previous positions,
+    /// or empty.
     ///
     /// Shapes: `ids` is `[batch, seq]`, the logits are `[batch, seq, vocab]`.
     ///
     /// # Errors
     ///
-    /// [`Error::Checkpoint`] where a shape does not fit, or a token or position is not in the
-    /// model; it names the block.
+    /// [`Error::Checkpoint`] if a shape does not fit, or the model lacks a token or position; it names the block.
     pub fn forward(&self, ids: ArrayView2<'_, i64>, past: &[KvCache]) -> Result<(Array3<f32>, Vec<KvCache>)> {
         let (hidden, caches) = self.hidden(ids, past)?;
         Ok((self.logits(hidden.view())?, caches))
     }
 
-    /// What comes out of the final norm, `[batch, seq, n]`, and the cache of every block.
+    /// Returns the output of the final norm, `[batch, seq, n]`, and the cache of every block.
     pub(super) fn hidden(&self, ids: ArrayView2<'_, i64>, past: &[KvCache]) -> Result<(Array3<f32>, Vec<KvCache>)> {
         if !past.is_empty() && past.len() != self.blocks.len() {
-            return refuse(format!("past holds {} caches, and the model has {} blocks", past.len(), self.blocks.len()));
+            return refuse(format!("past has {} caches, but the model has {} blocks", past.len(), self.blocks.len()));
         }
         let offset = past.first().map_or(0, |cache| cache.k.len_of(Axis(2)));
         let mut x = embeddings(ids, self.wte, self.wpe, offset)?;
@@ -122,7 +116,7 @@ impl<'a> Model<'a> {
         Ok((hidden, caches))
     }
 
-    /// The logits of those rows.
+    /// Returns the logits of these rows.
     pub(super) fn logits(&self, hidden: ArrayView3<'_, f32>) -> Result<Array3<f32>> {
         logits(hidden, self.lm_head).within("lm_head")
     }
@@ -130,15 +124,14 @@ impl<'a> Model<'a> {
 
 /// Appends the best token, `new_tokens` times.
 ///
-/// Greedy search: `generate(do_sample=False)` of HuggingFace transformers without a token that ends it. Each step
-/// computes the new position alone and takes the others from the cache.
+/// Greedy search: `generate(do_sample=False)` of HuggingFace transformers without an end token. Each step computes only the new
+/// position, and takes the others from the cache.
 ///
-/// Shapes: `ids` is `[batch, seq]`; the tokens, the prompt and what followed, are `[batch, seq + new_tokens]`.
+/// Shapes: `ids` is `[batch, seq]`; the result, with the prompt, is `[batch, seq + new_tokens]`.
 ///
 /// # Errors
 ///
-/// [`Error::Checkpoint`] where the prompt is empty, the model has not so many positions, or a shape does
-/// not fit.
+/// [`Error::Checkpoint`] if the prompt is empty, the model has too few positions, or a shape does not fit.
 pub fn generate(model: &Model<'_>, ids: ArrayView2<'_, i64>, new_tokens: usize) -> Result<Array2<i64>> {
     check_prompt(ids.shape(), new_tokens, model.wpe.nrows())?;
     let mut tokens = ids.to_owned();

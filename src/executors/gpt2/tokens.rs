@@ -1,4 +1,4 @@
-//! From tokens to states and back: embeddings, logits, and one vector for a sentence.
+//! The first and last steps of a model: embeddings, logits, the best token, and sentence embeddings.
 
 use ndarray::{Array1, Array2, Array3, ArrayView1, ArrayView2, ArrayView3, Axis, s};
 
@@ -9,14 +9,14 @@ use crate::executors::shape::{check_binary, check_positions, check_tokens, expec
 /// Adds the embedding of each token to that of its position.
 ///
 /// `y[b, i] = wte[ids[b, i]] + wpe[offset + i]`: Radford et al. 2018, equation 2; `GPT2Model.forward` of HuggingFace
-/// transformers up to the first block. `offset` is how many positions came before: those in the cache.
+/// transformers up to the first block. `offset` is the number of earlier positions, which are in the cache.
 ///
 /// Shapes: `ids` is `[batch, seq]`, `wte` is `[vocab, n]`, `wpe` is `[positions, n]`, `y` is `[batch, seq, n]`.
 ///
 /// # Errors
 ///
-/// [`Error::Checkpoint`](crate::Error::Checkpoint) where a shape is another, a token is not in the vocabulary, or a
-/// position not in `wpe`.
+/// [`Error::Checkpoint`](crate::Error::Checkpoint) if a shape does not fit, a token is not in the vocabulary, or a position is not in
+/// `wpe`.
 ///
 /// ```
 /// use ndarray::{arr2, arr3};
@@ -44,21 +44,21 @@ pub fn embeddings(
 
 /// Scores every token of the vocabulary at every position.
 ///
-/// `y = x weight^T`: `lm_head` of `GPT2LMHeadModel.forward` of HuggingFace transformers, whose weight is that of the
-/// token embedding (Radford et al. 2018, equation 2).
+/// `y = x weight^T`: `lm_head` of `GPT2LMHeadModel.forward` of HuggingFace transformers, whose weight is the token
+/// embedding (Radford et al. 2018, equation 2).
 ///
 /// Shapes: `x` is `[batch, seq, n]`, `weight` is `[vocab, n]`, `y` is `[batch, seq, vocab]`.
 ///
 /// # Errors
 ///
-/// [`Error::Checkpoint`](crate::Error::Checkpoint) where a shape is another.
+/// [`Error::Checkpoint`](crate::Error::Checkpoint) if a shape does not fit.
 pub fn logits(x: ArrayView3<'_, f32>, weight: ArrayView2<'_, f32>) -> Result<Array3<f32>> {
     let needed = [weight.nrows(), x.dim().2];
     expect("weight", weight.shape(), &needed, format_args!("x {:?}", x.shape()))?;
     affine(x, weight.t(), None)
 }
 
-/// Takes the last row, which says what comes next.
+/// Selects the last row, which predicts the next token.
 ///
 /// `y[b] = x[b, seq - 1]`: `outputs.logits[:, -1, :]` in `GenerationMixin._sample` of HuggingFace transformers.
 ///
@@ -66,7 +66,7 @@ pub fn logits(x: ArrayView3<'_, f32>, weight: ArrayView2<'_, f32>) -> Result<Arr
 ///
 /// # Errors
 ///
-/// [`Error::Checkpoint`](crate::Error::Checkpoint) where there is no row.
+/// [`Error::Checkpoint`](crate::Error::Checkpoint) if there is no row.
 pub fn selected_logits(x: ArrayView3<'_, f32>) -> Result<Array2<f32>> {
     match x.len_of(Axis(1)).checked_sub(1) {
         Some(last) => Ok(x.slice(s![.., last, ..]).to_owned()),
@@ -74,15 +74,15 @@ pub fn selected_logits(x: ArrayView3<'_, f32>) -> Result<Array2<f32>> {
     }
 }
 
-/// Finds the best token: the first of the largest.
+/// Finds the best token: the first one with the largest score.
 ///
-/// As `torch.argmax(x, -1)`, for which NaN is larger than any number.
+/// Like `torch.argmax(x, -1)`, which treats NaN as larger than any number.
 ///
 /// Shapes: `x` is `[batch, vocab]`, `y` is `[batch]`.
 ///
 /// # Errors
 ///
-/// [`Error::Checkpoint`](crate::Error::Checkpoint) where the vocabulary is empty.
+/// [`Error::Checkpoint`](crate::Error::Checkpoint) if the vocabulary is empty.
 ///
 /// ```
 /// use ndarray::{arr1, arr2};
@@ -107,20 +107,20 @@ fn best(row: ArrayView1<'_, f32>) -> i64 {
     best as i64
 }
 
-/// What a sentence without tokens is divided by, as sentence-transformers clamps it.
+/// The smallest divisor, for a sentence without tokens, as in sentence-transformers.
 const NO_TOKENS: f64 = 1e-9;
 
-/// Averages the rows that are no padding.
+/// Averages the rows that are not padding.
 ///
 /// `y[b] = sum_i mask[b, i] x[b, i] / sum_i mask[b, i]`: Reimers and Gurevych 2019, `Pooling.forward` of
-/// sentence-transformers with `pooling_mode_mean_tokens`. Sums are in `f64` and rounded once; a sentence that is all
-/// padding is 0.
+/// sentence-transformers with `pooling_mode_mean_tokens`. Sums are in `f64` and rounded once. A sentence that is all
+/// padding becomes 0.
 ///
 /// Shapes: `x` is `[batch, seq, n]`, `mask` is `[batch, seq]`, 1 for a token and 0 for padding, `y` is `[batch, n]`.
 ///
 /// # Errors
 ///
-/// [`Error::Checkpoint`](crate::Error::Checkpoint) where a shape is another, or the mask holds anything else.
+/// [`Error::Checkpoint`](crate::Error::Checkpoint) if a shape does not fit, or the mask has another value.
 pub fn mean_pooling(x: ArrayView3<'_, f32>, mask: ArrayView2<'_, i64>) -> Result<Array2<f32>> {
     let (batch, seq, width) = x.dim();
     expect("mask", mask.shape(), &[batch, seq], format_args!("x {:?}", x.shape()))?;
@@ -129,7 +129,7 @@ pub fn mean_pooling(x: ArrayView3<'_, f32>, mask: ArrayView2<'_, i64>) -> Result
     for ((x, mask), mut y) in x.outer_iter().zip(mask.outer_iter()).zip(y.outer_iter_mut()) {
         let count = mask.iter().filter(|&&token| token == 1).count() as f64;
         for (column, y) in x.axis_iter(Axis(1)).zip(&mut y) {
-            // A product with 0 would let the NaN of a padded row through.
+            // Multiplying by 0 would keep the NaN of a padded row.
             let tokens = column.iter().zip(mask).filter(|&(_, &token)| token == 1);
             *y = (tokens.map(|(&x, _)| f64::from(x)).sum::<f64>() / count.max(NO_TOKENS)) as f32;
         }
@@ -146,7 +146,7 @@ pub fn mean_pooling(x: ArrayView3<'_, f32>, mask: ArrayView2<'_, i64>) -> Result
 ///
 /// # Errors
 ///
-/// None that a matrix can cause.
+/// None for a matrix.
 ///
 /// ```
 /// use ndarray::arr2;
@@ -157,7 +157,7 @@ pub fn mean_pooling(x: ArrayView3<'_, f32>, mask: ArrayView2<'_, i64>) -> Result
 pub fn normalize(x: ArrayView2<'_, f32>, eps: f64) -> Result<Array2<f32>> {
     rewrite(x.to_owned(), |row| {
         let norm = row.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
-        // Unlike `f64::max`, the comparison keeps NaN.
+        // Unlike `f64::max`, this comparison keeps NaN.
         let norm = if norm < eps { eps } else { norm };
         row.iter_mut().for_each(|x| *x = (f64::from(*x) / norm) as f32);
     })
@@ -175,9 +175,9 @@ mod tests {
     }
 
     #[test]
-    fn tokens_and_positions_that_are_not_there_are_refused() {
-        assert_eq!(error([[0, 3]], (8, 4), 0), "ids holds 3 at [0, 1]; wte.weight has 3 tokens");
-        assert_eq!(error([[-1, 0]], (8, 4), 0), "ids holds -1 at [0, 0]; wte.weight has 3 tokens");
+    fn unknown_tokens_and_positions_are_refused() {
+        assert_eq!(error([[0, 3]], (8, 4), 0), "ids contains 3 at [0, 1]; wte.weight has 3 tokens");
+        assert_eq!(error([[-1, 0]], (8, 4), 0), "ids contains -1 at [0, 0]; wte.weight has 3 tokens");
         assert_eq!(error([[0, 0]], (8, 4), 7), "ids [1, 2] from position 7 on go beyond wpe.weight [8, 4]");
         assert!(error([[0, 0]], (8, 4), usize::MAX).contains("go beyond"));
         assert_eq!(error([[0, 0]], (8, 5), 0), "wpe.weight is [8, 5]; for wte.weight [3, 4] it must be [8, 4]");
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_row_of_every_sequence_is_taken() {
+    fn the_last_row_of_every_sequence_is_selected() {
         let x = arr3(&[[[1.0, 2.0], [3.0, 4.0]], [[5.0, 6.0], [7.0, 8.0]]]);
         assert_eq!(selected_logits(x.view()).unwrap(), arr2(&[[3.0, 4.0], [7.0, 8.0]]));
         assert!(selected_logits(Array3::zeros((2, 0, 3)).view()).unwrap_err().to_string().contains("no last row"));
@@ -219,11 +219,11 @@ mod tests {
         let error = |mask: [[i64; 2]; 2]| mean_pooling(x.view(), arr2(&mask).view()).unwrap_err().to_string();
         assert_eq!(error([[1, 1], [1, 1]]), "mask is [2, 2]; for x [1, 2, 3] it must be [1, 2]");
         let error = mean_pooling(x.view(), arr2(&[[1, -1]]).view()).unwrap_err().to_string();
-        assert_eq!(error, "mask holds -1 at [0, 1]; it may hold 1 for a token and 0 for padding");
+        assert_eq!(error, "mask contains -1 at [0, 1]; it must be 1 for a token and 0 for padding");
     }
 
     #[test]
-    fn nan_spoils_its_row_and_a_short_row_is_not_blown_up() {
+    fn nan_affects_its_whole_row_and_a_row_shorter_than_eps_is_divided_by_eps() {
         let y = normalize(arr2(&[[f32::NAN, 1.0], [0.5, 0.0]]).view(), 1.0).unwrap();
         assert!(y.row(0).iter().all(|y| y.is_nan()));
         assert_eq!(y.row(1).to_vec(), [0.5, 0.0]);
