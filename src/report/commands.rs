@@ -8,7 +8,7 @@ use crate::text::is_hidden;
 use crate::text::number::exact;
 
 /// Where a message is read: what the commands in it must contain to work there.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Commands {
     /// What the user types before a verb: `karat`, or `cargo test --test goldens --`.
     pub command: String,
@@ -29,27 +29,19 @@ pub struct Commands {
 }
 
 /// How pending snapshots are reviewed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Review {
     /// `cargo insta review`, which needs a Cargo project.
     Insta,
     /// karat's own verb `accept`.
+    #[default]
     Accept,
 }
 
 impl Commands {
     /// Returns commands with the defaults of `run` and karat's own review, for the current folder `base`.
     pub(crate) fn new(command: &str, base: PathBuf) -> Commands {
-        Commands {
-            command: command.to_owned(),
-            review: Review::Accept,
-            root: None,
-            snapshots: None,
-            executor: None,
-            options: None,
-            leaves_pending: true,
-            base,
-        }
+        Commands { command: command.to_owned(), leaves_pending: true, base, ..Commands::default() }
     }
 
     /// Formats a path with `/`, relative to the current folder if it is below it.

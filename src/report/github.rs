@@ -6,7 +6,8 @@ use std::path::Path;
 
 use super::commands::with_slashes;
 use super::markdown::{code, plain, row};
-use super::{Commands, message, overview, terminal};
+use super::message::{self, Messages};
+use super::{Commands, overview, terminal};
 use crate::run::{CaseOutcome, OutputOutcome, Problem, RunOutcome, Verdict};
 use crate::text::number::{duration, float, plural, share};
 use crate::text::safe::{escape_line, escape_text};
@@ -104,20 +105,21 @@ fn rows(commands: &Commands, run: &RunOutcome, case: &CaseOutcome) -> Vec<String
     };
     let outputs: Vec<&OutputOutcome> = case.outputs.iter().filter(is_included).collect();
     let own = (!case.problems.is_empty() || outputs.is_empty()).then_some(None);
+    let messages = Messages { commands, gate: &run.gate, case };
     let line = |output: Option<&OutputOutcome>| {
         let comparison = output.and_then(|output| output.comparison.as_ref());
         let largest = comparison.and_then(|of| of.max_abs_diff.as_ref()).map(|extreme| float(extreme.value));
         let used = comparison.map(|of| of.tolerance_used);
         let used = used.map(|used| if used.is_finite() { share(used) } else { "inf".into() });
         let explanation = output.and_then(|output| message::convincing_explanation(&output.explanations));
-        let next = message::next(commands, &run.gate, case, output).map(|next| code(&next.command));
+        let next = messages.next(output).map(|next| code(&next.command));
         row([
             output.map_or(case.verdict, |output| output.verdict).word().to_owned(),
             code(case.id.as_str()),
             output.map(|output| code(&output.name)).unwrap_or_default(),
             largest.unwrap_or_default(),
             used.unwrap_or_default(),
-            plain(&explanation.or_else(|| message::first_line(commands, case, output)).unwrap_or_default()),
+            plain(&explanation.or_else(|| messages.first_line(output)).unwrap_or_default()),
             next.unwrap_or_default(),
         ])
     };

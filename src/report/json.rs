@@ -14,7 +14,7 @@ use serde_json::error::Category;
 use serde_json::{Value, json};
 
 use super::doctor::advice;
-use super::message;
+use super::message::Messages;
 use super::{CaseLine, CaseView, Commands, DiffView, TensorView};
 use crate::case::sha256_of_text;
 use crate::compare::{Comparison, Picture, Summary, Tolerance, Vacuous};
@@ -187,12 +187,13 @@ struct ProblemWithMessage<'a> {
 
 impl Case<'_> {
     /// Builds the document of a case with all of its outputs.
-    fn new<'a>(commands: &Commands, gate: &Gate, case: &'a CaseOutcome) -> Case<'a> {
-        let next = |output| message::next(commands, gate, case, output).map(|next| next.command);
+    fn new<'a>(commands: &'a Commands, gate: &'a Gate, case: &'a CaseOutcome) -> Case<'a> {
+        let messages = Messages { commands, gate, case };
+        let next = |output| messages.next(output).map(|next| next.command);
         let output = |output: &'a OutputOutcome| Output {
             name: &output.name,
             verdict: output.verdict,
-            problems: problems(commands, case, Some(output)),
+            problems: problems(messages, Some(output)),
             next: next(Some(output)),
             reference: output.reference.as_deref(),
             or: &output.alternatives,
@@ -213,7 +214,7 @@ impl Case<'_> {
             checkpoint: case.checkpoint.as_deref(),
             verdict: case.verdict,
             failed: gate.fails(case),
-            problems: problems(commands, case, None),
+            problems: problems(messages, None),
             next: next(None),
             snapshot_only: case.snapshot_only,
             elapsed_seconds: case.elapsed.as_secs_f64(),
@@ -223,13 +224,10 @@ impl Case<'_> {
 }
 
 /// Returns the problems of a case as a whole, or of one of its outputs, with their messages.
-fn problems<'a>(
-    commands: &Commands,
-    case: &'a CaseOutcome,
-    output: Option<&'a OutputOutcome>,
-) -> Vec<ProblemWithMessage<'a>> {
+fn problems<'a>(messages: Messages<'a>, output: Option<&'a OutputOutcome>) -> Vec<ProblemWithMessage<'a>> {
+    let Messages { commands, gate: _, case } = messages;
     let with_message = |problem: &'a Problem| {
-        let message = message::describe(commands, case, output, problem).lines.join("\n");
+        let message = messages.describe(output, problem).lines.join("\n");
         // Paths are relative, as in the message.
         let problem = match problem {
             Problem::Error { text } => Cow::Owned(Problem::Error { text: commands.relative(text) }),
@@ -368,7 +366,8 @@ pub fn matrix(out: &mut dyn Write, commands: &Commands, matrix: &Matrix) -> io::
         let cell = |(at, case): (usize, &CaseOutcome)| {
             let Sum { verdict, max_abs_diff, tolerance_used, .. } = Sum::new([case]);
             let (executor, failed) = (&matrix.columns[at].executor, matrix.fails(row, at));
-            Cell { executor, verdict, failed, max_abs_diff, tolerance_used, messages: messages(commands, case) }
+            let messages = all_messages(Messages { commands, gate: &matrix.gate, case });
+            Cell { executor, verdict, failed, max_abs_diff, tolerance_used, messages }
         };
         let cells: Vec<Cell<'_>> = row.cells.iter().enumerate().map(cell).collect();
         json!({ "id": row.id, "checkpoint": row.checkpoint, "cells": cells })
@@ -387,10 +386,10 @@ pub fn matrix(out: &mut dyn Write, commands: &Commands, matrix: &Matrix) -> io::
 }
 
 /// Returns the messages about a case and about each of its outputs.
-fn messages(commands: &Commands, case: &CaseOutcome) -> Vec<String> {
-    let own = problems(commands, case, None).into_iter().map(|problem| problem.message);
-    let outputs = case.outputs.iter().flat_map(|output| {
-        let problems = problems(commands, case, Some(output)).into_iter();
+fn all_messages(messages: Messages<'_>) -> Vec<String> {
+    let own = problems(messages, None).into_iter().map(|problem| problem.message);
+    let outputs = messages.case.outputs.iter().flat_map(|output| {
+        let problems = problems(messages, Some(output)).into_iter();
         problems.map(|problem| format!("{}: {}", output.name, problem.message))
     });
     own.chain(outputs).collect()

@@ -61,7 +61,7 @@ fn test_case(commands: &Commands, run: &RunOutcome, case: &CaseOutcome) -> TestC
     if !is_success {
         let brief = match case.problems.first() {
             Some(Problem::Skipped { reason }) => reason.clone(),
-            _ => overview::verdict_line(commands, case),
+            _ => overview::verdict_line(commands, run, case),
         };
         status.set_message(escape_lines(&brief));
         status.set_type(if case.verdict == Verdict::Pass { "vacuous" } else { case.verdict.word() });

@@ -25,10 +25,8 @@ pub(super) struct Message<'a> {
     pub(super) verdict: Verdict,
     /// The id of the case, or the number of cases.
     pub(super) case: String,
-    /// The name of the output.
-    pub(super) output: Option<&'a str>,
-    /// The dtype and shape of the actual tensor.
-    pub(super) kind: Option<String>,
+    /// The output.
+    pub(super) output: Option<&'a OutputOutcome>,
     /// The content, in reading order.
     pub(super) parts: Vec<Part<'a>>,
 }
@@ -65,14 +63,15 @@ impl Next {
 }
 
 impl<'a> Message<'a> {
-    fn new(verdict: Verdict, case: String) -> Message<'a> {
-        Message { verdict, case, output: None, kind: None, parts: Vec::new() }
+    pub(super) fn new(case: &CaseOutcome, output: Option<&'a OutputOutcome>) -> Message<'a> {
+        let verdict = output.map_or(case.verdict, |output| output.verdict);
+        Message { verdict, case: case.id.to_string(), output, parts: Vec::new() }
     }
 
-    /// Returns the heading of a message about an output, without content.
-    pub(super) fn heading(case: &CaseOutcome, output: &'a OutputOutcome) -> Message<'a> {
-        let kind = output.summary.as_ref().map(|summary| format!("{} {}", summary.dtype, shape(&summary.shape)));
-        Message { output: Some(&output.name), kind, ..Message::new(output.verdict, case.id.to_string()) }
+    /// Returns the dtype and shape of the actual tensor.
+    pub(super) fn kind(&self) -> Option<String> {
+        let summary = self.output?.summary.as_ref()?;
+        Some(format!("{} {}", summary.dtype, shape(&summary.shape)))
     }
 
     fn add(&mut self, lines: impl IntoIterator<Item = String>) {
@@ -83,82 +82,6 @@ impl<'a> Message<'a> {
     }
 }
 
-/// Describes a case in full: its own problems, then every output, including those that passed.
-pub(super) fn messages<'a>(commands: &Commands, gate: &Gate, case: &'a CaseOutcome) -> Vec<Message<'a>> {
-    let own = (!case.problems.is_empty() || case.outputs.is_empty()).then(|| case_message(commands, gate, case, &[]));
-    own.into_iter().chain(case.outputs.iter().map(|output| output_message(commands, gate, case, output))).collect()
-}
-
-/// Describes the problems of a case as a whole. `others` are cases with exactly the same problem.
-pub(super) fn case_message<'a>(
-    commands: &Commands,
-    gate: &Gate,
-    case: &CaseOutcome,
-    others: &[&CaseOutcome],
-) -> Message<'a> {
-    let mut message = Message::new(case.verdict, case.id.to_string());
-    message.add(case.problems.iter().flat_map(|problem| describe(commands, case, None, problem).lines));
-    if !others.is_empty() {
-        let count = plural(others.len() as u64, "other case");
-        message
-            .add([format!("the same error breaks {count}: {}", first_few(others.iter().map(|case| case.id.as_str())))]);
-    }
-    match case.problems.first() {
-        None if case.verdict == Verdict::Unrecorded => message.add(unrecorded(None)),
-        Some(Problem::Skipped { .. }) if gate.fails(case) => {
-            let option = format!("--allow-skip={}", case.id);
-            message.add([format!("in CI a skipped case fails unless it is allowed by name: {}", quote(&option))]);
-        }
-        _ => {}
-    }
-    message.parts.extend(next(commands, gate, case, None).map(Part::Next));
-    message
-}
-
-/// Describes several cases without an accepted snapshot at once.
-pub(super) fn unrecorded_cases<'a>(commands: &Commands, gate: &Gate, cases: &[&CaseOutcome]) -> Message<'a> {
-    let mut message = Message::new(Verdict::Unrecorded, plural(cases.len() as u64, "case"));
-    let ids = first_few(cases.iter().map(|case| case.id.as_str()));
-    message.add([format!("within tolerance or without a reference, and no snapshot has been accepted yet: {ids}")]);
-    message.parts.push(Part::Next(review(commands, gate, None)));
-    message
-}
-
-/// Describes an output, also one that passed.
-fn output_message<'a>(commands: &Commands, gate: &Gate, case: &CaseOutcome, output: &'a OutputOutcome) -> Message<'a> {
-    let OutputOutcome { verdict, problems, comparison, tolerance, drift, improved, explanations, .. } = output;
-    let mut message = Message::heading(case, output);
-    message.add(problems.iter().flat_map(|problem| describe(commands, case, Some(output), problem).lines));
-    if *verdict == Verdict::Drift {
-        message.add([drift_line(output)]);
-        message.parts.push(Part::SnapshotLines(drift));
-    }
-    match (verdict, comparison) {
-        (Verdict::Unrecorded, _) => message.add(unrecorded(Some(output))),
-        (Verdict::Pass, Some(comparison)) => message.add([describe_largest(comparison)]),
-        (Verdict::Pass, None) => message.add([SNAPSHOT_ONLY.into()]),
-        (_, comparison) => message.add(comparison.iter().flat_map(describe_differences)),
-    }
-    if let Some(comparison) = comparison.as_ref().filter(|of| *verdict >= Verdict::Orphaned && of.outside > 0) {
-        let allowed = count(tolerance.as_ref().map_or(0, |tolerance| tolerance.outliers));
-        message
-            .add([format!("{} outside tolerance; the case allows {allowed}", plural(comparison.outside, "element"))]);
-    }
-    message.add(vacuous_lines(output));
-    message.add(alternatives(output));
-    if !improved.is_empty() {
-        message.add(["much closer than the accepted snapshot:".into()]);
-        message.parts.push(Part::SnapshotLines(improved));
-    }
-    if !explanations.is_empty() && *verdict != Verdict::Pass {
-        message.parts.push(Part::Explanations(explanations));
-    }
-    let saved = output.actual_file.iter().map(|file| format!("actual saved to {}", commands.path(file)));
-    message.parts.extend(saved.map(Part::SavedActual));
-    message.parts.extend(next(commands, gate, case, Some(output)).map(Part::Next));
-    message
-}
-
 /// The text of a problem: in a few words, in full, and what to do about it.
 pub(super) struct Description {
     pub(super) brief: &'static str,
@@ -166,138 +89,309 @@ pub(super) struct Description {
     pub(super) next: Next,
 }
 
-/// Describes a problem of a case, or of one of its outputs.
-pub(super) fn describe(
-    commands: &Commands,
-    case: &CaseOutcome,
-    output: Option<&OutputOutcome>,
-    problem: &Problem,
-) -> Description {
-    let id = case.id.as_str();
-    let checkpoint = case.checkpoint.as_deref().unwrap_or("?");
-    let name = output.map_or("?", |output| output.name.as_str());
-    let file = |field: &str| commands.path(case.set_in(field));
-    let output_file = |field: &str| file(&format!("{field}.{name}"));
-    let rerun = |first: &str| rerun(commands, case, Some(first.to_owned()));
-    let run_alone = || Next::new("to run it alone", commands.run(Some(id)));
-    let show_inputs = || Next::new("to see its inputs", commands.show_case(id));
-    let show_chain = || Next::new("to see its chain", commands.chained());
-    let (brief, text, next) = match problem {
-        Problem::Error { text } => ("error", commands.relative(text), rerun("fix it")),
-        Problem::Missing { text } => {
-            ("missing tensor", commands.relative(text), rerun("restore it, or correct its name"))
-        }
-        Problem::Panicked { text } => {
-            ("checkpoint panicked", format!("checkpoint {checkpoint} panicked: {text}"), show_inputs())
-        }
-        Problem::Failed { text } => {
-            let text = format!("checkpoint {checkpoint} returned an error: {text}");
-            ("checkpoint returned an error", text, show_inputs())
-        }
-        Problem::Crashed { signal, printed } => {
-            let text = format!("checkpoint {checkpoint} crashed with {signal}{}", signal_meaning(signal));
-            ("process crashed", text + &last_output(printed), run_alone())
-        }
-        Problem::Exited { status, printed } => {
-            let text = format!("checkpoint {checkpoint} exited the process with status {status} before it returned");
-            ("process exited early", text + &last_output(printed), run_alone())
-        }
-        Problem::TimedOut { limit, printed } => {
-            let text = format!("timed out after {} s", exact(limit.as_secs_f64()));
-            let next = format!("fix it, or set \"timeout\" in {}", file("timeout"));
-            ("timed out", text + &last_output(printed), rerun(&next))
-        }
-        Problem::OutOfMemory { limit, printed } => {
-            let text = match limit {
-                Some(limit) => format!("exceeded the memory limit ({})", bytes(*limit)),
-                None => "out of memory: the system had no more".into(),
-            };
-            ("out of memory", text + &last_output(printed), rerun("fix it, or give it more memory"))
-        }
-        Problem::Interrupted { signal } => {
-            ("interrupted", format!("{signal} interrupted the run during this case"), run_alone())
-        }
-        Problem::UnknownCheckpoint { name, known } => {
-            let known = match sort_by_similarity(name, known.iter().map(String::as_str)).join(", ").as_str() {
-                "" => "there are no registered checkpoints".to_owned(),
-                nearest => format!("registered, most similar first: {nearest}"),
-            };
-            let text = format!("no checkpoint {name:?} is registered\n{known}");
-            let next = format!("register it, or correct \"checkpoint\" in {}", file("checkpoint"));
-            ("unknown checkpoint", text, rerun(&next))
-        }
-        Problem::ExtraOutput { known } => {
-            let text = format!("unexpected output {name:?}; the case names {}", join_names(known));
-            let next = format!("add it to {}, or do not return it", output_file("outputs"));
-            ("unexpected output", text, rerun(&next))
-        }
-        Problem::MissingOutput { returned } => {
-            let text = format!("the checkpoint did not return output {name:?}; it returned {}", join_names(returned));
-            let next = format!("return it, or remove it from {}", output_file("outputs"));
-            ("output not returned", text, rerun(&next))
-        }
-        Problem::Mismatch(kind) => {
-            let comparison = output.and_then(|output| output.comparison.as_ref());
-            let mut lines = describe_mismatch(kind, comparison, output.and_then(|output| output.tolerance.as_ref()));
-            lines.extend(output.and_then(|output| how_to_allow(kind, case, output, commands)));
-            let next = match kind {
-                Mismatch::Mask { .. } => rerun(&format!("correct the mask in {}", output_file("outputs"))),
-                Mismatch::NoUlps { .. } => rerun(&format!("remove \"max_ulps\" from {}", output_file("tolerance"))),
-                _ => Next::new("to see it", commands.explain(id)),
-            };
-            (brief_mismatch(kind), lines.join("\n"), next)
-        }
-        Problem::NotRepeatable { repeat } => {
-            let text = format!("repeat {repeat} returned different bits than the first run, for the same inputs");
-            let command = format!("{} --repeat {repeat}", commands.run(Some(id)));
-            ("not repeatable", text, Next::new("to reproduce it", command))
-        }
-        Problem::ChainedOutside { comparison, tolerance } => {
-            let difference = match comparison {
-                Some(comparison) => describe_differences(comparison).join("\n"),
-                None => "the dtype or shape is different".into(),
-            };
-            let limit = describe_tolerance(tolerance);
-            let text =
-                format!("outside the \"chained\" tolerance: {limit}\nin its chain:\n{difference}\non golden inputs:");
-            ("outside tolerance in its chain", text, show_chain())
-        }
-        Problem::NotChained { why } => {
-            let text = format!("the case has a \"chained\" tolerance, but its chain has a hole:\n{why}");
-            ("hole in its chain", text, show_chain())
-        }
-        Problem::Orphaned { snapshot } => {
-            let snapshot = commands.path(snapshot);
-            let text = format!(
-                "no case has this output; its snapshot is {snapshot}\n\
-                 if the case was removed by mistake, restore it; otherwise delete the snapshot"
-            );
-            ("snapshot without a case", text, Next::new("to delete it", remove(&snapshot)))
-        }
-        Problem::Skipped { reason } => {
-            ("not run", reason.clone(), rerun(&format!("remove \"skip\" from {}", file("skip"))))
-        }
-    };
-    Description { brief, lines: text.lines().map(escape_line).collect(), next }
+/// Writes the messages about a case.
+#[derive(Clone, Copy)]
+pub(super) struct Messages<'a> {
+    pub(super) commands: &'a Commands,
+    pub(super) gate: &'a Gate,
+    pub(super) case: &'a CaseOutcome,
 }
 
-/// Returns the first line about an output, or about the case.
-pub(super) fn first_line(commands: &Commands, case: &CaseOutcome, output: Option<&OutputOutcome>) -> Option<String> {
-    let problems = output.map_or(&case.problems, |output| &output.problems);
-    let lines = match (problems.first(), output) {
-        (Some(problem), _) => describe(commands, case, output, problem).lines,
-        (None, None) => Vec::new(),
-        (None, Some(output)) => match (output.verdict, output.drift.first()) {
-            (Verdict::Drift, Some(line)) => {
-                let [quantity, stored, measured, _] = drift_row(line);
-                let band = if line.band.is_empty() { String::new() } else { format!(" ({})", line.band) };
-                vec![format!("{quantity}: changed from {stored} to {measured}{band}")]
+impl<'a> Messages<'a> {
+    /// Describes the case in full: its own problems, then every output, including those that passed.
+    pub(super) fn all(&self) -> Vec<Message<'a>> {
+        let own = !self.case.problems.is_empty() || self.case.outputs.is_empty();
+        let own = own.then(|| self.case_message(&[]));
+        own.into_iter().chain(self.case.outputs.iter().map(|output| self.output_message(output))).collect()
+    }
+
+    /// Describes the problems of the case as a whole. `others` are cases with exactly the same problem.
+    pub(super) fn case_message(&self, others: &[&CaseOutcome]) -> Message<'a> {
+        let case = self.case;
+        let mut message = Message::new(case, None);
+        message.add(case.problems.iter().flat_map(|problem| self.describe(None, problem).lines));
+        if !others.is_empty() {
+            let (count, ids) = (plural(others.len() as u64, "other case"), others.iter().map(|case| case.id.as_str()));
+            message.add([format!("the same error breaks {count}: {}", first_few(ids))]);
+        }
+        match case.problems.first() {
+            None if case.verdict == Verdict::Unrecorded => message.add(unrecorded(None)),
+            Some(Problem::Skipped { .. }) if self.gate.fails(case) => {
+                let option = format!("--allow-skip={}", case.id);
+                message.add([format!("in CI a skipped case fails unless it is allowed by name: {}", quote(&option))]);
             }
-            (Verdict::Pass, _) => vacuous_lines(output),
-            _ => unrecorded(Some(output)),
-        },
-    };
-    lines.into_iter().next()
+            _ => {}
+        }
+        message.parts.extend(self.next(None).map(Part::Next));
+        message
+    }
+
+    /// Describes an output, including one that passed.
+    fn output_message(&self, output: &'a OutputOutcome) -> Message<'a> {
+        let OutputOutcome { verdict, problems, comparison, tolerance, drift, improved, explanations, .. } = output;
+        let mut message = Message::new(self.case, Some(output));
+        message.add(problems.iter().flat_map(|problem| self.describe(Some(output), problem).lines));
+        if *verdict == Verdict::Drift {
+            message.add([drift_line(output)]);
+            message.parts.push(Part::SnapshotLines(drift));
+        }
+        match (verdict, comparison) {
+            (Verdict::Unrecorded, _) => message.add(unrecorded(Some(output))),
+            (Verdict::Pass, Some(comparison)) => message.add([describe_largest(comparison)]),
+            (Verdict::Pass, None) => message.add([SNAPSHOT_ONLY.into()]),
+            (_, comparison) => message.add(comparison.iter().flat_map(describe_differences)),
+        }
+        if let Some(comparison) = comparison.as_ref().filter(|of| *verdict >= Verdict::Orphaned && of.outside > 0) {
+            let allowed = count(tolerance.as_ref().map_or(0, |tolerance| tolerance.outliers));
+            message.add([format!(
+                "{} outside tolerance; the case allows {allowed}",
+                plural(comparison.outside, "element")
+            )]);
+        }
+        message.add(vacuous_lines(output));
+        message.add(alternatives(output));
+        if !improved.is_empty() {
+            message.add(["much closer than the accepted snapshot:".into()]);
+            message.parts.push(Part::SnapshotLines(improved));
+        }
+        if !explanations.is_empty() && *verdict != Verdict::Pass {
+            message.parts.push(Part::Explanations(explanations));
+        }
+        let saved = output.actual_file.iter().map(|file| format!("actual saved to {}", self.commands.path(file)));
+        message.parts.extend(saved.map(Part::SavedActual));
+        message.parts.extend(self.next(Some(output)).map(Part::Next));
+        message
+    }
+
+    /// Describes a problem of a case, or of one of its outputs.
+    pub(super) fn describe(&self, output: Option<&OutputOutcome>, problem: &Problem) -> Description {
+        let Messages { commands, gate: _, case } = *self;
+        let id = case.id.as_str();
+        let checkpoint = case.checkpoint.as_deref().unwrap_or("?");
+        let name = output.map_or("?", |output| output.name.as_str());
+        let file = |field: &str| commands.path(case.set_in(field));
+        let output_file = |field: &str| file(&format!("{field}.{name}"));
+        let rerun = |first: &str| self.rerun(Some(first.to_owned()));
+        let run_alone = || Next::new("to run it alone", commands.run(Some(id)));
+        let show_inputs = || Next::new("to see its inputs", commands.show_case(id));
+        let show_chain = || Next::new("to see its chain", commands.chained());
+        let (brief, text, next) = match problem {
+            Problem::Error { text } => ("error", commands.relative(text), rerun("fix it")),
+            Problem::Missing { text } => {
+                ("missing tensor", commands.relative(text), rerun("restore it, or correct its name"))
+            }
+            Problem::Panicked { text } => {
+                ("checkpoint panicked", format!("checkpoint {checkpoint} panicked: {text}"), show_inputs())
+            }
+            Problem::Failed { text } => {
+                let text = format!("checkpoint {checkpoint} returned an error: {text}");
+                ("checkpoint returned an error", text, show_inputs())
+            }
+            Problem::Crashed { signal, printed } => {
+                let text = format!("checkpoint {checkpoint} crashed with {signal}{}", signal_meaning(signal));
+                ("process crashed", text + &last_output(printed), run_alone())
+            }
+            Problem::Exited { status, printed } => {
+                let text =
+                    format!("checkpoint {checkpoint} exited the process with status {status} before it returned");
+                ("process exited early", text + &last_output(printed), run_alone())
+            }
+            Problem::TimedOut { limit, printed } => {
+                let text = format!("timed out after {} s", exact(limit.as_secs_f64()));
+                let next = format!("fix it, or set \"timeout\" in {}", file("timeout"));
+                ("timed out", text + &last_output(printed), rerun(&next))
+            }
+            Problem::OutOfMemory { limit, printed } => {
+                let text = match limit {
+                    Some(limit) => format!("exceeded the memory limit ({})", bytes(*limit)),
+                    None => "out of memory: the system had no more".into(),
+                };
+                ("out of memory", text + &last_output(printed), rerun("fix it, or give it more memory"))
+            }
+            Problem::Interrupted { signal } => {
+                ("interrupted", format!("{signal} interrupted the run during this case"), run_alone())
+            }
+            Problem::UnknownCheckpoint { name, known } => {
+                let known = match sort_by_similarity(name, known.iter().map(String::as_str)).join(", ").as_str() {
+                    "" => "there are no registered checkpoints".to_owned(),
+                    nearest => format!("registered, most similar first: {nearest}"),
+                };
+                let text = format!("no checkpoint {name:?} is registered\n{known}");
+                let next = format!("register it, or correct \"checkpoint\" in {}", file("checkpoint"));
+                ("unknown checkpoint", text, rerun(&next))
+            }
+            Problem::ExtraOutput { known } => {
+                let text = format!("unexpected output {name:?}; the case names {}", join_names(known));
+                let next = format!("add it to {}, or do not return it", output_file("outputs"));
+                ("unexpected output", text, rerun(&next))
+            }
+            Problem::MissingOutput { returned } => {
+                let text =
+                    format!("the checkpoint did not return output {name:?}; it returned {}", join_names(returned));
+                let next = format!("return it, or remove it from {}", output_file("outputs"));
+                ("output not returned", text, rerun(&next))
+            }
+            Problem::Mismatch(kind) => {
+                let comparison = output.and_then(|output| output.comparison.as_ref());
+                let mut lines =
+                    describe_mismatch(kind, comparison, output.and_then(|output| output.tolerance.as_ref()));
+                lines.extend(output.and_then(|output| self.how_to_allow(kind, output)));
+                let next = match kind {
+                    Mismatch::Mask { .. } => rerun(&format!("correct the mask in {}", output_file("outputs"))),
+                    Mismatch::NoUlps { .. } => rerun(&format!("remove \"max_ulps\" from {}", output_file("tolerance"))),
+                    _ => Next::new("to see it", commands.explain(id)),
+                };
+                (brief_mismatch(kind), lines.join("\n"), next)
+            }
+            Problem::NotRepeatable { repeat } => {
+                let text = format!("repeat {repeat} returned different bits than the first run, for the same inputs");
+                let command = format!("{} --repeat {repeat}", commands.run(Some(id)));
+                ("not repeatable", text, Next::new("to reproduce it", command))
+            }
+            Problem::ChainedOutside { comparison, tolerance } => {
+                let difference = match comparison {
+                    Some(comparison) => describe_differences(comparison).join("\n"),
+                    None => "the dtype or shape is different".into(),
+                };
+                let limit = describe_tolerance(tolerance);
+                let text = format!(
+                    "outside the \"chained\" tolerance: {limit}\nin its chain:\n{difference}\non golden inputs:"
+                );
+                ("outside tolerance in its chain", text, show_chain())
+            }
+            Problem::NotChained { why } => {
+                let text = format!("the case has a \"chained\" tolerance, but its chain has a hole:\n{why}");
+                ("hole in its chain", text, show_chain())
+            }
+            Problem::Orphaned { snapshot } => {
+                let snapshot = commands.path(snapshot);
+                let text = format!(
+                    "no case has this output; its snapshot is {snapshot}\n\
+                     if the case was removed by mistake, restore it; otherwise delete the snapshot"
+                );
+                ("snapshot without a case", text, Next::new("to delete it", remove(&snapshot)))
+            }
+            Problem::Skipped { reason } => {
+                ("not run", reason.clone(), rerun(&format!("remove \"skip\" from {}", file("skip"))))
+            }
+        };
+        Description { brief, lines: text.lines().map(escape_line).collect(), next }
+    }
+
+    /// Returns the first line about an output, or about the case.
+    pub(super) fn first_line(&self, output: Option<&OutputOutcome>) -> Option<String> {
+        let problems = output.map_or(&self.case.problems, |output| &output.problems);
+        let lines = match (problems.first(), output) {
+            (Some(problem), _) => self.describe(output, problem).lines,
+            (None, None) => Vec::new(),
+            (None, Some(output)) => match (output.verdict, output.drift.first()) {
+                (Verdict::Drift, Some(line)) => {
+                    let [quantity, stored, measured, _] = drift_row(line);
+                    let band = if line.band.is_empty() { String::new() } else { format!(" ({})", line.band) };
+                    vec![format!("{quantity}: changed from {stored} to {measured}{band}")]
+                }
+                (Verdict::Pass, _) => vacuous_lines(output),
+                _ => unrecorded(Some(output)),
+            },
+        };
+        lines.into_iter().next()
+    }
+
+    /// Returns what to do about an output, or about a case as a whole. Returns `None` if it passed, or if the messages of its
+    /// outputs tell what to do.
+    pub(super) fn next(&self, output: Option<&OutputOutcome>) -> Option<Next> {
+        let Messages { commands, gate, case } = *self;
+        let (verdict, problems) = match output {
+            Some(output) => (output.verdict, &output.problems),
+            None => (case.verdict, &case.problems),
+        };
+        if let Some(problem) = deciding_problem(verdict, problems) {
+            return Some(self.describe(output, problem).next);
+        }
+        match output {
+            None if !case.outputs.is_empty() => return None,
+            Some(output) if gate.denies(case) && output.vacuous().is_some() => {
+                return Some(self.fix_vacuous(output));
+            }
+            _ => {}
+        }
+        match verdict {
+            Verdict::Drift | Verdict::Unrecorded => Some(review(commands, gate, Some(case.id.as_str()))),
+            Verdict::Pass | Verdict::Skipped => None,
+            Verdict::Mismatch => Some(Next::new("to see it", self.show_command(output))),
+            Verdict::Broken | Verdict::Missing | Verdict::Orphaned => Some(self.rerun(None)),
+        }
+    }
+
+    /// Returns the step after an explanation: show both tensors, or as many of them as exist.
+    pub(super) fn next_after_explain(&self, output: &OutputOutcome) -> Next {
+        Next::new("to see the numbers", self.show_command(Some(output)))
+    }
+
+    /// Returns the command that shows both tensors, or as many of them as exist.
+    fn show_command(&self, output: Option<&OutputOutcome>) -> String {
+        let Messages { commands, gate: _, case } = *self;
+        let actual = output.and_then(|output| output.actual_file.as_deref()).map(|file| commands.path(file));
+        let reference = output.and_then(|output| output.reference.as_deref());
+        // `diff` knows no mask, so it would show another difference.
+        let is_masked = output.and_then(|output| output.comparison.as_ref()).is_some_and(|of| of.left_out > 0);
+        match (actual, reference) {
+            (Some(actual), Some(reference)) if !is_masked => {
+                let folder = case.file.parent().unwrap_or(Path::new(""));
+                commands.diff(&actual, &commands.path(&folder.join(reference)), output.and_then(own_tolerance))
+            }
+            (Some(actual), _) => commands.show(&actual),
+            (None, _) => commands.show_case(case.id.as_str()),
+        }
+    }
+
+    /// Returns what to write into the case if the mismatch is intended.
+    fn how_to_allow(&self, mismatch: &Mismatch, output: &OutputOutcome) -> Option<String> {
+        let quoted = |text: &str| serde_json::Value::from(text).to_string();
+        let (name, tensor) = (quoted(&output.name), quoted(output.reference.as_deref()?));
+        let field = match mismatch {
+            Mismatch::Dtype { actual, .. } => format!("\"cast\": \"{actual}\""),
+            Mismatch::NonFinite { .. } if output.comparison.as_ref().is_some_and(are_both_nan) => {
+                "\"nan\": \"match\"".into()
+            }
+            // If a mask excludes every element, the mask is wrong.
+            Mismatch::Empty
+                if output.summary.as_ref().is_some_and(|summary| summary.elements + summary.left_out == 0) =>
+            {
+                "\"empty\": true".into()
+            }
+            _ => return None,
+        };
+        let suite = self.case.inherited.get(&format!("outputs.{}", output.name));
+        let file = suite.map_or("case.json".to_owned(), |suite| self.commands.path(suite));
+        Some(format!("to allow it, in {file}: \"outputs\": {{ {name}: {{ \"tensor\": {tensor}, {field} }} }}"))
+    }
+
+    /// Returns how to fix a vacuous comparison.
+    fn fix_vacuous(&self, output: &OutputOutcome) -> Next {
+        let file = |field: &str| self.commands.path(self.case.set_in(&format!("{field}.{}", output.name)));
+        let first = match output.vacuous() {
+            Some(Vacuous::Masked) => format!("correct the mask in {}", file("outputs")),
+            Some(Vacuous::ZeroReference | Vacuous::NanReference) => "create a reference from other inputs".to_owned(),
+            _ if output.own_vacuous().is_some() => format!("tighten the tolerance in {}", file("tolerance")),
+            _ => format!("tighten \"chained\" in {}", file("chained")),
+        };
+        self.rerun(Some(first))
+    }
+
+    fn rerun(&self, first: Option<String>) -> Next {
+        // An error in a suite is reported under the name of its file; every case below it must run again.
+        let filter = self.case.id.as_str().strip_suffix("suite.json").unwrap_or(self.case.id.as_str());
+        Next { first, ..Next::new("then", self.commands.run(Some(filter).filter(|text| !text.is_empty()))) }
+    }
+}
+
+/// Describes several cases without an accepted snapshot at once.
+pub(super) fn unrecorded_cases<'a>(commands: &Commands, gate: &Gate, cases: &[&CaseOutcome]) -> Message<'a> {
+    let ids = first_few(cases.iter().map(|case| case.id.as_str()));
+    let line = format!("within tolerance or without a reference, and no snapshot has been accepted yet: {ids}");
+    let parts = vec![Part::Lines(vec![line]), Part::Next(review(commands, gate, None))];
+    Message { verdict: Verdict::Unrecorded, case: plural(cases.len() as u64, "case"), output: None, parts }
 }
 
 /// Describes a mismatch in a few words.
@@ -354,31 +448,6 @@ pub(super) fn first_few(names: impl IntoIterator<Item = impl Into<String>>) -> S
         0 => first,
         more => format!("{first}, and {more} more"),
     }
-}
-
-/// Returns what to write into the case if the mismatch is intended.
-fn how_to_allow(
-    mismatch: &Mismatch,
-    case: &CaseOutcome,
-    output: &OutputOutcome,
-    commands: &Commands,
-) -> Option<String> {
-    let quoted = |text: &str| serde_json::Value::from(text).to_string();
-    let (name, tensor) = (quoted(&output.name), quoted(output.reference.as_deref()?));
-    let field = match mismatch {
-        Mismatch::Dtype { actual, .. } => format!("\"cast\": \"{actual}\""),
-        Mismatch::NonFinite { .. } if output.comparison.as_ref().is_some_and(are_both_nan) => {
-            "\"nan\": \"match\"".into()
-        }
-        // If a mask excludes every element, the mask is wrong.
-        Mismatch::Empty if output.summary.as_ref().is_some_and(|summary| summary.elements + summary.left_out == 0) => {
-            "\"empty\": true".into()
-        }
-        _ => return None,
-    };
-    let suite = case.inherited.get(&format!("outputs.{}", output.name));
-    let file = suite.map_or("case.json".to_owned(), |suite| commands.path(suite));
-    Some(format!("to allow it, in {file}: \"outputs\": {{ {name}: {{ \"tensor\": {tensor}, {field} }} }}"))
 }
 
 /// Describes the vacuous comparisons of an output.
@@ -499,57 +568,6 @@ pub(super) fn group_explanations<'a>(explanations: &'a [Explanation]) -> Vec<(St
     groups.into_iter().map(row).collect()
 }
 
-/// Returns what to do about an output, or about a case as a whole. Returns `None` if it passed, or if the messages of its
-/// outputs tell what to do.
-pub(super) fn next(
-    commands: &Commands,
-    gate: &Gate,
-    case: &CaseOutcome,
-    output: Option<&OutputOutcome>,
-) -> Option<Next> {
-    let (verdict, problems) = match output {
-        Some(output) => (output.verdict, &output.problems),
-        None => (case.verdict, &case.problems),
-    };
-    if let Some(problem) = deciding_problem(verdict, problems) {
-        return Some(describe(commands, case, output, problem).next);
-    }
-    match output {
-        None if !case.outputs.is_empty() => return None,
-        Some(output) if gate.denies(case) && output.vacuous().is_some() => {
-            return Some(fix_vacuous(commands, case, output));
-        }
-        _ => {}
-    }
-    match verdict {
-        Verdict::Drift | Verdict::Unrecorded => Some(review(commands, gate, Some(case.id.as_str()))),
-        Verdict::Pass | Verdict::Skipped => None,
-        Verdict::Mismatch => Some(Next::new("to see it", show_command(commands, case, output))),
-        Verdict::Broken | Verdict::Missing | Verdict::Orphaned => Some(rerun(commands, case, None)),
-    }
-}
-
-/// Returns the step after an explanation: show both tensors, or as many of them as exist.
-pub(super) fn next_after_explain(commands: &Commands, case: &CaseOutcome, output: &OutputOutcome) -> Next {
-    Next::new("to see the numbers", show_command(commands, case, Some(output)))
-}
-
-/// Returns the command that shows both tensors, or as many of them as exist.
-fn show_command(commands: &Commands, case: &CaseOutcome, output: Option<&OutputOutcome>) -> String {
-    let actual = output.and_then(|output| output.actual_file.as_deref()).map(|file| commands.path(file));
-    let reference = output.and_then(|output| output.reference.as_deref());
-    // `diff` knows no mask, so it would show another difference.
-    let is_masked = output.and_then(|output| output.comparison.as_ref()).is_some_and(|of| of.left_out > 0);
-    match (actual, reference) {
-        (Some(actual), Some(reference)) if !is_masked => {
-            let folder = case.file.parent().unwrap_or(Path::new(""));
-            commands.diff(&actual, &commands.path(&folder.join(reference)), output.and_then(own_tolerance))
-        }
-        (Some(actual), _) => commands.show(&actual),
-        (None, _) => commands.show_case(case.id.as_str()),
-    }
-}
-
 /// Returns the tolerance of an output, unless it is the default of its dtype.
 fn own_tolerance(output: &OutputOutcome) -> Option<&Tolerance> {
     let default = output.summary.as_ref().and_then(|summary| Tolerance::default_for(summary.dtype));
@@ -566,24 +584,6 @@ pub(super) fn review(commands: &Commands, gate: &Gate, id: Option<&str>) -> Next
         false if !commands.leaves_pending => Next::new("if it is intended", run_and_review()),
         false => Next::new("if it is intended", commands.review(id)),
     }
-}
-
-/// Returns how to fix a vacuous comparison.
-fn fix_vacuous(commands: &Commands, case: &CaseOutcome, output: &OutputOutcome) -> Next {
-    let file = |field: &str| commands.path(case.set_in(&format!("{field}.{}", output.name)));
-    let first = match output.vacuous() {
-        Some(Vacuous::Masked) => format!("correct the mask in {}", file("outputs")),
-        Some(Vacuous::ZeroReference | Vacuous::NanReference) => "create a reference from other inputs".to_owned(),
-        _ if output.own_vacuous().is_some() => format!("tighten the tolerance in {}", file("tolerance")),
-        _ => format!("tighten \"chained\" in {}", file("chained")),
-    };
-    rerun(commands, case, Some(first))
-}
-
-fn rerun(commands: &Commands, case: &CaseOutcome, first: Option<String>) -> Next {
-    // An error in a suite is reported under the name of its file; every case below it must run again.
-    let filter = case.id.as_str().strip_suffix("suite.json").unwrap_or(case.id.as_str());
-    Next { first, ..Next::new("then", commands.run(Some(filter).filter(|text| !text.is_empty()))) }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use super::commands::Commands;
-use super::message::{self, deciding_problem, first_few, review};
+use super::message::{self, Messages, deciding_problem, first_few, review};
 use crate::case::CaseId;
 use crate::compare::{Comparison, Mismatch};
 use crate::run::{
@@ -120,9 +120,10 @@ fn worst_problem(case: &CaseOutcome) -> Option<(Option<&OutputOutcome>, &Problem
 }
 
 /// Returns the verdict of a case with its reason, as one line.
-pub(super) fn verdict_line(commands: &Commands, case: &CaseOutcome) -> String {
+pub(super) fn verdict_line(commands: &Commands, run: &RunOutcome, case: &CaseOutcome) -> String {
+    let messages = Messages { commands, gate: &run.gate, case };
     let brief = match worst_problem(case) {
-        Some((output, problem)) => Some(message::describe(commands, case, output, problem).brief.to_owned()),
+        Some((output, problem)) => Some(messages.describe(output, problem).brief.to_owned()),
         None if case.verdict == Verdict::Pass => message::brief_vacuous_in(case),
         None => None,
     };
@@ -130,11 +131,11 @@ pub(super) fn verdict_line(commands: &Commands, case: &CaseOutcome) -> String {
 }
 
 /// Returns what was measured of a case, or why nothing was, as the end of its line.
-pub(super) fn case_result(commands: &Commands, case: &CaseOutcome) -> String {
+pub(super) fn case_result(commands: &Commands, run: &RunOutcome, case: &CaseOutcome) -> String {
     match worst_problem(case) {
         // The largest difference shows that it is outside tolerance.
         Some((output, problem)) if !matches!(problem, Problem::Mismatch(Mismatch::Outside { .. })) => {
-            message::describe(commands, case, output, problem).brief.to_owned()
+            Messages { commands, gate: &run.gate, case }.describe(output, problem).brief.to_owned()
         }
         _ if case.snapshot_only => "no reference, snapshot only".into(),
         _ => measurements(case),

@@ -6,7 +6,7 @@ mod tensor;
 
 use std::collections::BTreeMap;
 
-use super::message::{self, Message, Next, Part, case_message, messages, unrecorded_cases};
+use super::message::{self, Message, Messages, Next, Part, unrecorded_cases};
 use super::overview::{self, ended_early, next_steps, vacuous_outputs};
 use super::view::CaseLine;
 use super::{Commands, doctor::advice};
@@ -72,7 +72,7 @@ pub(super) fn case_lines(palette: &Palette, commands: &Commands, run: &RunOutcom
         let verdict = palette.verdict(case.verdict, VERDICT);
         let id = palette.strong(&pad(escape_line(case.id.as_str()), ids));
         let checkpoint = pad_name(checkpoint(case), checkpoints);
-        let line = format!("{verdict}{id}  {checkpoint}  {}", overview::case_result(commands, case));
+        let line = format!("{verdict}{id}  {checkpoint}  {}", overview::case_result(commands, run, case));
         line.trim_end().to_owned() + "\n"
     };
     run.cases.iter().map(line).collect()
@@ -113,7 +113,8 @@ fn all_failures(palette: &Palette, commands: &Commands, run: &RunOutcome, cases:
         match only_error(case).map(|error| by_error.remove(error).unwrap_or_default()).as_deref() {
             Some([]) => {}
             Some([_, others @ ..]) => {
-                text += &format_message(palette, &case_message(commands, &run.gate, case, others));
+                let messages = Messages { commands, gate: &run.gate, case };
+                text += &format_message(palette, &messages.case_message(others));
             }
             None => text += &failure(palette, commands, &run.gate, case),
         }
@@ -137,7 +138,7 @@ fn only_error(case: &CaseOutcome) -> Option<&str> {
 
 /// Formats one case in full, with every output.
 pub(super) fn failure(palette: &Palette, commands: &Commands, gate: &Gate, case: &CaseOutcome) -> String {
-    messages(commands, gate, case).iter().map(|message| format_message(palette, message)).collect()
+    Messages { commands, gate, case }.all().iter().map(|message| format_message(palette, message)).collect()
 }
 
 /// Formats one case in full without colours, safe to print anywhere.
@@ -150,7 +151,7 @@ fn passes(palette: &Palette, run: &RunOutcome) -> String {
     let passed = run.cases.iter().filter(|case| case.verdict == Verdict::Pass);
     let outputs = passed.flat_map(|case| case.outputs.iter().map(move |output| (case, output)));
     let format = |(case, output): (&CaseOutcome, &OutputOutcome)| {
-        let (head, indent) = head(palette, &Message::heading(case, output));
+        let (head, indent) = head(palette, &Message::new(case, Some(output)));
         let measured = output.comparison.as_ref().map(mismatch::describe_differences);
         let measured = measured.unwrap_or_else(|| vec![message::SNAPSHOT_ONLY.into()]);
         format!("{head}{}{}\n", paragraphs(indent, &measured), paragraphs(indent, &message::vacuous_lines(output)))
@@ -167,13 +168,13 @@ fn format_message(palette: &Palette, message: &Message<'_>) -> String {
 /// Formats the verdict, the case and the output, with dtype and shape at the right margin. Also returns the indentation of
 /// the message below it.
 fn head(palette: &Palette, message: &Message<'_>) -> (String, usize) {
-    let Message { verdict, case, output, kind, parts: _ } = message;
+    let Message { verdict, case, output, parts: _ } = message;
     let indent = verdict.word().len().max(8) + 2;
-    let output = output.map(|output| format!("  ›  {}", escape_name(output))).unwrap_or_default();
-    let (place, kind) = (escape_line(case) + &output, kind.as_deref().unwrap_or_default());
-    let gap = WIDTH.saturating_sub(indent + width(&place) + width(kind)).max(2);
+    let output = output.map(|output| format!("  ›  {}", escape_name(&output.name))).unwrap_or_default();
+    let (place, kind) = (escape_line(case) + &output, message.kind().unwrap_or_default());
+    let gap = WIDTH.saturating_sub(indent + width(&place) + width(&kind)).max(2);
     let (verdict, place) = (palette.verdict(*verdict, indent), palette.strong(&place));
-    (format!("{verdict}{place}{:gap$}{}", "", palette.dim(kind)).trim_end().to_owned() + "\n", indent)
+    (format!("{verdict}{place}{:gap$}{}", "", palette.dim(&kind)).trim_end().to_owned() + "\n", indent)
 }
 
 fn part(palette: &Palette, indent: usize, part: &Part<'_>) -> String {
@@ -194,19 +195,19 @@ fn part(palette: &Palette, indent: usize, part: &Part<'_>) -> String {
 /// how much. An output that did not mismatch is reported as usual.
 #[must_use]
 pub fn explain(palette: &Palette, commands: &Commands, gate: &Gate, case: &CaseOutcome) -> String {
+    let messages = Messages { commands, gate, case };
     let explain = |message: Message<'_>| {
-        let mut outputs = case.outputs.iter().filter(|output| output.verdict == Verdict::Mismatch);
-        let Some(output) = outputs.find(|output| Some(output.name.as_str()) == message.output) else {
+        let Some(output) = message.output.filter(|output| output.verdict == Verdict::Mismatch) else {
             return format_message(palette, &message);
         };
         let (head, indent) = head(palette, &message);
         let parts = message.parts.iter().filter(|part| !matches!(part, Part::Explanations(_) | Part::Next(_)));
         let parts: String = parts.map(|part| self::part(palette, indent, part)).collect();
         let picture = output.picture.as_ref().map(|drawn| picture(indent, drawn)).unwrap_or_default();
-        let next = part(palette, indent, &Part::Next(message::next_after_explain(commands, case, output)));
+        let next = part(palette, indent, &Part::Next(messages.next_after_explain(output)));
         format!("{head}{parts}\n{}{picture}\n{next}\n", explanations(indent, &output.explanations))
     };
-    messages(commands, gate, case).into_iter().map(explain).collect()
+    messages.all().into_iter().map(explain).collect()
 }
 
 /// Formats a chain: a row for each case in the order of the computation, and where the chain leaves its reference.

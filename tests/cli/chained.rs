@@ -161,8 +161,8 @@ fn a_tolerance_for_the_chain_is_a_gate_of_its_own() {
     suite(json!({ "*": { "atol": 1e-7, "rtol": 0 } }));
     project.karat(["run", "--accuracy-only"]).exits(0);
     let said = project.karat(["run", "--chained", "--accuracy-only"]).exits(1).judges("gpt2-tiny/logits", "mismatch");
-    let said =
-        said.says("outside the \"chained\" tolerance: atol 1e-7 + rtol 0 x |reference| in its chain: largest difference");
+    let said = said
+        .says("outside the \"chained\" tolerance: atol 1e-7 + rtol 0 x |reference| in its chain: largest difference");
     assert_eq!(said.command("to see its chain"), "karat run --accuracy-only --chained");
     // By itself each is as close as ever, and at no fault; the finding agrees with the gate.
     said.says("accumulation: every own difference is within tolerance, but gpt2-tiny/h.0/ln_1 is outside");

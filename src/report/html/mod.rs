@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use askama::Template;
 
-use super::message::{LOOKS_LIKE, Message, Part, group_explanations, messages};
+use super::message::{LOOKS_LIKE, Message, Messages, Part, group_explanations};
 use super::overview::{self, CHAIN};
 use super::{Commands, figures, message, terminal};
 use crate::case::CaseId;
@@ -99,7 +99,7 @@ impl<'a> Page<'a> {
     }
 
     fn messages(&self, case: &'a CaseOutcome) -> Vec<Message<'a>> {
-        messages(self.commands, &self.run.gate, case)
+        Messages { commands: self.commands, gate: &self.run.gate, case }.all()
     }
 
     /// Returns the file of a case and its time, or nothing for an orphan, which has no file and did not run.
@@ -148,11 +148,6 @@ fn tone(verdict: &Verdict) -> &'static str {
         Verdict::Drift | Verdict::Unrecorded => "review",
         Verdict::Orphaned | Verdict::Mismatch | Verdict::Missing | Verdict::Broken => "bad",
     }
-}
-
-/// Returns the output that a message is about.
-fn output_of<'a>(case: &'a CaseOutcome, message: &Message<'_>) -> Option<&'a OutputOutcome> {
-    case.outputs.iter().find(|output| Some(output.name.as_str()) == message.output)
 }
 
 /// Returns the tolerance, the difference and the summary of an output, as groups of rows.
