@@ -26,7 +26,7 @@ pub(crate) fn parallel_map<I: Sync, O: Send>(items: &[I], threads: usize, work: 
         std::iter::from_fn(step).collect::<Vec<(usize, O)>>()
     };
     let mut results = thread::scope(|scope| {
-        let spawn = |_| thread::Builder::new().spawn_scoped(scope, &run).ok();
+        let spawn = |_| thread::Builder::new().spawn_scoped(scope, run).ok();
         let workers: Vec<_> = (1..threads.min(items.len())).filter_map(spawn).collect();
         let mut results = run();
         results

@@ -33,6 +33,9 @@ const GROWTH_DIGITS: usize = 21;
 /// NumPy pads the header so that the elements start at a multiple of this.
 const ALIGNMENT: usize = 64;
 
+/// Describes a literal that is not a header.
+const NOT_A_HEADER: &str = "is not a dict of descr, fortran_order and shape";
+
 /// Finds the tensor of an npy file.
 pub(super) fn locate(file: &Arc<OpenFile>, declared: Option<DType>) -> Result<EncodedTensor, Fault> {
     locate_in(Content::new(file.range(0, file.len), None), Some(0), file.len, declared)
@@ -150,29 +153,25 @@ fn normalize(text: &[u8]) -> Vec<u8> {
 
 /// Describes what is wrong with a header. The parser's own messages span several lines.
 fn describe(error: &ReadHeaderError) -> String {
+    use ParseHeaderError::{DictParse, IllegalValue, MissingKey, UnknownKey, Utf8Parse};
+    let ReadHeaderError::Parse(error) = error else { return NOT_A_HEADER.to_owned() };
     match error {
-        ReadHeaderError::Parse(ParseHeaderError::MissingKey(key)) => {
-            // ndarray-npy 0.10.0 misspells `shape`.
-            format!("has no {}", if key == "shaper" { "shape" } else { key })
-        }
-        ReadHeaderError::Parse(ParseHeaderError::UnknownKey(key)) => {
-            format!("has an unknown key, {}", shorten(&key.to_string()))
-        }
-        ReadHeaderError::Parse(ParseHeaderError::IllegalValue { key, value }) => {
+        // ndarray-npy 0.10.0 misspells `shape`.
+        MissingKey(key) => format!("has no {}", if key == "shaper" { "shape" } else { key }),
+        UnknownKey(key) => format!("has an unknown key, {}", shorten(&key.to_string())),
+        IllegalValue { key, value } => {
             let valid = if key == "shape" { "a tuple of sizes, such as (2, 3) or (2,)" } else { "True or False" };
             format!("has {key} {} instead of {valid}", shorten(&value.to_string()))
         }
-        ReadHeaderError::Parse(ParseHeaderError::DictParse(error)) => {
+        DictParse(error) => {
             // The position of the error, as in ` --> 1:36`.
             let text = error.to_string();
             let place = text.split_once("--> 1:").and_then(|(_, rest)| rest.split_whitespace().next());
-            match place {
-                Some(place) => format!("is not a Python literal (error at character {place})"),
-                None => "is not a Python literal".to_owned(),
-            }
+            let place = place.map(|place| format!(" (error at character {place})")).unwrap_or_default();
+            format!("is not a Python literal{place}")
         }
-        ReadHeaderError::Parse(ParseHeaderError::Utf8Parse(_)) => "is not UTF-8".to_owned(),
-        _ => "is not a dict of descr, fortran_order and shape".to_owned(),
+        Utf8Parse(_) => "is not UTF-8".to_owned(),
+        _ => NOT_A_HEADER.to_owned(),
     }
 }
 
