@@ -118,7 +118,9 @@ fn a_broken_container_among_others_hides_none_of_them() {
         project.write(&format!("{side}/b.safetensors"), "no tensor");
     }
     let said = project.karat(["diff", "one", "two"]).exits(1).says("pass a.npy").says("broken b.safetensors");
-    said.says("one/b.safetensors: not a valid").says("two/b.safetensors: is").says("3 tensors: 2 broken, 1 pass");
+    said.says("one/b.safetensors: not a valid")
+        .says("two/b.safetensors: not a valid")
+        .says("3 tensors: 2 broken, 1 pass");
 }
 
 #[test]
