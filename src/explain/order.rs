@@ -21,8 +21,8 @@ const MAX_FULL_COMPARISONS: usize = 3;
 
 impl Order {
     /// An order that maps every position of the actual tensor to one of the reference.
-    fn new(id: Hypothesis, evidence: String, details: Details, source: impl Fn(usize) -> usize + 'static) -> Order {
-        Order { part: Part { id, evidence, details }, source: Box::new(move |position| Some(source(position))) }
+    fn new(part: Part, source: impl Fn(usize) -> usize + 'static) -> Order {
+        Order { part, source: Box::new(move |position| Some(source(position))) }
     }
 
     /// Returns the position in the reference that the actual element at a position comes from.
@@ -106,7 +106,7 @@ pub(super) fn flips(shape: &[usize]) -> Vec<Order> {
         let signs = (0..shape.len()).map(|axis| if axes.contains(&axis) { -1 } else { 1 });
         let steps = strides(shape).into_iter().zip(signs).map(|(stride, sign)| stride as isize * sign).collect();
         let details = Details { axes: Some(axes), ..Details::default() };
-        Order::new(Hypothesis::Flip, evidence, details, strided(shape.to_vec(), steps))
+        Order::new(Part::new(Hypothesis::Flip, evidence, details), strided(shape.to_vec(), steps))
     };
     sets.into_iter().map(flip).collect()
 }
@@ -196,10 +196,7 @@ pub(super) fn layouts(shape: &[usize], actual: &[usize]) -> Vec<Order> {
     let distinct = all.filter_map(|view| {
         let (extents, strides) = view.strides();
         let is_new = extents.len() > 1 && known.insert((extents.clone(), strides.clone()));
-        is_new.then(|| {
-            let (id, evidence, details) = view.describe(shape, actual);
-            Order::new(id, evidence, details, strided(extents, strides))
-        })
+        is_new.then(|| Order::new(view.describe(shape, actual), strided(extents, strides)))
     });
     let mut orders: Vec<Order> = distinct.take(LIMIT).collect();
     if orders.len() < LIMIT {
@@ -222,8 +219,9 @@ fn interleaved_heads(shape: &[usize]) -> Option<Order> {
     is_new.then(|| {
         let merged = source([batch, heads, positions, width], [0, 2, 1, 3]);
         let split = source([batch, positions, width, heads], [0, 3, 1, 2]);
-        let evidence = "heads split wrongly: they are interleaved within the width instead of side by side".into();
-        Order::new(Hypothesis::ReshapeOrder, evidence, Details::default(), move |position| merged(split(position)))
+        let evidence = "heads split wrongly: they are interleaved within the width instead of side by side";
+        let part = Part::new(Hypothesis::ReshapeOrder, evidence, Details::default());
+        Order::new(part, move |position| merged(split(position)))
     })
 }
 
@@ -231,17 +229,16 @@ impl View {
     /// Returns extents that the actual tensor can be read with in C order, as few as possible, and their strides in the reference.
     fn strides(&self) -> (Vec<usize>, Vec<isize>) {
         let View { extents, order, is_inverse, .. } = self;
-        let taken: Vec<usize> = order.iter().map(|&axis| extents[axis]).collect();
-        let steps: Vec<(usize, usize)> = match is_inverse {
-            // The reference is read along these strides of the actual tensor, so that the map has to be inverted.
-            true => {
-                let place = |axis| order.iter().position(|&taken| taken == axis).expect("an order has every axis");
-                (0..extents.len()).map(|axis| (extents[axis], strides(&taken)[place(axis)])).collect()
-            }
-            false => order.iter().map(|&axis| (extents[axis], strides(extents)[axis])).collect(),
-        };
+        let transposed: Vec<usize> = order.iter().map(|&axis| extents[axis]).collect();
+        let (outer, inner) = (strides(&transposed), strides(extents));
+        let place = |axis| order.iter().position(|&taken| taken == axis).expect("an order has every axis");
         let mut merged: Vec<(usize, isize)> = Vec::new();
-        for (extent, stride) in steps.into_iter().map(|(extent, stride)| (extent, stride as isize)) {
+        for at in 0..extents.len() {
+            // A view of the actual tensor describes the map in the opposite direction.
+            let (extent, stride) = match is_inverse {
+                true => (extents[at], outer[place(at)] as isize),
+                false => (transposed[at], inner[order[at]] as isize),
+            };
             match merged.last_mut() {
                 Some((outer, step)) if *step == extent as isize * stride => (*outer, *step) = (*outer * extent, stride),
                 _ => merged.push((extent, stride)),
@@ -251,7 +248,7 @@ impl View {
     }
 
     /// Describes the order of tensors with these shapes.
-    fn describe(&self, shape: &[usize], actual: &[usize]) -> (Hypothesis, String, Details) {
+    fn describe(&self, shape: &[usize], actual: &[usize]) -> Part {
         let View { extents, order, split, is_inverse } = self;
         let (side, viewed) = if *is_inverse { ("the actual tensor", actual) } else { ("the reference", shape) };
         let axes: Vec<usize> = (0..viewed.len()).filter(|&axis| viewed[axis] > 1).collect();
@@ -271,11 +268,11 @@ impl View {
                 taken.join(", ")
             ),
         };
-        (Hypothesis::ReshapeOrder, evidence, Details { axes: Some(vec![*axis]), ..Details::default() })
+        Part::new(Hypothesis::ReshapeOrder, evidence, Details { axes: Some(vec![*axis]), ..Details::default() })
     }
 
     /// Describes a permutation of the axes longer than 1, which are `axes`.
-    fn describe_permutation(&self, shape: &[usize], actual: &[usize], axes: &[usize]) -> (Hypothesis, String, Details) {
+    fn describe_permutation(&self, shape: &[usize], actual: &[usize], axes: &[usize]) -> Part {
         // Axes of extent 1 keep their place.
         let mut order: Vec<usize> = (0..if self.is_inverse { actual } else { shape }.len()).collect();
         for (place, &taken) in axes.iter().zip(&self.order) {
@@ -288,19 +285,17 @@ impl View {
         let under = if is_under_shape { ", but with the shape of the reference" } else { "" };
         let details = Details { axes: Some(order.clone()), ..Details::default() };
         if is_swap && moved[1] == order.len() - 1 {
-            return (Hypothesis::Transpose, format!("the last two axes are swapped{under}"), details);
+            return Part::new(Hypothesis::Transpose, format!("the last two axes are swapped{under}"), details);
         }
         let what = match is_swap {
             true => format!("axes {} and {} are swapped", moved[0], moved[1]),
             false => format!("the axes are in the order {}", format_axes(&order)),
         };
-        match is_under_shape || self.is_inverse && actual == shape {
-            true => {
-                let evidence = format!("{what}{under}: split or merged without transposing");
-                (Hypothesis::ReshapeOrder, evidence, details)
-            }
-            false => (Hypothesis::PermuteAxes, what, details),
+        if is_under_shape || self.is_inverse && actual == shape {
+            let evidence = format!("{what}{under}: split or merged without transposing");
+            return Part::new(Hypothesis::ReshapeOrder, evidence, details);
         }
+        Part::new(Hypothesis::PermuteAxes, what, details)
     }
 }
 
