@@ -26,11 +26,10 @@ pub(super) struct SnapshotFile {
 impl SnapshotFile {
     /// Reads a snapshot, or returns `None` if it does not exist.
     pub(super) fn read(file: &Path) -> Result<Option<SnapshotFile>> {
-        match read_regular(file, TEXT_LIMIT) {
-            Ok(Lookup::File(raw)) => SnapshotFile::parse(&raw, file, file).map(Some),
-            Ok(Lookup::Unusable(what)) => Err(broken(file, None, &format!("it {what}"))),
-            Ok(Lookup::Missing) => check_folder(file).map(|()| None),
-            Err(error) => check_folder(file).and(Err(Error::read(file, error))),
+        match read(file) {
+            Ok(Some(raw)) => SnapshotFile::parse(&raw, file, file).map(Some),
+            Ok(None) => check_folder(file).map(|()| None),
+            Err(error) => check_folder(file).and(Err(error)),
         }
     }
 
@@ -291,7 +290,6 @@ fn write(file: &Path, content: &[u8]) -> Result<()> {
 }
 
 /// Reads a file, or returns `None` if it does not exist.
-#[cfg(feature = "harness")]
 fn read(file: &Path) -> Result<Option<Vec<u8>>> {
     match read_regular(file, TEXT_LIMIT) {
         Ok(Lookup::File(raw)) => Ok(Some(raw)),

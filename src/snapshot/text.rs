@@ -238,7 +238,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Line>, Fault> {
         if !seen.insert(quantity) {
             return fault(number, &format!("is a second line for {quantity:?}"));
         }
-        if !is_valid(quantity, value) {
+        if !value_check(quantity).is_some_and(|is_valid| is_valid(value)) {
             return fault(number, &format!("has {value:?} for {quantity:?}, which karat cannot read"));
         }
         lines.push(Line { quantity: quantity.to_owned(), value: value.to_owned() });
@@ -312,68 +312,40 @@ fn is_known_quantity(quantity: &str) -> bool {
     let named = quantity.strip_prefix("param ").or_else(|| quantity.strip_prefix("input "));
     match named {
         Some(name) => name.starts_with('"') || quote(name) == name,
-        None => value_format(quantity).is_some(),
+        None => value_check(quantity).is_some(),
     }
 }
 
-/// The format of a value.
-#[derive(Clone, Copy)]
-enum ValueFormat {
-    Word,
-    Json,
-    Hash,
-    HashOrNone,
-    Hashes,
-    Number,
-    Count,
-    DType,
-    Shape,
-    Only(&'static str),
-}
-
-fn value_format(quantity: &str) -> Option<ValueFormat> {
+/// Returns the check for the values of a quantity, or `None` if karat does not write such lines.
+fn value_check(quantity: &str) -> Option<fn(&str) -> bool> {
     let tolerance = ["atol", "rtol", "outliers", "max_ulps", "max_rel_rms"];
     let quantity = quantity.strip_prefix("chained ").filter(|rest| tolerance.contains(rest)).unwrap_or(quantity);
-    Some(match quantity {
-        "karat" | "nan" | "inf" | "-inf" | "left out" | "outliers" | "max_ulps" => ValueFormat::Count,
-        "checkpoint" => ValueFormat::Word,
-        "reference" => ValueFormat::HashOrNone,
-        "where" => ValueFormat::Hash,
-        "or" => ValueFormat::Hashes,
-        "atol" | "rtol" | "max_rel_rms" | "largest difference" | "rmse" => ValueFormat::Number,
-        "min" | "max" | "mean" | "std" | "l2" => ValueFormat::Number,
-        "cast" | "dtype" => ValueFormat::DType,
-        "shape" => ValueFormat::Shape,
-        "nan rule" => ValueFormat::Only("match"),
-        "empty" => ValueFormat::Only("declared"),
-        _ if quantity.starts_with("param ") => ValueFormat::Json,
-        _ if quantity.starts_with("input ") => ValueFormat::Hash,
+    let check: fn(&str) -> bool = match quantity {
+        "karat" | "nan" | "inf" | "-inf" | "left out" | "outliers" | "max_ulps" => |text| text.parse::<u64>().is_ok(),
+        "checkpoint" => {
+            |text| !text.is_empty() && (quote(text) == text || serde_json::from_str::<String>(text).is_ok())
+        }
+        "reference" => |text| text == "none" || is_hash(text),
+        "where" => is_hash,
+        "or" => |text| text.split(", ").all(is_hash),
+        "atol" | "rtol" | "max_rel_rms" | "largest difference" | "rmse" | "min" | "max" | "mean" | "std" | "l2" => {
+            // The minimum and maximum of a boolean tensor are booleans.
+            |text| parse_number(text, false).is_some() || matches!(text, "true" | "false")
+        }
+        "cast" | "dtype" => |text| DType::from_name(text).is_some(),
+        "shape" => |text| parse_shape(text).is_some(),
+        "nan rule" => |text| text == "match",
+        "empty" => |text| text == "declared",
+        _ if quantity.starts_with("param ") => |text| serde_json::from_str::<Json>(text).is_ok(),
+        _ if quantity.starts_with("input ") => is_hash,
         _ => return None,
-    })
+    };
+    Some(check)
 }
 
-/// Whether a quantity may have this value.
-fn is_valid(quantity: &str, value: &str) -> bool {
-    let is_hash = |text: &str| {
-        let hash = text.strip_prefix("sha256 ").unwrap_or_default();
-        hash.len() == 64 && hash.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-    };
-    match value_format(quantity) {
-        Some(ValueFormat::Word) => {
-            !value.is_empty() && (quote(value) == value || serde_json::from_str::<String>(value).is_ok())
-        }
-        Some(ValueFormat::Json) => serde_json::from_str::<Json>(value).is_ok(),
-        Some(ValueFormat::Hash) => is_hash(value),
-        Some(ValueFormat::Hashes) => value.split(", ").all(is_hash),
-        Some(ValueFormat::HashOrNone) => value == "none" || is_hash(value),
-        // The minimum and maximum of a boolean tensor are booleans.
-        Some(ValueFormat::Number) => parse_number(value, false).is_some() || matches!(value, "true" | "false"),
-        Some(ValueFormat::Count) => value.parse::<u64>().is_ok(),
-        Some(ValueFormat::DType) => DType::from_name(value).is_some(),
-        Some(ValueFormat::Shape) => parse_shape(value).is_some(),
-        Some(ValueFormat::Only(only)) => value == only,
-        None => false,
-    }
+fn is_hash(text: &str) -> bool {
+    let hash = text.strip_prefix("sha256 ").unwrap_or_default();
+    hash.len() == 64 && hash.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// Returns the quantities that a snapshot with these lines must have. If one of them is missing, the file is damaged; the others
