@@ -65,8 +65,8 @@ impl Matrix {
         let outcomes = Outcomes::new(runs, &required);
         let commands = context.commands(cases.root.as_ref(), Some(&cases.place), None);
         let by = match by {
-            By::Case => terminal::By::Case,
-            By::Checkpoint => terminal::By::Checkpoint,
+            By::Case => terminal::RowKind::Case,
+            By::Checkpoint => terminal::RowKind::Checkpoint,
         };
         context.screen.print(|out, palette| match (json, markdown) {
             (true, _) => json::matrix(out, &commands, &outcomes),

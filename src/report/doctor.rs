@@ -1,5 +1,7 @@
 //! The message and the command for each problem of a setup.
 
+use std::collections::BTreeSet;
+
 use super::commands::{Commands, path_argument, quote, remove};
 use super::message::first_few;
 use super::overview::CANNOT_FAIL;
@@ -102,8 +104,5 @@ fn top_folders(paths: &[String]) -> Vec<String> {
         true => path.clone(),
         false => path.split('/').next().unwrap_or_default().to_owned(),
     };
-    let mut folders: Vec<String> = paths.iter().map(first).collect();
-    folders.sort();
-    folders.dedup();
-    folders
+    paths.iter().map(first).collect::<BTreeSet<_>>().into_iter().collect()
 }

@@ -38,9 +38,8 @@ pub fn annotations(commands: &Commands, run: &RunOutcome, workspace: Option<&Pat
     };
     let mut text = String::new();
     text.extend(early.iter().map(|early| annotation("error", None, "the run ended early", &escape_line(early))));
-    let is_review = |case: &CaseOutcome| matches!(case.verdict, Verdict::Drift | Verdict::Unrecorded);
     let (warnings, errors): (Vec<&CaseOutcome>, Vec<&CaseOutcome>) =
-        failing_cases(run).into_iter().partition(|case| is_review(case));
+        failing_cases(run).into_iter().partition(|case| overview::is_reviewable(case));
     for (level, cases, room) in
         [("error", errors, MAX_ANNOTATIONS - usize::from(early.is_some())), ("warning", warnings, MAX_ANNOTATIONS)]
     {
@@ -108,8 +107,9 @@ fn rows(commands: &Commands, run: &RunOutcome, case: &CaseOutcome) -> Vec<String
     let messages = Messages { commands, gate: &run.gate, case };
     let line = |output: Option<&OutputOutcome>| {
         let comparison = output.and_then(|output| output.comparison.as_ref());
-        let largest = comparison.and_then(|of| of.max_abs_diff.as_ref()).map(|extreme| float(extreme.value));
-        let used = comparison.map(|of| of.tolerance_used);
+        let largest =
+            comparison.and_then(|comparison| comparison.max_abs_diff.as_ref()).map(|extreme| float(extreme.value));
+        let used = comparison.map(|comparison| comparison.tolerance_used);
         let used = used.map(|used| if used.is_finite() { share(used) } else { "inf".into() });
         let explanation = output.and_then(|output| message::convincing_explanation(&output.explanations));
         let next = messages.next(output).map(|next| code(&next.command));

@@ -1,16 +1,16 @@
 //! Tables in GitHub's Markdown.
 
 use super::overview;
-use super::terminal::By;
+use super::terminal::RowKind;
 use crate::run::{Group, Matrix, Row, Sum};
 use crate::text::safe::escape_line;
 
 /// Formats the results of several executors on the same cases as a table. Failures are bold.
 #[must_use]
-pub fn matrix(by: By, matrix: &Matrix) -> String {
+pub fn matrix(by: RowKind, matrix: &Matrix) -> String {
     let names = match by {
-        By::Case => &["case", "checkpoint"][..],
-        By::Checkpoint => &["suite", "checkpoint", "cases"],
+        RowKind::Case => &["case", "checkpoint"][..],
+        RowKind::Checkpoint => &["suite", "checkpoint", "cases"],
     };
     let executors = matrix.columns.iter().map(|column| plain(&column.executor));
     let head = row(names.iter().map(|&name| name.to_owned()).chain(executors));
@@ -20,17 +20,17 @@ pub fn matrix(by: By, matrix: &Matrix) -> String {
         text if fails => format!("**{text}**"),
         text => text,
     };
-    let case_row = |of: &Row| {
-        let cells = of.cells.iter().enumerate().map(|(at, one)| cell(&Sum::new([one]), matrix.fails(of, at)));
-        row([code(of.id.as_str()), checkpoint_cell(of.checkpoint.as_deref())].into_iter().chain(cells))
+    let case_row = |case: &Row| {
+        let cells = case.cells.iter().enumerate().map(|(at, one)| cell(&Sum::new([one]), matrix.fails(case, at)));
+        row([code(case.id.as_str()), checkpoint_cell(case.checkpoint.as_deref())].into_iter().chain(cells))
     };
     let group_row = |Group { suite, checkpoint, cases, sums, failed }: Group| {
         let cells = sums.iter().zip(failed).map(|(sum, fails)| cell(sum, fails));
         row([plain(&suite), checkpoint_cell(checkpoint.as_deref()), cases.to_string()].into_iter().chain(cells))
     };
     let rows: String = match by {
-        By::Case => matrix.rows.iter().map(case_row).collect(),
-        By::Checkpoint => matrix.groups().into_iter().map(group_row).collect(),
+        RowKind::Case => matrix.rows.iter().map(case_row).collect(),
+        RowKind::Checkpoint => matrix.groups().into_iter().map(group_row).collect(),
     };
     head + &line + &rows
 }

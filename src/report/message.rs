@@ -7,7 +7,7 @@ use super::commands::{Commands, quote, remove};
 use crate::compare::mismatch::{
     are_both_nan, describe_differences, describe_largest, describe_mismatch, describe_tolerance,
 };
-use crate::compare::{Mismatch, Tolerance, Vacuous};
+use crate::compare::{Comparison, Mismatch, Tolerance, Vacuous};
 use crate::explain::Explanation;
 use crate::run::{CaseOutcome, Gate, OutputOutcome, Problem, Verdict};
 use crate::snapshot::Drift;
@@ -141,12 +141,13 @@ impl<'a> Messages<'a> {
             (Verdict::Pass, None) => message.add([SNAPSHOT_ONLY.into()]),
             (_, comparison) => message.add(comparison.iter().flat_map(describe_differences)),
         }
-        if let Some(comparison) = comparison.as_ref().filter(|of| *verdict >= Verdict::Orphaned && of.outside > 0) {
+        if let Some(comparison) = comparison
+            && comparison.outside > 0
+            && *verdict >= Verdict::Orphaned
+        {
             let allowed = count(tolerance.as_ref().map_or(0, |tolerance| tolerance.outliers));
-            message.add([format!(
-                "{} outside tolerance; the case allows {allowed}",
-                plural(comparison.outside, "element")
-            )]);
+            let outside = plural(comparison.outside, "element");
+            message.add([format!("{outside} outside tolerance; the case allows {allowed}")]);
         }
         message.add(vacuous_lines(output));
         message.add(alternatives(output));
@@ -334,7 +335,8 @@ impl<'a> Messages<'a> {
         let actual = output.and_then(|output| output.actual_file.as_deref()).map(|file| commands.path(file));
         let reference = output.and_then(|output| output.reference.as_deref());
         // `diff` knows no mask, so it would show another difference.
-        let is_masked = output.and_then(|output| output.comparison.as_ref()).is_some_and(|of| of.left_out > 0);
+        let comparison = output.and_then(|output| output.comparison.as_ref());
+        let is_masked = comparison.is_some_and(|comparison| comparison.left_out > 0);
         match (actual, reference) {
             (Some(actual), Some(reference)) if !is_masked => {
                 let folder = case.file.parent().unwrap_or(Path::new(""));
@@ -506,10 +508,12 @@ fn unrecorded(output: Option<&OutputOutcome>) -> Vec<String> {
 
 /// Describes an output within tolerance, but outside its snapshot's band.
 fn drift_line(output: &OutputOutcome) -> String {
-    let accuracy = match output.comparison.as_ref().map(|of| (of.differing, of.tolerance_used)) {
+    let accuracy = match &output.comparison {
         None => "no reference".to_owned(),
-        Some((0, _)) => "no difference".to_owned(),
-        Some((_, used)) if used <= 1.0 => format!("within tolerance ({} used)", percent(used)),
+        Some(comparison) if comparison.differing == 0 => "no difference".to_owned(),
+        Some(Comparison { tolerance_used, .. }) if *tolerance_used <= 1.0 => {
+            format!("within tolerance ({} used)", percent(*tolerance_used))
+        }
         // Outliers that the case allows use more than all of the tolerance.
         Some(_) => "within tolerance".to_owned(),
     };

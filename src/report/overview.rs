@@ -19,6 +19,11 @@ pub(super) fn is_pass(run: &RunOutcome, case: &CaseOutcome) -> bool {
     case.verdict == Verdict::Pass && !run.gate.fails(case)
 }
 
+/// Whether a case may be reviewed and accepted.
+pub(super) fn is_reviewable(case: &CaseOutcome) -> bool {
+    matches!(case.verdict, Verdict::Drift | Verdict::Unrecorded)
+}
+
 /// Returns the number of cases that passed.
 pub(super) fn passed(run: &RunOutcome) -> u64 {
     run.cases.iter().filter(|case| is_pass(run, case)).count() as u64
@@ -88,18 +93,17 @@ pub(super) const CANNOT_FAIL: &str = "cannot fail, or cannot fail on zeros or Na
 /// Returns the next steps after a run, each with its command: tighten, fix, then review. `place` is where the messages of
 /// the cases are: above or below.
 pub(super) fn next_steps(commands: &Commands, run: &RunOutcome, place: &str) -> Vec<(String, String)> {
-    let is_reviewed = |case: &CaseOutcome| matches!(case.verdict, Verdict::Drift | Verdict::Unrecorded);
     let is_improved = |case: &CaseOutcome| case.outputs.iter().any(|output| !output.improved.is_empty());
     // The number of such cases and their noun, or `None` if there are none.
-    let cases = |is: &dyn Fn(&CaseOutcome) -> bool| {
-        let number = run.cases.iter().filter(|case| is(case)).count() as u64;
+    let cases = |is_included: &dyn Fn(&CaseOutcome) -> bool| {
+        let number = run.cases.iter().filter(|case| is_included(case)).count() as u64;
         (number > 0).then(|| plural(number, "case"))
     };
     let improved = cases(&is_improved)
         .map(|cases| (format!("{cases} improved; to tighten the accepted snapshots"), commands.accept(None)));
-    let to_fix = cases(&|case| run.gate.fails(case) && !is_reviewed(case))
+    let to_fix = cases(&|case| run.gate.fails(case) && !is_reviewable(case))
         .map(|cases| (format!("{cases} to fix, as described {place}; then"), commands.run(None)));
-    let to_review = cases(&|case| run.gate.fails(case) && is_reviewed(case))
+    let to_review = cases(&|case| run.gate.fails(case) && is_reviewable(case))
         .map(|cases| (format!("{cases} to review, if intended"), review(commands, &run.gate, None).command));
     let incomplete = (!run.passed() && run.failed() == 0).then(|| ("to run all cases".to_owned(), commands.run(None)));
     [improved, to_fix, to_review, incomplete].into_iter().flatten().collect()
@@ -163,9 +167,9 @@ fn measurements(case: &CaseOutcome) -> String {
 
 /// Returns the largest difference and the share of tolerance of the comparison that uses most of its tolerance.
 pub(super) fn largest_difference(comparisons: &[&Comparison]) -> String {
-    let largest = |of: &Comparison| of.max_abs_diff.as_ref().map_or(0.0, |extreme| extreme.value);
+    let largest = |comparison: &Comparison| comparison.max_abs_diff.as_ref().map_or(0.0, |extreme| extreme.value);
     let figures = comparisons.iter().map(|comparison| (comparison.tolerance_used, largest(comparison)));
-    let (used, largest) = figures.fold((0.0, 0.0), |worst, one| if one > worst { one } else { worst });
+    let (used, largest) = figures.fold((0.0, 0.0), |worst, next| if next > worst { next } else { worst });
     let share = match used {
         _ if largest == 0.0 => return "no difference".into(),
         used if !used.is_finite() => "none allowed".into(),
@@ -178,10 +182,11 @@ pub(super) fn largest_difference(comparisons: &[&Comparison]) -> String {
 /// Returns what a pass could hide: a mask that excludes most elements, allowed outliers, alternative references, a vacuous
 /// comparison, or an improvement.
 fn remarks(case: &CaseOutcome) -> Vec<String> {
-    let comparisons = || case.outputs.iter().filter_map(|output| Some((output.verdict, output.comparison.as_ref()?)));
-    let outliers: u64 = comparisons().filter(|(of, _)| *of == Verdict::Pass).map(|(_, of)| of.outside).sum();
-    let masked = comparisons().filter(|(_, of)| of.left_out > of.elements);
-    let excluded: u64 = masked.map(|(_, of)| of.left_out).sum();
+    let passed = case.outputs.iter().filter(|output| output.verdict == Verdict::Pass);
+    let outliers: u64 = passed.filter_map(|output| Some(output.comparison.as_ref()?.outside)).sum();
+    let comparisons = case.outputs.iter().filter_map(|output| output.comparison.as_ref());
+    let masked = comparisons.filter(|comparison| comparison.left_out > comparison.elements);
+    let excluded: u64 = masked.map(|comparison| comparison.left_out).sum();
     let references = case.outputs.iter().filter(|output| !output.alternatives.is_empty());
     let mut remarks = Vec::new();
     remarks.extend((excluded > 0).then(|| format!("{} excluded", count(excluded))));

@@ -287,7 +287,7 @@ fn skipped<'a>(palette: &Palette, cases: impl Iterator<Item = (&'a str, &'a str)
 
 /// What a row of a matrix contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum By {
+pub enum RowKind {
     /// One case.
     Case,
     /// All cases of one checkpoint in one suite.
@@ -297,17 +297,17 @@ pub enum By {
 /// Formats the results of several executors on the same cases: a table, the failures in full, and the count of each
 /// executor.
 #[must_use]
-pub fn matrix(by: By, palette: &Palette, commands: &Commands, matrix: &Matrix) -> String {
+pub fn matrix(by: RowKind, palette: &Palette, commands: &Commands, matrix: &Matrix) -> String {
     let executors = matrix.columns.iter().map(|column| column.executor.as_str());
     let mut table = Table::default();
     match by {
-        By::Case => {
+        RowKind::Case => {
             table.row(["case"].into_iter().chain(executors));
             for Row { id, checkpoint: _, cells } in &matrix.rows {
                 table.case(id.as_str(), cells.iter().map(|cell| overview::cell(&Sum::new([cell]))));
             }
         }
-        By::Checkpoint => {
+        RowKind::Checkpoint => {
             table.row(["suite", "checkpoint", "cases"].into_iter().chain(executors));
             for Group { suite, checkpoint, cases, sums, failed: _ } in matrix.groups() {
                 let names = [suite, checkpoint.unwrap_or_else(|| "-".to_owned()), cases.to_string()];

@@ -108,12 +108,7 @@ pub(crate) fn write_guarded(
 impl Rule {
     /// Guards every line of a text.
     pub(crate) fn guard(self, text: &str) -> String {
-        text.split_inclusive('\n')
-            .map(|line| match line.strip_suffix('\n') {
-                Some(line) => self.guard_line(line).into_owned() + "\n",
-                None => self.guard_line(line).into_owned(),
-            })
-            .collect()
+        text.split('\n').map(|line| self.guard_line(line)).collect::<Vec<_>>().join("\n")
     }
 
     /// Escapes hidden characters and commands in a line.
@@ -219,7 +214,7 @@ mod tests {
             let mut out = Vec::new();
             // Write in pieces, as formatting does.
             let pieces = |out: &mut dyn Write| text.as_bytes().chunks(3).try_for_each(|piece| out.write_all(piece));
-            write_guarded(&mut out, rule, pieces).expect("a vector takes every byte");
+            write_guarded(&mut out, rule, pieces).expect("writing to a vector cannot fail");
             String::from_utf8(out).expect("text")
         };
         for (text, safe) in [

@@ -123,8 +123,9 @@ impl<'a> Plot<'a> {
 
     /// Returns the checkpoints with their coordinates.
     pub(super) fn marks(&self) -> Vec<Mark<'a>> {
-        let place = |x: f64, of: &Option<Difference>| {
-            of.as_ref().map(|of| (x, self.y(of), if of.is_close { "in" } else { "out" }))
+        let place = |x: f64, difference: &Option<Difference>| {
+            let difference = difference.as_ref()?;
+            Some((x, self.y(difference), if difference.is_close { "in" } else { "out" }))
         };
         let mark = |(at, step): (usize, &'a Step)| {
             let x = self.x(at);
@@ -134,7 +135,7 @@ impl<'a> Plot<'a> {
                 true => format!("…{}", id.chars().skip(letters + 1 - LETTERS).collect::<String>()),
                 false => id.to_owned(),
             };
-            let own = step.own.as_ref().map(|of| format!("\nown {}", overview::difference_cell(of)));
+            let own = step.own.as_ref().map(|own| format!("\nown {}", overview::difference_cell(own)));
             let propagated =
                 step.propagated.as_ref().map(|of| format!("\npropagated {}", overview::difference_cell(of)));
             let amplified = step.amplification.map(|times| format!("\namplified {}", ratio(times)));
@@ -250,8 +251,8 @@ fn describe(map: &HeatMap) -> String {
             _ => format!("; the largest is in the cell that starts at row {row}, column {at}"),
         }
     });
-    let (of, place) = (count(cells.len() as u64), place.unwrap_or_default());
-    format!("Heat map: {} of {of} cells contain an element outside tolerance{place}", count(outside))
+    let (outside, total, place) = (count(outside), count(cells.len() as u64), place.unwrap_or_default());
+    format!("Heat map: {outside} of {total} cells contain an element outside tolerance{place}")
 }
 
 /// Returns the CSS class for a mark of the character map.

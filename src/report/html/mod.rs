@@ -35,7 +35,7 @@ pub enum Detail {
 /// Formats a run as one HTML page: an overview, the cases by suite, and the chains.
 #[must_use]
 pub fn run(commands: &Commands, run: &RunOutcome, detail: Detail) -> String {
-    Page { commands, run, detail }.render().expect("a string takes everything") + "\n"
+    Page { commands, run, detail }.render().expect("writing to a string cannot fail") + "\n"
 }
 
 /// The style sheet.
@@ -68,9 +68,10 @@ impl<'a> Page<'a> {
 
     /// Returns the number of cases with each verdict, first of those that fail the run, then of the others.
     fn counts(&self) -> Vec<(&'static str, Vec<(Verdict, String)>)> {
-        let of = |fails: bool| tallies(self.run.cases.iter().filter(move |case| self.run.gate.fails(case) == fails));
-        let both = [("failed", of(true)), ("did not fail", of(false))];
-        both.into_iter().filter(|(_, tallies)| !tallies.is_empty()).collect()
+        let (failed, others): (Vec<&CaseOutcome>, _) =
+            self.run.cases.iter().partition(|case| self.run.gate.fails(case));
+        let groups = [("failed", tallies(&failed)), ("did not fail", tallies(&others))];
+        groups.into_iter().filter(|(_, tallies)| !tallies.is_empty()).collect()
     }
 
     /// Groups the cases by their top-level folder.
@@ -82,20 +83,15 @@ impl<'a> Page<'a> {
         suites
     }
 
-    /// Whether a case passed. All other cases are reported in full.
-    fn is_pass(&self, case: &CaseOutcome) -> bool {
-        overview::is_pass(self.run, case)
-    }
-
     /// Returns how many cases passed, and how many of them are rows of the table.
     fn passed(&self, cases: &[&CaseOutcome]) -> (usize, usize) {
-        let count = |is: &dyn Fn(&CaseOutcome) -> bool| cases.iter().filter(|case| is(case)).count();
-        (count(&|case| self.is_pass(case)), count(&|case| self.is_row(case)))
+        let passes = cases.iter().filter(|case| overview::is_pass(self.run, case));
+        (passes.clone().count(), passes.filter(|case| self.is_row(case)).count())
     }
 
     /// Whether a case that passed is only a row of the table.
     fn is_row(&self, case: &CaseOutcome) -> bool {
-        self.is_pass(case) && self.detail == Detail::NotPassed && !has_remarks(case)
+        overview::is_pass(self.run, case) && self.detail == Detail::NotPassed && !has_remarks(case)
     }
 
     fn messages(&self, case: &'a CaseOutcome) -> Vec<Message<'a>> {
@@ -114,16 +110,18 @@ impl<'a> Page<'a> {
 /// Whether a case that passed has more to report than fits a row.
 fn has_remarks(case: &CaseOutcome) -> bool {
     case.outputs.iter().any(|output| {
-        let outside = output.comparison.as_ref().is_some_and(|measured| measured.outside > 0);
-        outside || !output.improved.is_empty() || output.vacuous().is_some()
+        let has_outliers = output.comparison.as_ref().is_some_and(|comparison| comparison.outside > 0);
+        has_outliers || !output.improved.is_empty() || output.vacuous().is_some()
     })
 }
 
 /// Counts the cases with each verdict that occurs.
-fn tallies<'a>(cases: impl Iterator<Item = &'a CaseOutcome> + Clone) -> Vec<(Verdict, String)> {
-    let of = |verdict| cases.clone().filter(|case| case.verdict == verdict).count() as u64;
-    let counts = Verdict::ALL.into_iter().map(|verdict| (verdict, of(verdict))).filter(|(_, of)| *of > 0);
-    counts.map(|(verdict, of)| (verdict, format!("{} {}", count(of), verdict.word()))).collect()
+fn tallies(cases: &[&CaseOutcome]) -> Vec<(Verdict, String)> {
+    let tally = |verdict: Verdict| match cases.iter().filter(|case| case.verdict == verdict).count() as u64 {
+        0 => None,
+        number => Some((verdict, format!("{} {}", count(number), verdict.word()))),
+    };
+    Verdict::ALL.into_iter().filter_map(tally).collect()
 }
 
 /// Returns the decorative sign before a verdict.
@@ -153,13 +151,13 @@ fn tone(verdict: &Verdict) -> &'static str {
 /// Returns the tolerance, the difference and the summary of an output, as groups of rows.
 fn measures(output: &OutputOutcome) -> Vec<(&'static str, Vec<[String; 2]>)> {
     let row = |(quantity, value): figures::Row| [quantity.to_owned(), value];
-    let limits = |of: &Tolerance| ["tolerance".to_owned(), message::limits(of)];
+    let limits = |tolerance: &Tolerance| ["tolerance".to_owned(), message::limits(tolerance)];
     let largest = |(quantity, cells): (&str, Option<[String; 4]>)| {
         cells.map(|[value, at, ..]| [format!("largest {quantity}"), format!("{value} at {at}")])
     };
-    let difference = |of: &Comparison| {
-        let extremes = figures::extremes(of).into_iter().filter_map(largest);
-        extremes.chain(figures::measures(of).map(row)).collect::<Vec<_>>()
+    let difference = |comparison: &Comparison| {
+        let extremes = figures::extremes(comparison).into_iter().filter_map(largest);
+        extremes.chain(figures::measures(comparison).map(row)).collect::<Vec<_>>()
     };
     let tolerance = output.tolerance.iter().map(limits);
     let groups = [
@@ -253,7 +251,7 @@ mod tests {
     fn text_is_never_markup() {
         let hostile = "</script><script>alert('1')</script> & \"\u{1b}[31m\"";
         let mut written = String::new();
-        Escape.write_escaped_str(&mut written, hostile).expect("a string takes everything");
+        Escape.write_escaped_str(&mut written, hostile).expect("writing to a string cannot fail");
         let escaped = "&lt;/script&gt;&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt; &amp; &quot;\\u{1b}[31m&quot;";
         assert_eq!(written, escaped);
     }

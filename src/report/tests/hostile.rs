@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{example, record, to_text, verbs};
 use crate::report::html::{self, Detail};
-use crate::report::terminal::{self, By, Detail as TerminalDetail};
+use crate::report::terminal::{self, Detail as TerminalDetail, RowKind};
 use crate::report::{Palette, github, json, junit, markdown};
 use crate::run::{Matrix, RunOutcome};
 use crate::text::is_hidden;
@@ -139,7 +139,7 @@ fn check(run: &RunOutcome, what: &str) {
     }
     assert_table(&github::summary(&commands, run, usize::MAX), what);
     let matrix = Matrix::new(vec![run.clone()], &[]);
-    for by in [By::Case, By::Checkpoint] {
+    for by in [RowKind::Case, RowKind::Checkpoint] {
         assert_table(&markdown::matrix(by, &matrix), what);
         let plain = Palette::plain();
         assert_safe(&Rule::Text.guard(&terminal::matrix(by, &plain, &commands, &matrix)), what);
@@ -193,8 +193,8 @@ fn lines_with_very_long_names_are_bounded() {
     }
     let (commands, plain) = (example::commands(), Palette::plain());
     for text in [
-        terminal::matrix(By::Case, &plain, &commands, &matrix),
-        terminal::matrix(By::Checkpoint, &plain, &commands, &matrix),
+        terminal::matrix(RowKind::Case, &plain, &commands, &matrix),
+        terminal::matrix(RowKind::Checkpoint, &plain, &commands, &matrix),
         terminal::run(TerminalDetail::Measurements, &plain, &commands, &run),
     ] {
         assert!(text.contains("…69,860 more…"), "{}", &text[..2000]);

@@ -6,7 +6,7 @@ use super::{assert_text, example};
 use crate::case::CaseId;
 use crate::compare::{Mismatch, NonFinite, Pair, Picture, Rules, Summary, Tolerance, summarize};
 use crate::explain::{Explanation, Hypothesis};
-use crate::report::terminal::{self, By};
+use crate::report::terminal::{self, RowKind};
 use crate::report::{
     CaseLine, CaseView, DiffView, InputView, OutputView, PairView, Palette, TensorView, UnreadableTensor,
 };
@@ -289,13 +289,13 @@ pub(super) fn matrix() -> Matrix {
 
 #[test]
 fn every_case_has_a_row_and_every_executor_a_column() {
-    let actual = terminal::matrix(By::Case, &Palette::plain(), &example::commands(), &matrix());
+    let actual = terminal::matrix(RowKind::Case, &Palette::plain(), &example::commands(), &matrix());
     assert_text(&actual, include_str!("../../../tests/data/report/matrix.txt"));
 }
 
 #[test]
 fn the_markdown_table_has_the_same_cells() {
-    let actual = markdown::matrix(By::Case, &matrix());
+    let actual = markdown::matrix(RowKind::Case, &matrix());
     assert_text(&actual, include_str!("../../../tests/data/report/matrix.md"));
 }
 
@@ -303,7 +303,7 @@ fn the_markdown_table_has_the_same_cells() {
 fn a_bar_in_a_name_does_not_end_a_cell() {
     let mut matrix = matrix();
     matrix.rows[0].checkpoint = Some("a|b\n".into());
-    let actual = markdown::matrix(By::Case, &matrix);
+    let actual = markdown::matrix(RowKind::Case, &matrix);
     assert!(actual.contains("| <code>a\\|b\\\\n</code> |"), "{actual}");
 }
 
@@ -311,7 +311,7 @@ fn a_bar_in_a_name_does_not_end_a_cell() {
 fn a_group_shows_its_worst_verdict_its_largest_difference_and_its_holes() {
     let mut matrix = matrix();
     matrix.rows.iter_mut().for_each(|row| row.checkpoint = Some("one".into()));
-    let actual = markdown::matrix(By::Checkpoint, &matrix);
+    let actual = markdown::matrix(RowKind::Checkpoint, &matrix);
     let row = actual.lines().last().expect("a row");
     assert_eq!(row, "| gpt2-tiny | `one` | 3 | **mismatch 2.1e-4 21x** | **mismatch 2.1e-4 21x, 1 hole** |");
 }
