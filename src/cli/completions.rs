@@ -1,9 +1,9 @@
-//! `karat completions`: what a shell needs to complete karat's command line.
+//! `karat completions`: prints shell completions.
 
 use clap::{Args, Command};
 use clap_complete::{Shell, generate};
 
-use super::Gate;
+use super::Exit;
 use super::output::print;
 use crate::error::Result;
 
@@ -15,15 +15,14 @@ pub(super) struct Completions {
 }
 
 impl Completions {
-    /// Prints the completions of that whole command line.
-    pub(super) fn main(self, whole: &Command) -> Result<Gate> {
-        // In memory first: what writes them panics where the reader has closed the pipe.
+    /// Prints the completions of the command line `whole`, without its hidden verbs.
+    pub(super) fn main(self, whole: &Command) -> Result<Exit> {
+        let verbs = whole.get_subcommands().filter(|verb| !verb.is_hide_set()).cloned();
+        let mut command = Command::new("karat").args(whole.get_arguments().cloned()).subcommands(verbs);
+        // `generate` panics on a closed pipe, so it writes to memory first.
         let mut script = Vec::new();
-        // A verb that nobody types is not offered.
-        let typed: Vec<Command> = whole.get_subcommands().filter(|verb| !verb.is_hide_set()).cloned().collect();
-        let mut command = Command::new("karat").args(whole.get_arguments().cloned()).subcommands(typed);
         generate(self.shell, &mut command, "karat", &mut script);
         print(|out| out.write_all(&script))?;
-        Ok(Gate::Passed)
+        Ok(Exit::Passed)
     }
 }

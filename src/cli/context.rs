@@ -1,4 +1,4 @@
-//! What every verb is given besides its own arguments: where it is at home, and where it prints.
+//! What every verb gets in addition to its own arguments: how karat was started, and where to print.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -12,49 +12,39 @@ use crate::error::{Error, Result};
 use crate::report::{Commands, Review};
 use crate::snapshot::Recorder;
 
-/// Where the command line is at home: what it takes when nothing is typed, and how it is called.
+/// The program that parses the command line: its name and its defaults.
 #[derive(Clone, Debug)]
-pub(crate) struct Home {
-    /// What the reader types before a verb: `karat`, or `cargo test --test goldens --`.
+pub(crate) struct Program {
+    /// What the user types before a verb: `karat`, or `cargo test --test goldens --`.
     pub command: String,
-    /// The goldens root when none is typed.
+    /// The default goldens root.
     pub root: PathBuf,
-    /// The snapshots folder when none is typed and the root has no component named `goldens`.
+    /// The default snapshots folder, for a root that has no component named `goldens`.
     pub snapshots: Option<PathBuf>,
-    /// The ids of the cases that may be skipped in CI, besides those that are typed.
+    /// The ids of cases that may be skipped in CI, in addition to those on the command line.
     pub allowed_skips: Vec<String>,
-    /// Whether a case fails whose comparison is [vacuous](crate::compare::vacuous()), typed or not.
+    /// Whether a [vacuous](crate::compare::vacuous()) comparison always fails its case.
     pub deny_vacuous: bool,
-    /// The folder that the reader is in: paths below it are shown relative to it.
+    /// The user's current folder: paths below it are shown relative to it.
     pub base: PathBuf,
-    /// Whose checkpoints the executors hold.
+    /// Who registered the checkpoints.
     pub host: Host,
 }
 
-/// Whose checkpoints a command line runs.
+/// Who registered the checkpoints that a command line runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Host {
-    /// Those of a test target with a [`Harness`](crate::Harness), or of a program that calls [`main`](super::main::main).
+    /// A test target with a [`Harness`](crate::Harness), or a program that calls [`main`](super::main::main).
     Harness,
-    /// karat's own: the binary. It does not run them in place of those of a harness.
-    #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "only the binary is one"))]
+    /// The `karat` binary, whose built-in checkpoints must not run in place of those of a harness.
+    #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "only the binary constructs it"))]
     Binary,
 }
 
-impl Host {
-    /// What the current folder is, where the reader may not know it.
-    fn folder(self) -> &'static str {
-        match self {
-            Host::Harness => ", the folder of the package, in which cargo runs its tests",
-            Host::Binary => "",
-        }
-    }
-}
-
-impl Home {
-    /// The home of a command with that goldens root.
-    pub(crate) fn new(command: &str, root: impl Into<PathBuf>, host: Host) -> Home {
-        Home {
+impl Program {
+    /// Creates a program with that name and default goldens root, which runs in the current folder.
+    pub(crate) fn new(command: &str, root: impl Into<PathBuf>, host: Host) -> Program {
+        Program {
             command: command.to_owned(),
             root: root.into(),
             snapshots: None,
@@ -65,83 +55,92 @@ impl Home {
         }
     }
 
-    /// The goldens at home, with that snapshots folder if one is given.
+    /// Returns the default goldens, with `snapshots` as their snapshots folder if one is given.
     pub(crate) fn goldens(&self, snapshots: Option<&Path>) -> Result<Goldens> {
         let snapshots = snapshots.or(self.snapshots.as_deref());
-        let has_own = self.root.components().any(|part| part.as_os_str() == "goldens");
-        if self.host == Host::Harness && snapshots.is_none() && !has_own {
-            let root = self.root.display();
+        let has_default = self.root.components().any(|part| part.as_os_str() == "goldens");
+        if self.host == Host::Harness && snapshots.is_none() && !has_default {
             return Err(Error::Usage(format!(
-                "{root} is not in a folder named `goldens`; say where its snapshots are with Harness::snapshots(..)"
+                "{} is not in a folder named `goldens`; name its snapshots folder with Harness::snapshots(..)",
+                self.root.display()
             )));
         }
         Goldens::locate(&self.root, snapshots)
     }
 
-    /// What to say of an error: where there is no case yet, also the command that adds one, or that goes to where there are some.
-    pub(crate) fn complaint(&self, error: &Error) -> String {
+    /// Describes an error. Where there is no case yet, adds the command that adds one, or that changes to the folder that has some.
+    pub(crate) fn describe(&self, error: &Error) -> String {
         let Error::NoCases { place, exists } = error else { return error.to_string() };
-        let is_own = absolute(&self.root).is_ok_and(|root| root == *place);
-        if let (true, false, Some(above)) = (is_own, exists, self.above()) {
+        let is_default = absolute(&self.root).is_ok_and(|root| root == *place);
+        if let (true, false, Some(above)) = (is_default, exists, self.folder_above()) {
             let root = above.join(&self.root);
-            return format!("{error}\na folder above has one, {}; to use it:  cd {}", root.display(), above.display());
+            return format!("{error}\na parent folder has one, {}; to use it:  cd {}", root.display(), above.display());
         }
-        let shown = place.strip_prefix(&self.base).unwrap_or(place);
-        let root = (!is_own).then(|| shown.display().to_string());
+        let relative = place.strip_prefix(&self.base).unwrap_or(place);
+        let root = (!is_default).then(|| relative.display().to_string());
         let commands = Commands { root, ..self.commands() };
         format!("{error}\nto add the first:  {}", commands.add())
     }
 
-    /// The nearest folder above in which the goldens would be found, from here. Cargo runs a harness where it always does.
-    fn above(&self) -> Option<PathBuf> {
-        let is_root = |(_, folder): &(usize, &Path)| folder.join(&self.root).is_dir();
-        let (levels, _) = self.base.ancestors().enumerate().skip(1).find(is_root)?;
-        (self.host != Host::Harness).then(|| vec![".."; levels].iter().collect())
+    /// Returns the nearest parent folder that has the default goldens. Cargo always runs a harness in the folder of its package.
+    fn folder_above(&self) -> Option<PathBuf> {
+        let has_root = |(_, folder): &(usize, &Path)| folder.join(&self.root).is_dir();
+        let (levels, _) = self.base.ancestors().enumerate().skip(1).find(has_root)?;
+        (self.host == Host::Binary).then(|| vec![".."; levels].iter().collect())
     }
 
-    /// How to name karat's commands here.
+    /// Returns how to write karat's commands for this program.
     pub(crate) fn commands(&self) -> Commands {
         Commands::new(&self.command, self.base.clone())
     }
 }
 
-/// The headings of help for what selects cases, how they run, what they are held to, and what is shown.
-pub(super) const SELECTION: &str = "Which cases";
-pub(super) const EXECUTION: &str = "How they run";
-pub(super) const GATE: &str = "What fails";
-pub(super) const OUTPUT: &str = "What is shown and written";
+/// The headings of the help for options that select cases, run them, decide what fails, and control output.
+pub(super) const SELECTION: &str = "Case selection";
+pub(super) const EXECUTION: &str = "Execution";
+pub(super) const GATE: &str = "Pass and fail";
+pub(super) const OUTPUT: &str = "Output and reports";
 
-/// Which goldens a verb is about.
+/// The option that names the snapshots folder.
 #[derive(Debug, Args)]
-pub(super) struct Place {
-    /// The snapshots folder [default: `snapshots`, where the last component of the root named `goldens` stands]
+pub(super) struct SnapshotsArg {
+    /// The snapshots folder [default: the root's path with its last `goldens` replaced by `snapshots`]
     #[arg(long, value_name = "DIR", help_heading = SELECTION)]
     pub(super) snapshots: Option<PathBuf>,
 }
 
-/// Everything that a verb is given besides its own arguments.
+/// What every verb gets in addition to its own arguments.
 pub(super) struct Context<'a> {
-    pub(super) home: &'a Home,
+    pub(super) program: &'a Program,
     pub(super) screen: Screen,
-    /// What was typed behind the command: the verb first.
-    pub(super) typed: &'a [OsString],
+    /// The arguments after the program's name: the verb first.
+    pub(super) args: &'a [OsString],
 }
 
 impl Context<'_> {
-    /// Where a file was looked for that is not there, behind `; `; nothing where that was typed.
-    pub(super) fn looked(&self, file: &Path) -> String {
-        let folder = std::env::current_dir().unwrap_or_default();
-        match file.is_relative() {
-            true => format!("; looked in {}{}", folder.display(), self.home.host.folder()),
-            false => String::new(),
+    /// Returns `; looked in FOLDER` for a relative path that does not exist; nothing for an absolute one.
+    pub(super) fn search_folder(&self, file: &Path) -> String {
+        if !file.is_relative() {
+            return String::new();
         }
+        let folder = std::env::current_dir().unwrap_or_default();
+        let explanation = match self.program.host {
+            Host::Harness => ", the folder of the package, in which cargo runs its tests",
+            Host::Binary => "",
+        };
+        format!("; looked in {}{explanation}", folder.display())
     }
 
-    /// How to name karat's commands, where the reader has typed that root and place.
+    /// Shortens a path below the user's current folder.
+    pub(super) fn relative<'p>(&self, path: &'p Path) -> std::path::Display<'p> {
+        path.strip_prefix(&self.program.base).unwrap_or(path).display()
+    }
+
+    /// Returns how to write karat's commands, with the root and the snapshots folder that the user gave.
     pub(super) fn commands(
         &self,
-        typed: Option<&PathBuf>,
-        place: Option<&Place>,
+        root: Option<&PathBuf>,
+        snapshots: Option<&SnapshotsArg>,
         recorder: Option<&Recorder>,
     ) -> Commands {
         Commands {
@@ -149,18 +148,25 @@ impl Context<'_> {
                 true => Review::Insta,
                 false => Review::Accept,
             },
-            root: typed.map(|root| root.display().to_string()),
-            snapshots: place.and_then(|place| place.snapshots.as_ref()).map(|folder| folder.display().to_string()),
-            ..self.home.commands()
+            root: root.map(|root| root.display().to_string()),
+            snapshots: snapshots.and_then(|of| of.snapshots.as_ref()).map(|folder| folder.display().to_string()),
+            ..self.program.commands()
         }
     }
 }
 
-/// Whether the gate is closed: what a verb ends with where karat could do its job.
+/// How a verb ends when karat could do its job.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Gate {
+pub(super) enum Exit {
     Passed,
     Failed,
-    /// Somebody asked to stop, and the process ends as that signal would end it.
+    /// A signal stopped the run; the process exits with the status of that signal.
     Interrupted(ExitCode),
+}
+
+impl Exit {
+    /// Returns `Passed` or `Failed`.
+    pub(super) fn from_passed(passed: bool) -> Exit {
+        if passed { Exit::Passed } else { Exit::Failed }
+    }
 }

@@ -1,4 +1,4 @@
-//! `karat diff`: two tensors, two containers member by member, or two folders file by file.
+//! `karat diff`: compares two tensors, two containers member by member, or two folders file by file.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use clap::Args;
 use walkdir::WalkDir;
 
-use super::{Context, Gate};
+use super::{Context, Exit};
 use crate::case::Address;
 use crate::compare::{Comparison, LARGE, Measurement, NanRule, Pair, Picture, Rules, Summary, Tolerance, measure};
 use crate::error::{Error, Result};
@@ -18,23 +18,23 @@ use crate::tensor::{DType, Source, Tensor};
 /// The arguments of `karat diff`.
 #[derive(Debug, Args)]
 pub(super) struct Diff {
-    /// What is held against the reference: a tensor file, `file#name`, a container, or a folder
+    /// The actual values: a tensor file, `file#name`, a container, or a folder
     actual: String,
-    /// The reference
+    /// The reference: the same kind
     reference: String,
-    /// The absolute part of the tolerance [default: by dtype, as torch.testing has it]
+    /// The absolute tolerance [default: by dtype, as in torch.testing]
     #[arg(long, value_name = "ATOL", requires = "rtol", allow_negative_numbers = true)]
     atol: Option<f64>,
-    /// The part relative to the magnitude of the reference
+    /// The tolerance relative to the magnitude of the reference
     #[arg(long, value_name = "RTOL", requires = "atol", allow_negative_numbers = true)]
     rtol: Option<f64>,
     /// Let NaN match NaN
     #[arg(long)]
     nan: bool,
-    /// What the anonymous bytes of an npy element are: bf16, f8_e4m3, f8_e5m2
+    /// The dtype of .npy elements that numpy stores as plain bytes: bf16, f8_e4m3 or f8_e5m2
     #[arg(long, value_name = "DTYPE", value_parser = super::param::parse_dtype)]
     dtype: Option<DType>,
-    /// Say what the differences look like, and where they are
+    /// Explain the differences: likely causes, and where they are
     #[arg(long)]
     explain: bool,
     /// Print one JSON document and nothing else
@@ -42,55 +42,52 @@ pub(super) struct Diff {
     json: bool,
 }
 
-/// Other references that are read for each pair that is not close: those of one checkpoint, not of a whole model.
-const BESIDE: usize = 16;
+/// The number of other references that are tried to explain a mismatch: enough for one checkpoint, not for a whole model.
+const MAX_OTHERS: usize = 16;
 
-/// The links below a folder that are followed: some that double at every level would never end.
-const LINKS: usize = 10_000;
+/// The number of links that are followed below a folder: links that double at every level would never end.
+const MAX_LINKS: usize = 10_000;
 
-/// What is on one side.
+/// The tensors of one side.
 #[derive(Default)]
 struct Side {
-    /// By the name under which the other side has it; the only one of a file that names none has an empty one.
+    /// By name; the name of a single unnamed tensor is empty.
     tensors: BTreeMap<String, Address>,
     /// The files below a folder that could not be opened.
     unread: Vec<UnreadableTensor>,
 }
 
 impl Diff {
-    pub(super) fn main(self, context: &Context<'_>) -> Result<Gate> {
+    pub(super) fn main(self, context: &Context<'_>) -> Result<Exit> {
         let tolerance = match (self.atol, self.rtol) {
             (Some(atol), Some(rtol)) => Some(Tolerance::new(atol, rtol)?),
             _ => None,
         };
         let view = self.view(self.sides()?, tolerance)?;
-        context.screen.print(|out, palette| match self.json {
-            true => json::diff(out, &view),
-            false => out.write_all(terminal::diff(palette, &view).as_bytes()),
-        })?;
-        Ok(if view.is_close() { Gate::Passed } else { Gate::Failed })
+        context.screen.print_view(self.json, |out| json::diff(out, &view), |palette| terminal::diff(palette, &view))?;
+        Ok(Exit::from_passed(view.is_close()))
     }
 
-    /// Both sides, of which neither is a single tensor where the other is many.
+    /// Reads both sides. Against a single tensor, a container must have exactly one member.
     fn sides(&self) -> Result<[Side; 2]> {
-        let typed = [&self.actual, &self.reference];
-        let is_folder = typed.map(|text| Address::parse(text).path.is_dir());
-        let [mut actual, mut reference] = [side(typed[0])?, side(typed[1])?];
+        let names = [&self.actual, &self.reference];
+        let is_folder = names.map(|text| Address::parse(text).path.is_dir());
+        let [mut actual, mut reference] = [side(names[0])?, side(names[1])?];
         match is_folder {
             [true, true] => return Ok([actual, reference]),
-            [true, false] => return Err(unlike(typed[0], typed[1])),
-            [false, true] => return Err(unlike(typed[1], typed[0])),
+            [true, false] => return Err(folder_and_file(names[0], names[1])),
+            [false, true] => return Err(folder_and_file(names[1], names[0])),
             [false, false] => {}
         }
         match (actual.is_single(), reference.is_single()) {
-            (true, false) => reference.choose(typed[1], typed[0])?,
-            (false, true) => actual.choose(typed[0], typed[1])?,
+            (true, false) => reference.choose_only(names[1], names[0])?,
+            (false, true) => actual.choose_only(names[0], names[1])?,
             _ => {}
         }
         Ok([actual, reference])
     }
 
-    /// Compares what both sides have, and names what only one has.
+    /// Compares the tensors that both sides have, and lists those that only one has.
     fn view(&self, [actual, reference]: [Side; 2], tolerance: Option<Tolerance>) -> Result<DiffView> {
         let (actual, reference, mut unread) =
             (actual.tensors, reference.tensors, [actual.unread, reference.unread].concat());
@@ -101,13 +98,13 @@ impl Diff {
             let Some(other) = reference.get(name) else { continue };
             match self.pair(name, [address, other], &mut files, tolerance, &reference) {
                 Ok(pair) => pairs.push(pair),
-                // Of one pair alone there is nothing else to tell.
+                // With a single pair there is nothing else to report.
                 Err(error) if is_single => return Err(error),
                 Err(error) => unread.push(UnreadableTensor { name: name.clone(), error: error.to_string() }),
             }
         }
         if actual.is_empty() && reference.is_empty() && unread.is_empty() {
-            return Err(Error::Usage(format!("no tensor in {} nor in {}", self.actual, self.reference)));
+            return Err(Error::Usage(format!("no tensors in {} and {}", self.actual, self.reference)));
         }
         let only = |one: &BTreeMap<String, Address>, other: &BTreeMap<String, Address>| {
             one.keys().filter(|name| !other.contains_key(*name)).cloned().collect()
@@ -122,7 +119,7 @@ impl Diff {
         })
     }
 
-    /// Compares one pair, by the tolerance that was typed or that of the dtype.
+    /// Compares one pair, with the given tolerance or the default of its dtype.
     fn pair(
         &self,
         name: &str,
@@ -146,12 +143,12 @@ impl Diff {
         let (explanations, picture) = match (self.explain, is_close) {
             (false, _) => (None, None),
             (true, true) => (Some(Vec::new()), None),
-            // Nothing explains tensors of different sizes.
-            (true, false) if is_beyond_explanation(&measured) => (Some(Vec::new()), None),
+            // Tensors of different sizes are not explained.
+            (true, false) if cannot_explain(&measured) => (Some(Vec::new()), None),
             (true, false) => {
                 let [actual, reference] = [self.read(&mut files[0], actual)?, self.read(&mut files[1], reference)?];
                 let pair = Pair { actual: &actual, reference: &reference, mask: None };
-                (Some(self.ask(name, pair, references, &mut files[1])), Picture::of(pair, &rules))
+                (Some(self.explain_pair(name, pair, references, &mut files[1])), Picture::of(pair, &rules))
             }
         };
         let Measurement { comparison, actual, reference, .. } = measured;
@@ -163,16 +160,16 @@ impl Diff {
         files.at(&address.path)?.read(address.member.as_deref(), self.dtype)
     }
 
-    /// Asks why a pair is not close. The references that have its shape beside it may be what was taken for it.
-    fn ask(
+    /// Explains a mismatch. Other references of the same shape may have been mistaken for this one.
+    fn explain_pair(
         &self,
         name: &str,
         pair: Pair<'_>,
         references: &BTreeMap<String, Address>,
         files: &mut Containers,
     ) -> Vec<Explanation> {
-        let beside = references.iter().filter(|(other, _)| *other != name).take(BESIDE);
-        let others: Vec<(&String, Tensor)> = beside
+        let others = references.iter().filter(|(other, _)| *other != name).take(MAX_OTHERS);
+        let others: Vec<(&String, Tensor)> = others
             .filter_map(|(other, address)| Some((other, self.read(files, address).ok()?)))
             .filter(|(_, tensor)| tensor.shape() == pair.reference.shape())
             .collect();
@@ -189,39 +186,38 @@ impl Side {
         Side { tensors, unread: Vec::new() }
     }
 
-    /// Whether it is one tensor without a name.
+    /// Whether it is a single unnamed tensor.
     fn is_single(&self) -> bool {
         self.tensors.contains_key("")
     }
 
-    /// Takes the only member of a container for the tensor on the other side, `other`.
-    fn choose(&mut self, container: &str, other: &str) -> Result<()> {
+    /// Selects the only member of a container, to compare it with the single tensor `other`.
+    fn choose_only(&mut self, container: &str, other: &str) -> Result<()> {
         match (self.tensors.pop_first(), self.tensors.len()) {
             (Some((_, only)), 0) => self.tensors = BTreeMap::from([(String::new(), only)]),
             (Some((first, _)), more) => {
                 return Err(Error::Usage(format!(
-                    "{container} holds {} tensors and {other} is one: name which, as in {container}#{first}",
+                    "{container} holds {} tensors, but {other} is one tensor; name a member, as in {container}#{first}",
                     more + 1
                 )));
             }
-            (None, _) => return Err(Error::Usage(format!("{container} holds no tensor"))),
+            (None, _) => return Err(Error::Usage(format!("{container} holds no tensors"))),
         }
         Ok(())
     }
 }
 
-/// Whether a side was not read, and has another number of elements than the other.
-fn is_beyond_explanation(Measurement { actual, reference, .. }: &Measurement) -> bool {
+/// Whether a side was not read because the numbers of elements differ.
+fn cannot_explain(Measurement { actual, reference, .. }: &Measurement) -> bool {
     let len = |summary: &Summary| summary.shape.iter().product::<usize>();
     (actual.is_unread() || reference.is_unread()) && len(actual) != len(reference)
 }
 
-/// The error that one is a folder and the other is not.
-fn unlike(folder: &str, file: &str) -> Error {
-    Error::Usage(format!("{folder} is a folder, and {file} is a file: name two of a kind"))
+fn folder_and_file(folder: &str, file: &str) -> Error {
+    Error::Usage(format!("{folder} is a folder and {file} is a file; name two files or two folders"))
 }
 
-/// The tensors that were typed: one without a name, the members of a container, or the files below a folder.
+/// Lists the tensors of one side: a single unnamed one, the members of a container, or the files below a folder.
 fn side(text: &str) -> Result<Side> {
     let address = Address::parse(text);
     if address.path.is_dir() {
@@ -233,7 +229,7 @@ fn side(text: &str) -> Result<Side> {
     file(&address.path, "").map(Side::of)
 }
 
-/// The tensors in one file: one under `name`, or every member behind `name#`.
+/// Lists the tensors in one file: `name`, or `name#member` for every member.
 fn file(path: &Path, name: &str) -> Result<BTreeMap<String, Address>> {
     let at = |member: Option<String>| Address { text: name.to_owned(), path: path.to_path_buf(), member };
     Ok(match contents(path)? {
@@ -245,30 +241,30 @@ fn file(path: &Path, name: &str) -> Result<BTreeMap<String, Address>> {
     })
 }
 
-/// The tensors in every tensor file below a folder, by relative path.
+/// Lists the tensors of every tensor file below a folder, by relative path.
 fn folder(root: &Path) -> Result<Side> {
     let mut side = Side::default();
     let mut links = 0;
     for entry in WalkDir::new(root).follow_links(true).sort_by_file_name() {
         let entry = entry.map_err(|error| Error::Usage(format!("cannot walk {}: {error}", root.display())))?;
         links += usize::from(entry.path_is_symlink());
-        if links > LINKS {
+        if links > MAX_LINKS {
             let root = root.display();
             return Err(Error::Usage(format!(
-                "{root} leads through more than {LINKS} links: compare its folders one by one"
+                "{root} contains more than {MAX_LINKS} links; compare its folders one by one"
             )));
         }
         if entry.file_type().is_dir() || !is_tensor_file(entry.path()) {
             continue;
         }
-        let relative = entry.path().strip_prefix(root).expect("the walk stays below its root");
+        let relative = entry.path().strip_prefix(root).expect("every entry is below the root");
         let name: Vec<_> = relative.iter().map(|part| part.to_string_lossy()).collect();
         let name = name.join("/");
         match file(entry.path(), &name) {
             Ok(tensors) => {
                 for (name, address) in tensors {
                     if side.tensors.insert(name.clone(), address).is_some() {
-                        let error = "there are two tensors of this name: a file, and a member of another".to_owned();
+                        let error = "two tensors have this name: a file, and a member of another file".to_owned();
                         side.unread.push(UnreadableTensor { name, error });
                     }
                 }

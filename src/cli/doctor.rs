@@ -1,11 +1,11 @@
-//! `karat doctor`: what is wrong with this setup, and what to type.
+//! `karat doctor`: diagnoses the setup and suggests commands that fix it.
 
 use std::path::PathBuf;
 
 use clap::Args;
 
 use super::cases::check_skips;
-use super::{Context, Gate, Place, own};
+use super::{Context, Exit, SnapshotsArg, harnesses};
 use crate::doctor::examine;
 use crate::error::Result;
 use crate::report::{json, terminal};
@@ -18,8 +18,8 @@ pub(super) struct Doctor {
     /// The goldens root, or a folder below it [default: goldens]
     root: Option<PathBuf>,
     #[command(flatten)]
-    place: Place,
-    /// Let the case with that id be skipped in CI; may be repeated
+    snapshots: SnapshotsArg,
+    /// Allow the case with this id to be skipped in CI; may be repeated
     #[arg(long = "allow-skip", value_name = "ID")]
     allow_skip: Vec<String>,
     /// Print one JSON document and nothing else
@@ -28,25 +28,26 @@ pub(super) struct Doctor {
 }
 
 impl Doctor {
-    pub(super) fn main(self, executors: Executors, context: &Context<'_>) -> Result<Gate> {
-        let Doctor { root, place, allow_skip, json } = self;
-        let goldens = place.locate(root.as_ref(), context)?;
+    pub(super) fn main(self, executors: Executors, context: &Context<'_>) -> Result<Exit> {
+        let Doctor { root, snapshots, allow_skip, json } = self;
+        let goldens = snapshots.locate(root.as_ref(), context)?;
         check_skips(&goldens, &allow_skip)?;
-        let allowed: Vec<String> = allow_skip.iter().chain(&context.home.allowed_skips).cloned().collect();
+        let allowed: Vec<String> = allow_skip.iter().chain(&context.program.allowed_skips).cloned().collect();
         let recorder = Recorder::new(&goldens.root, &goldens.snapshots, Caller::CommandLine)?;
-        let mut commands = context.commands(root.as_ref(), Some(&place), Some(&recorder));
-        let typed = root.as_ref().unwrap_or(&context.home.root);
-        let harnesses = own::commands(context.home, typed);
+        let mut commands = context.commands(root.as_ref(), Some(&snapshots), Some(&recorder));
+        let root = root.as_ref().unwrap_or(&context.program.root);
+        let harnesses = harnesses::commands(context.program, root);
         if let Some(harness) = harnesses.first() {
-            harness.speak(context, &mut commands, typed);
+            harness.use_in(&mut commands, context, root);
         }
-        // The checkpoints of a harness are not known here.
-        let executor = Some(executors.into_default()).filter(|_| harnesses.is_empty());
+        // The binary does not know the checkpoints of a harness.
+        let executor = harnesses.is_empty().then(|| executors.into_default());
         let health = examine(&goldens, &recorder, executor.as_ref(), &allowed)?;
-        context.screen.print(|out, palette| match json {
-            true => json::doctor(out, &commands, &health),
-            false => out.write_all(terminal::doctor(palette, &commands, &health).as_bytes()),
-        })?;
-        Ok(if health.is_well() { Gate::Passed } else { Gate::Failed })
+        context.screen.print_view(
+            json,
+            |out| json::doctor(out, &commands, &health),
+            |palette| terminal::doctor(palette, &commands, &health),
+        )?;
+        Ok(Exit::from_passed(health.is_well()))
     }
 }

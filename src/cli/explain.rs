@@ -1,11 +1,11 @@
-//! `karat explain`: one case, and why its outputs are not their references.
+//! `karat explain`: runs one case and explains its mismatches.
 
 use std::path::PathBuf;
 
 use clap::Args;
 
 use super::cases::{choose, find};
-use super::{Context, Gate, Place, near, own};
+use super::{Context, Exit, SnapshotsArg, harnesses, suggest};
 use crate::case::{CaseId, Goldens};
 use crate::error::Result;
 use crate::report::{Commands, json, terminal};
@@ -16,12 +16,12 @@ use crate::run::{Executors, Gates, Options, Pictures, Session};
 pub(super) struct Explain {
     /// The id or folder of a case
     case: String,
-    /// The goldens root that the id is below [default: goldens]
+    /// The goldens root that the id is relative to [default: goldens]
     #[arg(long, value_name = "ROOT")]
     root: Option<PathBuf>,
     #[command(flatten)]
-    place: Place,
-    /// Run another executor than the default one
+    snapshots: SnapshotsArg,
+    /// Run this executor instead of the default one
     #[arg(long, value_name = "NAME")]
     executor: Option<String>,
     /// Print one JSON document and nothing else
@@ -30,15 +30,15 @@ pub(super) struct Explain {
 }
 
 impl Explain {
-    pub(super) fn main(self, executors: Executors, context: &Context<'_>) -> Result<Gate> {
-        let found = self.find(context);
-        let root = match &found {
+    pub(super) fn main(self, executors: Executors, context: &Context<'_>) -> Result<Exit> {
+        let case = self.find(context);
+        let root = match &case {
             Ok((goldens, _)) => &goldens.root,
-            Err(_) => self.root.as_ref().unwrap_or(&context.home.root),
+            Err(_) => self.root.as_ref().unwrap_or(&context.program.root),
         };
-        own::check(context, root, self.executor.is_some(), executors.default_name())?;
+        harnesses::check(context, root, self.executor.is_some(), executors.default_name())?;
         let (executor, _) = choose(executors, self.executor.clone())?;
-        let (goldens, id) = found?;
+        let (goldens, id) = case?;
         let options = Options {
             gates: Gates::Accuracy,
             // Only the default executor has snapshots.
@@ -50,21 +50,22 @@ impl Explain {
         };
         let name = executor.name().to_owned();
         let session = Session::new(goldens, executor, options)?;
-        let mut commands = context.commands(self.root.as_ref(), Some(&self.place), Some(session.recorder()));
-        commands.executor = self.executor.clone();
+        let mut commands = context.commands(self.root.as_ref(), Some(&self.snapshots), Some(session.recorder()));
+        commands.executor = self.executor;
         commands.leaves_pending = false;
 
         let case = session.run_case(&id);
         let gate = session.gate();
-        context.screen.print(|out, palette| match self.json {
-            true => json::explain(out, &commands, &name, gate, &case),
-            false => out.write_all(terminal::explain(palette, &commands, gate, &case).as_bytes()),
-        })?;
-        Ok(if gate.fails(&case) { Gate::Failed } else { Gate::Passed })
+        context.screen.print_view(
+            self.json,
+            |out| json::explain(out, &commands, &name, gate, &case),
+            |palette| terminal::explain(palette, &commands, gate, &case),
+        )?;
+        Ok(Exit::from_passed(!gate.fails(&case)))
     }
 
     fn find(&self, context: &Context<'_>) -> Result<(Goldens, CaseId)> {
         find(context, &self.case, self.root.as_ref())
-            .ok_or_else(|| near::case(context, (&self.case, "not a case"), self.root.as_ref(), Commands::explain))
+            .ok_or_else(|| suggest::case(context, (&self.case, "not a case"), self.root.as_ref(), Commands::explain))
     }
 }

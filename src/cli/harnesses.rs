@@ -1,165 +1,100 @@
-//! The test targets around some goldens that are a `karat::Harness`: the checkpoints there are the user's, not karat's own.
-//!
-//! Those are the targets with `harness = false` of the packages that depend on karat. Manifests are read: to ask cargo costs a tenth of a
-//! second, and there may be no cargo.
+//! The harnesses around some goldens: the binary never runs its built-in checkpoints in place of those of a harness.
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::ffi::OsString;
+use std::path::Path;
 
-use toml::{Table, Value};
+use super::{Context, Host, Program};
+use crate::error::{Error, Result};
+use crate::report::{Commands, quote};
 
-use crate::fs::{Lookup, TEXT_LIMIT, read_regular};
-
-/// How many members of one workspace are looked at.
-const LIMIT: usize = 1000;
-
-/// A test target that is a `karat::Harness`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Target {
-    /// The folder of its package.
-    pub(super) package: PathBuf,
-    /// The name of its package, where the manifest says it.
-    pub(super) package_name: Option<String>,
-    /// Its own name.
-    pub(super) name: String,
+/// The command that runs a harness.
+pub(super) struct HarnessCommand {
+    /// What the user types before a verb.
+    text: String,
+    /// Whether its package is in the current folder.
+    is_here: bool,
 }
 
-/// The targets of the packages that those places are in, and of all members where that is the root of a workspace.
-///
-/// What cannot be read has no targets: cargo could not build it either.
-pub(super) fn around(places: &[PathBuf]) -> BTreeSet<Target> {
-    let nearest = places.iter().filter_map(|place| place.ancestors().find_map(Manifest::read));
-    let with_members = nearest.flat_map(|manifest| {
-        let members = manifest.members();
-        std::iter::once(manifest).chain(members)
-    });
-    with_members.flat_map(|manifest| manifest.harnesses()).collect()
-}
-
-/// The `Cargo.toml` of a folder.
-struct Manifest {
-    folder: PathBuf,
-    table: Table,
-}
-
-impl Manifest {
-    /// The manifest in that folder, if there is one. One that is not TOML is taken for an empty one.
-    fn read(folder: &Path) -> Option<Manifest> {
-        let text = read(&folder.join("Cargo.toml"))?;
-        Some(Manifest { folder: folder.to_path_buf(), table: text.parse().unwrap_or_default() })
+impl HarnessCommand {
+    /// Makes a commands suggest commands of this harness, for the goldens in `root`.
+    pub(super) fn use_in(&self, commands: &mut Commands, context: &Context<'_>, root: &Path) {
+        commands.command.clone_from(&self.text);
+        if self.is_here {
+            return;
+        }
+        // Cargo runs tests in the folder of their package, where a relative path from here is wrong.
+        let absolute = |path: &Path| context.program.base.join(path).display().to_string();
+        commands.root = Some(absolute(root));
+        commands.snapshots = commands.snapshots.as_deref().map(|folder| absolute(Path::new(folder)));
     }
+}
 
-    /// The member packages of the workspace whose root this is.
-    fn members(&self) -> Vec<Manifest> {
-        let list = |name: &str| {
-            let patterns = self.table.get("workspace").and_then(|workspace| workspace.get(name)?.as_array());
-            let root = glob::Pattern::escape(&self.folder.to_string_lossy());
-            let patterns = patterns.into_iter().flatten().filter_map(Value::as_str);
-            let folders = patterns.filter_map(move |pattern| glob::glob(&format!("{root}/{pattern}")).ok());
-            folders.flatten().filter_map(Result::ok)
+/// Returns a hint for a checkpoint that the binary does not know: it may belong to a harness in another folder.
+pub(super) fn hint(context: &Context<'_>) -> String {
+    if context.program.host == Host::Harness {
+        return String::new();
+    }
+    let args: Vec<String> = context.args.iter().map(|arg| quote(&arg.to_string_lossy()).into_owned()).collect();
+    format!(
+        "\nthese are built into {}; for checkpoints of your own, run this in a crate with a karat::Harness:  cargo test --test NAME -- {}",
+        context.program.command,
+        args.join(" ")
+    )
+}
+
+/// Returns the commands of the harnesses around the goldens in `root`, if the program is the binary.
+#[cfg(feature = "cli")]
+pub(super) fn commands(program: &Program, root: &Path) -> Vec<HarnessCommand> {
+    use super::manifest::{Target, find_harnesses};
+
+    if program.host != Host::Binary {
+        return Vec::new();
+    }
+    let real = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path)).unwrap_or_default();
+    let base = real(&program.base);
+    let root = program.base.join(root);
+    // If the root is a link, its files may be in one package and the link in another.
+    let places = [base.clone(), real(root.parent().unwrap_or(&root)), real(&root)];
+    let command = |Target { package, package_name, name }: Target| {
+        let option = match (base.starts_with(&package), package.strip_prefix(&base), package_name) {
+            (true, _, _) => String::new(),
+            (false, Ok(_), Some(name)) if base.join("Cargo.toml").is_file() => format!("-p {} ", quote(&name)),
+            (false, below, _) => {
+                let manifest = below.unwrap_or(&package).join("Cargo.toml");
+                format!("--manifest-path {} ", quote(&manifest.display().to_string()))
+            }
         };
-        let excluded: Vec<PathBuf> = list("exclude").collect();
-        let is_member = |folder: &PathBuf| !excluded.iter().any(|out| folder.starts_with(out));
-        list("members").filter(is_member).take(LIMIT).filter_map(|folder| Manifest::read(&folder)).collect()
-    }
-
-    /// The test targets with a `main` of their own, in a package that depends on karat; none of karat's own.
-    fn harnesses(&self) -> Vec<Target> {
-        let package_name = self.table.get("package").and_then(|package| package.get("name")?.as_str());
-        // A workspace above may have given karat another name.
-        let depends = self.folder.ancestors().filter_map(Manifest::read).any(|above| names_karat(&above.table, false));
-        if package_name == Some("karat") || !depends {
-            return Vec::new();
-        }
-        let tests = self.table.get("test").and_then(Value::as_array).into_iter().flatten();
-        let harnesses = tests.filter(|test| test.get("harness").and_then(Value::as_bool) == Some(false));
-        let names = harnesses.filter_map(|test| test.get("name")?.as_str());
-        let target = |name: &str| Target {
-            package: self.folder.clone(),
-            package_name: package_name.map(str::to_owned),
-            name: name.to_owned(),
-        };
-        names.map(target).collect()
-    }
+        HarnessCommand { text: format!("cargo test {option}--test {} --", quote(&name)), is_here: base == package }
+    };
+    find_harnesses(&places).into_iter().map(command).collect()
 }
 
-/// Whether a table of dependencies in a table has karat, under whatever name.
-fn names_karat(table: &Table, is_dependencies: bool) -> bool {
-    table.iter().any(|(key, value)| {
-        let package = value.get("package").and_then(Value::as_str).unwrap_or(key);
-        is_dependencies && package == "karat"
-            || value.as_table().is_some_and(|table| names_karat(table, key.ends_with("dependencies")))
-    })
+/// Returns no commands: without the feature `cli` the program is a harness itself.
+#[cfg(not(feature = "cli"))]
+pub(super) fn commands(_: &Program, _: &Path) -> Vec<HarnessCommand> {
+    Vec::new()
 }
 
-/// The text of a file, where there is one.
-fn read(file: &Path) -> Option<String> {
-    match read_regular(file, TEXT_LIMIT) {
-        Ok(Lookup::File(bytes)) => Some(String::from_utf8_lossy(&bytes).into_owned()),
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const PACKAGE: &str = "[package]\nname = \"port\"\n[dev-dependencies]\nkarat = \"0.1\"\n";
-
-    fn test(name: &str) -> String {
-        format!("[[test]]\nname = \"{name}\"\nharness = false\n")
-    }
-
-    /// The names of the targets around a place in a folder with those manifests.
-    fn found(manifests: &[(&str, String)], place: &str) -> Vec<String> {
-        let root = tempfile::tempdir().expect("a folder");
-        for (folder, text) in manifests {
-            let folder = root.path().join(folder);
-            std::fs::create_dir_all(&folder).expect("a folder");
-            std::fs::write(folder.join("Cargo.toml"), text).expect("a file");
-        }
-        around(&[root.path().join(place)]).into_iter().map(|target| target.name).collect()
-    }
-
-    #[test]
-    fn a_test_without_libtest_in_a_package_with_karat_is_a_harness() {
-        let none: [&str; 0] = [];
-        assert_eq!(found(&[("", PACKAGE.to_owned() + &test("goldens"))], "goldens/suite"), ["goldens"]);
-        assert_eq!(found(&[("", PACKAGE.to_owned() + "[[test]]\nname = \"goldens\"\n")], ""), none);
-        assert_eq!(found(&[("", "[package]\nname = \"port\"\n".to_owned() + &test("goldens"))], ""), none);
-        assert_eq!(found(&[("", PACKAGE.replace("port", "karat") + &test("goldens"))], ""), none);
-        assert_eq!(found(&[("", "not TOML".to_owned())], ""), none);
-    }
-
-    #[test]
-    fn karat_may_be_called_otherwise() {
-        for (manifest, root) in [
-            ("[dev-dependencies]\nnumeric-goldens = { package = \"karat\", version = \"1\" }\n", ""),
-            ("[dependencies.numeric-goldens]\npackage = \"karat\"\n", ""),
-            ("[target.'cfg(unix)'.dev-dependencies]\nnumeric-goldens = { package = \"karat\" }\n", ""),
-            (
-                "[dev-dependencies]\nnumeric-goldens.workspace = true\n",
-                "[workspace]\nmembers = [\"port\"]\n[workspace.dependencies]\nnumeric-goldens = { package = \"karat\" }\n",
-            ),
-        ] {
-            let manifests = [("", root.to_owned()), ("port", manifest.to_owned() + &test("goldens"))];
-            assert_eq!(found(&manifests, "port"), ["goldens"], "{manifest}");
-        }
-    }
-
-    #[test]
-    fn the_root_of_a_workspace_has_the_targets_of_its_members_and_a_member_its_own() {
-        let root = "[workspace]\nmembers = [\"crates/*\", \"port\"]\nexclude = [\"crates/out\"]\n".to_owned();
-        let member = |name: &str| PACKAGE.to_owned() + &test(name);
-        let manifests = [
-            ("", root),
-            ("crates/a", member("c")),
-            ("crates/out", member("x")),
-            ("port", member("p")),
-            ("other", member("o")),
-        ];
-        assert_eq!(found(&manifests, "goldens"), ["c", "p"]);
-        assert_eq!(found(&manifests, "port/goldens"), ["p"]);
-        assert_eq!(found(&manifests, "other"), ["o"]);
-    }
+/// Refuses to run the built-in checkpoints in place of those of a harness, unless the command line names an executor.
+pub(super) fn check(context: &Context<'_>, root: &Path, is_named: bool, executor: &str) -> Result<()> {
+    let commands = if is_named { Vec::new() } else { commands(context.program, root) };
+    let Some((verb, rest)) = context.args.split_first().filter(|_| !commands.is_empty()) else { return Ok(()) };
+    let verb = verb.to_string_lossy();
+    // Cargo runs tests in the folder of their package, where a relative path from here is wrong.
+    let word = |is_here: bool, word: &OsString| {
+        let path = context.program.base.join(word);
+        let is_path = !is_here && path.exists();
+        quote(&if is_path { path.as_os_str() } else { word.as_os_str() }.to_string_lossy()).into_owned()
+    };
+    let words = |is_here: bool| rest.iter().map(|arg| format!(" {}", word(is_here, arg))).collect::<String>();
+    let line = |HarnessCommand { text, is_here }: &HarnessCommand| {
+        format!("to run yours:  {text} {verb}{}\n", words(*is_here))
+    };
+    let lines: String = commands.iter().map(line).collect();
+    Err(Error::Usage(format!(
+        "this project has tests with a karat::Harness and checkpoints of their own; the built-in checkpoints were not run instead\n\
+         {lines}to run the built-in ones anyway:  {} {verb} --executor {executor}{}",
+        context.program.command,
+        words(true)
+    )))
 }

@@ -1,5 +1,5 @@
-//! What ends the process before its time: Ctrl-C and SIGTERM, the first of which asks a run to stop, and a checkpoint that exits:
-//! by `exit(0)` it would look as if all had passed.
+//! Early exits: Ctrl-C and SIGTERM, of which the first asks a run to stop, and checkpoints that call `exit`, which could otherwise
+//! look as if all cases had passed.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -16,34 +16,34 @@ use crate::error::{Error, Result};
 use crate::run::{Interrupt, running_cases};
 use crate::text::safe::escape_lines;
 
-/// How long a process may go on that was asked to stop: its cases have two seconds, and its reports the rest. What is not done
-/// then may never be, as what is written to a pipe that nobody reads.
+/// How long a process may continue after it was asked to stop: two seconds for its cases, the rest for its reports. What is not
+/// finished by then may be blocked for ever, for example on a full pipe.
 const LIMIT: Duration = Duration::from_secs(8);
 
-/// Has both signals ask to stop from now on, and end the process at once where it was asked before.
+/// Installs handlers for both signals: the first signal asks the run to stop, a second one exits at once.
 ///
 /// # Errors
 ///
-/// [`Error::Usage`] where the system does not allow it.
+/// [`Error::Usage`] if the handlers cannot be installed.
 pub(super) fn listen() -> Result<Interrupt> {
     let interrupt = Interrupt::default();
     let is_asked = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
-        let number = usize::try_from(signal).expect("signals are counted from 1");
-        // The first of these acts on what the signal before has left.
+        let number = usize::try_from(signal).expect("signals are plural from 1");
+        // Order matters: the first handler must see the flag as the previous signal left it.
         let registered = flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&is_asked))
             .and_then(|_| flag::register_usize(signal, interrupt.flag(), number))
             .and_then(|_| flag::register(signal, Arc::clone(&is_asked)));
-        registered.map_err(|error| Error::Usage(format!("signals cannot be listened to: {error}")))?;
+        registered.map_err(|error| Error::Usage(format!("cannot handle signals: {error}")))?;
     }
     let watched = interrupt.clone();
-    let thread = thread::Builder::new().spawn(move || end_late(&watched));
+    let thread = thread::Builder::new().spawn(move || exit_when_late(&watched));
     thread.map_err(|error| Error::read("a thread", error))?;
     Ok(interrupt)
 }
 
-/// Ends the process where it goes on for too long after it was asked to stop.
-fn end_late(interrupt: &Interrupt) {
+/// Exits if the process continues for too long after it was asked to stop.
+fn exit_when_late(interrupt: &Interrupt) {
     let signal = loop {
         match interrupt.signal() {
             Some(signal) => break signal,
@@ -51,13 +51,13 @@ fn end_late(interrupt: &Interrupt) {
         }
     };
     thread::sleep(LIMIT);
-    eprintln!("karat: interrupted, and not done {} s later: a report may be missing", LIMIT.as_secs());
-    // What `std::process::exit` would do first may be what does not end.
+    eprintln!("karat: interrupted, and still not finished after {} s; reports may be missing", LIMIT.as_secs());
+    // The exit handlers that `std::process::exit` runs may be what is blocked.
     low_level::exit(128 + signal);
 }
 
-/// The exit status of what a signal stopped, by the signal's name in a record.
-pub(super) fn ends(signal: &str) -> Option<ExitCode> {
+/// Returns the exit status of a run that a signal stopped, by the signal's name in a record.
+pub(super) fn exit_code_of(signal: &str) -> Option<ExitCode> {
     match signal {
         "SIGINT" => status(SIGINT),
         "SIGTERM" => status(SIGTERM),
@@ -65,7 +65,7 @@ pub(super) fn ends(signal: &str) -> Option<ExitCode> {
     }
 }
 
-/// The exit status of what that signal stopped, as shells count: 130 for Ctrl-C, 143 for SIGTERM.
+/// Returns the exit status of a stopped run, as shells count: 130 for Ctrl-C, 143 for SIGTERM.
 pub(super) fn exit_code(interrupt: &Interrupt) -> Option<ExitCode> {
     interrupt.signal().and_then(status)
 }
@@ -74,12 +74,12 @@ fn status(signal: i32) -> Option<ExitCode> {
     u8::try_from(128 + signal).ok().map(ExitCode::from)
 }
 
-/// The status that the process ends with where a checkpoint ends it; 0 while nothing is guarded.
+/// The exit status if a checkpoint exits; 0 while the guard is off.
 static STATUS: AtomicI32 = AtomicI32::new(0);
 
-/// From now on, a process that exits while a case runs names it, and exits with that status instead.
+/// Turns the guard on: if the process exits while a case runs, it names the case and exits with `status` instead.
 ///
-/// A crash names it too, and ends the process as it would. What ends a process by `_exit` is not seen.
+/// A crash names the running case too. `_exit` cannot be detected.
 pub(crate) fn arm(status: i32) {
     static REGISTER: Once = Once::new();
     STATUS.store(status, Ordering::SeqCst);
@@ -91,7 +91,7 @@ pub(crate) fn arm(status: i32) {
     });
 }
 
-/// From now on, the process may exit whatever runs: its end has been decided on.
+/// Turns the guard off: the process may exit whatever runs.
 pub(crate) fn disarm() {
     STATUS.store(0, Ordering::SeqCst);
 }
@@ -103,15 +103,13 @@ extern "C" fn at_exit() {
         return;
     }
     let ids: Vec<&str> = running.iter().map(CaseId::as_str).collect();
-    // There is nowhere left to say that stderr is closed.
-    writeln!(std::io::stderr(), "{}", escape_lines(&said(&ids.join(", ")))).ok();
-    // `std::process::exit` must not be called inside of `exit`.
+    let message = format!(
+        "karat: a checkpoint called exit, which never counts as a pass; running cases: {}\n\
+         to find it:  the verb `run --isolate`",
+        ids.join(", ")
+    );
+    // If stderr is closed there is nowhere to report it.
+    writeln!(std::io::stderr(), "{}", escape_lines(&message)).ok();
+    // `std::process::exit` must not be called within `exit`.
     low_level::exit(status)
-}
-
-fn said(ids: &str) -> String {
-    format!(
-        "karat: a checkpoint ended this process by calling exit, which no status of it can make a pass; what ran: {ids}\n\
-         to find it:  the verb `run --isolate`"
-    )
 }

@@ -1,13 +1,14 @@
-//! `karat list`: the cases, and what each holds.
+//! `karat list`: lists the cases.
 
 use std::path::PathBuf;
 
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
-use super::cases::Part;
+use super::cases::PartitionArg;
 use super::context::SELECTION;
-use super::{Context, Gate, Place, source};
+use super::suggest::locate_source;
+use super::{Context, Exit, SnapshotsArg};
 use crate::case::{CaseId, Goldens, Suites, cores, parallel_map};
 use crate::error::Result;
 use crate::report::{CaseLine, json, terminal};
@@ -19,42 +20,43 @@ pub(super) struct List {
     /// The goldens root, or a folder below it [default: goldens]
     root: Option<PathBuf>,
     #[command(flatten)]
-    place: Place,
+    snapshots: SnapshotsArg,
     /// List only cases whose id contains FILTER; may be repeated (any match)
     #[arg(short = 'k', long = "filter", value_name = "FILTER", value_parser = NonEmptyStringValueParser::new())]
     #[arg(help_heading = SELECTION)]
     filter: Vec<String>,
     #[command(flatten)]
-    part: Part,
+    partition: PartitionArg,
     /// Print one JSON document and nothing else
     #[arg(long)]
     json: bool,
 }
 
 impl List {
-    pub(super) fn main(self, context: &Context<'_>) -> Result<Gate> {
-        let List { root, place, filter, part, json } = self;
-        let goldens = source(root.as_ref(), context)?;
-        let filter = Filter { patterns: filter, shard: part.shard(context)?, ..Filter::default() };
+    pub(super) fn main(self, context: &Context<'_>) -> Result<Exit> {
+        let List { root, snapshots, filter, partition, json } = self;
+        let goldens = locate_source(root.as_ref(), context)?;
+        let filter = Filter { patterns: filter, shard: partition.shard(context)?, ..Filter::default() };
         let tree = goldens.discover()?;
         let selection = filter.select(&tree);
-        let mut lines = lines(&goldens, &selection);
         if selection.is_empty {
             return Err(empty_selection_error(&goldens, &tree, &filter));
         }
-        let commands = context.commands(root.as_ref(), Some(&place), None);
+        let commands = context.commands(root.as_ref(), Some(&snapshots), None);
+        let mut lines = lines(&goldens, &selection);
         for error in lines.iter_mut().filter_map(|line| line.error.as_mut()) {
             *error = commands.relative(error);
         }
-        context.screen.print(|out, palette| match json {
-            true => json::list(out, &commands, &lines),
-            false => out.write_all(terminal::list(palette, &lines).as_bytes()),
-        })?;
-        Ok(if lines.iter().all(|line| line.error.is_none()) { Gate::Passed } else { Gate::Failed })
+        context.screen.print_view(
+            json,
+            |out| json::list(out, &commands, &lines),
+            |palette| terminal::list(palette, &lines),
+        )?;
+        Ok(Exit::from_passed(lines.iter().all(|line| line.error.is_none())))
     }
 }
 
-/// A line for every case and every problem that is selected, by id.
+/// Returns a line for every selected case and every selected problem, sorted by id.
 fn lines(goldens: &Goldens, selection: &Selection<'_>) -> Vec<CaseLine> {
     let suites = Suites::new(&goldens.root);
     let cases = parallel_map(&selection.cases, cores(), |id| match suites.case(id) {
@@ -74,7 +76,7 @@ fn lines(goldens: &Goldens, selection: &Selection<'_>) -> Vec<CaseLine> {
     lines
 }
 
-/// The line of a case that could not be understood.
+/// Returns the line of a case that cannot be read.
 fn broken(goldens: &Goldens, id: &CaseId, error: String) -> CaseLine {
     let place = id.below(&goldens.root);
     CaseLine {

@@ -1,4 +1,4 @@
-//! The command line as a whole: its verbs, and how a run of it ends.
+//! The command line as a whole: its verbs, and the exit status.
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -7,9 +7,9 @@ use std::process::ExitCode;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use super::context::{Context, Gate, Home};
-use super::near::near_verb;
+use super::context::{Context, Exit, Program};
 use super::output::{Screen, print};
+use super::suggest::similar_verb;
 use super::{accept, add, diff, doctor, examples, explain, interrupt, isolate, list, matrix, report, run, show};
 #[cfg(feature = "cli")]
 use super::{completions, schema};
@@ -17,12 +17,12 @@ use crate::error::Result;
 use crate::run::Executors;
 use crate::text::safe::escape_lines;
 
-/// Numeric golden testing: holds every checkpoint of ported code against an independent reference.
+/// Numeric golden testing: compares every checkpoint of ported code with an independent reference.
 #[derive(Debug, Parser)]
 #[command(
     name = "karat",
     version,
-    after_help = "Exit status: 0 all passed, 1 the gate failed, 2 karat could not do its job. 130 or 143: a run was interrupted."
+    after_help = "Exit status: 0 all cases passed, 1 a case failed, 2 karat could not run. 130 or 143: interrupted."
 )]
 pub(super) struct Cli {
     #[command(subcommand)]
@@ -31,13 +31,13 @@ pub(super) struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Run every case, hold it against its reference and its snapshot
+    /// Run cases and compare their outputs with references and snapshots
     Run(run::Run),
-    /// Run every case with every executor: a table of largest differences and verdicts
+    /// Run cases with several executors and print a table of largest differences and verdicts
     Matrix(matrix::Matrix),
-    /// Make reports of a run from what `run --json FILE` wrote
+    /// Write reports from the record of a run (`run --json FILE`); runs nothing
     Report(report::Report),
-    /// Make one run of the records of its shards; runs nothing
+    /// Merge the records of the shards of a run into one; runs nothing
     Merge(report::Merge),
     /// List the cases
     List(list::List),
@@ -45,68 +45,68 @@ enum Verb {
     Show(show::Show),
     /// Compare two tensor files, two containers, or two folders; the second is the reference
     Diff(diff::Diff),
-    /// Run a case and say what its mismatch looks like, and where it is
+    /// Run one case and explain its mismatches: likely causes, and where the differences are
     Explain(explain::Explain),
     /// Add a case
     Add(add::Add),
     /// Accept pending snapshots; runs nothing
     Accept(accept::Accept),
-    /// Say what is wrong with this setup, and what to type; runs nothing
+    /// Diagnose the setup and suggest fixes; runs nothing
     Doctor(doctor::Doctor),
-    /// Print the completions of a shell
+    /// Print shell completions
     #[cfg(feature = "cli")]
     Completions(completions::Completions),
-    /// Run one case for another process
+    /// Run one case of an isolated run
     #[command(name = crate::run::ISOLATED, hide = true)]
-    Alone(isolate::Alone),
-    /// Print the JSON Schema of case.json, of suite.json, or of what `run --json` writes
+    RunIsolated(isolate::RunIsolated),
+    /// Print the JSON Schema of case.json, suite.json or the output of `run --json`
     #[cfg(feature = "cli")]
     Schema(schema::Schema),
 }
 
-/// The verbs as `--help` of a harness lists them, a line each.
+/// Returns the list of verbs for `--help` of a harness, one per line.
 pub(crate) fn verbs_help() -> String {
     let command = Cli::command();
     let verbs = command.get_subcommands().filter(|verb| !verb.is_hide_set());
     verbs.map(|verb| format!("  {:<13}{}\n", verb.get_name(), verb.get_about().unwrap_or_default())).collect()
 }
 
-/// Runs the verb that `arguments` name, the program's name first.
+/// Runs the verb in `arguments`, whose first element is the program's name.
 ///
-/// Prints to stdout and stderr. The exit code is 0 where all passed, 1 where the gate failed, 2 where karat could not do
-/// its job. Where insta would print, `run` starts the program again, silenced (on Unix): it is to be called first thing in `main`.
-pub(crate) fn main(executors: Executors, home: &Home, arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+/// Prints to stdout and stderr. The exit code is 0 if all cases passed, 1 if one failed, 2 if karat could not run. Where insta would
+/// print, `run` starts the program again with insta silenced (on Unix), so call this first in `main`.
+pub(crate) fn main(executors: Executors, program: &Program, arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     if let [_, only] = &arguments[..]
         && ["--version", "-V"].iter().any(|version| only == version)
     {
-        return printed(print(|out| out.write_all(version().as_bytes())));
+        return exit_code(print(|out| out.write_all(version().as_bytes())));
     }
-    let command = examples::with(Cli::command().bin_name(&home.command), &home.command);
+    let command = examples::with_examples(Cli::command().bin_name(&program.command), &program.command);
     let cli = match command.try_get_matches_from(&arguments).and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(mut error) => {
             suggest_verb(&mut error);
             return match error.kind() {
-                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => printed(print(|_| error.print())),
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => exit_code(print(|_| error.print())),
                 _ => {
-                    // There is nowhere left to say that stderr is closed.
+                    // If stderr is closed there is nowhere to report it.
                     writeln!(std::io::stderr(), "{}", escape_lines(&error.render().to_string())).ok();
                     ExitCode::from(2)
                 }
             };
         }
     };
-    let context = Context { home, screen: Screen::detect(), typed: arguments.get(1..).unwrap_or_default() };
-    // No other verb records.
+    let context = Context { program, screen: Screen::detect(), args: arguments.get(1..).unwrap_or_default() };
+    // Only `run` records snapshots.
     if matches!(cli.verb, Verb::Run(_)) {
         crate::snapshot::silence_insta();
     }
-    // Whoever waits for the process of one case sees by itself that it ended early.
-    if !matches!(cli.verb, Verb::Alone(_)) {
+    // The parent of an isolated case notices an early exit by itself.
+    if !matches!(cli.verb, Verb::RunIsolated(_)) {
         interrupt::arm(2);
     }
-    let ended = match cli.verb {
+    let exit = match cli.verb {
         Verb::Run(run) => run.main(executors, &context),
         Verb::Matrix(matrix) => matrix.main(executors, &context),
         Verb::Report(report) => report.main(&executors, &context),
@@ -120,48 +120,47 @@ pub(crate) fn main(executors: Executors, home: &Home, arguments: impl IntoIterat
         Verb::Doctor(doctor) => doctor.main(executors, &context),
         #[cfg(feature = "cli")]
         Verb::Completions(completions) => completions.main(&Cli::command()),
-        Verb::Alone(alone) => alone.main(executors),
+        Verb::RunIsolated(case) => case.main(executors),
         #[cfg(feature = "cli")]
         Verb::Schema(schema) => schema.main(),
     };
-    match ended {
-        Ok(Gate::Passed) => ExitCode::SUCCESS,
-        Ok(Gate::Failed) => ExitCode::from(1),
-        Ok(Gate::Interrupted(code)) => code,
+    match exit {
+        Ok(Exit::Passed) => ExitCode::SUCCESS,
+        Ok(Exit::Failed) => ExitCode::from(1),
+        Ok(Exit::Interrupted(code)) => code,
         Err(error) => {
-            context.screen.complain(&home.complaint(&error));
+            context.screen.warn(&program.describe(&error));
             ExitCode::from(2)
         }
     }
 }
 
-/// Runs the verb that the command line of the `karat` binary names.
+/// Runs the command line of the `karat` binary.
 #[cfg(feature = "cli")]
 pub fn binary(executors: Executors) -> ExitCode {
-    main(executors, &Home::new("karat", "goldens", super::Host::Binary), std::env::args_os())
+    main(executors, &Program::new("karat", "goldens", super::Host::Binary), std::env::args_os())
 }
 
-/// Adds the verb that was meant, where clap sees none: it does not count exchanged letters as one edit.
+/// Suggests a verb where clap finds none: clap does not count two swapped letters as one edit.
 fn suggest_verb(error: &mut clap::Error) {
     let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else { return };
-    let near = near_verb(word).filter(|_| error.get(ContextKind::SuggestedSubcommand).is_none());
-    if let Some(verb) = near {
+    if let (Some(verb), None) = (similar_verb(word), error.get(ContextKind::SuggestedSubcommand)) {
         error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(vec![verb.to_owned()]));
     }
 }
 
-/// The exit code where something was to be printed and nothing else.
-fn printed(printed: Result<()>) -> ExitCode {
+/// Returns the exit code of a command that only prints.
+fn exit_code(printed: Result<()>) -> ExitCode {
     match printed {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            Screen::detect().complain(&error.to_string());
+            Screen::detect().warn(&error.to_string());
             ExitCode::from(2)
         }
     }
 }
 
-/// What clap would print for `--version`: the command line that it builds first takes longer than the rest of the process.
+/// Returns what clap would print for `--version`; building clap's command first takes longer than the rest of the process.
 fn version() -> String {
     format!("karat {}\n", env!("CARGO_PKG_VERSION"))
 }
@@ -176,33 +175,33 @@ mod tests {
     use crate::report::Commands;
 
     #[test]
-    fn the_list_of_verbs_is_that_of_the_command_line() {
+    fn verbs_lists_every_visible_subcommand() {
         let command = Cli::command();
-        let typed = command.get_subcommands().filter(|verb| !verb.is_hide_set());
-        let names: Vec<&str> = typed.map(clap::Command::get_name).collect();
+        let verbs = command.get_subcommands().filter(|verb| !verb.is_hide_set());
+        let names: Vec<&str> = verbs.map(clap::Command::get_name).collect();
         assert_eq!(names, VERBS);
         Cli::command().debug_assert();
     }
 
-    /// The words of each command behind the program's name, as a shell splits them.
+    /// Splits each command into words as a shell does, without the program's name.
     #[cfg(unix)]
     fn split(commands: &[String]) -> Vec<Vec<String>> {
         let lines: String = commands.iter().map(|command| format!("printf '%s\\0' {command}; echo\n")).collect();
-        let output = std::process::Command::new("sh").arg("-c").arg(lines).output().expect("there is a shell");
-        let text = String::from_utf8(output.stdout).expect("what was printed is UTF-8");
+        let output = std::process::Command::new("sh").arg("-c").arg(lines).output().expect("sh runs");
+        let text = String::from_utf8(output.stdout).expect("the output is UTF-8");
         let words = |line: &str| line.split_terminator('\0').skip(1).map(str::to_owned).collect();
         text.lines().map(words).collect()
     }
 
     #[cfg(unix)]
     #[test]
-    fn every_command_names_the_id_that_it_is_about() {
+    fn every_suggested_command_selects_the_given_id() {
         use proptest::prelude::*;
 
         use crate::case::CaseId;
 
-        let home = Home::new("karat", "goldens", Host::Harness);
-        let plain = Commands { base: "/".into(), ..home.commands() };
+        let program = Program::new("karat", "goldens", Host::Harness);
+        let plain = Commands { base: "/".into(), ..program.commands() };
         let id = "[-a-c$'\"` =#~*?!;&|<>(){}\\[\\]^%@:,+.éλ/0]{1,12}|-[-a-z]{0,3}";
         let options = ["-r", "a b", "r"].map(|text| Some(text.to_owned()));
         proptest!(|(id in id, root in proptest::option::of(proptest::sample::select(options.to_vec())))| {
@@ -231,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn the_version_is_that_of_the_command_line() {
+    fn the_version_is_what_clap_would_print() {
         assert_eq!(version(), Cli::command().render_version());
     }
 }

@@ -1,4 +1,4 @@
-//! The command line: one file a verb. The only user of clap.
+//! The command line: one file per verb. The only user of clap.
 
 mod accept;
 mod add;
@@ -6,36 +6,35 @@ mod cases;
 #[cfg(feature = "cli")]
 mod completions;
 mod context;
+mod destination;
 mod diff;
 mod doctor;
 mod examples;
 mod explain;
-#[cfg(feature = "cli")]
 mod harnesses;
 mod interrupt;
 mod isolate;
 mod list;
-mod made;
 mod main;
+#[cfg(feature = "cli")]
+mod manifest;
 mod matrix;
-mod near;
+mod new_files;
 mod output;
-mod own;
 mod param;
-mod replaced;
 mod report;
 mod reports;
 mod run;
 #[cfg(feature = "cli")]
 mod schema;
 mod show;
+mod suggest;
 
-use context::{Context, Gate, Place};
-pub(crate) use context::{Home, Host};
+use context::{Context, Exit, SnapshotsArg};
+pub(crate) use context::{Host, Program};
 pub(crate) use examples::VERBS;
 pub(crate) use interrupt::{arm, disarm};
 #[cfg(feature = "cli")]
 pub use main::binary;
 pub(crate) use main::{main, verbs_help};
-pub(crate) use near::near_verb;
-use near::source;
+pub(crate) use suggest::similar_verb;

@@ -1,4 +1,4 @@
-//! A parameter of a case as it is typed: JSON, or else text that nobody would take for JSON.
+//! Parsing a parameter from the command line: JSON, or else text that cannot be mistaken for a value.
 
 use serde_json::Value;
 
@@ -6,41 +6,41 @@ use crate::case::{is_wide, numbers, read_value};
 use crate::report::quote;
 use crate::tensor::DType;
 
-/// A parameter as it was typed: JSON, or else text. Refused are a number that JSON or a `f64` would change, and what another
-/// language takes for a number, a boolean, a null or a list: as text it would reach the checkpoint in silence.
-pub(super) fn param(name: &str, text: &str) -> Result<Value, String> {
+/// Parses a parameter: JSON, or else text. Refuses a number that an `f64` cannot hold exactly, and the literals of other languages
+/// for numbers, booleans, null and lists, which would silently reach the checkpoint as text.
+pub(super) fn parse_param(name: &str, text: &str) -> Result<Value, String> {
     match read_value(text) {
         Ok(_) if !numbers(text).all(|(_, number)| is_exact(number)) => Err(inexact()),
         Ok(value) => Ok(value),
         Err(error) if error.to_string().starts_with("number out of range") => Err(inexact()),
-        Err(_) => match foreign(text.trim()) {
+        Err(_) => match foreign_literal(text.trim()) {
             None => Ok(Value::String(text.to_owned())),
-            Some(Foreign { kind, meant }) => {
+            Some(ForeignLiteral { kind, json }) => {
                 let write = |value: &str| format!("--param {}", quote(&format!("{name}={value}")));
-                let meant = meant
-                    .filter(|meant| read_value(meant).is_ok() && numbers(meant).all(|(_, number)| is_exact(number)));
-                let meant = meant.map(|meant| format!("write {}, or ", write(&meant))).unwrap_or_default();
+                let json =
+                    json.filter(|json| read_value(json).is_ok() && numbers(json).all(|(_, number)| is_exact(number)));
+                let json = json.map(|json| format!("write {}, or ", write(&json))).unwrap_or_default();
                 let quoted = Value::from(text).to_string();
-                Err(format!("looks like {kind}, and is not JSON; {meant}as text:  {}", write(&quoted)))
+                Err(format!("looks like {kind}, but is not JSON; {json}as text:  {}", write(&quoted)))
             }
         },
     }
 }
 
 fn inexact() -> String {
-    "JSON cannot hold this number exactly; give one that a double holds, or quote it as text".to_owned()
+    "a 64-bit float cannot hold this number exactly; shorten it, or quote it as text".to_owned()
 }
 
-/// What a text is taken for in another language.
-struct Foreign {
+/// A literal of another language: Python, C, Rust or R.
+struct ForeignLiteral {
     kind: &'static str,
-    /// How JSON writes it, where it can.
-    meant: Option<String>,
+    /// The same value in JSON, if JSON can express it.
+    json: Option<String>,
 }
 
-/// What is not JSON, and is a value all the same elsewhere: in Python, C, Rust or R.
-fn foreign(text: &str) -> Option<Foreign> {
-    let of = |kind, meant: Option<&str>| Some(Foreign { kind, meant: meant.map(str::to_owned) });
+/// Recognises a text that is not JSON, but a value in another language.
+fn foreign_literal(text: &str) -> Option<ForeignLiteral> {
+    let of = |kind, json: Option<&str>| Some(ForeignLiteral { kind, json: json.map(str::to_owned) });
     match text {
         "None" | "NULL" | "Null" | "nil" => return of("null", Some("null")),
         _ if text.starts_with(['[', '(']) => return of("a list", None),
@@ -50,18 +50,19 @@ fn foreign(text: &str) -> Option<Foreign> {
     }
     match text.to_ascii_lowercase().as_str() {
         word @ ("true" | "false") => of("a boolean", Some(word)),
-        lower => number(lower).map(|meant| Foreign { kind: "a number", meant }),
+        lower => foreign_number(lower).map(|json| ForeignLiteral { kind: "a number", json }),
     }
 }
 
-/// What follows the digits of a number in Rust and C.
+/// The suffixes of numbers in Rust and C.
 const SUFFIXES: [&str; 18] = [
     "bf16", "f16", "f32", "f64", "i8", "i16", "i32", "i64", "isize", "u8", "u16", "u32", "u64", "usize", "ul", "u",
     "l", "f",
 ];
 
-/// How JSON writes a number as other languages have it, where it can; `None` where the text, in small letters, is no number.
-fn number(text: &str) -> Option<Option<String>> {
+/// Returns the JSON of a number of another language, or `Some(None)` if JSON cannot express it. `None` if `text`, in lower case, is
+/// not a number.
+fn foreign_number(text: &str) -> Option<Option<String>> {
     let (sign, digits) = match text.strip_prefix('-') {
         Some(digits) => ("-", digits),
         None => ("", text.strip_prefix('+').unwrap_or(text)),
@@ -86,7 +87,7 @@ fn number(text: &str) -> Option<Option<String>> {
         return None;
     }
     let marks = |mark: char| mantissa.matches(mark).count();
-    // A date and a version are text.
+    // Dates and versions are text.
     if marks('.') > 1 || marks('/') > 1 {
         return None;
     }
@@ -100,12 +101,12 @@ fn number(text: &str) -> Option<Option<String>> {
     Some(Some(format!("{sign}{whole}{fraction}{exponent}")))
 }
 
-/// The integers in a JSON text that 64 bits cannot hold, which the value of it has as text.
-pub(super) fn wide(json: &str) -> impl Iterator<Item = &str> {
+/// Returns the integers in a JSON text that do not fit in 64 bits; its parsed value holds them as strings.
+pub(super) fn wide_integers(json: &str) -> impl Iterator<Item = &str> {
     numbers(json).map(|(_, number)| number).filter(|number| is_wide(number))
 }
 
-/// Whether a JSON number is what it is read as: the same decimal digits. An integer always is.
+/// Whether parsing a JSON number keeps its decimal digits. Integers always do.
 fn is_exact(number: &str) -> bool {
     if !number.contains(['.', 'e', 'E']) {
         return true;
@@ -114,7 +115,7 @@ fn is_exact(number: &str) -> bool {
     value.is_finite() && decimal(number) == decimal(&format!("{value:e}"))
 }
 
-/// The digits of a number without zeros around them, and the power of ten of the last.
+/// Returns the significant digits of a number, and the power of ten of the last one.
 fn decimal(number: &str) -> (String, i64) {
     let number = number.trim_start_matches('-');
     let (digits, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
@@ -129,11 +130,11 @@ fn decimal(number: &str) -> (String, i64) {
     }
 }
 
-/// The dtype of that name, for clap.
+/// Parses the name of a dtype.
 pub(super) fn parse_dtype(name: &str) -> Result<DType, String> {
     DType::from_name(name).ok_or_else(|| {
         let known: Vec<&str> = DType::ALL.into_iter().map(DType::name).collect();
-        format!("dtypes are {}", known.join(", "))
+        format!("expected one of {}", known.join(", "))
     })
 }
 
@@ -142,8 +143,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_another_language_takes_for_a_value_is_refused_with_how_to_write_it() {
-        for (text, meant) in [
+    fn literals_of_other_languages_are_refused_with_their_json() {
+        for (text, json) in [
             (".707", Some("0.707")),
             ("-.5", Some("-0.5")),
             ("1.", Some("1")),
@@ -177,14 +178,14 @@ mod tests {
             ("{\"a\": 1, \"a\": 2}", None),
             ("\"open", None),
         ] {
-            let refused = param("q", text).expect_err(text);
-            let (_, write) = refused.split_once(", and is not JSON; ").unwrap_or_else(|| panic!("{refused}"));
+            let refused = parse_param("q", text).expect_err(text);
+            let (_, write) = refused.split_once(", but is not JSON; ").unwrap_or_else(|| panic!("{refused}"));
             let first = write.split_once(", or as text:  ").map(|(first, _)| first);
-            assert_eq!(first, meant.map(|meant| format!("write --param q={meant}")).as_deref(), "{text}");
-            // What it says to write is taken as what it says.
-            let (_, as_text) = write.split_once("as text:  --param ").expect("text can always be written");
+            assert_eq!(first, json.map(|json| format!("write --param q={json}")).as_deref(), "{text}");
+            // The suggested text is accepted as text.
+            let (_, as_text) = write.split_once("as text:  --param ").expect("anything can be written as text");
             let as_text = as_text.trim_matches('\'').strip_prefix("q=").expect("the name");
-            assert_eq!(param("q", as_text), Ok(Value::from(text)), "{text}");
+            assert_eq!(parse_param("q", as_text), Ok(Value::from(text)), "{text}");
         }
     }
 
@@ -222,22 +223,22 @@ mod tests {
             "/1",
             "2j",
         ] {
-            assert_eq!(param("q", text), Ok(Value::from(text)), "{text}");
+            assert_eq!(parse_param("q", text), Ok(Value::from(text)), "{text}");
         }
     }
 
     #[test]
-    fn a_number_that_would_change_is_not_a_parameter() {
+    fn a_number_that_parsing_would_change_is_refused() {
         for text in
             ["0.1", "1e-5", "1E+05", "0.0", "-0.0", "1.50", "5e-324", "1e23", "18446744073709551616", "[1, 2.5]"]
         {
-            assert!(param("q", text).is_ok(), "{text}");
+            assert!(parse_param("q", text).is_ok(), "{text}");
         }
         for text in ["1e400", "-1e400", "1e-400", "0.1000000000000000055", "16777216.0000000001", "[1, 1e400]"] {
-            assert!(param("q", text).is_err(), "{text}");
+            assert!(parse_param("q", text).is_err(), "{text}");
         }
         for text in ["\"1e400\"", "\"a\\\"1e-400\"", "{\"0.1000000000000000055\": 1}", "true", "text"] {
-            assert!(param("q", text).is_ok(), "{text}");
+            assert!(parse_param("q", text).is_ok(), "{text}");
         }
     }
 }

@@ -1,11 +1,12 @@
-//! `karat report` and `karat merge`: any report of a run, from its record or from those of its shards.
+//! `karat report` and `karat merge`: write reports from the record of a run, or from the records of its shards.
 
 use std::path::PathBuf;
 
 use clap::Args;
 
-use super::reports::{Reports, Terminal, read, read_record};
-use super::{Context, Gate, interrupt, own};
+use super::reports::{Reports, TerminalReport, read_record};
+use super::run::join_flags;
+use super::{Context, Exit, harnesses, interrupt};
 use crate::error::{Error, Result};
 use crate::report::terminal::Detail;
 use crate::report::{Commands, json};
@@ -15,28 +16,25 @@ use crate::snapshot::{Caller, Recorder};
 /// The arguments of `karat report`.
 #[derive(Debug, Args)]
 pub(super) struct Report {
-    /// What `run --json FILE` wrote
+    /// The record of a run, written by `run --json FILE`
     run: PathBuf,
     #[command(flatten)]
     reports: Reports,
 }
 
 impl Report {
-    pub(super) fn main(self, executors: &Executors, context: &Context<'_>) -> Result<Gate> {
-        let Report { run, reports } = self;
-        let outcome = read(context, &run)?;
-        let base = &context.home.base;
-        reports.check(&[&base.join(&outcome.root), &base.join(&outcome.snapshots)], &[run])?;
-        let commands = commands(executors, context, &outcome);
-        reports.write(context, &commands, &outcome, Terminal::IfAlone)?;
-        Ok(gate(&outcome))
+    pub(super) fn main(self, executors: &Executors, context: &Context<'_>) -> Result<Exit> {
+        let Report { run: file, reports } = self;
+        let text = read_record(context, &file)?;
+        let run = json::read_run(&text).map_err(|error| Error::Usage(format!("{}: {error}", file.display())))?;
+        write(&reports, executors, context, &run, &[file], TerminalReport::IfAlone)
     }
 }
 
 /// The arguments of `karat merge`.
 #[derive(Debug, Args)]
 pub(super) struct Merge {
-    /// What `run --partition .. --json FILE` wrote, of every shard
+    /// The records of all shards, written by `run --partition .. --json FILE`
     #[arg(required = true, value_name = "RECORD")]
     records: Vec<PathBuf>,
     #[command(flatten)]
@@ -44,56 +42,62 @@ pub(super) struct Merge {
 }
 
 impl Merge {
-    pub(super) fn main(self, executors: &Executors, context: &Context<'_>) -> Result<Gate> {
+    pub(super) fn main(self, executors: &Executors, context: &Context<'_>) -> Result<Exit> {
         let Merge { records, reports } = self;
         let run = merge(read_all(context, &records)?)?;
-        let base = &context.home.base;
-        reports.check(&[&base.join(&run.root), &base.join(&run.snapshots)], &records)?;
-        let commands = commands(executors, context, &run);
-        reports.write(context, &commands, &run, Terminal::Always(Detail::Cases))?;
-        Ok(gate(&run))
+        write(&reports, executors, context, &run, &records, TerminalReport::Always(Detail::Cases))
     }
 }
 
-/// Reads every record; what is wrong with several is told of each.
+/// Writes the reports of a run that was read from `files`, and returns how the run ended.
+fn write(
+    reports: &Reports,
+    executors: &Executors,
+    context: &Context<'_>,
+    run: &RunOutcome,
+    files: &[PathBuf],
+    terminal: TerminalReport,
+) -> Result<Exit> {
+    let base = &context.program.base;
+    reports.check(&[&base.join(&run.root), &base.join(&run.snapshots)], files)?;
+    reports.write(context, &commands(executors, context, run), run, terminal)?;
+    Ok(match &run.interrupted {
+        Some(signal) => interrupt::exit_code_of(signal).map_or(Exit::Failed, Exit::Interrupted),
+        None => Exit::from_passed(run.passed()),
+    })
+}
+
+/// Reads every record; the error names all that cannot be read.
 fn read_all(context: &Context<'_>, files: &[PathBuf]) -> Result<Vec<Record>> {
     let mut records = Vec::new();
-    let mut unread = Vec::new();
+    let mut errors = Vec::new();
     for file in files {
         let name = file.display().to_string();
         match read_record(context, file) {
-            Err(error) => unread.push(error.to_string()),
+            Err(error) => errors.push(error.to_string()),
             Ok(text) => match json::read_run(&text).and_then(|run| Ok((json::version(&text)?, run))) {
                 Ok((version, run)) => records.push(Record { name, version, run }),
-                Err(error) => unread.push(format!("{name}: {error}")),
+                Err(error) => errors.push(format!("{name}: {error}")),
             },
         }
     }
-    if unread.is_empty() { Ok(records) } else { Err(Error::Usage(unread.join("\n"))) }
+    if errors.is_empty() { Ok(records) } else { Err(Error::Usage(errors.join("\n"))) }
 }
 
-/// How the run ended.
-fn gate(run: &RunOutcome) -> Gate {
-    match &run.interrupted {
-        Some(signal) => interrupt::ends(signal).map_or(Gate::Failed, Gate::Interrupted),
-        None if run.passed() => Gate::Passed,
-        None => Gate::Failed,
-    }
-}
-
-/// How to name karat's commands, so that they run again what was run.
+/// Returns how to write karat's commands so that they repeat the recorded run.
 fn commands(executors: &Executors, context: &Context<'_>, run: &RunOutcome) -> Commands {
-    let home = context.home;
-    let is_home = home.base.join(&run.root) == home.base.join(&home.root);
-    let root = (!is_home).then(|| run.root.clone());
-    let recorder = Recorder::new(&home.base.join(&run.root), &home.base.join(&run.snapshots), Caller::CommandLine).ok();
+    let program = context.program;
+    let is_default_root = program.base.join(&run.root) == program.base.join(&program.root);
+    let root = (!is_default_root).then(|| run.root.clone());
+    let recorder =
+        Recorder::new(&program.base.join(&run.root), &program.base.join(&run.snapshots), Caller::CommandLine).ok();
     let mut commands = context.commands(root.as_ref(), None, recorder.as_ref());
-    let mut is_default = executors.names().next() == Some(run.executor.as_str());
-    let harnesses = own::commands(home, &home.base.join(&run.root));
+    let mut is_default = executors.default_name() == run.executor;
+    let harnesses = harnesses::commands(program, &program.base.join(&run.root));
     match harnesses.first() {
-        // What ran was the harness; where it looked at snapshots, its default executor.
+        // A harness ran, with its default executor if it checked snapshots.
         Some(harness) if executors.names().all(|name| name != run.executor) => {
-            harness.speak(context, &mut commands, &run.root);
+            harness.use_in(&mut commands, context, &run.root);
             is_default = run.gates == Gates::Both;
         }
         Some(_) => is_default = false,
@@ -103,8 +107,7 @@ fn commands(executors: &Executors, context: &Context<'_>, run: &RunOutcome) -> C
     let accuracy = (is_default && run.gates == Gates::Accuracy).then(|| "--accuracy-only".to_owned());
     let chained = run.chains.is_some().then(|| "--chained".to_owned());
     let denied = run.gate.denies_vacuous().then(|| "--deny vacuous".to_owned());
-    let options: Vec<String> = [accuracy, chained, denied].into_iter().flatten().collect();
-    commands.options = Some(options.join(" ")).filter(|options| !options.is_empty());
+    commands.options = join_flags([accuracy, chained, denied]);
     commands
 }
 
@@ -112,12 +115,12 @@ fn commands(executors: &Executors, context: &Context<'_>, run: &RunOutcome) -> C
 mod tests {
     use super::*;
     use crate::cli::output;
-    use crate::cli::{Home, Host};
+    use crate::cli::{Host, Program};
     use crate::run::Executor;
 
     #[test]
-    fn what_was_run_is_what_its_commands_run_again() {
-        let home = Home {
+    fn suggested_commands_repeat_the_recorded_run() {
+        let program = Program {
             command: "karat".into(),
             root: "goldens".into(),
             snapshots: None,
@@ -126,7 +129,7 @@ mod tests {
             base: "/home/me".into(),
             host: Host::Harness,
         };
-        let context = Context { home: &home, screen: output::Screen::detect(), typed: &[] };
+        let context = Context { program: &program, screen: output::Screen::detect(), args: &[] };
         let executors = Executors::new(Executor::new("builtin")).with(Executor::new("candle"));
         let run = RunOutcome::empty();
         let command = |run: &RunOutcome| commands(&executors, &context, run).run(Some("a"));

@@ -1,4 +1,4 @@
-//! Which reports of a run were asked for, and writing them: what `run` and `report` have in common.
+//! The reports that the command line asks for, and writing them: shared by `run`, `report` and `merge`.
 
 use std::fs;
 use std::io::{self, Write};
@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::replaced::Place;
-use super::{Context, near};
+use super::destination::Destination;
+use super::{Context, suggest};
 use crate::case::absolute;
 use crate::error::{Error, Result};
 use crate::fs::{Mode, RECORD_LIMIT, read_text, temporary_file, write_atomic};
@@ -17,43 +17,33 @@ use crate::report::{Commands, json, terminal};
 use crate::report::{github, html, junit};
 use crate::run::{Pictures, RunOutcome};
 
-/// The arguments that ask for reports.
+/// The arguments that select reports.
 #[derive(Debug, Args)]
 pub(super) struct Reports {
-    /// Write the whole run to FILE as one JSON document; without FILE, or with `-`, print it and nothing else
+    /// Write the run to FILE as one JSON document (a record); without FILE, or with `-`, print it and nothing else
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
     json: Option<PathBuf>,
-    /// Write JUnit's XML to FILE
+    /// Write JUnit XML to FILE
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
-    /// Print annotations for GitHub Actions, and append a summary to the file that $GITHUB_STEP_SUMMARY names
+    /// Print annotations for GitHub Actions, and append a summary to the file in $GITHUB_STEP_SUMMARY
     #[arg(long)]
     github: bool,
-    /// Write the run to FILE as one HTML page that needs nothing besides itself
+    /// Write the run to FILE as one self-contained HTML page
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// Tell on the page as much of what passed as of what did not
+    /// Include full details for passing outputs in the HTML page
     #[arg(long, requires = "html")]
     html_all: bool,
 }
 
-/// Whether the terminal has its report where others were asked for.
+/// When the report for the terminal is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Terminal {
-    /// In any case, in that detail.
+pub(super) enum TerminalReport {
+    /// Always, in this detail, unless stdout is a JSON document.
     Always(Detail),
-    /// Only where no other was.
+    /// Only if no other report was selected.
     IfAlone,
-}
-
-impl Terminal {
-    /// In how much detail it has one, where that is the only report, or is not.
-    fn detail(self, is_alone: bool) -> Option<Detail> {
-        match self {
-            Terminal::Always(detail) => Some(detail),
-            Terminal::IfAlone => is_alone.then_some(Detail::Cases),
-        }
-    }
 }
 
 impl Reports {
@@ -62,7 +52,7 @@ impl Reports {
         self.json.as_deref() == Some(Path::new("-"))
     }
 
-    /// Of which outputs the reports show pictures.
+    /// Returns which outputs need pictures for these reports.
     pub(super) fn pictures(&self) -> Pictures {
         match self {
             Reports { html_all: true, .. } => Pictures::All,
@@ -71,52 +61,53 @@ impl Reports {
         }
     }
 
-    /// Refuses, before anything runs, what could not be written afterwards, and what would replace something else than a
-    /// report: anything below `folders` and the records `read`, which are what this run reads, or a file of another kind.
-    pub(super) fn check(&self, folders: &[&Path], read: &[PathBuf]) -> Result<()> {
+    /// Checks before anything runs that every report can be written, and that none replaces anything below `folders`, one of the
+    /// `records` that are read, or a file that is not a report.
+    pub(super) fn check(&self, folders: &[&Path], records: &[PathBuf]) -> Result<()> {
         self.check_features()?;
         if self.is_document() && self.github {
             return Err(Error::Usage(
-                "--github prints annotations where --json prints its document: name a file, as in --json run.json"
-                    .to_owned(),
+                "--github and --json both print to stdout; name a file, as in --json run.json".to_owned(),
             ));
         }
         let files = self.files();
-        let places: Vec<Place> = files.iter().map(|(_, file)| Place::of(file)).collect();
-        for (at, ((option, file), place)) in files.iter().zip(&places).enumerate() {
+        let destinations: Vec<Destination> = files.iter().map(|(_, file)| Destination::resolve(file)).collect();
+        for (at, ((option, file), destination)) in files.iter().zip(&destinations).enumerate() {
             let refuse = |why: String| Err(Error::Usage(format!("{option} {}: {why}", file.display())));
-            if let Some(other) = places[..at].iter().position(|other| other.is(place)) {
+            if let Some(other) = destinations[..at].iter().position(|other| other.is_same(destination)) {
                 return Err(Error::Usage(format!("{} and {option} both name {}", files[other].0, file.display())));
             }
-            if read.iter().any(|read| Place::of(read).is(place)) {
-                return refuse("is the record that is read; name another file".to_owned());
+            if records.iter().any(|record| Destination::resolve(record).is_same(destination)) {
+                return refuse("this is the record that is read; name another file".to_owned());
             }
-            if let Some(folder) = folders.iter().find(|folder| place.is_below(folder)) {
+            if let Some(folder) = folders.iter().find(|folder| destination.is_below(folder)) {
                 let here = std::env::current_dir().unwrap_or_default();
                 let folder = folder.strip_prefix(here).unwrap_or(folder).display();
                 return refuse(format!(
-                    "is a file of {folder}, which is read and never overwritten; name one elsewhere"
+                    "this file is in {folder}, where karat never overwrites files; name a file elsewhere"
                 ));
             }
-            if place.is_other(option) {
-                return refuse("is there, and is no report of karat; delete it, or name another file".to_owned());
+            if destination.is_foreign(option) {
+                return refuse(
+                    "the file exists and is not a report of karat; delete it, or name another file".to_owned(),
+                );
             }
         }
-        files.iter().filter(|(option, _)| *option != SUMMARY).try_for_each(|(option, file)| check(option, file))
+        files.iter().filter(|(option, _)| *option != SUMMARY).try_for_each(|(option, file)| prepare(option, file))
     }
 
-    /// Refuses the reports that this build of karat does not have.
+    /// Refuses reports whose feature is not enabled.
     fn check_features(&self) -> Result<()> {
-        let typed = [("--junit", self.junit.is_some()), ("--github", self.github), ("--html", self.html.is_some())];
-        match typed.into_iter().find(|(_, is_typed)| *is_typed && cfg!(not(feature = "reports"))) {
+        let selected = [("--junit", self.junit.is_some()), ("--github", self.github), ("--html", self.html.is_some())];
+        match selected.into_iter().find(|(_, is_selected)| *is_selected && cfg!(not(feature = "reports"))) {
             Some((option, _)) => Err(Error::Usage(format!(
-                "{option}: karat is built without this report here; in Cargo.toml give karat features = [\"harness\", \"reports\"]"
+                "{option} needs a feature of karat; in Cargo.toml set features = [\"harness\", \"reports\"]"
             ))),
             None => Ok(()),
         }
     }
 
-    /// The files that are written, behind their options.
+    /// Returns the files that will be written, each with its option.
     fn files(&self) -> Vec<(&'static str, PathBuf)> {
         let Reports { json, junit, github, html, html_all: _ } = self;
         let json = json.clone().filter(|_| !self.is_document()).map(|file| ("--json", file));
@@ -126,40 +117,42 @@ impl Reports {
         [json, junit, html, summary].into_iter().flatten().collect()
     }
 
-    /// Prints and writes what was asked for. What cannot be written is told at the end, and costs no other report.
+    /// Prints and writes the selected reports. One that cannot be written stops no other; the error names all of them.
     pub(super) fn write(
         &self,
         context: &Context<'_>,
         commands: &Commands,
         run: &RunOutcome,
-        told: Terminal,
+        terminal: TerminalReport,
     ) -> Result<()> {
         let Reports { json, junit, github, html, html_all: _ } = self;
         let is_alone = json.is_none() && junit.is_none() && html.is_none() && !github;
-        let mut failed = Vec::new();
-        if self.is_document() {
-            failed.extend(context.screen.print(|out, _| json::run(out, commands, run)).err());
-        } else if let Some(detail) = told.detail(is_alone) {
-            failed.extend(
-                context
-                    .screen
-                    .print(|out, palette| out.write_all(terminal::run(detail, palette, commands, run).as_bytes()))
-                    .err(),
-            );
+        let detail = match terminal {
+            TerminalReport::Always(detail) => Some(detail),
+            TerminalReport::IfAlone => is_alone.then_some(Detail::Cases),
+        };
+        let mut errors = Vec::new();
+        if let Some(detail) = detail.filter(|_| !self.is_document()) {
+            let text = terminal::run(detail, &context.screen.palette, commands, run);
+            errors.extend(context.screen.print(|out| out.write_all(text.as_bytes())).err());
         }
-        if let Some(file) = json.as_deref().filter(|_| !self.is_document()) {
-            failed.extend(create(file, |out| json::run(out, commands, run)).err());
+        match json {
+            Some(_) if self.is_document() => {
+                errors.extend(context.screen.print(|out| json::run(out, commands, run)).err())
+            }
+            Some(file) => errors.extend(create(file, |out| json::run(out, commands, run)).err()),
+            None => {}
         }
         #[cfg(feature = "reports")]
-        failed.extend(self.write_for_ci(context, commands, run));
-        if told == Terminal::IfAlone && !self.is_document() && failed.is_empty() {
-            failed.extend(self.name_files(context).err());
+        errors.extend(self.write_for_ci(context, commands, run));
+        if terminal == TerminalReport::IfAlone && !self.is_document() && errors.is_empty() {
+            errors.extend(self.print_files(context).err());
         }
-        let failed: Vec<String> = failed.iter().map(ToString::to_string).collect();
-        if failed.is_empty() { Ok(()) } else { Err(Error::Usage(failed.join("\n"))) }
+        let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        if errors.is_empty() { Ok(()) } else { Err(Error::Usage(errors.join("\n"))) }
     }
 
-    /// Writes the reports of the feature `reports`, and returns what could not be written.
+    /// Writes the reports of the feature `reports`, and returns the errors.
     #[cfg(feature = "reports")]
     fn write_for_ci(&self, context: &Context<'_>, commands: &Commands, run: &RunOutcome) -> Vec<Error> {
         let Reports { json: _, junit, github, html, html_all } = self;
@@ -167,103 +160,92 @@ impl Reports {
         let junit = junit.iter().map(|file| create(file, |out| out.write_all(junit::junit(commands, run).as_bytes())));
         let html =
             html.iter().map(|file| create(file, |out| out.write_all(html::run(commands, run, detail).as_bytes())));
-        let github = github.then(|| to_github(context, commands, run));
+        let github = github.then(|| write_github(context, commands, run));
         junit.chain(html).chain(github).filter_map(Result::err).collect()
     }
 
-    /// Says which files were written: a line each.
-    fn name_files(&self, context: &Context<'_>) -> Result<()> {
+    /// Prints which files were written, one per line.
+    fn print_files(&self, context: &Context<'_>) -> Result<()> {
         let files = self.files().into_iter().filter(|(option, file)| *option != SUMMARY && !is_device(file));
         let files = files.map(|(_, file)| absolute(&file)).collect::<Result<Vec<PathBuf>>>()?;
-        let base = &context.home.base;
-        context.screen.print(|out, _| {
-            files
-                .iter()
-                .try_for_each(|file| writeln!(out, "wrote {}", file.strip_prefix(base).unwrap_or(file).display()))
-        })
+        context.screen.print(|out| files.iter().try_for_each(|file| writeln!(out, "wrote {}", context.relative(file))))
     }
 }
 
-/// The text of a record; where there is no such file, where it was looked for and what writes one.
+/// Reads the text of a record. If the file does not exist, the error names where karat looked, a similar name, and what writes a record.
 pub(super) fn read_record(context: &Context<'_>, file: &Path) -> Result<String> {
     match read_text(file, RECORD_LIMIT) {
-        Err(Error::Read { path, source }) if source.kind() == io::ErrorKind::NotFound => {
-            let near = near::file(file).map(|near| format!("; the nearest is {near}"));
-            let near = near.unwrap_or_else(|| context.looked(file));
-            let place = path.display();
-            Err(Error::Usage(format!("cannot read {place}: no such file{near}; `run --json FILE` writes a record")))
+        Err(Error::Read { path: _, source }) if source.kind() == io::ErrorKind::NotFound => {
+            let hint = suggest::file(file).map(|similar| format!("; did you mean {similar}?"));
+            let hint = hint.unwrap_or_else(|| context.search_folder(file));
+            let file = file.display();
+            Err(Error::Usage(format!("cannot read {file}: no such file{hint}; `run --json FILE` writes a record")))
         }
         read => read,
     }
 }
 
-/// The run that a file of `--json` holds.
-pub(super) fn read(context: &Context<'_>, file: &Path) -> Result<RunOutcome> {
-    let text = read_record(context, file)?;
-    json::read_run(&text).map_err(|error| Error::Usage(format!("{}: {error}", file.display())))
-}
-
-/// Makes sure that a file can be written, and makes its folder.
-fn check(option: &str, file: &Path) -> Result<()> {
+/// Checks that a file can be written, and creates its folder.
+fn prepare(option: &str, file: &Path) -> Result<()> {
     if file.is_dir() {
         let what = file.display();
-        return Err(Error::Usage(format!("{option} {what}: is a folder; name a file, or put the folder first")));
+        return Err(Error::Usage(format!(
+            "{option} {what}: this is a folder; name a file (or put the goldens root before the option)"
+        )));
     }
     if is_device(file) {
         return Ok(());
     }
-    let file = &behind(file);
+    let file = &follow_link(file);
     if let Some(folder) = file.parent() {
         fs::create_dir_all(folder).map_err(|error| Error::write(folder, error))?;
     }
     temporary_file(file).map(drop).map_err(|error| Error::write(file.parent().unwrap_or(file), error))
 }
 
-/// Whether there is something else than a file, which a file must not replace: a device, a pipe.
+/// Whether the path exists and is not a regular file, for example a device or a pipe, which must not be replaced.
 fn is_device(file: &Path) -> bool {
-    fs::metadata(file).is_ok_and(|there| !there.is_file())
+    fs::metadata(file).is_ok_and(|metadata| !metadata.is_file())
 }
 
-/// The file that a link leads to, or that itself.
-fn behind(file: &Path) -> PathBuf {
+/// Returns the target of a link, or the path itself.
+fn follow_link(file: &Path) -> PathBuf {
     fs::canonicalize(file).unwrap_or_else(|_| file.to_path_buf())
 }
 
-/// A report appears whole or not at all: it is written beside its place and renamed.
+/// Writes a report atomically: to a temporary file in the same folder, which is then renamed.
 fn create(file: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
     if is_device(file) {
         let open = fs::OpenOptions::new().write(true).open(file);
         return open.and_then(|mut out| write(&mut out)).map_err(|error| Error::write(file, error));
     }
-    let file = &behind(file);
+    let file = &follow_link(file);
     write_atomic(file, Mode::Replace, |out| write(out)).map_err(|error| Error::write(file, error))
 }
 
-/// What names the file of a step's summary.
+/// The environment variable that names the file for the summary of a step.
 const SUMMARY: &str = "GITHUB_STEP_SUMMARY";
 
-/// The file to which GitHub has a step append its summary.
+/// Returns the file to which a step of GitHub Actions appends its summary.
 fn step_summary() -> Option<PathBuf> {
     std::env::var_os(SUMMARY).filter(|file| !file.is_empty()).map(PathBuf::from)
 }
 
-/// Annotations on stdout, and the summary at the end of the file that GitHub names.
+/// Prints annotations to stdout, and appends the summary to the file that GitHub names.
 #[cfg(feature = "reports")]
-fn to_github(context: &Context<'_>, commands: &Commands, run: &RunOutcome) -> Result<()> {
+fn write_github(context: &Context<'_>, commands: &Commands, run: &RunOutcome) -> Result<()> {
     let workspace = std::env::var_os("GITHUB_WORKSPACE").map(PathBuf::from);
-    // A relative path is relative to the folder that we are in.
+    // Relative paths are relative to the current folder.
     let commands = Commands { base: std::env::current_dir().unwrap_or_default(), ..commands.clone() };
-    context
-        .screen
-        .print_commands(|out| out.write_all(github::annotations(&commands, run, workspace.as_deref()).as_bytes()))?;
+    context.screen.print_commands(&github::annotations(&commands, run, workspace.as_deref()))?;
     let Some(file) = step_summary() else {
-        context.screen.complain("GITHUB_STEP_SUMMARY is not set: there is no step to write a summary of");
+        context.screen.warn("GITHUB_STEP_SUMMARY is not set, so no summary was written");
         return Ok(());
     };
     let append = || {
         let mut out = fs::OpenOptions::new().append(true).create(true).open(&file)?;
-        let taken = usize::try_from(out.metadata()?.len()).unwrap_or(usize::MAX);
-        let summary = github::summary(&commands, run, github::SUMMARY_LIMIT.saturating_sub(taken));
+        let used = usize::try_from(out.metadata()?.len()).unwrap_or(usize::MAX);
+        let summary = github::summary(&commands, run, github::SUMMARY_LIMIT.saturating_sub(used));
         out.write_all(summary.as_bytes())
     };
     append().map_err(|error| Error::write(&file, error))
@@ -274,10 +256,10 @@ mod absent_tests {
     use super::*;
 
     #[test]
-    fn a_report_of_another_feature_is_refused_and_the_feature_named() {
+    fn a_report_without_its_feature_is_refused_and_the_feature_named() {
         let none = Reports { json: None, junit: None, github: false, html: None, html_all: false };
         assert!(none.check(&[], &[]).is_ok());
-        let refused = Reports { github: true, ..none }.check(&[], &[]).expect_err("there is no such report");
+        let refused = Reports { github: true, ..none }.check(&[], &[]).expect_err("the feature is off");
         assert_eq!(
             refused.to_string(),
             "--github: karat is built without this report here; in Cargo.toml give karat features = [\"harness\", \"reports\"]"
@@ -289,7 +271,7 @@ mod absent_tests {
 mod tests {
     use super::*;
     use crate::cli::output::Screen;
-    use crate::cli::{Home, Host};
+    use crate::cli::{Host, Program};
 
     #[cfg(unix)]
     #[test]
@@ -299,7 +281,7 @@ mod tests {
         std::os::unix::fs::symlink(&file, &link).expect("a link");
         fs::write(&file, "old").expect("a file");
         for place in [&link, Path::new("/dev/null")] {
-            check("--json", place).expect("it can be written");
+            prepare("--json", place).expect("it can be written");
             create(place, |out| out.write_all(b"new")).expect("it can be written");
             assert!(place == link.as_path() || is_device(place));
         }
@@ -308,15 +290,15 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_can_no_longer_be_written_costs_no_other_report() {
+    fn a_report_that_cannot_be_written_stops_no_other() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = |name: &str| Some(folder.path().join(name));
         let reports =
             Reports { json: file("gone/run.json"), junit: file("run.xml"), github: false, html: None, html_all: false };
-        reports.check(&[], &[]).expect("its folder was made");
-        fs::remove_dir(folder.path().join("gone")).expect("it was there");
+        reports.check(&[], &[]).expect("its folder was created");
+        fs::remove_dir(folder.path().join("gone")).expect("it exists");
 
-        let home = Home {
+        let program = Program {
             command: "karat".into(),
             root: "goldens".into(),
             snapshots: None,
@@ -325,9 +307,9 @@ mod tests {
             base: PathBuf::new(),
             host: Host::Harness,
         };
-        let context = Context { home: &home, screen: Screen::detect(), typed: &[] };
+        let context = Context { program: &program, screen: Screen::detect(), args: &[] };
         let run = RunOutcome::empty();
-        let error = reports.write(&context, &context.commands(None, None, None), &run, Terminal::IfAlone);
+        let error = reports.write(&context, &context.commands(None, None, None), &run, TerminalReport::IfAlone);
         assert!(error.expect_err("its folder is gone").to_string().contains("gone"));
         assert!(folder.path().join("run.xml").is_file());
     }

@@ -1,8 +1,8 @@
-//! `karat schema`: what an editor needs to check `case.json` and `suite.json`.
+//! `karat schema`: prints the JSON Schemas of karat's files, for editors and validators.
 
 use clap::{Args, ValueEnum};
 
-use super::Gate;
+use super::Exit;
 use super::output::print;
 use crate::case::CaseFile;
 use crate::error::Result;
@@ -11,7 +11,7 @@ use crate::report::json::run_schema;
 /// The arguments of `karat schema`.
 #[derive(Debug, Args)]
 pub(super) struct Schema {
-    /// Which file
+    /// The kind of file
     #[arg(value_enum, default_value = "case")]
     file: File,
 }
@@ -22,12 +22,12 @@ enum File {
     Case,
     /// `suite.json`
     Suite,
-    /// What `run --json` writes
+    /// The output of `run --json`
     Run,
 }
 
 impl Schema {
-    pub(super) fn main(self) -> Result<Gate> {
+    pub(super) fn main(self) -> Result<Exit> {
         let schema = match self.file {
             File::Case => schemars::schema_for!(CaseFile),
             File::Suite => suite_schema(),
@@ -37,15 +37,15 @@ impl Schema {
             serde_json::to_writer_pretty(&mut *out, &schema)?;
             writeln!(out)
         })?;
-        Ok(Gate::Passed)
+        Ok(Exit::Passed)
     }
 }
 
-/// The fields of a suite are those of a case.
+/// Returns the schema of `suite.json`, which has the same fields as `case.json`.
 fn suite_schema() -> schemars::Schema {
     let mut schema = schemars::schema_for!(CaseFile);
-    let what = "A `suite.json`: defaults for every case below its folder. Objects merge by key; the nearest wins, entry by entry.";
+    let description = "A `suite.json`: defaults for every case below its folder. Objects merge by key; the nearest wins, entry by entry.";
     schema.insert("title".to_owned(), "SuiteFile".into());
-    schema.insert("description".to_owned(), what.into());
+    schema.insert("description".to_owned(), description.into());
     schema
 }

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use libtest_mimic::Arguments;
 
 use super::trial;
-use crate::cli::{self, Home, Host};
+use crate::cli::{self, Host, Program};
 use crate::error::{Error, Result};
 use crate::run::{
     CheckpointResult, Executor, Executors, Inputs, Isolation, Options, Scope, Session, Shard, bazel_shard,
@@ -44,7 +44,7 @@ use crate::text::safe::escape_lines;
 #[must_use = "a harness runs nothing until its `main` is called"]
 pub struct Harness {
     /// Its settings, with paths relative to the package's folder until `main` runs.
-    home: Home,
+    program: Program,
     executor: Executor,
     others: Vec<Executor>,
 }
@@ -52,8 +52,8 @@ pub struct Harness {
 impl Harness {
     /// Creates a harness for a goldens root, relative to the package's folder.
     pub fn new(root: impl Into<PathBuf>) -> Harness {
-        let home = Home::new("", root, Host::Harness);
-        Harness { home, executor: Executor::new("rust"), others: Vec::new() }
+        let program = Program::new("", root, Host::Harness);
+        Harness { program, executor: Executor::new("rust"), others: Vec::new() }
     }
 
     /// Uses the checkpoints of an executor, such as [`gpt2::executor`](crate::executors::gpt2::executor); more can be registered
@@ -92,20 +92,20 @@ impl Harness {
 
     /// Sets the snapshots folder, relative to the package's folder. Needed if no component of the root is named `goldens`.
     pub fn snapshots(mut self, folder: impl Into<PathBuf>) -> Harness {
-        self.home.snapshots = Some(folder.into());
+        self.program.snapshots = Some(folder.into());
         self
     }
 
     /// Allows a case to be skipped in CI, or by its checkpoint at run time. If there is no such case, `karat::complete` fails.
     pub fn allow_skip(mut self, id: &str) -> Harness {
-        self.home.allowed_skips.push(id.to_owned());
+        self.program.allowed_skips.push(id.to_owned());
         self
     }
 
     /// Fails cases with a comparison that also passes for zeros, NaN or anything else: see
     /// [`vacuous`](crate::compare::vacuous()). The same as `run --deny vacuous`.
     pub fn deny_vacuous(mut self) -> Harness {
-        self.home.deny_vacuous = true;
+        self.program.deny_vacuous = true;
         self
     }
 
@@ -114,32 +114,36 @@ impl Harness {
     pub fn main(self) -> ExitCode {
         let arguments: Vec<OsString> = std::env::args_os().collect();
         let package = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default();
-        let Harness { mut home, executor, others } = self;
+        let Harness { mut program, executor, others } = self;
         // Panics on a duplicate name, even if no verb uses it.
         let executors = others.into_iter().fold(Executors::new(executor), Executors::with);
         let is_member = snapshot::find_workspace(&package).is_ok_and(|root| root != package);
-        home.command = verb_command(&arguments[0], &package, is_member);
-        home.root = package.join(home.root);
-        home.snapshots = home.snapshots.map(|folder| package.join(folder));
+        program.command = verb_command(&arguments[0], &package, is_member);
+        program.root = package.join(program.root);
+        program.snapshots = program.snapshots.map(|folder| package.join(folder));
         if is_member {
             // Cargo runs tests in the folder of the package, but the user of a workspace is more likely in its root.
-            home.base = PathBuf::new();
+            program.base = PathBuf::new();
         }
         if is_verb(&arguments[1..]) {
-            return cli::main(executors, &home, arguments);
+            return cli::main(executors, &program, arguments);
         }
         if let Some(verb) = misspelled_verb(&arguments[1..]) {
             let word = arguments[1].to_string_lossy();
-            eprintln!("karat: unknown verb `{word}`; did you mean:  {} {verb}", home.command);
+            eprintln!("karat: unknown verb `{word}`; did you mean:  {} {verb}", program.command);
             return ExitCode::from(2);
         }
         if arguments[1..].iter().any(|word| ["-h", "--help"].iter().any(|help| word == help)) {
-            println!("Verbs of karat, as in `{} run`:\n{}\nOptions for the tests:\n", home.command, cli::verbs_help());
+            println!(
+                "Verbs of karat, as in `{} run`:\n{}\nOptions for the tests:\n",
+                program.command,
+                cli::verbs_help()
+            );
         }
-        match run_tests(executors.into_default(), &home, &Arguments::from_args()) {
+        match run_tests(executors.into_default(), &program, &Arguments::from_args()) {
             Ok(code) => code,
             Err(error) => {
-                eprintln!("{}", escape_lines(&format!("karat: {}", home.complaint(&error))));
+                eprintln!("{}", escape_lines(&format!("karat: {}", program.describe(&error))));
                 ExitCode::from(2)
             }
         }
@@ -147,14 +151,14 @@ impl Harness {
 }
 
 /// Runs or lists the tests.
-fn run_tests(executor: Executor, home: &Home, arguments: &Arguments) -> Result<ExitCode> {
+fn run_tests(executor: Executor, program: &Program, arguments: &Arguments) -> Result<ExitCode> {
     if !arguments.list {
         snapshot::silence_insta();
     }
-    let goldens = home.goldens(None)?;
+    let goldens = program.goldens(None)?;
     let mut options = Options {
-        allowed_skips: home.allowed_skips.clone(),
-        deny_vacuous: home.deny_vacuous,
+        allowed_skips: program.allowed_skips.clone(),
+        deny_vacuous: program.deny_vacuous,
         runs_skipped: arguments.ignored || arguments.include_ignored,
         caller: Caller::Test,
         explain: true,
@@ -167,10 +171,10 @@ fn run_tests(executor: Executor, home: &Home, arguments: &Arguments) -> Result<E
     }
     let session = Session::new(goldens, executor, options)?;
     cli::arm(trial::FAILED);
-    let trials = trial::trials(session, single, home, arguments, shard)?;
+    let trials = trial::trials(session, single, program, arguments, shard)?;
     if let Some(filter) = arguments.filter.as_deref().filter(|_| !arguments.list && shard.is_none()) {
         let is_unknown = trials.iter().all(|trial| !trial.name().contains(filter));
-        if let Some(text) = suggest_verb(filter, &home.command).filter(|_| is_unknown) {
+        if let Some(text) = suggest_verb(filter, &program.command).filter(|_| is_unknown) {
             return Err(Error::Usage(text));
         }
         if filter == "accept" {
@@ -199,7 +203,7 @@ const VERBS_WITH_ARGUMENTS: [&str; 8] = ["report", "merge", "show", "diff", "exp
 /// target.
 fn suggest_verb(filter: &str, command: &str) -> Option<String> {
     let word = if filter == "help" { Some("") } else { VERBS_WITH_ARGUMENTS.into_iter().find(|verb| *verb == filter) };
-    let verb = word.or_else(|| cli::near_verb(filter))?;
+    let verb = word.or_else(|| cli::similar_verb(filter))?;
     let help = if verb.is_empty() || VERBS_WITH_ARGUMENTS.contains(&verb) { " --help" } else { "" };
     let suggestion = format!("{command} {verb}{help}").replace("  ", " ");
     Some(format!(
@@ -219,7 +223,7 @@ fn is_verb(arguments: &[OsString]) -> bool {
 fn misspelled_verb(arguments: &[OsString]) -> Option<&'static str> {
     let [first, second, ..] = arguments else { return None };
     let (first, second) = (first.to_str()?, second.to_str()?);
-    cli::near_verb(first).filter(|_| !second.starts_with('-'))
+    cli::similar_verb(first).filter(|_| !second.starts_with('-'))
 }
 
 /// Returns the command that runs a verb of this test binary.

@@ -8,7 +8,7 @@ use std::thread;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 use crate::case::{Case, CaseId, Goldens, Tree, cores, parallel_map};
-use crate::cli::{self, Home};
+use crate::cli::{self, Program};
 use crate::error::{Error, Result};
 use crate::report::{Commands, Review, terminal};
 use crate::run::{CaseOutcome, Filter, Problem, Session, Shard, Verdict};
@@ -37,14 +37,14 @@ struct Shared {
 pub(super) fn trials(
     session: Arc<Session>,
     single: Option<CaseId>,
-    home: &Home,
+    program: &Program,
     arguments: &Arguments,
     shard: Option<Shard>,
 ) -> Result<Vec<Trial>> {
     let review = if session.recorder().has_cargo_insta() { Review::Insta } else { Review::Accept };
     let shared = Arc::new(Shared {
         session,
-        commands: Commands { review, ..home.commands() },
+        commands: Commands { review, ..program.commands() },
         runs_skipped: arguments.ignored || arguments.include_ignored,
     });
     // Only where needed: libtest prints no reason for a test with the ignored flag, but a case that runs prints its own.

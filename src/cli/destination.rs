@@ -1,4 +1,4 @@
-//! What a report would replace: never what a run reads, by whatever name.
+//! The file that a report is written to: it must not replace any file that a run reads.
 
 use std::fs;
 use std::io::Read;
@@ -6,58 +6,57 @@ use std::path::{Path, PathBuf};
 
 use crate::case::{WalkEvent, absolute, walk};
 
-/// A file that is to be written, by its real name.
-pub(super) struct Place(PathBuf);
+/// The real path of a file that will be written.
+pub(super) struct Destination(PathBuf);
 
-impl Place {
-    /// The place of a file that may be there or not: links are followed, those too that lead to what is not there yet.
-    pub(super) fn of(file: &Path) -> Place {
-        /// A system follows no more of them either.
-        const MOST_LINKS: usize = 40;
+impl Destination {
+    /// Resolves a path that may not exist yet: links are followed, including links to files that do not exist yet.
+    pub(super) fn resolve(file: &Path) -> Destination {
+        /// Linux has the same limit.
+        const MAX_LINKS: usize = 40;
         let mut file = absolute(file).unwrap_or_else(|_| file.to_path_buf());
-        for _ in 0..MOST_LINKS {
+        for _ in 0..MAX_LINKS {
             let real = |above: &Path| Some((fs::canonicalize(above).ok()?, file.strip_prefix(above).ok()?));
             let Some((above, below)) = file.ancestors().find_map(real) else { break };
             let mut below = below.components();
-            let Some(first) = below.next() else { return Place(above) };
+            let Some(first) = below.next() else { return Destination(above) };
             let target = fs::read_link(above.join(first));
             let is_link = target.is_ok();
-            let mut place = above.join(target.unwrap_or_else(|_| first.as_os_str().into()));
-            place.extend(below);
-            file = absolute(&place).unwrap_or(place);
+            let mut path = above.join(target.unwrap_or_else(|_| first.as_os_str().into()));
+            path.extend(below);
+            file = absolute(&path).unwrap_or(path);
             if !is_link {
                 break;
             }
         }
-        Place(file)
+        Destination(file)
     }
 
-    /// Whether both are one file; two that are not there yet are one where they differ in case alone, as they are to some
-    /// systems.
-    pub(super) fn is(&self, other: &Place) -> bool {
-        let lower = |place: &Place| place.0.to_string_lossy().to_lowercase();
-        is_same(&self.0, &other.0) || (!(self.0.exists() && other.0.exists()) && lower(self) == lower(other))
+    /// Whether both are the same file. Paths that do not exist yet and differ in case alone count as one, since some file
+    /// systems do not distinguish them.
+    pub(super) fn is_same(&self, other: &Destination) -> bool {
+        let lower = |place: &Destination| place.0.to_string_lossy().to_lowercase();
+        is_same_file(&self.0, &other.0) || (!(self.0.exists() && other.0.exists()) && lower(self) == lower(other))
     }
 
-    /// Whether it is in that folder, or a file there is the same one by a link.
+    /// Whether it is in `folder`, or is the same file as one in `folder` through a link.
     pub(super) fn is_below(&self, folder: &Path) -> bool {
-        if self.0.ancestors().skip(1).any(|above| is_same(above, folder)) {
+        if self.0.ancestors().skip(1).any(|above| is_same_file(above, folder)) {
             return true;
         }
-        // What is not there is nothing else either.
-        let mut is_found = false;
+        let mut is_linked = false;
         if self.0.is_file() {
             walk(folder, |event| {
                 if let WalkEvent::Entry(entry) = event {
-                    is_found |= entry.file_type().is_file() && is_same(entry.path(), &self.0);
+                    is_linked |= entry.file_type().is_file() && is_same_file(entry.path(), &self.0);
                 }
             });
         }
-        is_found
+        is_linked
     }
 
-    /// Whether there is a file with something in it that is not such a report, by what karat alone writes at its beginning.
-    pub(super) fn is_other(&self, option: &str) -> bool {
+    /// Whether it is a non-empty file that does not start like the report that `option` writes.
+    pub(super) fn is_foreign(&self, option: &str) -> bool {
         let mut head = [0; 1024];
         if !self.0.is_file() {
             return false;
@@ -74,12 +73,12 @@ impl Place {
     }
 }
 
-/// Whether two paths lead to one file or folder, however they are spelled.
-fn is_same(one: &Path, other: &Path) -> bool {
+/// Whether two paths lead to the same file or folder.
+fn is_same_file(one: &Path, other: &Path) -> bool {
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt;
-        let identity = |path: &Path| fs::metadata(path).ok().map(|there| (there.dev(), there.ino()));
+        let identity = |path: &Path| fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
         if let (Some(one), Some(other)) = (identity(one), identity(other)) {
             return one == other;
         }

@@ -1,4 +1,4 @@
-//! Files and folders made one after the other, which can be unmade if the last of them fails.
+//! Creating several files and folders that are removed again if a later step fails.
 
 use std::fs;
 use std::io::{self, ErrorKind, Write};
@@ -7,22 +7,22 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 use crate::fs::{AtomicFile, Mode, write_atomic};
 
-/// What has been made so far. Nothing that was there before is touched.
+/// The files and folders created so far. Existing ones are never changed.
 #[derive(Debug, Default)]
-pub(super) struct Made {
-    /// The outermost first.
+pub(super) struct NewFiles {
+    /// Parents before their children.
     folders: Vec<PathBuf>,
     files: Vec<PathBuf>,
 }
 
-impl Made {
-    /// The files, in the order in which they were made.
+impl NewFiles {
+    /// Returns the files in the order in which they were created.
     pub(super) fn files(&self) -> &[PathBuf] {
         &self.files
     }
 
-    /// Makes a folder, and those above it that are not there.
-    pub(super) fn folder(&mut self, folder: &Path) -> Result<()> {
+    /// Creates a folder and its missing parents.
+    pub(super) fn create_folder(&mut self, folder: &Path) -> Result<()> {
         let missing: Vec<&Path> = folder.ancestors().take_while(|above| !above.exists()).collect();
         for folder in missing.into_iter().rev() {
             fs::create_dir(folder).map_err(|error| Error::write(folder, error))?;
@@ -31,18 +31,18 @@ impl Made {
         Ok(())
     }
 
-    /// Copies a file to where none is.
+    /// Copies a file to a path that does not exist.
     pub(super) fn copy(&mut self, source: &Path, target: &Path) -> Result<()> {
         let mut reader = fs::File::open(source).map_err(|error| Error::read(source, error))?;
         self.create(target, |file| io::copy(&mut reader, file).map(drop))
     }
 
-    /// Writes a file where none is.
+    /// Writes a file to a path that does not exist.
     pub(super) fn write(&mut self, target: &Path, content: &[u8]) -> Result<()> {
         self.create(target, |file| file.write_all(content))
     }
 
-    /// Removes what was made, the last first. What cannot be removed stays.
+    /// Removes everything in reverse order, as far as possible.
     pub(super) fn undo(self) {
         for file in self.files.iter().rev() {
             fs::remove_file(file).ok();
@@ -52,11 +52,10 @@ impl Made {
         }
     }
 
-    /// A file appears whole or not at all: it is written beside its place and renamed.
     fn create(&mut self, target: &Path, write: impl FnOnce(&mut AtomicFile) -> io::Result<()>) -> Result<()> {
         write_atomic(target, Mode::Create, write).map_err(|error| match error.kind() {
             ErrorKind::AlreadyExists => {
-                Error::Usage(format!("{} exists already; nothing was written", target.display()))
+                Error::Usage(format!("{} already exists; nothing was written", target.display()))
             }
             _ => Error::write(target, error),
         })?;
