@@ -66,8 +66,8 @@ pub(super) fn find(question: &Question<'_>, data: FitData<'_>, fit: &Fit, kind: 
             }
             _ => fit.model.predict_all(data),
         };
-        let found = rounding::find_rounding(data.actual, &predicted, sides.finer_eps, ["actual", "the reference"]);
-        exceptions.extend(found.map(|(part, left)| Exception { part, left }));
+        let rounded = rounding::find_rounding(data.actual, &predicted, sides.finer_eps, ["actual", "the reference"]);
+        exceptions.extend(rounded.map(|(part, left)| Exception { part, left }));
     }
     exceptions
 }

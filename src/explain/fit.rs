@@ -90,13 +90,9 @@ impl Residuals {
 }
 
 impl FitData<'_> {
-    pub(super) fn noise(&self) -> Noise {
-        self.sides.noise
-    }
-
     /// The RMS that rounding may leave.
     pub(super) fn limit(&self) -> f64 {
-        self.noise().limit(self.sides.rms)
+        self.sides.noise.limit(self.sides.rms)
     }
 
     /// The residual of a model at a position; NaN if there is no prediction.
@@ -107,12 +103,12 @@ impl FitData<'_> {
     /// Whether the residual at a position is larger than rounding explains.
     pub(super) fn is_wrong(self, model: &Model, position: usize) -> bool {
         let (actual, predicted) = (self.actual[position], model.predict(self, position));
-        (actual - predicted).abs() > self.noise().slack(actual.abs().max(predicted.abs()), self.sides.rms)
+        (actual - predicted).abs() > self.sides.noise.slack(actual.abs().max(predicted.abs()), self.sides.rms)
     }
 
     /// Whether rounding explains this residual of the actual element.
     fn is_rounding(&self, residual: f64, position: usize) -> bool {
-        residual.abs() <= self.noise().slack(self.actual[position].abs(), self.sides.rms)
+        residual.abs() <= self.sides.noise.slack(self.actual[position].abs(), self.sides.rms)
     }
 
     /// The positions of the sample where both actual and base are numbers.
@@ -260,7 +256,7 @@ fn first_positions(shape: &[usize], len: usize) -> Vec<usize> {
 /// Whether a factor alone brings the whole sample closer to the base, or makes a part of it right.
 fn is_promising(data: FitData<'_>, positions: &[usize], scaled: &Model) -> bool {
     let (right, mut residuals) = count_right(data, positions, scaled);
-    is_significant(right, positions.len(), data.noise())
+    is_significant(right, positions.len(), data.sides.noise)
         || quantile(&mut residuals, 0.9).is_some_and(|q| q <= 0.3 * data.sides.rmse())
 }
 
@@ -295,10 +291,10 @@ pub(super) fn refine(data: FitData<'_>, mut model: Model) -> Fit {
         let guess = model.factor;
         refit(data, &mut model);
         // Once more if other elements may fit now.
-        if model.bias.is_some() || (model.factor / guess - 1.0).abs() > 16.0 * data.noise().eps {
+        if model.bias.is_some() || (model.factor / guess - 1.0).abs() > 16.0 * data.sides.noise.eps {
             refit(data, &mut model);
         }
-        if (model.factor + 1.0).abs() < 4.0 * data.noise().eps {
+        if (model.factor + 1.0).abs() < 4.0 * data.sides.noise.eps {
             model.factor = -1.0;
         }
     }
@@ -310,7 +306,7 @@ pub(super) fn refine(data: FitData<'_>, mut model: Model) -> Fit {
 fn refit(data: FitData<'_>, model: &mut Model) {
     let positions = data.sampled();
     let (right, mut residuals) = count_right(data, &positions, model);
-    let limit = match is_significant(right, positions.len(), data.noise()) {
+    let limit = match is_significant(right, positions.len(), data.sides.noise) {
         // If some are right, the others have another fault.
         true => 0.0,
         // Six standard deviations of a normal distribution.
@@ -389,7 +385,7 @@ impl Groups {
     fn members(&self, count: usize) -> Vec<Vec<usize>> {
         let strides = strides(&self.shape);
         let size = self.shape.iter().product::<usize>() / self.count.max(1);
-        let mut rng = Rng::new(3);
+        let mut rng = Rng(3);
         let places: Vec<usize> =
             if size <= count { (0..size).collect() } else { (0..count).map(|_| rng.below(size)).collect() };
         // Converts an index over some of the axes to a position.
@@ -401,7 +397,7 @@ impl Groups {
             }
             position
         };
-        let others: Vec<usize> = (0..self.shape.len()).filter(|axis| !self.axes.contains(axis)).collect();
+        let others = self.other_axes();
         let offsets: Vec<usize> = places.into_iter().map(|place| position(place, &others)).collect();
         (0..self.count)
             .map(|group| position(group, &self.axes))

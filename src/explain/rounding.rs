@@ -327,17 +327,16 @@ mod tests {
         let exact: Vec<f64> = (0..500).map(|x| (f64::from(x) * 0.7).sin()).collect();
         let rounded: Vec<f64> = exact.iter().map(|&x| f64::from(f16::from_f64(x))).collect();
         let names = ["actual", "the reference"];
-        let found =
-            |rounded: &[f64], exact: &[f64]| find_rounding(rounded, exact, 1e-7, names).map(|(part, _)| part.id);
-        assert_eq!(found(&rounded, &exact), Some(Hypothesis::RoundedF16));
+        let find = |rounded: &[f64], exact: &[f64]| find_rounding(rounded, exact, 1e-7, names).map(|(part, _)| part.id);
+        assert_eq!(find(&rounded, &exact), Some(Hypothesis::RoundedF16));
         // Noise of this size, and both sides rounded.
         let noisy: Vec<f64> =
             exact.iter().enumerate().map(|(at, x)| x * (1.0 + 4e-4 * (at as f64 * 1.3).sin())).collect();
-        assert_eq!(found(&noisy, &exact), None);
-        assert_eq!(found(&rounded, &rounded), None);
+        assert_eq!(find(&noisy, &exact), None);
+        assert_eq!(find(&rounded, &rounded), None);
         // Integers, and the same with a little noise: rounding would remove the noise, but did not cause the difference.
         let whole: Vec<f64> = (0..500).map(|x| f64::from(x % 200)).collect();
         let noisy: Vec<f64> = whole.iter().enumerate().map(|(at, x)| x + 1e-3 * (at as f64 * 1.3).sin()).collect();
-        assert_eq!(found(&whole, &noisy), None);
+        assert_eq!(find(&whole, &noisy), None);
     }
 }

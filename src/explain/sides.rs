@@ -208,13 +208,9 @@ impl Noise {
 }
 
 /// A pseudorandom number generator (SplitMix64: Steele, Lea and Flood, "Fast splittable pseudorandom number generators").
-pub(super) struct Rng(u64);
+pub(super) struct Rng(pub(super) u64);
 
 impl Rng {
-    pub(super) fn new(seed: u64) -> Rng {
-        Rng(seed)
-    }
-
     /// Returns a number below `limit`, which must not be 0.
     pub(super) fn below(&mut self, limit: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -242,7 +238,7 @@ impl Sample {
     pub(super) fn new(shape: &[usize]) -> Sample {
         let width = shape.last().copied().unwrap_or(1).max(1);
         let count: usize = shape.iter().product();
-        let mut rng = Rng::new(1);
+        let mut rng = Rng(1);
         // If there are few rows, each has more columns.
         let is_flat = count / width < 4;
         let rows = pick(&mut rng, count / width, SIDE);
@@ -279,7 +275,7 @@ pub(super) fn axis_pairs(shape: &[usize], axis: usize, count: usize) -> Vec<(usi
     if all == 0 || extent < 2 {
         return Vec::new();
     }
-    let mut rng = Rng::new(2 + axis as u64);
+    let mut rng = Rng(2 + axis as u64);
     let mut draw = || {
         let one = rng.below(all);
         let at = one / stride % extent;

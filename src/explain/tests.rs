@@ -113,9 +113,12 @@ fn a_factor_that_equals_an_input_is_named_after_it() {
     let weight: Vec<f32> = (0..8).map(|at| 0.5 + at as f32 * 0.3).collect();
     let with = tensor(&[8, 8], values(64).iter().enumerate().map(|(at, x)| x * weight[at % 8]).collect());
     let (without, weight) = (tensor(&[8, 8], values(64)), tensor(&[8], weight.clone()));
-    let found = explain(&Question::new(Pair::new(&without, &with)).with_input("weight", &weight));
-    assert_eq!(found[0].id, Hypothesis::Scale);
-    assert_eq!(found[0].evidence, "the input `weight` is not applied: each index of axis 1 is off by that factor");
+    let explanations = explain(&Question::new(Pair::new(&without, &with)).with_input("weight", &weight));
+    assert_eq!(explanations[0].id, Hypothesis::Scale);
+    assert_eq!(
+        explanations[0].evidence,
+        "the input `weight` is not applied: each index of axis 1 is off by that factor"
+    );
 }
 
 #[test]
@@ -125,8 +128,8 @@ fn complex_tensors_have_their_own_hypotheses() {
     let reference = Tensor::new(&[33], numbers.clone()).expect("33");
     let explain = |change: &dyn Fn(usize) -> Complex<f64>| {
         let actual = Tensor::new(&[33], (0..33).map(change).collect()).expect("33");
-        let found = explain(&Question::new(Pair::new(&actual, &reference)));
-        found.first().map(|first| first.evidence.clone())
+        let explanations = explain(&Question::new(Pair::new(&actual, &reference)));
+        explanations.first().map(|first| first.evidence.clone())
     };
     let evidence = [
         explain(&|at| numbers[at].conj()),
@@ -188,21 +191,21 @@ fn a_computation_in_16_bits_is_named() {
 fn each_of_two_faults_has_an_explanation_that_names_the_other() {
     let reference = tensor(&[8, 8], values(64));
     let transposed = (0..64).map(|at| 3.0 * values(64)[at % 8 * 8 + at / 8]).collect();
-    let found = explain(&Question::new(Pair::new(&tensor(&[8, 8], transposed), &reference)));
-    let ids: Vec<_> = found.iter().map(|explanation| (explanation.id, explanation.with.clone())).collect();
+    let explanations = explain(&Question::new(Pair::new(&tensor(&[8, 8], transposed), &reference)));
+    let ids: Vec<_> = explanations.iter().map(|explanation| (explanation.id, explanation.with.clone())).collect();
     use Hypothesis::{Scale, Transpose};
     assert_eq!(ids, [(Transpose, vec![Scale]), (Scale, vec![Transpose])]);
-    assert_eq!(found[0].evidence, "the last two axes are swapped; and actual = 3 x reference");
-    assert!(found[1].details.factor.is_some_and(|factor| (factor - 3.0).abs() < 1e-6));
+    assert_eq!(explanations[0].evidence, "the last two axes are swapped; and actual = 3 x reference");
+    assert!(explanations[1].details.factor.is_some_and(|factor| (factor - 3.0).abs() < 1e-6));
 }
 
 #[test]
 fn another_output_is_named() {
     let (q, k) = (tensor(&[4, 16], values(64)), tensor(&[4, 16], values(128)[64..].to_vec()));
     let other = Other { name: "k", actual: Some(&q), reference: &k };
-    let found = explain(&Question::new(Pair::new(&k, &q)).with_other(other));
-    assert_eq!(found[0].id, Hypothesis::SwappedOutputs);
-    assert_eq!(found[0].evidence, "two outputs are swapped: this is `k`, and `k` is this one");
+    let explanations = explain(&Question::new(Pair::new(&k, &q)).with_other(other));
+    assert_eq!(explanations[0].id, Hypothesis::SwappedOutputs);
+    assert_eq!(explanations[0].evidence, "two outputs are swapped: this is `k`, and `k` is this one");
 }
 
 #[test]
@@ -292,8 +295,8 @@ fn an_input_that_is_added_too_often_or_too_rarely_is_named() {
             values(64).iter().zip(&inputs[64..]).map(|(x, h)| x + times * h).collect()
         };
         let (actual, reference) = (tensor(&[8, 8], add(times)), tensor(&[8, 8], add(of)));
-        let found = explain(&Question::new(Pair::new(&actual, &reference)).with_input("h", &input));
-        found.first().map(|first| first.evidence.clone())
+        let explanations = explain(&Question::new(Pair::new(&actual, &reference)).with_input("h", &input));
+        explanations.first().map(|first| first.evidence.clone())
     };
     // Added once instead of never, and twice instead of once; then the opposite.
     let once = Some("actual = reference + the input `h`".to_owned());
@@ -311,8 +314,8 @@ fn an_input_near_1_is_not_mistaken_for_another_factor() {
     for weight in [vec![1.0; 8], near(5)] {
         let actual = tensor(&[8, 8], values(64).iter().enumerate().map(|(at, x)| x * factors[at % 8]).collect());
         let (reference, weight) = (tensor(&[8, 8], values(64)), tensor(&[8], weight));
-        let found = explain(&Question::new(Pair::new(&actual, &reference)).with_input("weight", &weight));
-        assert!(found.iter().all(|one| !one.evidence.contains("weight")), "{found:?}");
+        let explanations = explain(&Question::new(Pair::new(&actual, &reference)).with_input("weight", &weight));
+        assert!(explanations.iter().all(|one| !one.evidence.contains("weight")), "{explanations:?}");
     }
 }
 

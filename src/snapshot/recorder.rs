@@ -106,8 +106,7 @@ impl Recorder {
             return Ok(RecordOutcome::Unrecorded);
         };
         // An unchanged text is within every band.
-        let is_same = stored.text == new.trim_end();
-        if !is_same {
+        if stored.text != new.trim_end() {
             let judgement = judge(&stored.text, facts).map_err(|fault| stored.error(file, fault))?;
             if !judgement.drift.is_empty() {
                 self.assert(file, &source(), &judgement.pending)?;
