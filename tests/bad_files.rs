@@ -616,7 +616,11 @@ fn a_missing_file_with_a_namesake_in_another_case_says_so() {
 fn a_link_to_nothing_is_missing() {
     let folder = Folder::new();
     std::os::unix::fs::symlink("gone.npy", folder.path("y.npy")).unwrap();
-    folder.assert_missing("y.npy", None, "y.npy: is a link to gone.npy, which does not exist");
+    folder.assert_missing(
+        "y.npy",
+        None,
+        "y.npy: is a link to gone.npy, which does not exist; restore it, or remove the link",
+    );
 }
 
 #[test]

@@ -246,10 +246,7 @@ fn describe_unreadable(place: &Path, error: &io::Error) -> Option<String> {
     match place.read_link() {
         // The case that names the tensor reports it. Editors create hidden links next to a file that is open.
         Ok(_) if is_tensor_file(place) || is_hidden() => None,
-        Ok(target) => Some(match Pointer::at(&target) {
-            Some(pointer) => format!("is a {pointer} in place of the file; run `{}`", pointer.remedy()),
-            None => format!("is a link to {}, which does not exist; remove it", target.display()),
-        }),
+        Ok(target) => Some(Pointer::describe_link(&target, "file")),
         Err(_) => Some(error.to_string()),
     }
 }
@@ -262,15 +259,14 @@ fn ancestors(id: &str) -> impl Iterator<Item = &str> {
 /// Returns the absolute path without `.` and `..`, which are resolved as text so that links keep their names.
 pub(crate) fn absolute(path: &Path) -> Result<PathBuf> {
     let path = std::path::absolute(path).map_err(|error| Error::read(path, error))?;
-    Ok(path.components().fold(PathBuf::new(), |mut so_far, part| {
+    let mut absolute = PathBuf::new();
+    for part in path.components() {
         match part {
-            Component::ParentDir => {
-                so_far.pop();
-            }
-            part => so_far.push(part),
+            Component::ParentDir => drop(absolute.pop()),
+            part => absolute.push(part),
         }
-        so_far
-    }))
+    }
+    Ok(absolute)
 }
 
 /// Returns the snapshots folder next to a goldens root. A link out of the project is refused: karat writes there only if the

@@ -329,20 +329,17 @@ fn describe(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
 /// Reads the JSON object in that file; `None` if the file does not exist.
 fn read_object(file: &Path) -> Result<Option<Map<String, Value>>> {
     let wrong = |what: String| Error::Case { path: file.to_path_buf(), what };
-    let is_pointer =
-        |pointer: Pointer| wrong(format!("is a {pointer} in place of the file; run `{}`", pointer.remedy()));
     let bytes = match read_regular(file, TEXT_LIMIT).map_err(|error| Error::read(file, error))? {
         Lookup::File(bytes) => bytes,
         Lookup::Unusable(what) => return Err(wrong(what)),
         // A dangling link is not the same as no file: its defaults would be lost.
         Lookup::Missing => {
             let Ok(target) = fs::read_link(file) else { return Ok(None) };
-            let dangling = || wrong(format!("is a link to {}, which does not exist", target.display()));
-            return Err(Pointer::at(&target).map_or_else(dangling, is_pointer));
+            return Err(wrong(Pointer::describe_link(&target, "file")));
         }
     };
     if let Some(pointer) = Pointer::of(&bytes) {
-        return Err(is_pointer(pointer));
+        return Err(wrong(pointer.describe("file")));
     }
     let text = std::str::from_utf8(&bytes).map_err(|error| wrong(format!("is not UTF-8: {error}")))?;
     // Some editors start a file with a byte order mark.

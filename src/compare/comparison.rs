@@ -62,11 +62,13 @@ impl NonFinite {
     /// Counts an element that is not finite.
     pub(crate) fn add<W: Wide>(&mut self, element: W) {
         let [first, second] = element.parts();
-        match () {
-            () if element.is_nan() => self.nan += 1,
-            () if first == f64::INFINITY || first.is_finite() && second > 0.0 => self.pos_inf += 1,
-            () => self.neg_inf += 1,
-        }
+        let is_positive = first == f64::INFINITY || first.is_finite() && second > 0.0;
+        let count = match element.is_nan() {
+            true => &mut self.nan,
+            false if is_positive => &mut self.pos_inf,
+            false => &mut self.neg_inf,
+        };
+        *count += 1;
     }
 
     /// Adds the counts of two sets of elements.

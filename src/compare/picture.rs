@@ -11,6 +11,7 @@ use super::rules::{Pair, Rules};
 use super::wide::{Gap, Wide, dispatch_wide};
 use crate::tensor::value::{Float, Rows, Types, nullable};
 use crate::tensor::{Tensor, Value};
+use crate::text::number::float_up;
 
 /// The maximum number of rows of a map, which is printed between other lines on a screen.
 const MAX_ROWS: usize = 16;
@@ -219,17 +220,8 @@ impl ElementGap {
 
 /// Rounds a share up to three significant digits, so that an element outside never appears to be inside.
 fn round_up(share: f64) -> f64 {
-    if share == 0.0 || share >= f64::MAX {
-        return share;
-    }
-    let text = format!("{share:.2e}");
-    let near = text.parse().unwrap_or(share);
-    if near >= share {
-        return near;
-    }
-    let (digits, power) = text.split_once('e').unwrap_or((&text, "0"));
-    let next = digits.replace('.', "").parse::<u32>().unwrap_or_default() + 1;
-    format!("{next}e{}", power.parse::<i32>().unwrap_or_default() - 2).parse().unwrap_or(share)
+    // The largest `f64` would become infinity.
+    if share >= f64::MAX { share } else { float_up(share).parse().unwrap_or(share) }
 }
 
 /// Returns the exponent of the largest power of ten that is not above the difference.

@@ -87,10 +87,13 @@ impl Pointer {
         STARTS.into_iter().find(|(start, _)| content.starts_with(start.as_bytes())).map(|(_, pointer)| pointer)
     }
 
-    /// Recognizes a pointer by the target of a dangling link.
-    pub(crate) fn at(target: &Path) -> Option<Pointer> {
+    /// Describes a dangling link in place of a tensor or a file, which may be a pointer of git-annex.
+    pub(crate) fn describe_link(target: &Path, replaced: &str) -> String {
         let parts: Vec<_> = target.iter().collect();
-        parts.windows(3).any(|parts| parts == [".git", "annex", "objects"]).then_some(Pointer::Annex)
+        match parts.windows(3).any(|parts| parts == [".git", "annex", "objects"]) {
+            true => Pointer::Annex.describe(replaced),
+            false => format!("is a link to {}, which does not exist; restore it, or remove the link", target.display()),
+        }
     }
 
     /// Recognizes the pointer that a message is about.
@@ -107,8 +110,9 @@ impl Pointer {
         }
     }
 
-    fn fault(self) -> Fault {
-        Fault::Missing(format!("is a {self} in place of the tensor; run `{}`", self.remedy()))
+    /// Describes the pointer that replaces a tensor or a file, with the command to run.
+    pub(crate) fn describe(self, replaced: &str) -> String {
+        format!("is a {self} in place of the {replaced}; run `{}`", self.remedy())
     }
 }
 
@@ -141,7 +145,7 @@ impl OpenFile {
         (&file.file).take(64).read_to_end(&mut start)?;
         match Pointer::of(&start) {
             _ if start.is_empty() => Err(broken!("is empty; regenerate it")),
-            Some(pointer) => Err(pointer.fault()),
+            Some(pointer) => Err(Fault::Missing(pointer.describe("tensor"))),
             None => Ok(Arc::new(file)),
         }
     }
@@ -179,8 +183,7 @@ impl ReaderAt for OpenFile {
 /// Returns the fault of a path that does not exist, with a similar name if there is one.
 fn missing(path: &Path) -> Fault {
     if let Ok(target) = fs::read_link(path) {
-        let dangling = || Fault::Missing(format!("is a link to {}, which does not exist", target.display()));
-        return Pointer::at(&target).map_or_else(dangling, Pointer::fault);
+        return Fault::Missing(Pointer::describe_link(&target, "tensor"));
     }
     let Ok(listing) = fs::read_dir(parent_folder(path)) else {
         return Fault::Missing("no such file or folder".to_owned());

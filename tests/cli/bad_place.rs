@@ -195,7 +195,7 @@ mod links {
             .exits(1)
             .judges("good", "pass")
             .judges("bad", "broken")
-            .says("goldens/bad: is a link to nowhere, which does not exist; remove it");
+            .says("goldens/bad: is a link to nowhere, which does not exist; restore");
     }
 
     #[test]
