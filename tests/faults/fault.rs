@@ -95,7 +95,7 @@ impl Fault {
         let once = |is_here: bool, why| if is_here { Ok(vec![String::new()]) } else { Err(why) };
         let each = |is_faulty: &dyn Fn(&str) -> bool, why| {
             if checkpoint == "generate" {
-                return Err("its parameters are those of the other checkpoints, where each is planted");
+                return Err("it has the parameters of the other checkpoints, where each is planted");
             }
             let places: Vec<String> = golden.inputs.keys().filter(|name| is_faulty(name)).cloned().collect();
             if places.is_empty() { Err(why) } else { Ok(places) }
@@ -103,40 +103,40 @@ impl Fault {
         let is_integer = golden.references.values().all(|reference| reference.tensor.as_slice::<i64>().is_some());
         match self {
             Fault::Eps if checkpoint == "normalize" => {
-                Err("its eps is the least norm to divide by; no row is so short")
+                Err("its eps is a lower bound of the norm, and no row is that short")
             }
-            Fault::Eps => once(has("eps"), "there is no eps"),
-            Fault::Swapped => each(&|name| is_weight(name) && takes(&bias_of(name)), "there is no weight with a bias"),
-            Fault::Scaled => each(&is_weight, "there is no weight"),
+            Fault::Eps => once(has("eps"), "no eps"),
+            Fault::Swapped => each(&|name| is_weight(name) && takes(&bias_of(name)), "no weight with a bias"),
+            Fault::Scaled => each(&is_weight, "no weight"),
             Fault::Transposed => {
                 let is_matrix = |name: &str| is_weight(name) && golden.inputs[name].shape().len() == 2;
-                each(&is_matrix, "there is no weight of two axes")
+                each(&is_matrix, "no weight with two axes")
             }
-            Fault::Heads => once(has("n_head"), "the heads are an axis of what it is given, or there are none"),
-            Fault::Zeroed => each(&|name| name.ends_with("bias"), "there is no bias"),
-            Fault::Mask => once(is_whole || has("causal") || takes("mask"), "there is no mask"),
-            Fault::Gelu => once(has("gelu"), "there is no GELU"),
+            Fault::Heads => once(has("n_head"), "its heads are an axis of its input, or it has none"),
+            Fault::Zeroed => each(&|name| name.ends_with("bias"), "no bias"),
+            Fault::Mask => once(is_whole || has("causal") || takes("mask"), "no mask"),
+            Fault::Gelu => once(has("gelu"), "no GELU"),
             Fault::QueryKey | Fault::Unscaled if checkpoint == ATTENTION_MASK => {
-                Err("what is hidden is one number, whatever the scores are")
+                Err("masked scores are one constant, whatever the scores were")
             }
             Fault::QueryKey => {
                 let returns = |name: &str| golden.references.contains_key(name);
                 let is_here = (takes("q") && takes("k")) || (returns("q") && returns("k"));
-                once(is_whole || is_here, "it has not both")
+                once(is_whole || is_here, "it does not have both")
             }
             Fault::Positions => {
                 let is_here = takes("ids") || takes("mask") || checkpoint == "selected_logits";
-                once(is_here, "no row knows its position")
+                once(is_here, "its rows do not depend on their position")
             }
-            Fault::Unscaled => once(is_whole || checkpoint == "attention_scores", "there are no scores"),
+            Fault::Unscaled => once(is_whole || checkpoint == "attention_scores", "no scores"),
             Fault::Merged => {
                 let is_here = matches!(checkpoint, "attention_output" | "attention_context");
-                once(is_whole || is_here, "no heads are merged")
+                once(is_whole || is_here, "it does not merge heads")
             }
-            Fault::Nan => once(!is_integer, "integers hold no NaN"),
+            Fault::Nan => once(!is_integer, "integers cannot be NaN"),
             Fault::Empty => once(true, ""),
             Fault::Truncated => {
-                once(golden.references.values().all(|y| y.tensor.len() > 1), "one element cut short is empty")
+                once(golden.references.values().all(|y| y.tensor.len() > 1), "a single element cannot be truncated without being empty")
             }
         }
     }
@@ -145,9 +145,9 @@ impl Fault {
     pub(crate) fn unseen(self, checkpoint: &str) -> Option<&'static str> {
         match (self, checkpoint) {
             (Fault::Mask, "attention_scores") => {
-                Some("hidden scores are outside `where`: `attention_mask` compares them")
+                Some("masked scores are excluded by `where`; `attention_mask` compares them")
             }
-            (Fault::Gelu, "generate") => Some("it moves no logit far enough to make another token the best"),
+            (Fault::Gelu, "generate") => Some("no logit changes enough for another token to win"),
             _ => None,
         }
     }

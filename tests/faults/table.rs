@@ -33,7 +33,7 @@ pub(crate) fn rows(suite: &Suite, findings: &[Finding]) -> Vec<Row> {
                 }
             }
             if let Some(why) = fault.unseen(&finding.plant.checkpoint) {
-                rows.push(row(fault, &place(finding, &[]), "not seen", why));
+                rows.push(row(fault, &place(finding, &[]), "not detected", why));
             }
         }
         let caught = grouped.iter().map(|((verdict, words), places)| row(fault, &places.join(", "), verdict, words));
@@ -72,9 +72,9 @@ impl Kind {
     fn words(self) -> &'static str {
         match self {
             Kind::Moved => "moved",
-            Kind::Inexact => "other values, where they must be exact",
+            Kind::Inexact => "other values, where only equal ones pass",
             Kind::Reshaped => "another shape",
-            Kind::Nan => "NaN, where there are numbers",
+            Kind::Nan => "NaN instead of numbers",
             Kind::Failed => "an error",
         }
     }
