@@ -89,13 +89,12 @@ pub(super) fn advice(commands: &Commands, complaint: &Complaint) -> (String, Str
 /// Installs the newest cargo-insta.
 const INSTALL: &str = "cargo install --locked cargo-insta";
 
-/// Returns the end of the error about a setting, as a command.
+/// Returns the command that the error about a setting ends with.
 fn setting_command(text: &str) -> String {
-    match (text.rsplit_once("unset "), text.rsplit_once(" set ")) {
-        (Some((_, name)), _) => format!("unset {name}"),
-        (None, Some((_, setting))) => format!("export {setting}"),
-        (None, None) => String::new(),
-    }
+    // `unset NAME` or `set NAME=VALUE`, with words after it.
+    let command = |verb: &str| text.rsplit_once(verb)?.1.split_whitespace().next();
+    let unset = command(" unset ").map(|name| format!("unset {name}"));
+    unset.or_else(|| Some(format!("export {}", command(" set ")?))).unwrap_or_default()
 }
 
 /// Returns the first folder of each relative path, and each absolute path unchanged.

@@ -169,7 +169,7 @@ fn a_member_of_another_structure_is_not_inflated_to_tell() {
     let project = Project::good();
     project.edit("good", |case| case["outputs"] = json!({ "y": { "tensor": "y.npy", "where": "m.npz#y" } }));
     project.write("goldens/good/m.npz", bomb("{'descr': '|b1', 'fortran_order': False, 'shape': (2147483648,), }"));
-    project.karat(["run", "--chained"]).exits(1).judges("good", "mismatch").says("a mask that does not fit");
+    project.karat(["run", "--chained"]).exits(1).judges("good", "mismatch").says("mask does not fit");
 }
 
 #[test]

@@ -85,7 +85,7 @@ fn a_message_about_a_field_names_the_file_that_sets_it() {
         ("timeout", json!(1e-9), |_| {}, RUN, "or set \"timeout\" in {}"),
         ("outputs", json!({ "y": "y.npy", "z": "y.npy" }), |_| {}, RUN, "return it, or remove it from {}"),
         ("outputs", tensor(json!({})), wide, RUN, "to allow it, in {}: \"outputs\": { \"y\":"),
-        ("outputs", tensor(json!({ "or": ["x.npy"] })), |_| {}, RUN, "{}: outputs.y.or: is for integers"),
+        ("outputs", tensor(json!({ "or": ["x.npy"] })), |_| {}, RUN, "{}: outputs.y.or: only integers, such as tokens"),
         (
             "outputs",
             tensor(json!({ "where": "m.npy" })),
