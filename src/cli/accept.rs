@@ -32,7 +32,9 @@ impl Accept {
         let recorder = Recorder::new(&goldens.root, &goldens.snapshots, Caller::CommandLine)?;
         let AcceptOutcome { written, refused } = recorder.accept(&goldens, filter.as_deref())?;
         if let (Some(filter), [], []) = (&filter, &*written, &*refused) {
-            return Err(Error::Usage(format!("no pending snapshot belongs to a case whose id contains {filter:?}")));
+            return Err(Error::Usage(format!(
+                "no case id with a pending snapshot contains {filter:?}; nothing is pending"
+            )));
         }
         context.screen.print(|out| {
             for path in &written {

@@ -176,7 +176,7 @@ impl Reports {
 pub(super) fn read_record(context: &Context<'_>, file: &Path) -> Result<String> {
     match read_text(file, RECORD_LIMIT) {
         Err(Error::Read { path: _, source }) if source.kind() == io::ErrorKind::NotFound => {
-            let hint = suggest::file(file).map(|similar| format!("; did you mean {similar}?"));
+            let hint = suggest::file(file).map(|similar| format!("; the most similar name is {similar}"));
             let hint = hint.unwrap_or_else(|| context.search_folder(file));
             let file = file.display();
             Err(Error::Usage(format!("cannot read {file}: no such file{hint}; `run --json FILE` writes a record")))

@@ -24,7 +24,7 @@ fn every_file_that_is_written_is_listed() {
     let names: Vec<String> = project.files("snapshots").into_keys().collect();
     assert_eq!(names, ["a/one/y.snap", "a/two/y.snap", "b/y.snap"]);
     assert!(project.files("goldens") == goldens);
-    assert_eq!(project.karat(["accept"]).exits(0).stdout, "nothing is pending\n");
+    assert_eq!(project.karat(["accept"]).exits(0).stdout, "no pending snapshots\n");
 }
 
 #[test]

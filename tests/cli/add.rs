@@ -130,13 +130,13 @@ fn it_refuses_to_overwrite_and_leaves_everything_as_it_was() {
     refused(
         &project,
         |project| add(project, "good", FILES, &[]),
-        "goldens/good/case.json exists already; nothing was written",
+        "goldens/good/case.json already exists; nothing was written",
     );
     project.write("goldens/half/y.npy", "something else");
     refused(
         &project,
         |project| add(project, "half", FILES, &[]),
-        "goldens/half/y.npy exists already; nothing was written",
+        "goldens/half/y.npy already exists; nothing was written",
     );
 }
 
@@ -147,21 +147,25 @@ fn what_is_wrong_is_refused_before_anything_is_written() {
     refused(&project, new(["captured/xx.npy", FILES[1]], &[]), "captured/xx.npy: no such file; did you mean x.npy?");
     refused(&project, new(FILES, &["--input", "x=captured/y.npy"]), "--input x is given twice");
     refused(&project, new(FILES, &["--input", "a/b=captured/y.npy"]), "`a/b` is not a valid name");
-    refused(&project, new(FILES, &["--input", "nothing"]), "write it as NAME=VALUE");
+    refused(&project, new(FILES, &["--input", "nothing"]), "expected NAME=VALUE");
     refused(&project, new(FILES, &["--atol", "1"]), "--rtol");
     refused(&project, new(FILES, &["--atol=-1", "--rtol=0"]), "atol is -1");
     refused(&project, new(FILES, &["--output", "Y=captured/y.npy"]), "`Y` and `y` differ only in case");
     for id in ["../out", "a//b", "/abs", ".", "a\\b"] {
         refused(&project, |project| add(project, id, FILES, &[]), &format!("case id {id:?}"));
     }
-    refused(&project, |project| add(project, "GOOD", FILES, &[]), "GOOD differs from the case good in case alone");
+    refused(
+        &project,
+        |project| add(project, "GOOD", FILES, &[]),
+        "GOOD differs from the existing case good only in upper and lower case",
+    );
     refused(
         &project,
         |project| add(project, "goldens/new", FILES, &[]),
-        "an id is the path below the root goldens: type new",
+        "an id is a path below the root goldens; write new",
     );
     let empty = ["add", "new", "--checkpoint", "softmax", "--atol", "1", "--rtol", "0"];
-    refused(&project, |project| project.karat(empty), "--atol and --rtol are for outputs");
+    refused(&project, |project| project.karat(empty), "--atol and --rtol apply to outputs");
     let typo = ["add", "new", "--checkpoint", "layer_nrom", "--output", "y=captured/y.npy"];
     refused(&project, |project| project.karat(typo), "no checkpoint `layer_nrom` is registered");
     refused(&project, |project| project.karat(typo), "did you mean `layer_norm`? registered: ");
@@ -170,10 +174,10 @@ fn what_is_wrong_is_refused_before_anything_is_written() {
     for (param, write) in [
         (
             "q=.707",
-            "--param q=.707: looks like a number, and is not JSON; write --param q=0.707, or as text: --param 'q=\".707\"'",
+            "--param q=.707: looks like a number, but is not JSON; write --param q=0.707, or as text: --param 'q=\".707\"'",
         ),
-        ("q=True", "looks like a boolean, and is not JSON; write --param q=true"),
-        ("q=NaN", "looks like a number, and is not JSON; as text: --param 'q=\"NaN\"'"),
+        ("q=True", "looks like a boolean, but is not JSON; write --param q=true"),
+        ("q=NaN", "looks like a number, but is not JSON; as text: --param 'q=\"NaN\"'"),
     ] {
         refused(&project, |project| add(project, "new", FILES, &["--param", param]), write);
     }

@@ -71,8 +71,10 @@ fn failures_that_are_gone_are_said() {
     assert_eq!(ran(&said), ["a", "b", "c", "good", "lost"]);
     project.remove("goldens/c");
     project.remove("snapshots/c");
-    let said =
-        project.karat(["run", "--failed"]).exits(1).says("karat: failed in the last run and not there any more: c\n");
+    let said = project
+        .karat(["run", "--failed"])
+        .exits(1)
+        .says("karat: cases that failed in the last run and no longer exist: c\n");
     assert_eq!(ran(&said), ["a", "lost"]);
     project.remove("snapshots/lost");
     project.remove("goldens/a");

@@ -310,5 +310,5 @@ fn a_skip_that_is_allowed_by_name_is_no_finding() {
     let allowed = ["--allow-skip", "slow"];
     project.karat(["run", "--ci"].iter().chain(&allowed)).exits(0);
     project.karat(["doctor"].iter().chain(&allowed)).keeps_quiet_of("skipped");
-    project.karat(["doctor", "--allow-skip", "slwo"]).exits(2).says("there is no such case");
+    project.karat(["doctor", "--allow-skip", "slwo"]).exits(2).says("no such case");
 }

@@ -100,7 +100,7 @@ fn a_mismatch_is_never_accepted() {
         .says("1 case to fix, as described above; then: karat run")
         .keeps_quiet_of("accept");
     assert!(!project.has("snapshots/ln/y.snap.new"), "what an earlier run left is gone");
-    assert_eq!(project.karat(["accept"]).exits(0).stdout, "nothing is pending\n");
+    assert_eq!(project.karat(["accept"]).exits(0).stdout, "no pending snapshots\n");
     project.karat(["accept", "ln"]).exits(2).says("nothing is pending");
     assert_eq!(project.read("snapshots/ln/y.snap"), snapshot);
     assert!(project.files("snapshots/good") == before);

@@ -88,7 +88,7 @@ fn what_cannot_be_explained_is_an_error_that_says_what_there_is() {
     project
         .karat(["explain", "gpt2-tiny/h.9"])
         .exits(2)
-        .says("`gpt2-tiny/h.9` is not a case below goldens; karat list");
+        .says("`gpt2-tiny/h.9` is not a case below goldens; to list the cases: karat list");
     project.karat(["explain", "gpt2-tiny/ln_f", "--executor", "x"]).exits(2).says("unknown executor `x`");
 }
 

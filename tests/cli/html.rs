@@ -46,7 +46,7 @@ fn a_page_is_made_of_a_record_as_of_the_run() {
 fn a_page_that_cannot_be_written_is_said_before_anything_runs() {
     let project = Project::good();
     let before = project.files("");
-    project.karat(["run", "--html", "goldens"]).exits(2).says("--html goldens: is a folder");
+    project.karat(["run", "--html", "goldens"]).exits(2).says("--html goldens: this is a folder");
     project.karat(["run", "--html", "a", "--json", "a"]).exits(2).says("both name a");
     assert_eq!(project.files(""), before);
 }

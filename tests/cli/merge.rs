@@ -91,7 +91,7 @@ fn every_report_can_be_made_of_the_whole() {
     project.karat(["report", "merged.json"]).exits(1).says("3 of 8 cases failed");
     merge(&project, &["shards/1.json", "shards/2.json", "--junit", "shards"])
         .exits(2)
-        .says("--junit shards: is a folder");
+        .says("--junit shards: this is a folder");
 }
 
 #[test]

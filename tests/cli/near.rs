@@ -66,7 +66,7 @@ fn a_root_or_an_id_that_is_not_there_is_answered_with_the_command_that_was_meant
         .karat(["explain", "something"])
         .exits(2)
         .says("`something` is not a case below")
-        .says("karat list prints the cases");
+        .says("to list the cases: karat list");
 }
 
 #[cfg(unix)]
@@ -117,9 +117,9 @@ fn below_a_project_the_folder_that_has_the_goldens_is_named() {
     std::fs::create_dir_all(project.path("src/layers")).expect("folders");
     for verb in ["run", "list", "doctor", "accept --all", "explain good"] {
         let said = project.shell(&format!("cd src/layers && karat {verb}")).exits(2);
-        said.says("there is no folder").says("a folder above has one, ../../goldens; to use it: cd ../..");
+        said.says("there is no folder").says("a parent folder has one, ../../goldens; to use it: cd ../..");
         let said = project.shell(&format!("cd src && karat {verb}")).exits(2);
-        said.says("a folder above has one, ../goldens; to use it: cd ..").keeps_quiet_of("to add the first");
+        said.says("a parent folder has one, ../goldens; to use it: cd ..").keeps_quiet_of("to add the first");
     }
     project.shell("cd src/layers && cd ../.. && karat list").exits(0);
     project.shell("cd src && karat list nix").exits(2).keeps_quiet_of("a folder above");

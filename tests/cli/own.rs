@@ -22,7 +22,7 @@ fn every_verb_that_runs_checkpoints_is_refused_and_names_the_command_that_runs_t
         (&["matrix"], "matrix"),
     ] {
         let before = project.files("");
-        let said = project.karat(arguments).exits(2).says("the tests here use karat::Harness");
+        let said = project.karat(arguments).exits(2).says("this project has tests with a karat::Harness");
         assert_eq!(said.stdout, "");
         assert!(
             said.stderr.contains(&format!("to run yours:  cargo test --test goldens -- {typed}\n")),
@@ -42,7 +42,7 @@ fn the_built_in_checkpoints_run_where_they_are_asked_for_by_name() {
     let project = port();
     let said = project.karat(["run", "-q"]).exits(2);
     let all_the_same =
-        said.stderr.lines().find_map(|line| line.strip_prefix("to run the built-in ones all the same:  karat "));
+        said.stderr.lines().find_map(|line| line.strip_prefix("to run the built-in ones anyway:  karat "));
     let arguments = all_the_same.expect("a command").split(' ');
     let said = project.karat(arguments).exits(0);
     assert_eq!(said.stdout.lines().last(), Some("executor builtin"), "{}", said.stdout);
@@ -87,7 +87,9 @@ fn a_case_is_added_for_the_harness_and_its_command_is_the_harnesses() {
     let said = project.karat(arguments).exits(0);
     assert_eq!(said.command("to run it"), "cargo test --test goldens -- run -k new");
     assert_eq!(
-        said.command("the checkpoint mine was not looked for: only the tests here know theirs; they look for it with"),
+        said.command(
+            "the checkpoint mine was not checked, since only your tests know their checkpoints; to check it there"
+        ),
         "cargo test --test goldens -- add CASE --checkpoint NAME --input x=x.npy --output y=y.npy"
     );
     let arguments = arguments.map(|word| if word == "mine" { "softmax" } else { word });
@@ -99,7 +101,7 @@ fn a_case_is_added_for_the_harness_and_its_command_is_the_harnesses() {
 fn where_there_is_no_harness_a_checkpoint_that_is_not_built_in_is_refused_with_the_command_of_one() {
     let project = Project::good();
     let arguments = ["add", "a b", "--checkpoint", "mine", "--output", "y=goldens/good/y.npy"];
-    let said = project.karat(arguments).exits(2).says("no checkpoint `mine` is registered, and nothing was written");
+    let said = project.karat(arguments).exits(2).says("no checkpoint `mine` is registered; nothing was written");
     said.says("those of a karat::Harness: cargo test --test NAME -- add 'a b' --checkpoint mine --output y=goldens/good/y.npy");
 }
 

@@ -40,8 +40,11 @@ fn a_file_that_cannot_be_written_is_told_before_anything_runs() {
     let project = two();
     project.write("file", "");
     for (arguments, said) in [
-        (&["run", "--json", "goldens"][..], "--json goldens: is a folder; name a file, or put the folder first"),
-        (&["run", "--junit", "goldens"], "--junit goldens: is a folder"),
+        (
+            &["run", "--json", "goldens"][..],
+            "--json goldens: this is a folder; name a file (or put the goldens root before the option)",
+        ),
+        (&["run", "--junit", "goldens"], "--junit goldens: this is a folder"),
         (&["run", "--junit", "file/x.xml"], "cannot write file"),
         (&["run", "--json", "x", "--junit", "x"], "--json and --junit both name x"),
         (&["run", "--json", "--github"], "--github prints annotations where --json prints its document"),
@@ -82,8 +85,8 @@ fn a_report_replaces_nothing_but_a_report() {
         symlink("goldens/good/new.npy", project.path("into")).expect("a link");
     }
     let before = project.files("");
-    let read = "which is read and never overwritten";
-    let other = "is there, and is no report of karat";
+    let read = "where karat never overwrites files";
+    let other = "the file exists and is not a report of karat";
     let mut rows = vec![
         (vec!["run", "--ci", "--json", "goldens/good/y.npy"], read),
         (vec!["run", "--junit", "goldens/good/case.json"], read),
@@ -98,10 +101,10 @@ fn a_report_replaces_nothing_but_a_report() {
         (vec!["run", "--junit", "suite.xml"], other),
         (vec!["report", "run.json", "--junit", "run.html"], other),
         (vec!["run", "--json", "n/a.json", "--junit", "./n/A.json"], "--json and --junit both name"),
-        (vec!["report", "run.json", "--json", "run.json"], "is the record that is read"),
-        (vec!["report", "run.json", "--html", "./out/../run.json"], "is the record that is read"),
+        (vec!["report", "run.json", "--json", "run.json"], "this is the record that is read"),
+        (vec!["report", "run.json", "--html", "./out/../run.json"], "this is the record that is read"),
         (vec!["report", "run.json", "--html", "goldens/good/y.npy"], read),
-        (vec!["merge", "shard.json", "--junit", "shard.json"], "is the record that is read"),
+        (vec!["merge", "shard.json", "--junit", "shard.json"], "this is the record that is read"),
     ];
     if cfg!(unix) {
         rows.extend([
@@ -197,7 +200,7 @@ fn what_is_no_record_is_named_with_what_to_do() {
     project.karat(["report", "fine.json"]).exits(2).says("fine.json: changed after karat wrote it");
     let nix = project.karat(["report", "nix.json"]).exits(2).says("cannot read nix.json: no such file; looked in ");
     nix.says("`run --json FILE` writes a record");
-    project.karat(["report", "runs.json"]).exits(2).says("runs.json: no such file; the nearest is run.json");
+    project.karat(["report", "runs.json"]).exits(2).says("runs.json: no such file; the most similar name is run.json");
     project.karat(["report"]).exits(2);
 }
 

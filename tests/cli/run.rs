@@ -184,7 +184,7 @@ fn a_skip_is_counted_and_told_and_fails_in_ci_unless_it_is_allowed() {
         .says("remove \"skip\" from goldens/later/case.json");
     project.karat_with(&ci, ["run", "--allow-skip", "later"]).exits(0).judges("later", "skipped");
     project.karat_with(&ci, ["run", "--allow-skip", "good"]).exits(1).judges("later", "skipped");
-    project.karat(["run", "--allow-skip", "late"]).exits(2).says("--allow-skip late: there is no such case below");
+    project.karat(["run", "--allow-skip", "late"]).exits(2).says("--allow-skip late: no such case below");
 }
 
 #[test]

@@ -16,7 +16,7 @@ fn help_and_version_are_no_errors() {
         assert!(said.stdout.lines().any(|line| line.trim_start().starts_with(verb)), "{verb}: {}", said.stdout);
         project.karat([verb, "--help"]).exits(0).says(&format!("Usage: karat {verb}"));
     }
-    said.says("Exit status: 0 all passed, 1 the gate failed, 2 karat could not do its job.");
+    said.says("Exit status: 0 all cases passed, 1 a case failed, 2 karat could not run.");
     for arguments in [&["--version"][..], &["-V"], &["--version", "list"]] {
         let version = project.karat(arguments).exits(0);
         assert_eq!(version.stdout, format!("karat {}\n", env!("CARGO_PKG_VERSION")), "{arguments:?}");
@@ -87,7 +87,7 @@ fn the_options_of_run_are_in_groups_and_each_is_in_one() {
     let help = Project::empty().karat(["run", "--help"]).exits(0).stdout;
     let headings: Vec<&str> =
         help.lines().filter_map(|line| line.strip_suffix(':')).filter(|line| !line.starts_with(' ')).collect();
-    let groups = ["Which cases", "How they run", "What fails", "What is shown and written"];
+    let groups = ["Case selection", "Execution", "Pass and fail", "Output and reports"];
     assert_eq!(headings, [&["Arguments", "Options"][..], &groups, &["Examples"]].concat(), "{help}");
     let (_, ungrouped) = help.split_once("\nOptions:\n").expect("a group");
     let ungrouped: Vec<&str> = ungrouped.lines().take_while(|line| !line.is_empty()).collect();

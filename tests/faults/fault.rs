@@ -135,9 +135,10 @@ impl Fault {
             }
             Fault::Nan => once(!is_integer, "integers cannot be NaN"),
             Fault::Empty => once(true, ""),
-            Fault::Truncated => {
-                once(golden.references.values().all(|y| y.tensor.len() > 1), "a single element cannot be truncated without being empty")
-            }
+            Fault::Truncated => once(
+                golden.references.values().all(|y| y.tensor.len() > 1),
+                "a single element cannot be truncated without being empty",
+            ),
         }
     }
 

@@ -57,7 +57,7 @@ fn what_an_executor_lacks_is_a_hole_and_a_failure_only_where_it_is_required() {
         "registered, most similar first: double",
     ]);
     let said = project.goldens(&["matrix", "--executor", "sum", "--require", "rust"]).fails();
-    said.says(&["--require rust: --executor leaves it out"]);
+    said.says(&["--require rust: excluded by --executor"]);
     project.goldens(&["matrix", "--require", "nix"]).fails().says(&["unknown executor `nix`"]);
 }
 
@@ -81,7 +81,7 @@ fn a_mismatch_of_any_executor_fails_and_is_told_with_the_command_that_runs_it_ag
     let said = project.goldens(&["matrix", "--markdown", "--by", "checkpoint"]).fails();
     said.says(&[
         "| layers | `double` | 1 | pass 0 | pass 0 | **mismatch 6 ",
-        "karat: 1 cell fails; to see why, run the same",
+        "karat: 1 cell failed; to see why, run this again",
     ]);
 
     let document = document(&project.goldens(&["matrix", "--json"]).fails());

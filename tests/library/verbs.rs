@@ -83,7 +83,7 @@ fn what_cannot_be_added_is_refused_in_the_words_of_a_harness() {
     let add = ["add", "new", "--checkpoint", "doubel", "--output", "y=goldens/a/y.npy"];
     let said = project.goldens(&add).fails();
     said.says(&[
-        "no checkpoint `doubel` is registered, and nothing was written; did you mean `double`?",
+        "no checkpoint `doubel` is registered; nothing was written; did you mean `double`?",
         "panics, skips, two",
     ]);
     let said = project.goldens(&["add", "new", "--checkpoint", "double", "--output", "y=elsewhere/y.npy"]).fails();
