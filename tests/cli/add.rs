@@ -183,7 +183,7 @@ fn what_is_wrong_is_refused_before_anything_is_written() {
     }
     for number in ["1e400", "0.1000000000000000055", "[1e-400]"] {
         let param = format!("n={number}");
-        let why = format!("--param n={number}: JSON cannot hold this number exactly");
+        let why = format!("--param n={number}: a 64-bit float cannot hold this number exactly");
         refused(&project, |project| add(project, "new", FILES, &["--param", &param]), &why);
     }
     project.write("goldens/suite/suite.json", "{");

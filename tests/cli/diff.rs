@@ -129,7 +129,7 @@ fn what_cannot_be_compared_is_an_error() {
     project.karat(["diff", "a.npy", "nix.npy"]).exits(2).says("karat: nix.npy: no such file");
     std::fs::create_dir(project.path("none")).expect("a folder");
     project.karat(["diff", "none", "none"]).exits(2).says("no tensors in none and none");
-    project.karat(["diff", "a.npy", "none"]).exits(2).says("none is a folder, and a.npy is a file");
+    project.karat(["diff", "a.npy", "none"]).exits(2).says("none is a folder and a.npy is a file");
     project.write("f8.npy", npy("{'descr': '|V1', 'fortran_order': False, 'shape': (1,), }", &[0]));
     project
         .karat(["diff", "f8.npy", "f8.npy", "--dtype", "f8_e4m3"])

@@ -102,7 +102,7 @@ fn where_there_is_no_harness_a_checkpoint_that_is_not_built_in_is_refused_with_t
     let project = Project::good();
     let arguments = ["add", "a b", "--checkpoint", "mine", "--output", "y=goldens/good/y.npy"];
     let said = project.karat(arguments).exits(2).says("no checkpoint `mine` is registered; nothing was written");
-    said.says("those of a karat::Harness: cargo test --test NAME -- add 'a b' --checkpoint mine --output y=goldens/good/y.npy");
+    said.says("in a crate with a karat::Harness: cargo test --test NAME -- add 'a b' --checkpoint mine --output y=goldens/good/y.npy");
 }
 
 /// The record of a run of that harness, of the case `good` and of one that is outside.

@@ -47,7 +47,7 @@ fn a_file_that_cannot_be_written_is_told_before_anything_runs() {
         (&["run", "--junit", "goldens"], "--junit goldens: this is a folder"),
         (&["run", "--junit", "file/x.xml"], "cannot write file"),
         (&["run", "--json", "x", "--junit", "x"], "--json and --junit both name x"),
-        (&["run", "--json", "--github"], "--github prints annotations where --json prints its document"),
+        (&["run", "--json", "--github"], "--github and --json both print to stdout"),
     ] {
         let told = project.karat(arguments).exits(2).says(said);
         assert_eq!(told.stdout, "", "{arguments:?}");
