@@ -39,7 +39,7 @@ pub(super) struct Cases {
 /// The argument that distributes cases over several machines.
 #[derive(Debug, Args)]
 pub(super) struct PartitionArg {
-    /// Run one part of the cases: slice:M/N (round robin) or hash:M/N (by id), as in cargo-nextest; auto reads the
+    /// Select one part of the cases: slice:M/N (round robin) or hash:M/N (by id), as in cargo-nextest; auto reads the
     /// variables of Bazel, GitLab CI, Buildkite, CircleCI or Slurm
     #[arg(long, value_name = "PART")]
     #[arg(help_heading = SELECTION)]
