@@ -106,7 +106,7 @@ fn a_timeout_of_the_case_wins_and_isolates_it_by_itself() {
         project.case_below("goldens", "m/loops", "loops", &format!(r#", "timeout": {wrong}"#));
         let said = project.goldens(&["run", "--timeout", "0.2"]).fails();
         match wrong {
-            "null" => said.says(&["which is 0.2 s"]),
+            "null" => said.says(&["timed out after 0.2 s"]),
             _ => said.says(&["case.json: timeout: "]),
         };
     }
