@@ -193,10 +193,10 @@ fn an_exit_is_no_pass_where_cases_share_a_process() {
     let project = project("exits");
     project.case("m/exits", "exits");
     let said = project.goldens(&[]).fails();
-    said.says(&["a checkpoint ended this process by calling exit", "m/exits"]);
+    said.says(&["a checkpoint called exit", "m/exits"]);
     for verb in [&["run"][..], &["matrix"], &["explain", "m/exits"]] {
         let said = project.goldens(verb).fails();
-        said.says(&["a checkpoint ended this process by calling exit", "m/exits"]);
+        said.says(&["a checkpoint called exit", "m/exits"]);
     }
 }
 
@@ -213,7 +213,7 @@ fn nextest_fails_each_case_alone() {
         "7 tests run: 3 passed, 4 failed",
         "m/aborts",
         "(test aborted with signal 6: SIGABRT)",
-        "a checkpoint ended this process by calling exit",
+        "a checkpoint called exit",
         "timed out after 0.5 s",
         "SIGSEGV",
     ]);
