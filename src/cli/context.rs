@@ -37,7 +37,6 @@ pub(crate) enum Host {
     /// A test target with a [`Harness`](crate::Harness), or a program that calls [`main`](super::main::main).
     Harness,
     /// The `karat` binary, whose built-in checkpoints must not run in place of those of a harness.
-    #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "only the binary constructs it"))]
     Binary,
 }
 
