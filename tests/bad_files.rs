@@ -167,7 +167,7 @@ fn a_header_that_claims_too_much_is_refused_before_memory_is_reserved() {
 }
 
 #[test]
-fn a_header_that_is_none_is_shown() {
+fn an_invalid_header_is_shown() {
     let folder = Folder::new();
     folder.write("y.npy", npy("{'descr': '<f4', 'shape': (2,)}", &[0; 8])).assert_broken(
         "y.npy",
@@ -275,7 +275,7 @@ fn a_declared_dtype_that_is_not_the_files_is_refused() {
 }
 
 #[test]
-fn what_is_no_npy_is_refused() {
+fn a_file_that_is_not_npy_is_refused() {
     let folder = Folder::new();
     folder
         .write("y.npy", "some text")
@@ -387,7 +387,7 @@ fn a_safetensors_header_must_be_one() {
 }
 
 #[test]
-fn what_is_no_zip_is_refused() {
+fn a_file_that_is_not_a_zip_is_refused() {
     let folder = Folder::new();
     let message = "w.npz: not a valid .npz file, or truncated: no zip directory at its end; regenerate it";
     folder.write("w.npz", "some text").assert_broken("w.npz", message);
@@ -483,7 +483,7 @@ fn an_npz_directory_must_hold_as_many_files_as_it_promises() {
 }
 
 #[test]
-fn every_file_in_an_npz_is_a_member_whatever_its_name() {
+fn every_file_in_an_npz_is_a_member() {
     let folder = Folder::new();
     let x = npy_of("|u1", "(1,)", &[1]);
     let names = |names: &[&str]| Contents::Members(names.iter().map(|name| (*name).to_owned()).collect());
@@ -560,7 +560,7 @@ fn a_pipe_a_socket_and_a_device_are_not_opened() {
 
 #[cfg(unix)]
 #[test]
-fn what_the_system_refuses_is_its_error() {
+fn errors_of_the_system_are_reported() {
     let folder = Folder::new();
     std::os::unix::fs::symlink(folder.path("y.npy"), folder.path("y.npy")).unwrap();
     let error = folder.refusal("y.npy", None, None);
@@ -639,7 +639,7 @@ fn a_member_that_is_not_there_is_answered_with_those_that_are() {
 }
 
 #[test]
-fn a_member_must_be_named_where_there_are_many_and_not_where_there_is_no_name() {
+fn a_member_must_be_named_if_there_are_several_and_not_if_names_do_not_exist() {
     let folder = Folder::new();
     let x = npy_of("|u1", "(1,)", &[1]);
     folder

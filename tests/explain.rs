@@ -50,7 +50,7 @@ fn holds(score: &Score, at_least: usize, right: f64, wrong: f64) {
 }
 
 #[test]
-fn planted_faults_are_found_in_random_tensors_and_none_where_there_is_none() {
+fn planted_faults_are_found_in_random_tensors_and_none_without_a_fault() {
     let mut scores = Scores::default();
     let materials: Vec<Material> = small(material::random(SEED)).into_iter().step_by(11).collect();
     measure(&materials[..1], &[DType::F64, DType::F16], SEED, &mut scores);

@@ -192,7 +192,7 @@ fn a_tensor_is_read_whole_where_it_spans_many_chunks() {
 }
 
 #[test]
-fn what_is_written_is_to_the_byte_what_numpy_saves() {
+fn written_files_equal_those_of_numpy_byte_for_byte() {
     let folder = tempfile::tempdir().unwrap();
     let mut files: Vec<(PathBuf, Option<DType>)> = DType::ALL
         .into_iter()
@@ -227,7 +227,7 @@ fn a_written_header_is_padded_as_numpy_pads_it() {
 }
 
 #[test]
-fn what_is_written_is_read_back_to_the_bit() {
+fn written_tensors_are_read_back_bit_for_bit() {
     let folder = tempfile::tempdir().unwrap();
     for (name, dtype) in variants() {
         let tensor = read_tensor(&data("stored.npz"), Some(&name), declared(dtype)).unwrap();

@@ -89,7 +89,7 @@ proptest! {
     }
 
     #[test]
-    fn what_the_cache_took_can_be_read_back(
+    fn values_added_to_the_cache_can_be_read_back(
         past_k in array4((2, 3, 4, 5), -1.0, 1.0),
         past_v in array4((2, 3, 4, 5), -1.0, 1.0),
         new_k in array4((2, 3, 2, 5), -1.0, 1.0),

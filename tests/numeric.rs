@@ -176,7 +176,7 @@ fn structure_is_read_in_order() {
 }
 
 #[test]
-fn all_nan_is_no_pass_without_a_rule_and_says_how_many() {
+fn all_nan_does_not_pass_without_a_rule_and_is_counted() {
     let nans = vector(&[f32::NAN; 3]);
     let comparison = measure(&nans, &nans, tolerance(1.0, 1.0).with_outliers(3));
     assert_eq!(comparison.mismatches, [Mismatch::NonFinite { count: 3 }]);

@@ -21,7 +21,7 @@ mod tools;
 struct Project(TempDir);
 
 /// What a process said.
-struct Said {
+struct CommandOutput {
     /// One line for each step.
     answers: Vec<String>,
     stdout: String,
@@ -78,7 +78,7 @@ impl Project {
     }
 
     /// Runs the steps with these variables.
-    fn run_with(&self, variables: &[(&str, &str)], steps: &[&str]) -> Said {
+    fn run_with(&self, variables: &[(&str, &str)], steps: &[&str]) -> CommandOutput {
         let mut command = self.command(std::env::current_exe().expect("a test is a program"));
         command.args(["--exact", "child", "--ignored", "--nocapture", "--test-threads=1"]);
         command.env("KARAT_TEST_STEPS", steps.join("\n")).env("KARAT_TEST_ROOT", self.0.path());
@@ -88,7 +88,7 @@ impl Project {
         let root = self.0.path().display().to_string();
         let answers =
             stdout.lines().filter_map(|line| Some(line.split_once("=> ")?.1.replace(&root, "ROOT"))).collect();
-        Said { answers, stdout: stdout.into_owned(), stderr: stderr.into_owned() }
+        CommandOutput { answers, stdout: stdout.into_owned(), stderr: stderr.into_owned() }
     }
 
     fn run(&self, steps: &[&str]) -> Vec<String> {
@@ -235,7 +235,7 @@ fn a_drift_is_pending_with_only_its_line_moved() {
 }
 
 #[test]
-fn a_pass_touches_no_byte_whatever_insta_is_told() {
+fn a_pass_changes_no_byte_whatever_the_settings_of_insta() {
     let project = Project::new();
     project.accepted("a");
     // A header from before the case moved, and the line endings of another system.
@@ -397,7 +397,7 @@ fn a_snapshot_counts_as_referenced_whatever_the_verdict() {
 }
 
 #[test]
-fn what_has_nothing_to_record_leaves_nothing_to_review() {
+fn without_anything_to_record_nothing_is_pending() {
     let project = Project::new();
     project.accepted("a");
     project.run(&["record a|y|0.5", "record b|y|0", "touch a|y", "touch b|y"]);

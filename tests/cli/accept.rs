@@ -70,7 +70,7 @@ fn a_whole_id_accepts_no_other_case_whose_id_contains_it() {
 }
 
 #[test]
-fn an_empty_filter_is_no_filter_and_is_refused() {
+fn an_empty_filter_is_refused() {
     let project = pending();
     let before = project.files("");
     project.karat(["accept", ""]).exits(2).says("a value is required for '[FILTER]'");
@@ -89,7 +89,7 @@ fn it_refuses_in_ci() {
 }
 
 #[test]
-fn what_is_damaged_is_refused_and_keeps_nothing_else_from_being_accepted() {
+fn a_damaged_snapshot_is_refused_and_the_others_are_accepted() {
     let project = pending();
     project.write("snapshots/a/two/y.snap.new", "---\nsource: x\n---\n<<<<<<< HEAD\n");
     let said = project.karat(["accept"]).exits(1).says("snapshots/a/two/y.snap.new: line 4 contains a merge conflict");
@@ -102,7 +102,7 @@ fn what_is_damaged_is_refused_and_keeps_nothing_else_from_being_accepted() {
 }
 
 #[test]
-fn what_is_pending_for_a_case_that_is_gone_is_refused() {
+fn a_pending_snapshot_of_a_deleted_case_is_refused() {
     let project = pending();
     project.remove("goldens/b");
     let said = project.karat(["accept", "b"]).exits(1).says("snapshots/b/y.snap.new: its case b no longer exists");

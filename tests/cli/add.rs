@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::bytes::npy;
-use crate::project::{Project, Said};
+use crate::project::{CommandOutput, Project};
 
 /// Tensors of a case that passes, in a folder outside the root.
 fn captured() -> Project {
@@ -15,7 +15,7 @@ fn captured() -> Project {
 }
 
 /// Adds a case of `layer_norm` with these files for x and y, and more.
-fn add(project: &Project, id: &str, [x, y]: [&str; 2], more: &[&str]) -> Said {
+fn add(project: &Project, id: &str, [x, y]: [&str; 2], more: &[&str]) -> CommandOutput {
     let (x, y) = (format!("x={x}"), format!("y={y}"));
     let mut arguments = vec!["add", id, "--checkpoint", "layer_norm", "--input", &x, "--output", &y];
     arguments.extend(["--input", "weight=captured/weight.npy", "--input", "bias=captured/bias.npy"]);
@@ -25,7 +25,7 @@ fn add(project: &Project, id: &str, [x, y]: [&str; 2], more: &[&str]) -> Said {
 const FILES: [&str; 2] = ["captured/x.npy", "captured/y.npy"];
 
 #[test]
-fn what_lies_outside_the_root_is_copied_and_the_case_runs() {
+fn tensors_outside_the_root_are_copied_and_the_case_runs() {
     let project = captured();
     let said = add(&project, "suite/new", FILES, &["--param", "eps=0", "--atol", "1e-5", "--rtol", "0"]).exits(0);
     let written = ["bias.npy", "weight.npy", "x.npy", "y.npy", "case.json"]
@@ -48,7 +48,7 @@ fn what_lies_outside_the_root_is_copied_and_the_case_runs() {
 }
 
 #[test]
-fn what_lies_inside_the_root_is_referred_to() {
+fn tensors_inside_the_root_are_referenced() {
     let project = captured();
     let files = ["captured/../goldens/good/x.npy", "goldens/good/y.npy"];
     let said = add(&project, "suite/new", files, &["--param", "eps=0"]).exits(0);
@@ -102,7 +102,7 @@ fn files_of_one_name_are_copied_under_several() {
 }
 
 #[test]
-fn params_are_json_and_what_is_none_is_text() {
+fn params_are_json_or_else_text() {
     let project = captured();
     let params = ["eps=1e-5", "flag=true", "mode=tanh", "heads=[1,2]", "text=\"1\"", "a=b=c"];
     let more: Vec<&str> = params.iter().flat_map(|param| ["--param", param]).collect();
@@ -114,7 +114,7 @@ fn params_are_json_and_what_is_none_is_text() {
 
 /// Holds that nothing is added, and that everything is as it was.
 #[track_caller]
-fn refused(project: &Project, run: impl FnOnce(&Project) -> Said, why: &str) {
+fn refused(project: &Project, run: impl FnOnce(&Project) -> CommandOutput, why: &str) {
     let before = project.files("");
     let folders = |project: &Project| walkdir::WalkDir::new(project.path("")).into_iter().count();
     let count = folders(project);
@@ -141,7 +141,7 @@ fn it_refuses_to_overwrite_and_leaves_everything_as_it_was() {
 }
 
 #[test]
-fn what_is_wrong_is_refused_before_anything_is_written() {
+fn invalid_arguments_are_refused_before_anything_is_written() {
     let project = captured();
     let new = |files, more| move |project: &Project| add(project, "suite/new", files, more);
     refused(&project, new(["captured/xx.npy", FILES[1]], &[]), "captured/xx.npy: no such file; did you mean x.npy?");

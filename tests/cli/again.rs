@@ -1,6 +1,6 @@
 //! `run --failed`, `--fail-fast`, `-v`, `-q` and `--ci`.
 
-use crate::project::{Project, Said};
+use crate::project::{CommandOutput, Project};
 
 /// The cases a, b, c and good; a and c are mismatches.
 fn project() -> Project {
@@ -23,7 +23,7 @@ fn mend(project: &Project, id: &str) {
 }
 
 /// The ids of the cases that have a line.
-fn ran(said: &Said) -> Vec<&str> {
+fn ran(said: &CommandOutput) -> Vec<&str> {
     let lines = said.stdout.lines().take_while(|line| !line.is_empty());
     lines.filter_map(|line| line.split_whitespace().nth(1)).collect()
 }
@@ -62,7 +62,7 @@ fn a_run_of_some_cases_leaves_what_is_known_of_the_others() {
 }
 
 #[test]
-fn failures_that_are_gone_are_said() {
+fn failed_cases_that_no_longer_exist_are_reported() {
     let project = project();
     project.case("lost", |_| {});
     project.accept_all_of("lost");
@@ -89,7 +89,7 @@ fn failures_that_are_gone_are_said() {
 }
 
 #[test]
-fn a_list_of_failures_that_cannot_be_read_is_said_and_replaced() {
+fn an_unreadable_list_of_failures_is_reported_and_replaced() {
     let project = project();
     project.write("target/karat/failed.json", "{");
     project
@@ -102,7 +102,7 @@ fn a_list_of_failures_that_cannot_be_read_is_said_and_replaced() {
 }
 
 #[test]
-fn fail_fast_starts_no_case_after_the_first_failure_and_is_no_pass() {
+fn fail_fast_starts_no_case_after_the_first_failure_and_fails() {
     let project = project();
     let said = project.karat(["run", "--fail-fast", "-j", "1"]).exits(1);
     assert_eq!(ran(&said), ["a"]);

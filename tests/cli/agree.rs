@@ -258,7 +258,7 @@ fn so_it_does_on_links_and_devices() {
 }
 
 #[test]
-fn a_snapshot_in_the_root_of_the_snapshots_is_orphaned_and_said_to_be_there() {
+fn a_snapshot_in_the_snapshots_root_is_reported_as_orphaned() {
     let project = Project::good();
     copy(&project, "snapshots/y.snap");
     let said = project.karat(["run", "--ci", "--json", "run.json"]).exits(1).says("snapshots/y.snap");
@@ -300,7 +300,7 @@ fn a_half_written_file_of_a_karat_that_was_killed_is_named_and_cleared() {
 }
 
 #[test]
-fn a_skip_that_is_allowed_by_name_is_no_finding() {
+fn doctor_does_not_report_an_allowed_skip() {
     let project = Project::good();
     project.case("slow", |case| case["skip"] = "slow".into());
     project.karat(["run", "--ci"]).exits(1);

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::project::{Project, Said};
+use crate::project::{CommandOutput, Project};
 
 /// Runs a good case beside one that is edited.
 #[track_caller]
-fn edited(edit: impl FnOnce(&mut Value)) -> Said {
+fn edited(edit: impl FnOnce(&mut Value)) -> CommandOutput {
     let project = Project::good();
     project.case("bad", edit);
     project.karat(["run"]).exits(1).judges("good", "pass").says("1 of 2 cases failed")
@@ -14,14 +14,14 @@ fn edited(edit: impl FnOnce(&mut Value)) -> Said {
 
 /// The same with this text for its `case.json`.
 #[track_caller]
-fn written(text: &str) -> Said {
+fn written(text: &str) -> CommandOutput {
     let project = Project::good();
     project.write("goldens/bad/case.json", text);
     project.karat(["run"]).exits(1).judges("good", "pass").judges("bad", "broken").says("goldens/bad/case.json: ")
 }
 
 #[test]
-fn what_is_not_json_is_told_by_line_and_column() {
+fn invalid_json_is_reported_with_line_and_column() {
     written("{\n  \"karat\": 1,\n  \"checkpoint\" \"layer_norm\"\n}\n")
         .says("is not JSON: expected `:` at line 3 column 16");
     written("").says("is not JSON: EOF while parsing a value at line 1 column 0");

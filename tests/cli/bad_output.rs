@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::project::{Project, Said};
+use crate::project::{CommandOutput, Project};
 
 /// Runs a good case beside one that is changed.
 #[track_caller]
-fn changed(change: impl FnOnce(&Project)) -> Said {
+fn changed(change: impl FnOnce(&Project)) -> CommandOutput {
     let project = Project::good();
     project.case("bad", |_| {});
     change(&project);
@@ -77,7 +77,7 @@ fn another_dtype_is_a_mismatch() {
 }
 
 #[test]
-fn an_output_that_the_case_does_not_name_is_told_and_the_others_are_judged() {
+fn an_unexpected_output_is_reported_and_the_others_are_judged() {
     changed(|project| qkv(project, |case| drop(case["outputs"].as_object_mut().expect("an object").remove("v"))))
         .judges("bad", "mismatch")
         .says("mismatch bad › v")
@@ -87,7 +87,7 @@ fn an_output_that_the_case_does_not_name_is_told_and_the_others_are_judged() {
 }
 
 #[test]
-fn an_output_that_is_left_out_is_told_and_the_others_are_judged() {
+fn a_missing_output_is_reported_and_the_others_are_judged() {
     let said = changed(|project| qkv(project, |case| case["outputs"]["z"] = json!("q.npy")));
     said.judges("bad", "missing")
         .says("missing bad › z")
@@ -136,7 +136,7 @@ fn nan_on_both_sides_matches_only_where_the_case_says_so() {
 }
 
 #[test]
-fn a_mask_that_does_not_fit_is_told() {
+fn a_mask_that_does_not_fit_is_reported() {
     changed(|project| {
         project.tensor("goldens/bad/mask.npy", &[2], vec![true, false]);
         project.edit("bad", |case| case["outputs"]["y"] = json!({ "tensor": "y.npy", "where": "mask.npy" }));

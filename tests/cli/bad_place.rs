@@ -137,7 +137,7 @@ mod links {
     use super::*;
 
     #[test]
-    fn a_link_to_its_own_ancestor_is_told_and_not_followed() {
+    fn a_link_to_an_ancestor_is_reported_and_not_followed() {
         let project = Project::good();
         fs::create_dir(project.path("goldens/loop")).expect("a folder");
         symlink("..", project.path("goldens/loop/again")).expect("a link");
@@ -187,7 +187,7 @@ mod links {
     }
 
     #[test]
-    fn a_link_that_leads_nowhere_is_told() {
+    fn a_dangling_link_is_reported() {
         let project = Project::good();
         symlink("nowhere", project.path("goldens/bad")).expect("a link");
         project
@@ -232,14 +232,14 @@ mod links {
 }
 
 #[test]
-fn a_case_json_of_another_spelling_is_told() {
+fn a_misspelled_case_json_is_reported() {
     let project = Project::good();
     project.write("goldens/other/Case.json", "{}");
     project.karat(["run"]).exits(1).judges("good", "pass").judges("other", "broken").says("call it case.json");
 }
 
 #[test]
-fn a_suite_json_of_another_spelling_is_told_and_not_passed_over() {
+fn a_misspelled_suite_json_is_reported_and_not_ignored() {
     let project = Project::good();
     project.write("goldens/suite.JSON", r#"{"karat": 1, "tolerance": {"*": {"atol": 1e-30, "rtol": 0}}}"#);
     let said = project.karat(["run"]).exits(1).judges("good", "pass").judges("suite.JSON", "broken");
@@ -328,7 +328,7 @@ fn a_folder_of_a_case_may_be_as_long_as_any_name() {
 }
 
 #[test]
-fn what_there_are_thousands_of_in_one_case_costs_time_for_each_alone() {
+fn thousands_of_entries_in_one_case_take_linear_time() {
     let project = Project::empty();
     project.case("c", |case| {
         let params = case["params"].as_object_mut().expect("an object");

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::bytes::{deflate, npy, pair, safetensors, zip};
-use crate::project::{Project, Said};
+use crate::project::{CommandOutput, Project};
 
 /// Runs a good case beside one whose reference is that file with those bytes.
 #[track_caller]
-fn reference(name: &str, bytes: impl AsRef<[u8]>) -> Said {
+fn reference(name: &str, bytes: impl AsRef<[u8]>) -> CommandOutput {
     let project = Project::good();
     project.case("bad", |case| case["outputs"]["y"] = name.into());
     project.write(&format!("goldens/bad/{}", name.split('#').next().expect("a file")), bytes);
@@ -18,7 +18,7 @@ fn reference(name: &str, bytes: impl AsRef<[u8]>) -> Said {
 
 /// Runs a good case beside one whose x and y are at those addresses.
 #[track_caller]
-fn addressed(x: &str, y: &str) -> Said {
+fn addressed(x: &str, y: &str) -> CommandOutput {
     let project = Project::good();
     project.write("goldens/all.safetensors", safetensors(TWO, &[0; 16]));
     project.case("bad", |case| {
@@ -118,7 +118,7 @@ fn a_safetensors_file_with_overlapping_or_out_of_range_offsets_is_broken() {
 }
 
 #[test]
-fn an_npz_that_is_no_zip_is_broken() {
+fn an_npz_that_is_not_a_zip_is_broken() {
     reference("y.npz#y", pair()).judges("bad", "broken").says("goldens/bad/y.npz: not a valid .npz file, or truncated");
 }
 
@@ -173,7 +173,7 @@ fn a_member_of_another_structure_is_not_inflated_to_tell() {
 }
 
 #[test]
-fn a_file_that_is_no_tensor_file_by_its_name_is_broken() {
+fn a_file_without_a_tensor_extension_is_broken() {
     reference("y.bin", pair()).judges("bad", "broken").says("karat reads .npy, .npz and .safetensors");
 }
 
@@ -186,7 +186,7 @@ mod not_a_file {
 
     /// Runs a good case beside one whose reference is what `make` puts there.
     #[track_caller]
-    fn instead(make: impl FnOnce(&std::path::Path)) -> Said {
+    fn instead(make: impl FnOnce(&std::path::Path)) -> CommandOutput {
         let project = Project::good();
         project.case("bad", |_| {});
         project.remove("goldens/bad/y.npy");

@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use crate::project::{Project, Said};
+use crate::project::{CommandOutput, Project};
 
 /// The row of a case in the table of its chain.
-fn row<'a>(said: &'a Said, case: &str) -> Vec<&'a str> {
+fn row<'a>(said: &'a CommandOutput, case: &str) -> Vec<&'a str> {
     let mut rows = said.stdout.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
     rows.find(|words| words.first() == Some(&case) && !words.contains(&"-->")).expect("a row")
 }
@@ -74,7 +74,7 @@ fn past_a_hole_nothing_is_claimed() {
 }
 
 #[test]
-fn what_leads_to_a_selected_case_is_run_and_not_told() {
+fn cases_before_a_selected_case_are_run_and_not_reported() {
     let project = Project::empty();
     line(&project);
     let said = project.karat(["run", "--chained", "-k", "line/c"]).exits(1).says("1 of 1 case failed");
@@ -87,7 +87,7 @@ fn what_leads_to_a_selected_case_is_run_and_not_told() {
 }
 
 #[test]
-fn what_a_case_says_may_drift_without_being_a_fault() {
+fn a_changed_case_may_drift_without_being_at_fault() {
     let project = Project::empty();
     line(&project);
     project.accept_all();
@@ -110,7 +110,7 @@ fn an_output_that_nobody_compared_is_a_hole() {
 }
 
 #[test]
-fn what_is_outside_in_its_chain_alone_is_kept_and_leaves_nothing_to_accept() {
+fn an_output_outside_only_in_its_chain_is_saved_and_leaves_nothing_pending() {
     let project = Project::empty();
     line(&project);
     project.edit("line/b", |case| {
@@ -169,7 +169,7 @@ fn a_tolerance_for_the_chain_is_a_gate_of_its_own() {
 }
 
 #[test]
-fn what_has_a_tolerance_for_the_chain_and_cannot_be_followed_to_is_no_pass() {
+fn an_unreachable_case_with_a_chained_tolerance_does_not_pass() {
     let project = Project::empty();
     line(&project);
     project.edit("line/b", |case| case["skip"] = json!("not ported"));

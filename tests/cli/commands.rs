@@ -3,11 +3,11 @@
 
 use serde_json::json;
 
-use crate::project::{Project, Said};
+use crate::project::{CommandOutput, Project};
 
 /// Runs, and types the command behind that label.
 #[track_caller]
-fn typed(project: &Project, arguments: &[&str], label: &str) -> Said {
+fn typed(project: &Project, arguments: &[&str], label: &str) -> CommandOutput {
     let said = project.karat(arguments).exits(1);
     let said = project.shell(said.command(label));
     assert!(!said.stderr.contains("karat: ") && !said.stderr.contains("error: "), "{}", said.stderr);
@@ -16,7 +16,7 @@ fn typed(project: &Project, arguments: &[&str], label: &str) -> Said {
 
 /// Types the command of a mismatch, which explains it, and then the one behind that, which shows the numbers.
 #[track_caller]
-fn seen(project: &Project, arguments: &[&str]) -> Said {
+fn seen(project: &Project, arguments: &[&str]) -> CommandOutput {
     let said = typed(project, arguments, "to see it").exits(1);
     project.shell(said.command("to see the numbers")).exits(1)
 }
@@ -56,14 +56,14 @@ fn drift_and_what_is_unrecorded_can_be_accepted() {
 }
 
 #[test]
-fn what_is_broken_can_be_run_again() {
+fn a_broken_case_can_be_rerun() {
     let project = Project::good();
     project.write("goldens/a b/case.json", "{");
     typed(&project, &["run"], "then").exits(1).judges("a b", "broken").says("1 of 1 case failed");
 }
 
 #[test]
-fn what_a_checkpoint_was_given_can_be_seen() {
+fn the_inputs_of_a_checkpoint_can_be_shown() {
     let project = Project::good();
     project.case("bad", |case| case["params"] = json!({}));
     typed(&project, &["run"], "to see its inputs").exits(0).says("checkpoint layer_norm");

@@ -13,7 +13,7 @@ fn two() -> Project {
 }
 
 #[test]
-fn what_is_close_exits_0_and_what_is_not_exits_1() {
+fn diff_exits_with_0_for_close_tensors_and_1_otherwise() {
     let project = two();
     project.karat(["diff", "a.npy", "a.npy"]).exits(0).says("pass atol 1e-5 + rtol 1.3e-6 x |reference|");
     let said = project.karat(["diff", "a.npy", "b.npy"]).exits(1).says("mismatch");
@@ -31,7 +31,7 @@ fn what_is_close_exits_0_and_what_is_not_exits_1() {
 }
 
 #[test]
-fn one_of_atol_and_rtol_and_what_is_no_tolerance_are_refused() {
+fn atol_without_rtol_and_invalid_tolerances_are_refused() {
     let project = two();
     project
         .karat(["diff", "a.npy", "b.npy", "--atol", "1"])
@@ -124,7 +124,7 @@ fn a_broken_container_among_others_hides_none_of_them() {
 }
 
 #[test]
-fn what_cannot_be_compared_is_an_error() {
+fn files_that_cannot_be_compared_are_an_error() {
     let project = two();
     project.karat(["diff", "a.npy", "nix.npy"]).exits(2).says("karat: nix.npy: no such file");
     std::fs::create_dir(project.path("none")).expect("a folder");

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::project::{KARAT, Project, Said};
+use crate::project::{CommandOutput, KARAT, Project};
 
 /// A project in a git repository, everything committed.
 fn committed() -> Project {
@@ -24,7 +24,7 @@ fn git(project: &Project, arguments: &[&str]) {
 }
 
 /// What it complains of, and what it says to type.
-fn complaints(said: &Said) -> Vec<(String, String)> {
+fn complaints(said: &CommandOutput) -> Vec<(String, String)> {
     let json = said.json();
     let text = |value: &serde_json::Value| value.as_str().expect("text").to_owned();
     let complaints = json["complaints"].as_array().expect("a list");
@@ -48,7 +48,7 @@ fn nothing_is_wrong_with_a_good_setup() {
 }
 
 #[test]
-fn what_a_command_mends_is_mended_by_the_command() {
+fn the_commands_of_doctor_fix_the_problems() {
     let project = committed();
     project.case("gone", |_| {});
     project.accept_all();
@@ -89,7 +89,7 @@ fn what_a_command_mends_is_mended_by_the_command() {
 }
 
 #[test]
-fn pointers_in_place_of_tensors_are_told_together() {
+fn pointer_files_are_reported_together() {
     let project = committed();
     let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n";
     for name in ["x", "weight"] {
@@ -104,7 +104,7 @@ fn pointers_in_place_of_tensors_are_told_together() {
 }
 
 #[test]
-fn what_cannot_be_read_is_told_once() {
+fn an_unreadable_file_is_reported_once() {
     let project = committed();
     for id in ["s/a", "s/b"] {
         project.case(id, |_| {});
@@ -117,7 +117,7 @@ fn what_cannot_be_read_is_told_once() {
 }
 
 #[test]
-fn settings_of_insta_that_disarm_the_gate_are_told() {
+fn insta_settings_that_disable_the_gate_are_reported() {
     let project = committed();
     let said = project.karat_with(&[("INSTA_UPDATE", "always")], ["doctor", "--json"]).exits(1);
     assert_eq!(complaints(&said), [("disarmed".to_owned(), "unset INSTA_UPDATE".to_owned())]);
@@ -126,7 +126,7 @@ fn settings_of_insta_that_disarm_the_gate_are_told() {
 }
 
 #[test]
-fn what_another_clone_would_not_have_is_told() {
+fn files_that_another_clone_would_not_have_are_reported() {
     let project = Project::good();
     finds(&project, &[("unversioned", "git init")]);
     project.write(".gitignore", "*.npy\ntarget\n");
@@ -141,7 +141,7 @@ fn what_another_clone_would_not_have_is_told() {
 }
 
 #[test]
-fn ci_is_no_fault() {
+fn running_in_ci_is_not_a_problem() {
     let project = committed();
     let said = project.karat_with(&[("CI", "true")], ["doctor"]).exits(0);
     said.says("note ci CI or TF_BUILD is set: runs here record nothing, and skips fail unset CI TF_BUILD");
@@ -149,7 +149,7 @@ fn ci_is_no_fault() {
 
 #[cfg(unix)]
 #[test]
-fn cargo_insta_that_is_absent_or_old_is_told() {
+fn a_missing_or_old_cargo_insta_is_reported() {
     use std::os::unix::fs::PermissionsExt;
 
     let project = committed();
@@ -181,7 +181,7 @@ fn cargo_insta_that_is_absent_or_old_is_told() {
 }
 
 #[test]
-fn pending_snapshots_of_assertions_are_told_with_the_command_that_reviews_them() {
+fn pending_snapshots_of_assertions_are_reported_with_the_command_to_review_them() {
     let project = committed();
     let pending = "---\nsource: tests/numbers.rs\n---\nkarat: 1\ncheckpoint: logits\n";
     let files = ["src/deep/snapshots/port__deep__a.snap.new", "tests/snapshots/numbers__logits.snap.new"];
@@ -211,7 +211,7 @@ fn pending_snapshots_of_assertions_are_told_with_the_command_that_reviews_them()
 }
 
 #[test]
-fn a_root_that_is_not_there_or_empty_is_told() {
+fn a_missing_or_empty_root_is_an_error() {
     let project = Project::empty();
     let said = project.karat(["doctor", "--json"]).exits(1);
     assert_eq!(complaints(&said)[0].0, "empty");
@@ -237,7 +237,7 @@ fn a_pending_snapshot_whose_case_or_output_is_gone_is_to_be_deleted_and_the_othe
 }
 
 #[test]
-fn what_is_declared_otherwise_than_recorded_is_told_with_the_first_line() {
+fn a_changed_declaration_is_reported_with_its_first_line() {
     let project = committed();
     project.edit("good", |case| case["tolerance"] = serde_json::json!({ "y": { "atol": 0.5, "rtol": 0 } }));
     commit(&project);
@@ -250,7 +250,7 @@ fn what_is_declared_otherwise_than_recorded_is_told_with_the_first_line() {
 }
 
 #[test]
-fn a_line_that_the_reference_or_the_mask_decides_is_told_where_it_says_something_else() {
+fn snapshot_lines_that_contradict_the_reference_or_mask_are_reported() {
     let project = committed();
     let snapshot = project.read("snapshots/good/y.snap");
     let own = |quantity: &str| {

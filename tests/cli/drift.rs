@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::project::{Project, Said};
+use crate::project::{CommandOutput, Project};
 
 /// A case with a reference a little off, a wide tolerance, and an accepted snapshot.
 fn accepted() -> Project {
@@ -16,7 +16,7 @@ fn accepted() -> Project {
 
 /// Runs after a change that drifts: it names the line, it can be reviewed, and then it passes.
 #[track_caller]
-fn drifts(project: &Project, line: &str) -> Said {
+fn drifts(project: &Project, line: &str) -> CommandOutput {
     let before = project.read("snapshots/ln/y.snap");
     let said = project.karat(["run"]).exits(1).judges("good", "pass").judges("ln", "drift").says(line);
     assert_eq!(said.command("if it is intended"), "karat accept ln");
@@ -35,7 +35,7 @@ fn a_reference_overwritten_with_the_actual_output_is_drift() {
 }
 
 #[test]
-fn many_changed_references_are_counted_before_each_is_told() {
+fn many_changed_references_are_counted_before_each_is_listed() {
     let project = accepted();
     project.case("more", |case| case["tolerance"] = json!({ "y": { "atol": 1e-4, "rtol": 0 } }));
     project.accept_all();
@@ -129,7 +129,7 @@ fn a_pending_snapshot_is_dropped_once_all_is_as_it_was() {
 }
 
 #[test]
-fn what_did_not_pass_is_kept_and_can_be_shown() {
+fn actual_tensors_of_failures_are_saved_and_can_be_shown() {
     let project = accepted();
     project.edit("ln", |case| case["params"]["eps"] = json!(1));
     project.karat(["run"]).exits(1).judges("ln", "mismatch").says("actual saved to target/karat/ln/y.npy");

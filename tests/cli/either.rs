@@ -47,7 +47,7 @@ fn the_snapshot_holds_every_reference_and_not_which_of_them_came_out() {
 }
 
 #[test]
-fn what_is_none_of_them_is_a_mismatch_that_names_all() {
+fn an_output_that_equals_no_alternative_is_a_mismatch_that_names_all() {
     let project = Project::good();
     tie(&project, 2, &[3]);
     let said = project.karat(["run"]).exits(1).judges("tie", "mismatch").judges("good", "pass");

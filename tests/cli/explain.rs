@@ -83,7 +83,7 @@ fn a_case_that_agrees_with_its_reference_and_drifted_says_both_and_writes_nothin
 }
 
 #[test]
-fn what_cannot_be_explained_is_an_error_that_says_what_there_is() {
+fn explaining_an_unknown_case_suggests_existing_ones() {
     let project = Project::gpt2_tiny();
     project
         .karat(["explain", "gpt2-tiny/h.9"])

@@ -5,7 +5,7 @@ use std::fs;
 
 use serde_json::{Map, Value, json};
 
-use crate::project::{Project, Said};
+use crate::project::{CommandOutput, Project};
 
 /// As much of it as a file may be called.
 fn name() -> String {
@@ -25,7 +25,7 @@ fn is_hidden(c: char) -> bool {
 }
 
 #[track_caller]
-fn assert_safe(said: &Said, what: &str) {
+fn assert_safe(said: &CommandOutput, what: &str) {
     for text in [&said.stdout, &said.stderr] {
         assert!(!text.contains(is_hidden), "{what}: {text:?}");
         for line in text.lines() {

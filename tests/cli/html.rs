@@ -9,7 +9,7 @@ fn page(project: &Project) -> String {
 }
 
 #[test]
-fn a_page_is_written_besides() {
+fn a_page_is_written_in_addition_to_the_terminal_report() {
     let project = Project::good();
     project.case("bad", |case| case["params"]["eps"] = json!(0.5));
     let arguments = ["run", "--chained", "--accuracy-only", "--html", "out/run.html"];
@@ -43,7 +43,7 @@ fn a_page_is_made_of_a_record_as_of_the_run() {
 }
 
 #[test]
-fn a_page_that_cannot_be_written_is_said_before_anything_runs() {
+fn an_unwritable_page_is_reported_before_anything_runs() {
     let project = Project::good();
     let before = project.files("");
     project.karat(["run", "--html", "goldens"]).exits(2).says("--html goldens: this is a folder");

@@ -23,7 +23,7 @@ fn an_executor_that_is_not_built_in_is_an_error_and_never_left_out() {
 
 #[cfg(not(feature = "candle"))]
 #[test]
-fn where_candle_is_not_built_in_the_message_says_how_to_build_it() {
+fn without_candle_the_message_says_how_to_build_it() {
     let project = Project::good();
     let said = project.karat(["matrix", "--require", "candle"]).exits(2);
     said.says("unknown executor `candle`; known: builtin; build karat with");

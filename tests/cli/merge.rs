@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::project::{Project, Said};
+use crate::project::{CommandOutput, Project};
 
 /// Six cases, of which `off` is a mismatch, one problem of the tree and a snapshot without a case.
 fn project() -> Project {
@@ -19,7 +19,7 @@ fn project() -> Project {
 }
 
 /// Runs a shard and keeps its record in a file of that name.
-fn record(project: &Project, name: &str, arguments: &[&str]) -> Said {
+fn record(project: &Project, name: &str, arguments: &[&str]) -> CommandOutput {
     let said = project.karat([&["run", "--json"], arguments].concat());
     project.write(name, &said.stdout);
     said
@@ -36,12 +36,12 @@ fn records(project: &Project, kind: &str, count: usize) -> Vec<String> {
         .collect()
 }
 
-fn merge(project: &Project, records: &[&str]) -> Said {
+fn merge(project: &Project, records: &[&str]) -> CommandOutput {
     project.karat([&["merge"], records].concat())
 }
 
 /// What it said, without how long it took.
-fn timeless(said: &Said) -> String {
+fn timeless(said: &CommandOutput) -> String {
     let lines = said.stdout.lines().map(|line| {
         line.split_once(" passed (").or_else(|| line.split_once(" failed (")).map_or(line, |(count, _)| count)
     });
@@ -158,7 +158,7 @@ fn records_that_were_run_otherwise_are_named() {
 }
 
 #[test]
-fn what_is_no_record_of_a_shard_is_named() {
+fn an_invalid_shard_record_is_named() {
     let project = project();
     record(&project, "1.json", &["--partition", "slice:1/2"]);
     record(&project, "whole.json", &[]);
@@ -216,7 +216,7 @@ fn a_verdict_that_what_was_measured_denies_is_refused() {
 }
 
 #[test]
-fn a_shard_that_ended_early_is_no_pass() {
+fn a_shard_that_ended_early_does_not_pass() {
     let project = Project::good();
     for id in ["a", "b", "c"] {
         project.case(id, |_| {});

@@ -5,7 +5,7 @@ use crate::project::Project;
 const ADD: &str = "to add the first:  karat add CASE --checkpoint NAME --input x=x.npy --output y=y.npy";
 
 #[test]
-fn where_there_is_no_case_yet_every_verb_says_how_to_add_the_first() {
+fn without_cases_every_verb_says_how_to_add_the_first() {
     let empty = Project::empty();
     let none = Project::empty();
     none.remove("goldens");

@@ -98,7 +98,7 @@ fn a_case_is_added_for_the_harness_and_its_command_is_the_harnesses() {
 }
 
 #[test]
-fn where_there_is_no_harness_a_checkpoint_that_is_not_built_in_is_refused_with_the_command_of_one() {
+fn without_a_harness_an_unknown_checkpoint_is_refused_with_the_command_of_a_harness() {
     let project = Project::good();
     let arguments = ["add", "a b", "--checkpoint", "mine", "--output", "y=goldens/good/y.npy"];
     let said = project.karat(arguments).exits(2).says("no checkpoint `mine` is registered; nothing was written");

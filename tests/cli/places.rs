@@ -1,6 +1,6 @@
 //! Places that must simply work: names of every kind, trees of links, roots anywhere, folders that may not be written.
 
-use crate::project::{Project, Said};
+use crate::project::{CommandOutput, Project};
 use crate::tools::path_with;
 
 #[test]
@@ -66,7 +66,7 @@ fn in_a_cargo_project_the_review_is_instas() {
     project.case("new", |_| {});
     project.write("Cargo.toml", "[package]\nname = \"some\"\nversion = \"0.1.0\"\n");
     let path = path_with(&["cargo-insta"]).into_string().expect("UTF-8");
-    let said: Said = project.karat_with(&[("PATH", &path)], ["run"]).exits(1);
+    let said: CommandOutput = project.karat_with(&[("PATH", &path)], ["run"]).exits(1);
     assert_eq!(said.command("if it is intended"), "cargo insta review");
     assert!(project.read("snapshots/new/y.snap.new").contains("source: goldens/new/case.json\n"));
 }
@@ -139,7 +139,7 @@ mod links {
     }
 
     #[test]
-    fn what_dangles_beside_a_case_and_cannot_be_one_is_passed_over() {
+    fn dangling_links_that_cannot_be_cases_are_ignored() {
         let project = Project::good();
         symlink("me@here.4711", project.path("goldens/good/.#case.json")).expect("a link");
         symlink("nowhere.npy", project.path("goldens/good/old.npy")).expect("a link");

@@ -26,7 +26,7 @@ pub(crate) struct Project(TempDir);
 
 /// What a process said and how it ended.
 #[derive(Debug)]
-pub(crate) struct Said {
+pub(crate) struct CommandOutput {
     pub(crate) code: i32,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
@@ -158,28 +158,28 @@ impl Project {
     }
 
     /// Runs karat.
-    pub(crate) fn karat<I: IntoIterator<Item = A>, A: AsRef<OsStr>>(&self, arguments: I) -> Said {
+    pub(crate) fn karat<I: IntoIterator<Item = A>, A: AsRef<OsStr>>(&self, arguments: I) -> CommandOutput {
         self.karat_with(&[], arguments)
     }
 
     /// Runs karat with these variables.
-    pub(crate) fn karat_with<I, A>(&self, variables: &[(&str, &str)], arguments: I) -> Said
+    pub(crate) fn karat_with<I, A>(&self, variables: &[(&str, &str)], arguments: I) -> CommandOutput
     where
         I: IntoIterator<Item = A>,
         A: AsRef<OsStr>,
     {
         let mut command = self.command(KARAT);
-        Said::of(in_time(command.args(arguments).envs(variables.iter().copied())))
+        CommandOutput::of(in_time(command.args(arguments).envs(variables.iter().copied())))
     }
 
     /// Types a line into a shell in which `karat` is found.
     #[cfg(unix)]
-    pub(crate) fn shell(&self, line: &str) -> Said {
+    pub(crate) fn shell(&self, line: &str) -> CommandOutput {
         let folder = Path::new(KARAT).parent().expect("a binary is in a folder");
         let mut path = folder.as_os_str().to_owned();
         path.push(":");
         path.push(std::env::var_os("PATH").unwrap_or_default());
-        Said::of(in_time(self.command("sh").arg("-c").arg(line).env("PATH", path)))
+        CommandOutput::of(in_time(self.command("sh").arg("-c").arg(line).env("PATH", path)))
     }
 }
 
@@ -221,10 +221,10 @@ fn files(root: &Path) -> Files {
         .collect()
 }
 
-impl Said {
-    fn of(output: Output) -> Said {
+impl CommandOutput {
+    fn of(output: Output) -> CommandOutput {
         let text = |bytes| String::from_utf8(bytes).expect("karat speaks UTF-8");
-        Said {
+        CommandOutput {
             code: output.status.code().expect("it ends in time, and no signal ends it"),
             stdout: text(output.stdout),
             stderr: text(output.stderr),
@@ -233,7 +233,7 @@ impl Said {
 
     /// Holds the exit code, and what is always so: no colour in a pipe, no panic.
     #[track_caller]
-    pub(crate) fn exits(self, code: i32) -> Said {
+    pub(crate) fn exits(self, code: i32) -> CommandOutput {
         assert_eq!(self.code, code, "{}{}", self.stdout, self.stderr);
         assert!(!self.stdout.contains('\x1b') && !self.stderr.contains('\x1b'), "{self:?}");
         assert!(!self.stderr.contains("panicked at"), "{}", self.stderr);
@@ -242,7 +242,7 @@ impl Said {
 
     /// Holds that stdout or stderr says that, wherever its lines break.
     #[track_caller]
-    pub(crate) fn says(self, text: &str) -> Said {
+    pub(crate) fn says(self, text: &str) -> CommandOutput {
         let flat = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
         let said = format!("{} {}", flat(&self.stdout), flat(&self.stderr));
         assert!(said.contains(&flat(text)), "{text:?} is not in\n{}{}", self.stdout, self.stderr);
@@ -251,14 +251,14 @@ impl Said {
 
     /// Holds that neither says that.
     #[track_caller]
-    pub(crate) fn keeps_quiet_of(self, text: &str) -> Said {
+    pub(crate) fn keeps_quiet_of(self, text: &str) -> CommandOutput {
         assert!(!self.stdout.contains(text) && !self.stderr.contains(text), "{}{}", self.stdout, self.stderr);
         self
     }
 
     /// Holds the verdict in the line of that case.
     #[track_caller]
-    pub(crate) fn judges(self, id: &str, verdict: &str) -> Said {
+    pub(crate) fn judges(self, id: &str, verdict: &str) -> CommandOutput {
         let lines = self.stdout.lines().take_while(|line| !line.is_empty());
         let verdicts: Vec<&str> = lines
             .filter_map(|line| line.split_once(' '))

@@ -5,7 +5,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::project::{Project, Said};
+use crate::project::{CommandOutput, Project};
 
 /// A case that passes and one that does not.
 fn two() -> Project {
@@ -24,7 +24,7 @@ fn the_document_goes_to_a_file_and_the_terminal_has_its_report() {
     let project = two();
     let plain = project.karat(["run"]).exits(1);
     let said = project.karat(["run", "--json", "out/run.json"]).exits(1).judges("bad", "mismatch");
-    let last = |said: &Said| said.stdout.lines().last().expect("a line").to_owned();
+    let last = |said: &CommandOutput| said.stdout.lines().last().expect("a line").to_owned();
     assert_eq!(last(&said), last(&plain));
     let document = document(&project, "out/run.json");
     assert_eq!((&document["kind"], &document["failed"]), (&"run".into(), &1.into()));
@@ -36,7 +36,7 @@ fn the_document_goes_to_a_file_and_the_terminal_has_its_report() {
 }
 
 #[test]
-fn a_file_that_cannot_be_written_is_told_before_anything_runs() {
+fn an_unwritable_report_is_reported_before_anything_runs() {
     let project = two();
     project.write("file", "");
     for (arguments, said) in [
@@ -136,7 +136,7 @@ fn a_report_replaces_nothing_but_a_report() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_screen_that_cannot_be_written_costs_no_report_and_is_told() {
+fn an_unwritable_stdout_is_reported_and_stops_no_other_report() {
     let project = two();
     let full = "cannot write stdout: No space left on device";
     for line in [
@@ -190,7 +190,7 @@ fn the_commands_in_a_report_are_those_that_run_it_again() {
 }
 
 #[test]
-fn what_is_no_record_is_named_with_what_to_do() {
+fn an_invalid_record_is_named_with_a_remedy() {
     let project = two();
     project.karat(["run", "--json", "run.json"]).exits(1);
     let text = project.read("run.json");
@@ -259,7 +259,7 @@ fn a_run_follows_its_schema() {
 }
 
 #[test]
-fn what_is_no_run_does_not_follow_the_schema() {
+fn an_invalid_record_does_not_match_the_schema() {
     let project = two();
     let validator = validator(&project);
     let document = project.karat(["run", "--json"]).exits(1).json();

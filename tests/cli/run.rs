@@ -1,6 +1,6 @@
 //! `karat run`: what it prints, how it exits, and what it leaves on disk.
 
-use crate::project::{Project, Said};
+use crate::project::{CommandOutput, Project};
 
 /// The committed goldens, every snapshot accepted.
 fn accepted() -> Project {
@@ -10,7 +10,7 @@ fn accepted() -> Project {
 }
 
 /// What it said, without how long it took.
-fn timeless(said: &Said) -> String {
+fn timeless(said: &CommandOutput) -> String {
     let lines = said.stdout.lines().map(|line| {
         line.split_once(" passed (").or_else(|| line.split_once(" failed (")).map_or(line, |(count, _)| count)
     });
@@ -52,7 +52,7 @@ fn all_pass_once_accepted_and_the_tree_is_left_as_it_is() {
 }
 
 #[test]
-fn what_passes_is_not_kept_any_more() {
+fn the_saved_tensor_of_a_pass_is_removed() {
     let project = Project::gpt2_tiny();
     project.karat(["run"]).exits(1);
     assert!(project.has("target/karat/gpt2-tiny/ln_f/y.npy"));
@@ -114,7 +114,7 @@ fn a_root_without_a_case_and_one_that_is_not_there_are_errors() {
 }
 
 #[test]
-fn the_number_of_jobs_changes_nothing_that_is_said_or_written() {
+fn the_number_of_jobs_changes_no_output() {
     let one = Project::gpt2_tiny();
     let many = Project::gpt2_tiny();
     let said_one = one.karat(["run", "-j", "1"]).exits(1);
@@ -173,7 +173,7 @@ fn a_root_of_another_name_needs_its_snapshots_to_be_named() {
 }
 
 #[test]
-fn a_skip_is_counted_and_told_and_fails_in_ci_unless_it_is_allowed() {
+fn a_skip_is_counted_and_reported_and_fails_in_ci_unless_allowed() {
     let project = Project::good();
     project.case("later", |case| case["skip"] = "the reference is not captured yet".into());
     let said = project.karat(["run"]).exits(0).judges("later", "skipped").says("the reference is not captured yet");

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::project::{Project, Said};
+use crate::project::{CommandOutput, Project};
 
 /// The schema that an editor would be given.
 fn schema(arguments: &[&str]) -> Value {
-    let said: Said = Project::empty().karat(arguments).exits(0);
+    let said: CommandOutput = Project::empty().karat(arguments).exits(0);
     assert_eq!(said.stderr, "");
     said.json()
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::project::{Project, Said};
+use crate::project::{CommandOutput, Project};
 
 /// Five cases that pass, one that nobody could read, and a snapshot without a case.
 fn project() -> Project {
@@ -18,7 +18,7 @@ fn project() -> Project {
 }
 
 /// The ids in the document of that run or list.
-fn ids(said: &Said) -> Vec<String> {
+fn ids(said: &CommandOutput) -> Vec<String> {
     let json = said.json();
     let cases = json["cases"].as_array().expect("a list");
     cases.iter().map(|case| case["id"].as_str().expect("an id").to_owned()).collect()
@@ -81,7 +81,7 @@ fn auto_says_which_engine_it_found_and_runs_its_shard() {
 }
 
 #[test]
-fn what_is_no_shard_or_cannot_be_dealt_out_is_refused() {
+fn an_invalid_shard_is_refused() {
     let project = Project::good();
     project.karat(["run", "--partition", "slice:4/3"]).exits(2).says("`slice:4/3` does not exist; the 3 shards");
     project.karat(["run", "--partition", "half"]).exits(2).says("use slice:M/N, hash:M/N or auto");

@@ -78,7 +78,7 @@ fn a_case_with_a_tensor_that_is_not_there_is_shown_with_what_is_wrong_and_fails(
 }
 
 #[test]
-fn what_is_neither_is_answered_with_what_there_is() {
+fn an_unknown_name_is_answered_with_suggestions() {
     let project = Project::good();
     let said = project.karat(["show", "nix"]).exits(2);
     assert_eq!(

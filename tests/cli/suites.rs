@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::project::Project;
 
 #[test]
-fn an_error_that_several_cases_share_is_told_once_and_breaks_each() {
+fn an_error_shared_by_several_cases_is_reported_once_and_breaks_each() {
     let project = Project::good();
     for id in ["a", "b", "c", "d", "e"] {
         project.case(&format!("suite/{id}"), |_| {});
@@ -28,7 +28,7 @@ fn an_error_that_several_cases_share_is_told_once_and_breaks_each() {
 }
 
 #[test]
-fn a_tolerance_of_a_suite_for_an_output_that_no_case_has_is_told_once() {
+fn a_suite_tolerance_for_an_output_of_no_case_is_reported_once() {
     for field in ["tolerance", "chained"] {
         let project = Project::good();
         project.case("suite/a", |_| {});
@@ -52,7 +52,7 @@ fn a_tolerance_of_a_suite_for_an_output_that_no_case_has_is_told_once() {
 }
 
 #[test]
-fn a_tolerance_of_a_suite_that_some_case_can_use_is_no_fault() {
+fn a_suite_tolerance_that_some_case_uses_is_accepted() {
     let project = Project::good();
     project.case("suite/a", |_| {});
     project.case("suite/deep/b", |case| case["outputs"] = json!({}));

@@ -134,7 +134,7 @@ fn a_pending_snapshot_that_was_cut_short_is_dropped_with_a_word() {
 
 #[cfg(unix)]
 #[test]
-fn what_is_accepted_or_kept_replaces_a_file_and_is_not_written_into_it() {
+fn accepted_and_saved_files_replace_links_and_do_not_write_through_them() {
     let project = Project::good();
     project.edit("good", |case| case["params"]["eps"] = json!(0.5));
     project.tensor("goldens/good/y.npy", &[1, 2], vec![-0.8f32, 2.1]);

@@ -24,7 +24,7 @@ fn help_and_version_are_no_errors() {
 }
 
 #[test]
-fn what_is_not_understood_exits_2_and_prints_nothing_to_stdout() {
+fn invalid_arguments_exit_with_2_and_print_nothing_to_stdout() {
     let project = Project::good();
     for arguments in
         [&[][..], &["frobnicate"], &["run", "--frobnicate"], &["run", "-j", "many"], &["diff", "one.npy"], &["show"]]
@@ -49,7 +49,7 @@ fn what_is_not_understood_exits_2_and_prints_nothing_to_stdout() {
 }
 
 #[test]
-fn a_reader_who_has_seen_enough_is_no_error() {
+fn a_closed_pipe_is_not_an_error() {
     let project = Project::gpt2_tiny();
     project.accept_all();
     for arguments in

@@ -40,7 +40,7 @@ fn a_run_that_denies_it_fails_and_names_it() {
 }
 
 #[test]
-fn what_a_chained_run_allows_is_asked_in_every_run_and_by_doctor() {
+fn every_run_and_doctor_check_whether_chained_tolerances_are_vacuous() {
     let project = Project::good();
     project.case("loose", |case| case["chained"] = json!({ "y": { "atol": 9, "rtol": 0 } }));
     project.case("narrow", |case| case["chained"] = json!({ "y": { "atol": 1e-4, "rtol": 0 } }));

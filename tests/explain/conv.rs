@@ -128,8 +128,8 @@ pub(crate) fn faults(dice: &mut Dice) -> Vec<Fault> {
         beta: dice.normals(CHANNELS),
     };
     let right = How::default;
-    type Said = &'static [(&'static str, &'static [Hypothesis])];
-    let table: Vec<(&str, How, Said)> = vec![
+    type CommandOutput = &'static [(&'static str, &'static [Hypothesis])];
+    let table: Vec<(&str, How, CommandOutput)> = vec![
         ("a flipped kernel", How { flipped: true, ..right() }, &[]),
         ("a transposed kernel", How { transposed: true, ..right() }, &[]),
         ("padding by the edge", How { padding: |at| Some(at.clamp(0, SIDE as i64 - 1) as usize), ..right() }, &[]),

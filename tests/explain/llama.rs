@@ -177,8 +177,8 @@ pub(crate) fn faults(dice: &mut Dice) -> Vec<Fault> {
     let right = How::default;
     let gelu = |x: f64| 0.5 * x * (1.0 + libm::erf(x / 2f64.sqrt()));
     // At which outputs more than the fault itself, seen from there, is true.
-    type Said = &'static [(&'static str, &'static [Hypothesis])];
-    let table: Vec<(&str, How, Said)> = vec![
+    type CommandOutput = &'static [(&'static str, &'static [Hypothesis])];
+    let table: Vec<(&str, How, CommandOutput)> = vec![
         ("another theta", How { theta: 500_000.0, ..right() }, &[]),
         ("no rotation", How { rotated: false, ..right() }, &[]),
         ("positions from 1", How { offset: 1, ..right() }, &[]),

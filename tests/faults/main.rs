@@ -103,7 +103,7 @@ fn every_fault_is_caught(name: &str, whole: &[Fault]) {
 }
 
 #[test]
-fn a_fault_that_changes_nothing_is_no_fault() {
+fn a_fault_without_effect_is_rejected() {
     let suite = Suite::copy("gpt2-tiny");
     let nowhere = Plant { fault: Fault::Zeroed, checkpoint: "layer_norm".to_owned(), place: "nowhere".to_owned() };
     let complaints = Field::new(&suite).plant(&nowhere, Rest::Left).expect_err("it moves nothing");

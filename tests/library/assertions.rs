@@ -3,7 +3,7 @@
 use super::project::{NUMBERS, Project};
 
 #[test]
-fn what_is_not_close_says_how_and_where() {
+fn a_mismatch_says_how_much_and_where() {
     let project = Project::new("assert_close", &[NUMBERS]);
     let test = |name: &str| project.cargo(&["test", "--test", "numbers", "--", "--exact", name]);
     test("close").passes().says(&["1 passed ("]);

@@ -42,7 +42,7 @@ fn a_tolerance_for_the_chain_is_a_test_that_fails_where_the_chain_is_outside() {
 }
 
 #[test]
-fn without_a_tolerance_for_the_chain_there_is_no_test_of_it() {
+fn without_a_chained_tolerance_there_is_no_chained_test() {
     let project = project("not_chained", "");
     project.goldens(&["--list"]).passes().omits("karat::chained");
     project.goldens(&["run", "--chained"]).passes().says(&["chain layers, 2 cases\n", "no divergence: every own"]);

@@ -71,7 +71,7 @@ fn a_mismatch_says_what_it_looks_like() {
 }
 
 #[test]
-fn whatever_a_checkpoint_does_wrong_fails_its_case_and_no_other() {
+fn a_faulty_checkpoint_fails_only_its_own_case() {
     let project = Project::accepted("misbehaviour");
     for checkpoint in ["panics", "fails", "two", "nothing", "unheard_of"] {
         project.case(checkpoint, checkpoint);

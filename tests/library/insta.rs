@@ -23,7 +23,7 @@ fn mismatch(project: &Project) {
 }
 
 #[test]
-fn what_is_new_is_pending_and_accepted_and_stays_to_the_byte() {
+fn a_new_snapshot_is_pending_and_stays_the_same_once_accepted() {
     let project = Project::new("insta_new", &[GOLDENS]);
     project.case("layers/double", "double");
     // insta ends like this wherever something is left to review.
@@ -82,7 +82,7 @@ fn nextest_can_be_the_runner() {
 }
 
 #[test]
-fn a_snapshot_counts_as_referenced_whatever_becomes_of_its_case() {
+fn a_snapshot_counts_as_referenced_however_its_case_ends() {
     let project = Project::accepted("insta_referenced");
     for id in ["broken", "panics", "skipped"] {
         project.case(id, "double");

@@ -86,7 +86,7 @@ fn holds(output: &Output, signal: &str, status: i32) {
 }
 
 #[test]
-fn what_finished_is_told_and_an_endless_case_holds_up_nothing() {
+fn finished_cases_are_reported_and_an_endless_case_delays_nothing() {
     let project = project("interrupted");
     for (arguments, signal, status) in
         [(&[][..], "INT", 130), (&[], "TERM", 143), (&["--isolate"], "INT", 130), (&["--isolate"], "TERM", 143)]

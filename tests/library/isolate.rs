@@ -31,7 +31,7 @@ fn id(checkpoint: &str) -> String {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn what_ends_a_process_costs_its_own_case_and_no_other() {
+fn a_crash_or_exit_fails_only_its_own_case() {
     let project = project("crashes");
     for (checkpoint, _) in CRASHES {
         project.case(&id(checkpoint), checkpoint);
@@ -134,7 +134,7 @@ fn strip(value: &mut Value) {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn what_is_measured_recorded_and_kept_is_the_same_in_a_process_of_its_own() {
+fn an_isolated_case_measures_records_and_saves_the_same() {
     let project = project("same");
     project.case("m/new", "double");
     project.case("m/off", "off");
@@ -189,7 +189,7 @@ fn a_chained_run_is_isolated_too() {
 }
 
 #[test]
-fn an_exit_is_no_pass_where_cases_share_a_process() {
+fn an_exit_does_not_pass_when_cases_share_a_process() {
     let project = project("exits");
     project.case("m/exits", "exits");
     let said = project.goldens(&[]).fails();

@@ -1,9 +1,9 @@
 //! The names of the tests, and running one by its name.
 
-use super::project::{GOLDENS, Project, Said};
+use super::project::{CommandOutput, GOLDENS, Project};
 
 /// The tests that nextest names in a line with that word.
-fn named(said: &Said, word: &str) -> Vec<String> {
+fn named(said: &CommandOutput, word: &str) -> Vec<String> {
     let mut names: Vec<String> = said
         .all()
         .lines()

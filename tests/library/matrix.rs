@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use super::project::{Project, Said};
+use super::project::{CommandOutput, Project};
 
 /// What the verb prints between the braces of its JSON, whatever cargo prints around it.
-fn document(said: &Said) -> Value {
+fn document(said: &CommandOutput) -> Value {
     serde_json::from_str(&said.stdout).expect("one JSON document")
 }
 
@@ -38,7 +38,7 @@ fn another_executor_is_held_to_accuracy_alone_and_reads_and_writes_no_snapshot()
 }
 
 #[test]
-fn what_an_executor_lacks_is_a_hole_and_a_failure_only_where_it_is_required() {
+fn a_missing_checkpoint_fails_only_if_the_executor_is_required() {
     let project = project("holes");
     let of_two = ["matrix", "--executor", "rust", "--executor", "sum"];
     let said = project.goldens(&of_two).passes();
@@ -62,7 +62,7 @@ fn what_an_executor_lacks_is_a_hole_and_a_failure_only_where_it_is_required() {
 }
 
 #[test]
-fn a_mismatch_of_any_executor_fails_and_is_told_with_the_command_that_runs_it_again() {
+fn a_mismatch_of_any_executor_fails_and_names_the_command_to_rerun_it() {
     let project = project("matrix");
     let said = project.goldens(&["matrix"]).fails();
     let said = said.says(&["layers/double  pass 0  pass 0  mismatch 6 ", "layers/two     pass 0  hole    hole\n"]);
@@ -93,7 +93,7 @@ fn a_mismatch_of_any_executor_fails_and_is_told_with_the_command_that_runs_it_ag
 }
 
 #[test]
-fn a_case_without_a_reference_is_no_pass_where_no_snapshot_is_looked_at() {
+fn a_case_without_a_reference_does_not_pass_without_snapshots() {
     let project = project("matrix_snapshot_only");
     project.replace("goldens/layers/double/case.json", r#""outputs": { "y": "y.npy" }"#, r#""outputs": {}"#);
     let said = project.goldens(&["matrix", "-k", "double"]).passes();

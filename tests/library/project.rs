@@ -34,7 +34,7 @@ const X: [f32; 3] = [1.0, 2.0, 3.0];
 pub(crate) struct Project(PathBuf);
 
 /// What a command said.
-pub(crate) struct Said {
+pub(crate) struct CommandOutput {
     pub(crate) is_success: bool,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
@@ -194,20 +194,20 @@ impl Project {
     }
 
     /// What a cargo command said.
-    pub(crate) fn cargo(&self, arguments: &[&str]) -> Said {
+    pub(crate) fn cargo(&self, arguments: &[&str]) -> CommandOutput {
         self.cargo_with(&[], arguments)
     }
 
     /// The same with these variables.
-    pub(crate) fn cargo_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Said {
+    pub(crate) fn cargo_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> CommandOutput {
         let mut command = self.command("cargo", arguments);
         let output = command.envs(variables.iter().copied()).output().expect("there is a cargo");
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("what is printed is UTF-8");
-        Said { is_success: output.status.success(), stdout: text(output.stdout), stderr: text(output.stderr) }
+        CommandOutput { is_success: output.status.success(), stdout: text(output.stdout), stderr: text(output.stderr) }
     }
 
     /// What `cargo test --test goldens -- ARGUMENTS` said.
-    pub(crate) fn goldens(&self, arguments: &[&str]) -> Said {
+    pub(crate) fn goldens(&self, arguments: &[&str]) -> CommandOutput {
         self.cargo(&[&["test", "--test", "goldens", "--"], arguments].concat())
     }
 
@@ -228,27 +228,27 @@ impl Project {
     }
 }
 
-impl Said {
+impl CommandOutput {
     /// Both streams.
     pub(crate) fn all(&self) -> String {
         format!("{}{}", self.stdout, self.stderr)
     }
 
     #[track_caller]
-    pub(crate) fn passes(self) -> Said {
+    pub(crate) fn passes(self) -> CommandOutput {
         assert!(self.is_success, "{}", self.all());
         self
     }
 
     #[track_caller]
-    pub(crate) fn fails(self) -> Said {
+    pub(crate) fn fails(self) -> CommandOutput {
         assert!(!self.is_success, "{}", self.all());
         self
     }
 
     /// Both streams hold each of these texts.
     #[track_caller]
-    pub(crate) fn says(self, texts: &[&str]) -> Said {
+    pub(crate) fn says(self, texts: &[&str]) -> CommandOutput {
         let all = self.all();
         texts.iter().for_each(|text| assert!(all.contains(text), "{text:?} is not in:\n{all}"));
         self
@@ -256,7 +256,7 @@ impl Said {
 
     /// Neither stream holds that text.
     #[track_caller]
-    pub(crate) fn omits(self, text: &str) -> Said {
+    pub(crate) fn omits(self, text: &str) -> CommandOutput {
         assert!(!self.all().contains(text), "{text:?} is in:\n{}", self.all());
         self
     }

@@ -1,6 +1,6 @@
 //! Shards: those of nextest and of karat hold the same cases, and those of Bazel hold each test once.
 
-use super::project::{Project, Said};
+use super::project::{CommandOutput, Project};
 
 /// Cases whose names come before `karat::complete`, which nextest deals out too.
 const CASES: [&str; 7] = ["a", "b/c", "b/d", "decoder/h.0/ln_1", "decoder/h.10/ln_1", "e f", "größe"];
@@ -17,7 +17,7 @@ fn project(name: &str) -> Project {
 }
 
 /// The names in the lines of nextest that say that a test passed.
-fn passed(said: &Said) -> Vec<String> {
+fn passed(said: &CommandOutput) -> Vec<String> {
     let names = said.all();
     let names = names.lines().filter(|line| line.trim_start().starts_with("PASS"));
     let mut names: Vec<String> = names.filter_map(|line| Some(line.split_once("::goldens ")?.1.to_owned())).collect();
@@ -26,7 +26,7 @@ fn passed(said: &Said) -> Vec<String> {
 }
 
 /// The names in libtest's list of tests.
-fn listed(said: &Said) -> Vec<String> {
+fn listed(said: &CommandOutput) -> Vec<String> {
     said.stdout.lines().filter_map(|line| line.strip_suffix(": test").map(str::to_owned)).collect()
 }
 
@@ -76,7 +76,7 @@ fn bazels_shards_hold_each_test_once_and_touch_the_status_file() {
 }
 
 #[test]
-fn a_shard_that_cannot_be_told_runs_nothing_and_fails() {
+fn a_shard_that_cannot_be_determined_runs_nothing_and_fails() {
     let project = project("no_shard");
     for variables in [&[("TEST_SHARD_INDEX", "0")][..], &[("TEST_SHARD_INDEX", "2"), ("TEST_TOTAL_SHARDS", "2")]] {
         let said = project.cargo_with(variables, &["test", "--test", "goldens"]).fails().says(&["TEST_TOTAL_SHARDS"]);
@@ -101,7 +101,7 @@ fn in_ci_a_failing_test_leaves_the_tree_as_it_is() {
 }
 
 #[test]
-fn a_verb_that_is_mistyped_is_told() {
+fn a_mistyped_verb_is_reported() {
     let project = project("mistyped");
     let meant = "did you mean:  cargo test --test goldens -- explain --help";
     project.goldens(&["exlpain"]).fails().says(&["karat: no test has `exlpain` in its name;", meant]);

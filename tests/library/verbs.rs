@@ -72,7 +72,7 @@ fn a_word_that_selects_no_test_and_is_or_resembles_a_verb_fails() {
 }
 
 #[test]
-fn what_cannot_be_added_is_refused_in_the_words_of_a_harness() {
+fn a_harness_refuses_invalid_cases_with_its_own_commands() {
     let project = Project::new("verb_add", &[GOLDENS]);
     let command = "cargo test --test goldens --";
     let first = format!("to add the first:  {command} add CASE --checkpoint NAME --input x=x.npy --output y=y.npy\n");
