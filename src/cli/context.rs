@@ -169,3 +169,8 @@ impl Exit {
         if passed { Exit::Passed } else { Exit::Failed }
     }
 }
+
+/// Joins the flags that are present with spaces.
+pub(super) fn join_flags<const N: usize>(flags: [Option<String>; N]) -> Option<String> {
+    flags.into_iter().flatten().reduce(|one, other| format!("{one} {other}"))
+}

@@ -6,8 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::cases::choose;
-use super::context::{EXECUTION, Exit};
-use super::run::join_flags;
+use super::context::{EXECUTION, Exit, join_flags};
 use crate::case::seconds_from;
 use crate::error::Result;
 use crate::run::{Executors, Isolation, Job, Scope, can_limit_memory};

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::context::join_flags;
 use super::reports::{Reports, TerminalReport, read_record};
-use super::run::join_flags;
 use super::{Context, Exit, harnesses, interrupt};
 use crate::error::{Error, Result};
 use crate::report::terminal::Detail;

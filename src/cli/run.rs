@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use clap::{Args, ValueEnum};
 
 use super::cases::{Cases, PartitionArg, SelectedCases, choose};
-use super::context::{EXECUTION, GATE, OUTPUT, SELECTION};
+use super::context::{EXECUTION, GATE, OUTPUT, SELECTION, join_flags};
 use super::isolate::IsolationArgs;
 use super::output::Progress;
 use super::reports::{Reports, TerminalReport};
@@ -149,9 +149,4 @@ fn last_failures(session: &Session, tree: &Tree, context: &Context<'_>) -> Resul
         context.screen.warn(&format!("cases that failed in the last run and no longer exist: {}", gone.join(", ")));
     }
     Ok(failed)
-}
-
-/// Joins the flags that are present with spaces.
-pub(super) fn join_flags<const N: usize>(flags: [Option<String>; N]) -> Option<String> {
-    flags.into_iter().flatten().reduce(|one, other| format!("{one} {other}"))
 }
