@@ -22,7 +22,7 @@ FEATURES = {"candle": "candle"}
 def cargo(checkout: Path) -> str:
     """The version of cargo."""
     if shutil.which("cargo") is None:
-        raise Refusal("there is no cargo to build karat with", "in the PATH", "to install Rust", "see https://rustup.rs")
+        raise Refusal("cargo, which builds karat, is not installed", "in the PATH", "to install Rust", "see https://rustup.rs")
     ran = subprocess.run(["cargo", "--version"], cwd=checkout, capture_output=True, text=True, check=False)
     if ran.returncode != 0:
         raise Refusal(f"cargo does not run: {ran.stderr.strip()}", "in the PATH", "to see why", "cargo --version")
@@ -64,7 +64,7 @@ def run(checkout: Path, goldens: Path, executors: list[str], executor: str) -> d
 
 
 def checkpoints(checkout: Path, executors: list[str], executor: str) -> list[str]:
-    """Every checkpoint that an executor has: what it answers to one that nobody has."""
+    """Every checkpoint that an executor has: it lists them when asked for an unknown one."""
     with tempfile.TemporaryDirectory() as folder:
         case = Path(folder) / "goldens" / "which" / "case.json"
         case.parent.mkdir(parents=True)

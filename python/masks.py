@@ -1,4 +1,4 @@
-"""Which elements of an output count: the rest holds fill values, or what nobody asked for."""
+"""Which elements of an output count: the others hold fill values or unused results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much an output may differ: what its checkpoint is held to, or what its size asks for."""
+"""How much an output may differ: the tolerance of its checkpoint, or one that follows from its size."""
 
 from __future__ import annotations
 

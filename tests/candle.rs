@@ -1,4 +1,4 @@
-//! The executor on candle, held against the same goldens as the built-in one.
+//! The candle executor, compared with the same goldens as the built-in one.
 //!
 //! Each run is a process of its own, this test binary asked for [`child`] alone: candle takes the number of its threads,
 //! and insta its settings, from the environment.
@@ -40,7 +40,7 @@ fn child() {
 
 fn report(scratch: &Path) -> karat::Result<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("goldens");
-    // The snapshots are the built-in executor's: held against none, what is close to its reference is unrecorded.
+    // The snapshots belong to the built-in executor. Without one, an output that is close to its reference is unrecorded.
     let goldens = Goldens { root, snapshots: scratch.join("snapshots"), below: PathBuf::new() };
     let tree = goldens.discover()?;
     let options = Options { repeats: 3.try_into().expect("not 0"), ..Options::default() };

@@ -1,4 +1,4 @@
-//! `karat explain` is as good as it says: a part of `cargo bench --bench explain`, held to a floor.
+//! The quality of `karat explain`: a part of `cargo bench --bench explain`, with minimum figures.
 
 #[path = "../benches/explain/blocks.rs"]
 mod blocks;

@@ -521,7 +521,7 @@ fn element() -> impl Strategy<Value = f64> {
     ]
 }
 
-/// Pairs of which most are close, from none to some blocks.
+/// Pairs that are mostly close, from empty ones to several blocks.
 fn pairs() -> impl Strategy<Value = Vec<(f64, f64)>> {
     let pair = prop_oneof![
         (element(), element()),

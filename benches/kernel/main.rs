@@ -113,7 +113,7 @@ fn small<T: Number + Addend>() {
     println!("{line}");
 }
 
-/// A pair, and the rules that it is held to: the default tolerance of its dtype.
+/// A pair, and the rules for it: the default tolerance of its dtype.
 struct Large<T> {
     actual: Tensor,
     reference: Tensor,

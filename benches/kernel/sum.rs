@@ -1,4 +1,4 @@
-//! The sum of two arrays as fast as memory gives them: what measuring is held against.
+//! The sum of two arrays at the speed of memory, which measuring is compared with.
 
 use half::{bf16, f16};
 use rayon::prelude::*;

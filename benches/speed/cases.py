@@ -15,7 +15,7 @@ Timed = Callable[[], float]
 MANY, MOST, PEER = 10_000, 100_000, 1_000
 ROUNDS = 3
 NOTE = """\
-Cases: LayerNorm of 8 × 64, `y` by numpy in f64; snapshots accepted; processes timed whole, from outside, started anew each
+Cases: LayerNorm of 8 × 64, `y` by numpy in f64; snapshots accepted; whole processes timed from outside, started for each
 time. Of pytest it is what a session of 1,000 `ndarrays_regression` tests takes longer than one of a single such test, so that
 neither its start nor its imports count, nor the loading of the inputs, which are in memory there; of karat everything counts. The harness is the test
 binary of a crate that depends on karat, release profile, on the same goldens and with the same checkpoint."""
@@ -53,7 +53,7 @@ def against_pytest(bench: home.Bench, run: Timed, count: int) -> Iterator[Row]:
     command = [str(peers.PYTHON), "-m", "pytest", "-q"]
     for name, number in (("test_norms.py", tests), ("test_one.py", 1)):
         (folder / name).write_text(TEST.format(arrays=str(folder / "arrays.npz"), count=number))
-        # That makes what the tests are held against, and fails.
+        # The first run writes the references of the tests, and fails.
         process.run([*command, "--force-regen", name], folder)
     karats, theirs, one = process.in_turn(
         ROUNDS,

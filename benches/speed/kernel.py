@@ -35,7 +35,7 @@ def measured(bench: home.Bench) -> list[dict]:
 
 
 def parse(said: str) -> list[dict]:
-    """The lines, of which the data must be what their names say."""
+    """The lines, whose data must be what their names say."""
     lines = [json.loads(line) for line in said.splitlines()]
     for line in lines:
         low, high = {"near": (0, 0), "outliers": (0.045, 0.055), "unrelated": (0.9, 1)}.get(line.get("data"), (0, 1))

@@ -1,4 +1,4 @@
-"""What karat is held against: the packages, the crate and the programs of the system. One that is absent is told; nothing is
+"""The packages, the crate and the programs that karat is compared with. A missing one is reported; nothing is
 measured without it."""
 
 from __future__ import annotations

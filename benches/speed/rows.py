@@ -1,4 +1,4 @@
-"""The rows of the table: figures, what they are held against, and how both are written."""
+"""The rows of the table: figures, the bars they are compared with, and their format."""
 
 from __future__ import annotations
 

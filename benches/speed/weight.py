@@ -59,7 +59,7 @@ def row(what: str, peer: str, ours: list[float], theirs: list[float], bar: Optio
 
 
 def fetched(bench: home.Bench, name: str, dependency: str) -> Path:
-    """A crate of which all that is to be downloaded is there."""
+    """A crate whose dependencies are all downloaded."""
     folder = bench.empty(f"weight-{name}") / "crate"
     crate.write(folder, dependency, test="")
     process.output(["cargo", "fetch", "--quiet"], folder)

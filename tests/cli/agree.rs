@@ -12,7 +12,7 @@ const FAILING: [&str; 10] =
 
 const LFS: &str = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n";
 
-/// What is done to a good project, and of which kind doctor says it is; `None` where neither has anything to say.
+/// A change to a good project, and the kind of problem that doctor reports; `None` if neither reports any.
 type Damage = (&'static str, fn(&Project), Option<&'static str>);
 
 fn copy(project: &Project, to: &str) {

@@ -135,7 +135,7 @@ fn an_npz_that_inflates_far_beyond_its_size_is_broken_at_once() {
     assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
 }
 
-/// A member that promises 2 GiB of zeros of that header, and breaks off behind the first: whoever inflates it finds out.
+/// A member that claims 2 GiB of zeros after that header and is truncated after the first: inflating it fails.
 fn bomb(header: &str) -> Vec<u8> {
     let start = npy(header, &[0; 8]);
     let size = (start.len() - 8) as u32 + (1 << 31);
@@ -165,7 +165,7 @@ fn a_member_of_another_structure_is_not_inflated_to_tell() {
             assert_eq!(pair["reference"]["elements"], 2, "{said}");
         }
     }
-    // A mask too, and what a chained run is held against.
+    // So is a mask, and a reference of a chained run.
     let project = Project::good();
     project.edit("good", |case| case["outputs"] = json!({ "y": { "tensor": "y.npy", "where": "m.npz#y" } }));
     project.write("goldens/good/m.npz", bomb("{'descr': '|b1', 'fortran_order': False, 'shape': (2147483648,), }"));

@@ -4,7 +4,7 @@ use crate::bytes::{npy, safetensors};
 use crate::made::{Packed, zip};
 use crate::project::Project;
 
-/// Two tensors of which one element differs by an eighth.
+/// Two tensors that differ in one element, by an eighth.
 fn two() -> Project {
     let project = Project::empty();
     project.tensor("a.npy", &[2, 2], vec![1.0f32, 2.0, 3.0, 4.125]);

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::project::Project;
 
-/// A case of `argmax` over two equal logits, which gives the first, 1; held against these tokens.
+/// A case of `argmax` over two equal logits, which returns the first, 1; these tokens are the references.
 fn tie(project: &Project, reference: i64, others: &[i64]) {
     project.tensor("goldens/tie/x.npy", &[1, 4], vec![0.0f32, 5.0, 5.0, -1.0]);
     project.tensor("goldens/tie/y.npy", &[1], vec![reference]);

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::project::Project;
 
-/// A tiny GPT-2 of which one LayerNorm has another eps.
+/// A tiny GPT-2 in which one LayerNorm has a different eps.
 fn another_eps() -> Project {
     let project = Project::gpt2_tiny();
     project.edit("gpt2-tiny/h.0/ln_1", |case| case["params"]["eps"] = json!(1e-3));

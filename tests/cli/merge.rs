@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::project::{CommandOutput, Project};
 
-/// Six cases, of which `off` is a mismatch, one problem of the tree and a snapshot without a case.
+/// Six cases (`off` is a mismatch), one problem of the tree, and a snapshot without a case.
 fn project() -> Project {
     let project = Project::good();
     for id in ["a", "b", "c/d", "e", "off"] {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::project::{CommandOutput, Project};
 
-/// Five cases that pass, one that nobody could read, and a snapshot without a case.
+/// Five cases that pass, one that cannot be read, and a snapshot without a case.
 fn project() -> Project {
     let project = Project::good();
     for id in ["a", "b", "c/d", "e"] {

@@ -1,4 +1,4 @@
-//! What is wrong in a `suite.json` is told once, however many cases are below it; and what of it is of no use.
+//! Errors in a `suite.json` are reported once, however many cases are below it; so are unused fields.
 
 use serde_json::{Value, json};
 
@@ -19,7 +19,7 @@ fn an_error_shared_by_several_cases_is_reported_once_and_breaks_each() {
             .says("5 of 6 cases failed");
     }
     project.karat(["run"]).judges("suite/a", "broken").judges("suite/e", "broken").judges("good", "pass");
-    // One alone is told as ever.
+    // A single case is reported as usual.
     project
         .karat(["run", "-k", "suite/b"])
         .exits(1)

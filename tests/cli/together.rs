@@ -15,7 +15,7 @@ const CASES: usize = 24;
 /// What the accepted snapshots may hold, each by its name.
 struct Texts([Files; 2]);
 
-/// A tree of which nothing is accepted, and what its snapshots are by each of two tolerances.
+/// A tree without accepted snapshots, and its snapshots for two tolerances.
 fn tree() -> (Project, Texts) {
     let all = [0, 1].map(|at| {
         let project = project();

@@ -1,4 +1,4 @@
-//! What every command line tool owes: help, version, exit codes, and quiet when nobody listens any more.
+//! Conventions of command line tools: help, version, exit codes, and no error on a closed pipe.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;

@@ -1,4 +1,4 @@
-//! Tests in processes of their own, which karat and insta find as if nobody had set anything.
+//! Runs tests in separate processes, without any environment variables of karat or insta.
 
 use std::process::Command;
 

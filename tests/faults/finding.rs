@@ -88,7 +88,7 @@ impl<'a> Field<'a> {
         self.suite.of(&plant.checkpoint).map(|golden| (golden.id().to_owned(), effects(golden))).collect()
     }
 
-    /// Plants a fault and says what karat told of each case of its checkpoint.
+    /// Plants a fault and returns what karat reported for each case of its checkpoint.
     ///
     /// # Errors
     ///
@@ -98,7 +98,7 @@ impl<'a> Field<'a> {
         if plant.fault.unseen(&plant.checkpoint).is_some() {
             let is_seen = expected.values().flat_map(Effects::values).any(|effect| *effect != Effect::Unmoved);
             return if is_seen {
-                Err(vec![format!("is said to be unseen: {expected:?}")])
+                Err(vec![format!("is declared undetectable: {expected:?}")])
             } else {
                 Ok(BTreeMap::new())
             };

@@ -47,7 +47,7 @@ pub(crate) fn plant(suite: &Suite, golden: &Golden, plant: &Plant) -> Planted {
             given.remove(&name);
             continue;
         };
-        // Without `from`: karat would refuse a tensor that is not the output that it is said to be.
+        // Without `from`, since karat refuses a tensor that is not the output it links to.
         let file = format!("planted.{name}.npy");
         write_npy(&folder.join(&file), &tensor).expect("the copy can be written");
         given.insert(name, file.clone().into());

@@ -22,7 +22,7 @@ pub(crate) struct Golden {
     pub(crate) references: BTreeMap<String, Reference>,
 }
 
-/// What an output is held against.
+/// The reference of an output.
 pub(crate) struct Reference {
     pub(crate) tensor: Tensor,
     /// True where an element is compared.

@@ -1,4 +1,4 @@
-//! The table of `docs/faults.md`: made from what was found, and held to it.
+//! The table of `docs/faults.md`: generated from the findings, and compared with the page.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -135,7 +135,7 @@ fn figure(times: f64) -> String {
 
 /// Holds the rows against the suite's section of the document, or writes them there where `KARAT_FAULTS` is `write`.
 ///
-/// Writing fails all the same: who leaves the setting on is not told that the table holds.
+/// Writing fails too, so that the test cannot pass while the setting is left on.
 pub(crate) fn hold(suite: &str, rows: &[Row]) {
     let path = repository("docs/faults.md");
     let text = fs::read_to_string(&path).expect("docs/faults.md is there");

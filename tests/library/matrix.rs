@@ -48,7 +48,7 @@ fn a_missing_checkpoint_fails_only_if_the_executor_is_required() {
 
     let said = project.goldens(&[&of_two[..], &["--require", "sum"]].concat()).fails();
     said.says(&["2 cases on 2 executors: 1 failed", "sum: 1 pass, 1 hole (lacks two; the executor is required)\n"]);
-    // What nobody ran has not passed.
+    // A case that did not run has not passed.
     let said = project.goldens(&["matrix", "--executor", "sum", "-k", "two"]).fails();
     let said = said.says(&["layers/two  hole\n", "1 case on 1 executor: 1 failed"]);
     said.says(&[

@@ -34,7 +34,7 @@ fn a_run_has_every_report_and_its_record_makes_them_again() {
     assert_eq!(project.read("again.json"), project.read("run.json"));
     assert!(project.read("run.xml").contains("<testcase name=\"layers/double\" classname=\"layers\""));
 
-    // A fault of the checkpoint is told with the command that works here, from the record too.
+    // A faulty checkpoint is reported with the command that works here, also from a record.
     project.case("layers/triple", "triple");
     project.goldens(&["run", "--json", "run.json"]).fails();
     let said = project.goldens(&["report", "run.json"]).fails();

@@ -28,7 +28,7 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("it is in the target folder").join("tools")
 }
 
-/// Installs a package unless it is there. A test that skipped itself in its place would hide that nothing was tested.
+/// Installs a package unless it exists. Skipping the test instead would hide that nothing was tested.
 fn install(package: &str, version: &str) {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _thread = ONE_AT_A_TIME.lock().unwrap_or_else(|poisoned| poisoned.into_inner());

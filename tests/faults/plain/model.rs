@@ -30,7 +30,7 @@ impl Plain<'_> {
         Ok(h.plus(&self.mlp(&self.norm(&h, &named("ln_2."))?, &named("mlp."))?))
     }
 
-    /// Greedy generation that computes all positions anew for every token.
+    /// Greedy generation that recomputes all positions for every token.
     pub(super) fn generate(&self) -> Fit<Array> {
         let mut ids = self.tensor("ids");
         assert_eq!(ids.shape[0], 1, "one sequence");

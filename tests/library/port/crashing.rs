@@ -17,7 +17,7 @@ fn loops(_: &Inputs) -> CheckpointResult {
 
 fn allocates(_: &Inputs) -> CheckpointResult {
     let mut all = Vec::new();
-    // Were it not limited, it would end all the same.
+    // Ends even without a limit.
     for _ in 0..2048 {
         all.push(vec![1u8; 1 << 20]);
     }
