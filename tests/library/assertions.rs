@@ -6,7 +6,7 @@ use super::project::{NUMBERS, Project};
 fn a_mismatch_says_how_much_and_where() {
     let project = Project::new("assert_close", &[NUMBERS]);
     let test = |name: &str| project.cargo(&["test", "--test", "numbers", "--", "--exact", name]);
-    test("close").passes().says(&["1 passed ("]);
+    test("close").passes().says(&["1 passed;"]);
     test("values").fails().says(&[
         "panicked at tests/numbers.rs:13:",
         "LOGITS is not close to [1.0f32, 2.0, 4.0]\n",

@@ -83,9 +83,9 @@ fn a_faulty_checkpoint_fails_only_its_own_case() {
         "broken    panics\n          checkpoint panics panicked: head 3 is missing, at tests/goldens.rs:",
         "broken    fails\n          checkpoint fails returned an error: no weights\n",
         "to see its inputs:  cargo test --test goldens -- show fails\n",
-        "checkpoint returned an output \"z\" that the case does not name; it\n          names y\n",
+        "unexpected output \"z\"; the case names y\n",
         "add it to goldens/two/case.json, or do not return it\n",
-        "the checkpoint did not return the output \"y\"; it returned nothing\n",
+        "the checkpoint did not return output \"y\"; it returned nothing\n",
         "no checkpoint \"unheard_of\" is registered\n",
     ]);
     project.goldens(&["show", "fails"]).passes().says(&["f32", "[3]"]);
