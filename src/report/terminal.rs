@@ -250,9 +250,13 @@ fn counts(palette: &Palette, run: &RunOutcome) -> String {
     text + &paragraphs(0, vacuous_outputs(run).as_slice())
 }
 
-/// Formats the number of cases with each verdict, on one line if it fits.
+/// Formats the number of cases with each verdict, on one line if it fits; nothing if every case passed.
 fn tallies(palette: &Palette, run: &RunOutcome) -> String {
     let counts = run.counts();
+    if counts.get(Verdict::Pass) == run.cases.len() {
+        // The line above says so.
+        return String::new();
+    }
     let mut text = String::new();
     let mut column = 0;
     for verdict in Verdict::ALL.into_iter().filter(|verdict| counts.get(*verdict) > 0) {

@@ -44,7 +44,7 @@ fn all_pass_once_accepted_and_the_tree_is_left_as_it_is() {
     assert!(before.1.keys().all(|name| name.ends_with(".snap")), "{:?}", before.1.keys());
     let count = project.cases();
     let said = project.karat(["run"]).exits(0).says(&format!("{count} passed ("));
-    assert!(said.stdout.ends_with(&format!("\n{count} pass\nexecutor builtin\n")), "{}", said.stdout);
+    assert!(said.stdout.ends_with(")\nexecutor builtin\n"), "{}", said.stdout);
     let line = said.stdout.lines().find(|line| line.contains("h.0/ln_1")).expect("a line");
     let columns = "pass        gpt2-tiny/h.0/ln_1                layer_norm        difference 2.38e-7, 5% of tolerance";
     assert_eq!(line, columns);

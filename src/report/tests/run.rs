@@ -88,7 +88,7 @@ fn a_run_that_passed_ends_with_the_number_of_cases() {
     run.cases.retain(|case| case.outputs.iter().all(|output| output.improved.is_empty()));
     run.filtered_out = 0;
     assert_text(&failures(&example::commands(), &run), "");
-    assert_text(&end(&example::commands(), &run), "4 passed (1.24 s)\n4 pass\nexecutor builtin\n");
+    assert_text(&end(&example::commands(), &run), "4 passed (1.24 s)\nexecutor builtin\n");
 }
 
 #[test]

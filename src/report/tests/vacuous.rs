@@ -54,7 +54,6 @@ fn vacuous_passes_are_marked_and_counted() {
     assert!(!lines[0].contains("cannot fail"), "{actual}");
     let end = "\
 3 passed (1.24 s)
-3 pass
 2 outputs cannot fail, or cannot fail on zeros or NaN (--deny vacuous makes the
 run fail): a/zeros:y, b/mask:y
 executor builtin
