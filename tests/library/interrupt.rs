@@ -82,7 +82,7 @@ fn holds(output: &Output, signal: &str, status: i32) {
         .collect();
     assert_eq!(cases, [("a/double", "pass"), ("m/loops", "broken")]);
     assert_eq!(run["cases"][1]["problems"][0]["kind"], "interrupted");
-    assert_eq!(run["cases"][1]["problems"][0]["message"], format!("{signal} interrupted the run while this case ran"));
+    assert_eq!(run["cases"][1]["problems"][0]["message"], format!("{signal} interrupted the run during this case"));
 }
 
 #[test]

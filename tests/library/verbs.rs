@@ -59,7 +59,7 @@ fn a_word_that_selects_no_test_and_is_or_resembles_a_verb_fails() {
     }
     // Any other word may select tests of another target.
     project.cargo(&["test", "something"]).passes().says(&["0 passed; 0 failed; 0 ignored; 0 measured; 2 filtered"]);
-    project.goldens(&["--help"]).passes().says(&["\n  explain      Run a case and say", "--test-threads"]);
+    project.goldens(&["--help"]).passes().says(&["\n  explain      Run one case and explain", "--test-threads"]);
     project
         .goldens(&["help", "add"])
         .passes()
@@ -67,7 +67,7 @@ fn a_word_that_selects_no_test_and_is_or_resembles_a_verb_fails() {
 
     project.case("accept/new", "double");
     let said = project.goldens(&["accept"]).fails();
-    said.says(&["test accept/new ... FAILED", "say `accept --all` or `accept FILTER`"]);
+    said.says(&["test accept/new ... FAILED", "use `accept --all` or `accept FILTER`"]);
     assert_eq!(project.names("snapshots/accept/new"), ["y.snap.new"]);
 }
 
@@ -95,7 +95,7 @@ fn a_harness_refuses_invalid_cases_with_its_own_commands() {
     std::fs::rename(project.path("goldens"), project.path("cases")).expect("a folder");
     for arguments in [&["run"][..], &[]] {
         let said = project.goldens(arguments).fails();
-        said.says(&["say where its snapshots are with Harness::snapshots(..)"]).omits("--snapshots");
+        said.says(&["name its snapshots folder with Harness::snapshots(..)"]).omits("--snapshots");
     }
 }
 
