@@ -262,7 +262,7 @@ mod absent_tests {
         let refused = Reports { github: true, ..none }.check(&[], &[]).expect_err("the feature is off");
         assert_eq!(
             refused.to_string(),
-            "--github: karat is built without this report here; in Cargo.toml give karat features = [\"harness\", \"reports\"]"
+            "--github needs a feature of karat; in Cargo.toml set features = [\"harness\", \"reports\"]"
         );
     }
 }
