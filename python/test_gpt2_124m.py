@@ -277,7 +277,7 @@ class Karat(unittest.TestCase):
                 self.run_with(code, stdout)
 
     def test_without_cargo_it_is_said_how_to_get_it(self):
-        with mock.patch.object(karat.shutil, "which", return_value=None), self.assertRaisesRegex(karat.Refusal, "no cargo"):
+        with mock.patch.object(karat.shutil, "which", return_value=None), self.assertRaisesRegex(karat.Refusal, "cargo, which builds karat, is not installed"):
             karat.cargo(Path("/checkout"))
 
 

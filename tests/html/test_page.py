@@ -129,7 +129,7 @@ class Faults(Page):
         until(page, "document.querySelectorAll('[data-v]:not([hidden])').length === 2")
         page.get_by_role("rowheader", name="gpt2-tiny/h.1/residual_2").wait_for(state="visible")
         page.get_by_label("Filter", exact=True).fill("nothing is called so")
-        page.get_by_text("No case has that verdict and that text.").wait_for(state="visible")
+        page.get_by_text("No case matches the filter.").wait_for(state="visible")
         page.keyboard.press("Escape")
         self.assertGreater(len(shown(page)), 40)
 
